@@ -1,0 +1,1 @@
+"""Keep files in one database table and serve them safely."""

@@ -1,0 +1,63 @@
+"""Who may open a private file: the auth hooks that a project names, and two that we ship."""
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from asgiref.sync import async_to_sync
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from secure_dbstorage.exceptions import Refused
+from secure_dbstorage.files import FileStat
+from secure_dbstorage.signing import Grant
+
+_logger = logging.getLogger(__name__)
+
+
+class AuthHook(Protocol):
+    """Decides whether a request may open a private file; may be a coroutine function."""
+
+    def __call__(self, request: HttpRequest, file: FileStat, grant: Grant, /) -> Any:
+        """Return True to let through, False to refuse, or a response to send instead."""
+
+
+def authenticated(request: HttpRequest, file: FileStat, grant: Grant) -> bool:
+    """Let in whoever is signed in."""
+    return bool(request.user.is_authenticated)
+
+
+def staff(request: HttpRequest, file: FileStat, grant: Grant) -> bool:
+    """Let in active staff."""
+    user: Any = request.user
+    return bool(user.is_active and user.is_staff)
+
+
+def ask_hooks(
+    hooks: Sequence[Callable[..., object]], request: HttpRequest, file: FileStat, grant: Grant
+) -> HttpResponseBase | None:
+    """Ask each hook in order, and return None if all of them say True.
+
+    :returns: the response of the first hook that gives one.
+    :raises Refused: at the first hook that says anything else.
+    """
+    for hook in hooks:
+        answer = hook(request, file, grant)
+        # The answer is judged, not the function: a lambda or a partial may return an awaitable.
+        if inspect.isawaitable(answer):
+            answer = async_to_sync(_wait)(answer)
+        if isinstance(answer, HttpResponseBase):
+            return answer
+        if answer is not True:
+            if answer is not False:
+                _logger.error(
+                    "The auth hook %r returned %s instead of a bool", hook, type(answer).__name__
+                )
+            raise Refused(HTTPStatus.FORBIDDEN, "forbidden")
+    return None
+
+
+async def _wait(answer: Awaitable[object]) -> object:
+    return await answer

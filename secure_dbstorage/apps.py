@@ -1,0 +1,17 @@
+"""The Django app."""
+
+from django.apps import AppConfig
+
+
+class SecureDBStorageConfig(AppConfig):
+    """Brings the table and the system checks."""
+
+    name = "secure_dbstorage"
+    verbose_name = "Secure database storage"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the checks."""
+        from secure_dbstorage import checks  # noqa: PLC0415 -- needs the app registry
+
+        checks.register()

@@ -1,0 +1,292 @@
+"""The catalog: which files a namespace holds, from names to head rows."""
+
+import errno
+import os
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from django.db import IntegrityError, connections, router, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from secure_dbstorage import names, streams
+from secure_dbstorage.content_types import content_type_of
+from secure_dbstorage.dialects import dialect_of
+from secure_dbstorage.exceptions import FileChanged
+from secure_dbstorage.files import StoredHead
+from secure_dbstorage.models import StoredFile, StoredFileQuerySet
+
+#: How often a save tries another name. Each carries 7 random characters.
+_MAX_ATTEMPTS = 10
+
+#: How many names one query asks for; SQLite takes at most 32,766 parameters.
+_MAX_NAMES = 30_000
+
+
+class Catalog:
+    """The files of one namespace in one database."""
+
+    def __init__(self, *, namespace: str, using: str | None) -> None:
+        self._namespace = namespace
+        self._using = using
+
+    @property
+    def writer(self) -> str:
+        """Alias of the database that is written to."""
+        return self._using or router.db_for_write(StoredFile)
+
+    @property
+    def reader(self) -> str:
+        """Alias of the database that is read: inside ``atomic()`` the one written to."""
+        if self._using:
+            return self._using
+        writer = self.writer
+        in_transaction = connections[writer].in_atomic_block
+        return writer if in_transaction else router.db_for_read(StoredFile)
+
+    def find(
+        self,
+        name: str,
+        *,
+        public_only: bool = False,
+        with_chunk: bool = False,
+        links_from: int | None = None,
+    ) -> StoredHead | None:
+        """Return the head of a file, or None.
+
+        A replica may lag behind, so the writing database is asked for what it lacks.
+
+        :param links_from: the link epoch that a link carries; with another, None.
+        """
+        for using in dict.fromkeys((self.reader, self.writer)):
+            connection = connections[using]
+            head = dialect_of(connection).fetch_head(
+                connection, self._namespace, name, public_only=public_only, with_chunk=with_chunk
+            )
+            if head is not None and links_from in (None, head.links_from):
+                return head
+        return None
+
+    def find_links(self, wanted: Iterable[str]) -> dict[str, tuple[bool, int]]:
+        """Return the public flag and the link epoch of each file that is there, by its name."""
+        found: dict[str, tuple[bool, int]] = {}
+        missing = list(dict.fromkeys(wanted))
+        for using in dict.fromkeys((self.reader, self.writer)):
+            connection = connections[using]
+            for start in range(0, len(missing), _MAX_NAMES):
+                some = missing[start : start + _MAX_NAMES]
+                for row in dialect_of(connection).fetch_links(connection, self._namespace, some):
+                    found[row[0]] = row[1:]
+            missing = [name for name in missing if name not in found]
+        return found
+
+    def exists(self, path: str) -> bool:
+        """Tell whether there is a file of this name, or a directory that files imply."""
+        return not path or self._files(self.reader).at_or_below(path).exists()
+
+    def is_directory(self, path: str) -> bool:
+        """Tell whether there are files below this path; the root is always there."""
+        return not path or self._files(self.reader).below(path).exists()
+
+    def children(self, directory: str) -> tuple[list[str], list[str]]:
+        """Return the directories and the files right below a directory, each in order.
+
+        Costs by what it returns: the names below a subdirectory are skipped through the index.
+        """
+        prefix = f"{directory}/" if directory else ""
+        ordered = self._files(self.reader).below(directory).order_by("name")
+        ordered_names = ordered.values_list("name", flat=True)
+        directories: list[str] = []
+        files: list[str] = []
+        low, limit = prefix, 64
+        while batch := list(ordered_names.filter(name__gte=low)[:limit]):
+            used = 0
+            for name in batch:
+                if name < low:
+                    continue
+                child, slash, _ = name.removeprefix(prefix).partition("/")
+                (directories if slash else files).append(child)
+                # A space is the lowest character that a name can hold.
+                low = names.directory_range(prefix + child)[1] if slash else f"{name} "
+                used += 1
+            if len(batch) < limit:
+                break
+            # Ask for as many rows as were of use; where one directory took all, for few.
+            limit = max(4, min(2 * used, 1000))
+        return directories, files
+
+    def put(
+        self,
+        name: str,
+        pieces: Iterable[bytes | str],
+        *,
+        is_public: Callable[[str], bool],
+        chunk_size: int,
+        max_size: int | None,
+        alternative: Callable[[str], str] | None,
+        replaces: bool = False,
+        expected_key: int | None = None,
+    ) -> str:
+        """Save content under a name, in one transaction, and return the name.
+
+        An overwrite keeps the public flag, the time of creation and the link epoch.
+
+        :param alternative: gives another name for one that is taken; without it, a taken name is
+            an error.
+        :param replaces: whether a file of this name is replaced.
+        :param expected_key: the content that is to be replaced, if it must be this one.
+        :raises FileExistsError: when the name is taken, or lies below a file.
+        :raises IsADirectoryError: when a directory is to be replaced.
+        :raises FileChanged: when the content is not the expected one.
+        :raises FileTooLarge: above *max_size* bytes.
+        """
+        using = self.writer
+        with transaction.atomic(using=using):
+            written = streams.write(
+                pieces, using=using, chunk_size=chunk_size, max_size=max_size
+            )
+            for _ in range(_MAX_ATTEMPTS):
+                self._check_place(name, using=using, replaces=replaces)
+                if replaces and self._replace(name, written, using, expected_key):
+                    return name
+                if self._insert(name, written, using, is_public=is_public(name)):
+                    return name
+                if alternative is not None:
+                    name = alternative(name)
+                elif not replaces:
+                    break
+            raise _os_error(FileExistsError, errno.EEXIST, name)
+
+    def remove(self, name: str) -> None:
+        """Delete a file, if there is one.
+
+        :raises OSError: for a directory, which is there because of the files below it.
+        """
+        using = self.writer
+        with transaction.atomic(using=using):
+            row = self._locked(name, using)
+            if row is not None:
+                streams.delete(row.content, using=using)
+            elif self.is_directory(name):
+                raise _os_error(OSError, errno.ENOTEMPTY, name)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a file another name; links to the old one never open it.
+
+        :raises FileNotFoundError: when there is no such file.
+        :raises FileExistsError: when the new name is taken.
+        """
+        using = self.writer
+        with transaction.atomic(using=using):
+            row = self._locked(old, using)
+            if row is None:
+                raise missing(old)
+            if old == new:
+                return
+            if self._files(using).at_or_below(new).exists():
+                raise _os_error(FileExistsError, errno.EEXIST, new)
+            self._check_place(new, using=using, replaces=False)
+            changes = {
+                "name": new,
+                "content_type": content_type_of(new),
+                "links_from": _later_than(row.links_from),
+            }
+            try:
+                with transaction.atomic(using=using):
+                    self._files(using).filter(pk=row.pk).update(**changes)
+            except IntegrityError as error:
+                raise _os_error(FileExistsError, errno.EEXIST, new) from error
+
+    def set_public(self, name: str, *, public: bool) -> None:
+        """Change who may open a file from the next request on.
+
+        :raises FileNotFoundError: when there is no such file.
+        """
+        if not self._files(self.writer).filter(name=name).update(is_public=public):
+            raise missing(name)
+
+    def _files(self, using: str) -> StoredFileQuerySet:
+        files: StoredFileQuerySet = StoredFile.objects.using(using).in_namespace(self._namespace)
+        return files
+
+    def _locked(self, name: str, using: str) -> StoredFile | None:
+        rows = self._files(using).filter(name=name).select_for_update()
+        return next((row for row in rows if row.name == name), None)
+
+    def _check_place(self, name: str, *, using: str, replaces: bool) -> None:
+        """Refuse a name below a file, and to replace a directory, as a file system does."""
+        above = names.ancestors(name)
+        condition = Q(name__in=above)
+        if replaces:
+            low, high = names.directory_range(name)
+            condition |= Q(name__gte=low, name__lt=high)
+        elif not above:
+            return
+        for found in self._files(using).filter(condition).values_list("name", flat=True)[:1]:
+            if found in above:
+                raise _os_error(FileExistsError, errno.EEXIST, found)
+            raise _os_error(IsADirectoryError, errno.EISDIR, name)
+
+    def _insert(
+        self, name: str, written: streams.Written, using: str, *, is_public: bool
+    ) -> bool:
+        """Insert a head row, and tell whether the name was still free."""
+        now = timezone.now()
+        row = self._content_columns(name, written, now) | {
+            "position": 0,
+            "namespace": self._namespace,
+            "name": name,
+            "is_public": is_public,
+            "created": now,
+            "links_from": _later_than(0),
+        }
+        connection = connections[using]
+        try:
+            with transaction.atomic(using=using):
+                dialect_of(connection).insert(connection, row)
+        except IntegrityError:
+            return False
+        return True
+
+    def _replace(
+        self, name: str, written: streams.Written, using: str, expected_key: int | None
+    ) -> bool:
+        """Point a file at new content and delete the old, if there is such a file."""
+        row = self._locked(name, using)
+        if row is None or (expected_key is not None and row.content != expected_key):
+            if expected_key is not None:
+                raise FileChanged(f"{name!r} was replaced or deleted after it was opened")
+            return False
+        connection = connections[using]
+        changes = self._content_columns(name, written, timezone.now())
+        dialect_of(connection).update(connection, row.pk, changes)
+        streams.delete(row.content, using=using)
+        return True
+
+    def _content_columns(
+        self, name: str, written: streams.Written, now: datetime
+    ) -> dict[str, object]:
+        return {
+            "content": written.content.key,
+            "size": written.content.size,
+            "chunk_size": written.content.chunk_size,
+            "sha256": written.sha256,
+            "content_type": content_type_of(name),
+            "modified": now,
+            "data": written.first_chunk,
+        }
+
+
+def missing(name: str) -> OSError:
+    """Return the error for a file that is not there."""
+    return _os_error(FileNotFoundError, errno.ENOENT, name)
+
+
+def _os_error(error: type[OSError], number: int, name: str) -> OSError:
+    return error(number, os.strerror(number), name)
+
+
+def _later_than(links_from: int) -> int:
+    """Return a new link epoch: the clock's, or later if the clock was set back."""
+    return max(time.time_ns() // 1000, links_from + 1)

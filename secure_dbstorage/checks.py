@@ -1,0 +1,261 @@
+"""System checks: one small function for each fact.
+
+Errors are what can't work or is not safe; warnings are what works less well than it could. Those
+that only matter in production are asked by ``check --deploy``, and those that ask the database by
+``check --database``.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
+from typing import Any
+
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, Warning
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections, router
+
+from secure_dbstorage import conf
+from secure_dbstorage.conf import StorageOptions
+from secure_dbstorage.links import route_prefix
+from secure_dbstorage.models import StoredFile
+from secure_dbstorage.storage import DatabaseStorage
+
+#: Caches that count for one process alone, or not at all.
+_LONELY_CACHES = ("LocMemCache", "DummyCache")
+
+#: A MySQL statement holds a chunk as hexadecimal digits, and little else.
+_STATEMENT_OVERHEAD_BYTES = 4096
+
+
+def register() -> None:
+    """Register all checks."""
+    for check in (check_options, check_routes, check_identities, check_user_key):
+        checks.register(_listed(check), Tags.security)
+    for check in (check_secret_key, check_cache, check_sqlite_transactions):
+        checks.register(_listed(check), Tags.compatibility)
+    for check in (check_proxies, check_fail_open, check_lifted_limits):
+        checks.register(_listed(check), Tags.security, deploy=True)
+    for database_check in (check_sqlite_journal, check_mysql_packets):
+        checks.register(_listed(database_check), Tags.database)
+
+
+def check_options(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find options with unknown names, and values that can't be used."""
+    for problem in conf.find_default_problems():
+        yield _option_error(problem, where="")
+    for alias, given in _declared().items():
+        for problem in conf.find_problems(given):
+            yield _option_error(problem, where=f"STORAGES[{alias!r}]['OPTIONS']: ")
+
+
+def check_routes(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find storages that no URLconf serves."""
+    for alias, options in _usable().items():
+        if options.base_url is not None:
+            continue
+        try:
+            route_prefix(options.namespace)
+        except ImproperlyConfigured as error:
+            yield Error(
+                f"Nothing serves STORAGES[{alias!r}]: {error}",
+                hint=_include_line(alias, options.namespace),
+                id="secure_dbstorage.E003",
+            )
+
+
+def check_identities(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find two storages that would share their files and their links."""
+    seen: dict[tuple[str, str], str] = {}
+    for alias, options in _usable().items():
+        identity = options.namespace, _database(options)
+        first = seen.setdefault(identity, alias)
+        if first != alias:
+            yield Error(
+                f"STORAGES[{first!r}] and STORAGES[{alias!r}] have the same namespace "
+                f"{options.namespace!r} in the same database: each would open the other's files.",
+                hint="Give each storage a namespace of its own.",
+                id="secure_dbstorage.E004",
+            )
+
+
+def check_user_key(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find limits by user in a project without users."""
+    for alias, options in _usable().items():
+        if options.rate_limit_key in ("user", "user_or_ip") and not conf.has_authentication():
+            yield Error(
+                f"STORAGES[{alias!r}] limits requests by user, and no middleware finds the user.",
+                hint="Add django.contrib.auth.middleware.AuthenticationMiddleware.",
+                id="secure_dbstorage.E005",
+            )
+
+
+def check_secret_key(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find links signed with a ``SECRET_KEY`` that could be guessed."""
+    if conf.secret_key_is_short() and any(
+        not given.get("signing_keys") for given in _declared().values()
+    ):
+        yield Warning(
+            f"Links are signed with a SECRET_KEY of less than {conf.MIN_KEY_BYTES} bytes.",
+            hint="Make SECRET_KEY longer, or set the option signing_keys.",
+            id="secure_dbstorage.W001",
+        )
+
+
+def check_cache(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find rate limits that are counted by each process for itself."""
+    alias, backend = conf.ratelimit_cache()
+    limited = any(any(options.rate_limits.values()) for options in _usable().values())
+    if limited and backend.endswith(_LONELY_CACHES):
+        yield Warning(
+            f"Requests are counted in CACHES[{alias!r}], which is not shared between processes: "
+            "each has limits of its own.",
+            hint="Use a shared cache, such as Valkey, Redis, Memcached or the database cache.",
+            id="secure_dbstorage.W002",
+        )
+
+
+def check_sqlite_transactions(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find SQLite databases in which two writers make each other fail."""
+    for alias in _databases("sqlite"):
+        mode = connections[alias].settings_dict.get("OPTIONS", {}).get("transaction_mode")
+        if str(mode).upper() not in ("IMMEDIATE", "EXCLUSIVE"):
+            yield Warning(
+                f"Transactions of DATABASES[{alias!r}] are deferred: one that reads before it "
+                "writes fails at once when another writes, whatever the timeout.",
+                hint="Set OPTIONS = {'transaction_mode': 'IMMEDIATE'}.",
+                id="secure_dbstorage.W003",
+            )
+
+
+def check_proxies(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Remind of the proxy that nearly every deployment has."""
+    for alias, options in _usable().items():
+        if not options.trusted_proxies and any(options.rate_limits.values()):
+            yield Warning(
+                f"STORAGES[{alias!r}] trusts no proxy: behind one, all visitors have one address, "
+                "and behind one on this machine, limits by address are not applied.",
+                hint="Set trusted_proxies to the networks of your proxies, such as "
+                "['127.0.0.0/8'], or silence this check if there are none.",
+                id="secure_dbstorage.W004",
+            )
+
+
+def check_fail_open(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Tell that an outage of the cache lifts all limits."""
+    for alias, options in _usable().items():
+        if options.rate_limit_fail_open:
+            yield Warning(
+                f"STORAGES[{alias!r}] lets every request pass while the cache is down.",
+                hint="Set rate_limit_fail_open to False, or silence this check.",
+                id="secure_dbstorage.W005",
+            )
+
+
+def check_lifted_limits(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Tell which kinds of request are not limited."""
+    for alias, options in _usable().items():
+        lifted = [kind for kind, rate in options.rate_limits.items() if rate is None]
+        if lifted:
+            yield Warning(
+                f"STORAGES[{alias!r}] does not limit these requests: {', '.join(lifted)}.",
+                hint="Give each kind a rate in rate_limits, or silence this check.",
+                id="secure_dbstorage.W006",
+            )
+
+
+def check_sqlite_journal(
+    databases: Sequence[str] | None = None, **kwargs: Any
+) -> Iterator[CheckMessage]:
+    """Find SQLite databases in which a large save blocks all readers."""
+    for alias in _migrated("sqlite", databases):
+        with connections[alias].cursor() as cursor:
+            cursor.execute("PRAGMA journal_mode")
+            (mode,) = cursor.fetchone()
+        if mode not in ("wal", "memory"):
+            yield Warning(
+                f"The journal of DATABASES[{alias!r}] is in mode {mode}: a large save blocks all "
+                "readers.",
+                hint="Set OPTIONS = {'init_command': 'PRAGMA journal_mode=wal'}.",
+                id="secure_dbstorage.W007",
+            )
+
+
+def check_mysql_packets(
+    databases: Sequence[str] | None = None, **kwargs: Any
+) -> Iterator[CheckMessage]:
+    """Find MySQL servers that refuse a statement with one chunk."""
+    chunk_size = max((options.chunk_size for options in _usable().values()), default=0)
+    needed = 2 * chunk_size + _STATEMENT_OVERHEAD_BYTES
+    for alias in _migrated("mysql", databases):
+        with connections[alias].cursor() as cursor:
+            cursor.execute("SELECT @@max_allowed_packet")
+            (allowed,) = cursor.fetchone()
+        if allowed < needed:
+            yield Error(
+                f"The server of DATABASES[{alias!r}] takes statements of {allowed} bytes; a chunk "
+                f"needs {needed}.",
+                hint="Raise max_allowed_packet, or lower chunk_size.",
+                id="secure_dbstorage.E006",
+            )
+
+
+def _listed(check: Callable[..., Iterator[CheckMessage]]) -> Callable[..., list[CheckMessage]]:
+    """Return a check as Django wants it: a function that returns a list."""
+
+    @wraps(check)
+    def listed(**kwargs: Any) -> list[CheckMessage]:
+        return list(check(**kwargs))
+
+    return listed
+
+
+def _declared() -> dict[str, Any]:
+    return dict(conf.declared_storages(DatabaseStorage))
+
+
+def _usable() -> dict[str, StorageOptions]:
+    """Return the options of each storage that has no problem of its own."""
+    usable = {}
+    for alias, given in _declared().items():
+        try:
+            usable[alias] = conf.read_options(given)
+        except ImproperlyConfigured:
+            continue  # `check_options` says it.
+    return usable
+
+
+def _option_error(problem: conf.Problem, *, where: str) -> CheckMessage:
+    return Error(
+        f"{where}{problem}.",
+        hint=f"The options are {', '.join(conf.OPTION_NAMES)}." if problem.unknown else None,
+        id="secure_dbstorage.E001" if problem.unknown else "secure_dbstorage.E002",
+    )
+
+
+def _include_line(alias: str, namespace: str) -> str:
+    if not namespace and alias == "default":
+        return 'Add path("files/", include("secure_dbstorage.urls")) to your URLconf.'
+    given = f', namespace="{namespace}"' if namespace else ""
+    return (
+        f'Add path("{namespace or alias}/", include("secure_dbstorage.urls"{given}), '
+        f'{{"storage": "{alias}"}}) to your URLconf.'
+    )
+
+
+def _database(options: StorageOptions) -> str:
+    return options.using or router.db_for_write(StoredFile)
+
+
+def _databases(vendor: str) -> list[str]:
+    """Return the databases of this vendor that a storage writes to."""
+    aliases = {_database(options) for options in _usable().values()}
+    return sorted(alias for alias in aliases if connections[alias].vendor == vendor)
+
+
+def _migrated(vendor: str, databases: Sequence[str] | None) -> Iterator[str]:
+    """Yield those that are to be checked and have the table."""
+    for alias in _databases(vendor):
+        if alias in (databases or ()):
+            tables = connections[alias].introspection.table_names()
+            if StoredFile._meta.db_table in tables:
+                yield alias

@@ -1,0 +1,298 @@
+"""How each database moves bytes fastest.
+
+The portable dialect works on every database of Django. Where a driver has a shorter way for bytes,
+a dialect of its own takes it, on the caller's connection and in the caller's transaction. All of
+them go through Django's cursor wrapper: errors are those of ``django.db``, execute wrappers are
+called, and ``connection.queries`` shows each statement, with its bytes left out.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
+from django.utils import timezone
+
+from secure_dbstorage.files import Content, FileStat, StoredHead
+from secure_dbstorage.models import StoredFile
+
+_TABLE = StoredFile._meta.db_table
+_FIELDS = {field.attname: field for field in StoredFile._meta.concrete_fields}
+
+_STAT_COLUMNS = ("name", "size", "sha256", "content_type", "is_public", "created", "modified")
+_CONTENT_COLUMNS = ("content", "chunk_size", "links_from")
+
+
+class PortableDialect:
+    """Plain SQL through Django's own cursor, for every database."""
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        quote = connection.ops.quote_name
+        self._quoted = {name: quote(field.column) for name, field in _FIELDS.items()}
+        self._table = quote(_TABLE)
+        self._converters = {
+            name: [
+                *connection.ops.get_db_converters(field.get_col(_TABLE)),
+                *field.get_db_converters(connection),
+            ]
+            for name, field in _FIELDS.items()
+        }
+
+    def insert(self, connection: BaseDatabaseWrapper, row: Mapping[str, object]) -> None:
+        """Insert a row, given as values by column.
+
+        :raises django.db.IntegrityError: when the name is taken, or the content key is.
+        """
+        columns = ", ".join(self._quoted[name] for name in row)
+        holes = ", ".join(["%s"] * len(row))
+        self._change(connection, "INSERT INTO {table} (%s) VALUES (%s)" % (columns, holes), row)
+
+    def update(
+        self, connection: BaseDatabaseWrapper, row_id: int, row: Mapping[str, object]
+    ) -> None:
+        """Give the row with this primary key new values."""
+        changes = ", ".join(f"{self._quoted[name]} = %s" for name in row)
+        sql = "UPDATE {table} SET %s WHERE {id} = %d" % (changes, row_id)
+        self._change(connection, sql, row)
+
+    def fetch_head(
+        self,
+        connection: BaseDatabaseWrapper,
+        namespace: str,
+        name: str,
+        *,
+        public_only: bool = False,
+        with_chunk: bool = False,
+    ) -> StoredHead | None:
+        """Return the head of a file in one statement, or None.
+
+        :param public_only: look for public files alone, so that a private and a missing one take
+            the same time.
+        :param with_chunk: fetch the first chunk as well.
+        """
+        columns = _STAT_COLUMNS + _CONTENT_COLUMNS + (("data",) if with_chunk else ())
+        condition = "{namespace} = %s AND {name} = %s"
+        parameters: list[object] = [namespace, name]
+        if public_only:
+            condition += " AND {is_public} = %s"
+            parameters.append(_FIELDS["is_public"].get_db_prep_save(True, connection))
+        for row in self._select(connection, columns, condition, parameters):
+            # Whatever the column's collation says, only the very name is this file.
+            if row[0] == name:
+                return _head(row, connection.alias)
+        return None
+
+    def fetch_links(
+        self, connection: BaseDatabaseWrapper, namespace: str, names: Sequence[str]
+    ) -> list[tuple[str, bool, int]]:
+        """Return the name, the public flag and the link epoch of each of these files."""
+        holes = ", ".join(["%s"] * len(names))
+        condition = f"{{namespace}} = %s AND {{name}} IN ({holes})"
+        columns = ("name", "is_public", "links_from")
+        rows = self._select(connection, columns, condition, [namespace, *names])
+        return [(name, bool(is_public), epoch) for name, is_public, epoch in rows]
+
+    def fetch_run(
+        self, connection: BaseDatabaseWrapper, key: int, first: int, count: int
+    ) -> list[bytes]:
+        """Return the chunks of a content from position *first* on, those that are there."""
+        condition = "{content} = %s AND {position} >= %s AND {position} < %s ORDER BY {position}"
+        rows = self._select(connection, ("data",), condition, [key, first, first + count])
+        return [row[0] for row in rows]
+
+    def fetch_part(
+        self, connection: BaseDatabaseWrapper, key: int, position: int, start: int, stop: int
+    ) -> bytes | None:
+        """Return the bytes of one chunk from *start* up to *stop*, or None without the chunk."""
+        chunks = self.fetch_run(connection, key, position, 1)
+        return chunks[0][start:stop] if chunks else None
+
+    def driver_cursor(self, connection: BaseDatabaseWrapper) -> Any:
+        """Return a new cursor of the driver."""
+        return connection.create_cursor()  # type: ignore[attr-defined]
+
+    def binary(self, connection: BaseDatabaseWrapper, data: bytes) -> object:
+        """Return bytes as the driver takes them for a parameter."""
+        return connection.Database.Binary(data)  # type: ignore[attr-defined]
+
+    def _change(
+        self, connection: BaseDatabaseWrapper, sql: str, row: Mapping[str, object]
+    ) -> None:
+        parameters = [
+            self.binary(connection, value)
+            if isinstance(value, bytes)
+            else _FIELDS[name].get_db_prep_save(value, connection)
+            for name, value in row.items()
+        ]
+        with self._cursor(connection) as cursor:
+            cursor.execute(self._spell(sql), parameters)
+
+    def _select(
+        self,
+        connection: BaseDatabaseWrapper,
+        columns: Sequence[str],
+        condition: str,
+        parameters: Sequence[object],
+        expression: str = "",
+    ) -> list[tuple[Any, ...]]:
+        selected = expression or ", ".join(self._quoted[name] for name in columns)
+        sql = self._spell("SELECT %s FROM {table} WHERE %s" % (selected, condition))
+        with self._cursor(connection) as cursor:
+            cursor.execute(sql, parameters)
+            rows = cursor.fetchall()
+        converters = [self._converters[name] for name in columns]
+        return [
+            tuple(
+                _converted(value, steps, connection)
+                for value, steps in zip(row, converters, strict=True)
+            )
+            for row in rows
+        ]
+
+    def _spell(self, sql: str) -> str:
+        return sql.format_map({"table": self._table, **self._quoted})
+
+    def _cursor(self, connection: BaseDatabaseWrapper) -> CursorWrapper:
+        connection.ensure_connection()
+        connection.validate_thread_sharing()
+        with connection.wrap_database_errors:
+            cursor = self.driver_cursor(connection)
+        wrapper = _ShortLogCursor if connection.queries_logged else CursorWrapper
+        return wrapper(cursor, connection)
+
+
+class SlicingDialect(PortableDialect):
+    """For databases whose ``substr`` cuts bytes: a part of a chunk travels alone."""
+
+    def fetch_part(
+        self, connection: BaseDatabaseWrapper, key: int, position: int, start: int, stop: int
+    ) -> bytes | None:
+        rows = self._select(
+            connection,
+            ("data",),
+            "{content} = %s AND {position} = %s",
+            [start + 1, stop - start, key, position],
+            expression="substr({data}, %s, %s)",
+        )
+        return rows[0][0] if rows else None
+
+
+class PsycopgDialect(SlicingDialect):
+    """psycopg 3's binary protocol; through Django's cursor bytes travel as hexadecimal text."""
+
+    def driver_cursor(self, connection: BaseDatabaseWrapper) -> Any:
+        return _binary_cursor_class()(connection.connection)
+
+    def binary(self, connection: BaseDatabaseWrapper, data: bytes) -> object:
+        return data
+
+
+class MySQLDialect(SlicingDialect):
+    """A hexadecimal literal in the statement; MySQL's drivers escape bytes one by one."""
+
+    def driver_cursor(self, connection: BaseDatabaseWrapper) -> Any:
+        return _HexCursor(super().driver_cursor(connection))
+
+    def binary(self, connection: BaseDatabaseWrapper, data: bytes) -> object:
+        return data
+
+
+def dialect_of(connection: BaseDatabaseWrapper) -> PortableDialect:
+    """Return the fastest dialect for a connection."""
+    known = _dialects.get(connection.alias)
+    if known is None or known[0] is not type(connection):
+        known = type(connection), _dialect_class(connection)(connection)
+        _dialects[connection.alias] = known
+    return known[1]
+
+
+_dialects: dict[str, tuple[type[BaseDatabaseWrapper], PortableDialect]] = {}
+
+
+def _dialect_class(connection: Any) -> type[PortableDialect]:
+    if connection.vendor == "postgresql":
+        # psycopg2 has no binary protocol.
+        return PsycopgDialect if connection.Database.__name__ == "psycopg" else PortableDialect
+    return {"sqlite": SlicingDialect, "mysql": MySQLDialect}.get(
+        connection.vendor, PortableDialect
+    )
+
+
+class _ShortLogCursor(CursorDebugWrapper):
+    """Logs a statement with the number of its bytes in their place.
+
+    Django's own would keep each chunk in ``connection.queries``, twice its size.
+    """
+
+    def execute(self, sql: str, params: Any = None) -> Any:
+        shown = tuple(map(_shown, params or ()))
+        with self.debug_sql(sql % shown):
+            return CursorWrapper.execute(self, sql, params)
+
+
+class _HexCursor:
+    """A driver's cursor that writes bytes into the statement as ``x'...'``."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    def execute(self, sql: str, parameters: Sequence[object]) -> Any:
+        pieces = sql.split("%s")
+        holes = [f"x'{p.hex()}'" if isinstance(p, bytes) else "%s" for p in parameters]
+        others = [p for p in parameters if not isinstance(p, bytes)]
+        joined = "".join(map("".join, zip(pieces, [*holes, ""], strict=True)))
+        return self._cursor.execute(joined, others)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+
+@cache
+def _binary_cursor_class() -> type[Any]:
+    import psycopg  # noqa: PLC0415 -- only where the database is PostgreSQL
+
+    class BinaryCursor(psycopg.Cursor[Any]):
+        def execute(self, query: Any, params: Any = None) -> Any:  # type: ignore[override]
+            return super().execute(query, params, binary=True)
+
+    return BinaryCursor
+
+
+def _head(row: tuple[Any, ...], using: str) -> StoredHead:
+    name, size, sha256, content_type, is_public, created, modified, *rest = row
+    key, chunk_size, links_from, *chunk = rest
+    return StoredHead(
+        stat=FileStat(
+            name=name,
+            size=size,
+            sha256=sha256,
+            content_type=content_type,
+            is_public=bool(is_public),
+            created=_utc(created),
+            modified=_utc(modified),
+        ),
+        content=Content(using=using, key=key, size=size, chunk_size=chunk_size),
+        links_from=links_from,
+        first_chunk=chunk[0] if chunk else None,
+    )
+
+
+def _utc(value: datetime) -> datetime:
+    aware = timezone.make_aware(value) if timezone.is_naive(value) else value
+    return aware.astimezone(UTC)
+
+
+def _converted(
+    value: Any, steps: Sequence[Callable[..., Any]], connection: BaseDatabaseWrapper
+) -> Any:
+    for step in steps:
+        value = step(value, None, connection)
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
+def _shown(parameter: object) -> str:
+    if isinstance(parameter, bytes | memoryview):
+        return f"<{len(parameter)} bytes>"
+    return repr(parameter)

@@ -1,0 +1,60 @@
+"""What is known of a stored file, as values."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileStat:
+    """What a file's row tells of it."""
+
+    #: Canonical name, relative to the storage.
+    name: str
+    #: Length in bytes.
+    size: int
+    #: SHA-256 of the content, 64 hexadecimal digits.
+    sha256: str
+    #: Media type by the name, lower case, without parameters.
+    content_type: str
+    #: Whether the file is served without a token.
+    is_public: bool
+    #: When the name was first saved; aware, UTC.
+    created: datetime
+    #: When the content was last saved; aware, UTC.
+    modified: datetime
+
+    @property
+    def etag(self) -> str:
+        """The strong entity tag of the content (RFC 9110 section 8.8.3)."""
+        return f'"{self.sha256}"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """Where the bytes of a file are: immutable, and gone as a whole when it is replaced."""
+
+    #: Alias of the database.
+    using: str
+    #: The key that all rows of the content share.
+    key: int
+    #: Length in bytes.
+    size: int
+    #: Bytes in each row but the last.
+    chunk_size: int
+
+    @property
+    def chunk_count(self) -> int:
+        """The number of rows, at least the head row."""
+        return max(1, -(-self.size // self.chunk_size))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredHead:
+    """A head row: the file, where its bytes are, and since when links to it hold."""
+
+    stat: FileStat
+    content: Content
+    #: The link epoch: a link opens the file only while both name the same, in microseconds.
+    links_from: int
+    #: The first chunk, where it was asked for.
+    first_chunk: bytes | None = None

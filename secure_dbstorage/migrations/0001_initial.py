@@ -1,0 +1,105 @@
+"""Create the one table."""
+
+import secure_dbstorage.models
+from django.db import migrations, models
+
+
+def store_bytes_plain(apps, schema_editor):
+    """Keep PostgreSQL from compressing the bytes.
+
+    Of what is compressed, a part costs all that stands before it; and most files are compressed
+    by themselves.
+    """
+    if schema_editor.connection.vendor == "postgresql":
+        table = apps.get_model("secure_dbstorage", "StoredFile")._meta.db_table
+        quote = schema_editor.quote_name
+        schema_editor.execute(
+            f"ALTER TABLE {quote(table)} ALTER COLUMN {quote('data')} SET STORAGE EXTERNAL"
+        )
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = []
+
+    operations = [
+        migrations.CreateModel(
+            name="StoredFile",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("content", models.BigIntegerField(editable=False)),
+                ("position", models.PositiveIntegerField(default=0, editable=False)),
+                (
+                    "namespace",
+                    secure_dbstorage.models.ExactCharField(
+                        editable=False, max_length=100, null=True
+                    ),
+                ),
+                ("name", secure_dbstorage.models.ExactCharField(max_length=512, null=True)),
+                ("size", models.PositiveBigIntegerField(editable=False, null=True)),
+                ("chunk_size", models.PositiveIntegerField(editable=False, null=True)),
+                (
+                    "sha256",
+                    secure_dbstorage.models.ExactCharField(
+                        editable=False, max_length=64, null=True
+                    ),
+                ),
+                (
+                    "content_type",
+                    secure_dbstorage.models.ExactCharField(
+                        editable=False, max_length=127, null=True
+                    ),
+                ),
+                ("is_public", models.BooleanField(null=True)),
+                ("created", models.DateTimeField(editable=False, null=True)),
+                ("modified", models.DateTimeField(editable=False, null=True)),
+                ("links_from", models.BigIntegerField(editable=False, null=True)),
+                ("expires", models.DateTimeField(blank=True, null=True)),
+                ("data", models.BinaryField()),
+            ],
+            options={
+                "verbose_name": "stored file",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("content", "position"), name="secure_dbstorage_unique_chunk"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("namespace", "name"), name="secure_dbstorage_unique_name"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("chunk_size__isnull", False),
+                                ("content_type__isnull", False),
+                                ("created__isnull", False),
+                                ("is_public__isnull", False),
+                                ("links_from__isnull", False),
+                                ("modified__isnull", False),
+                                ("name__isnull", False),
+                                ("namespace__isnull", False),
+                                ("position", 0),
+                                ("sha256__isnull", False),
+                                ("size__isnull", False),
+                            ),
+                            models.Q(
+                                ("chunk_size__isnull", True),
+                                ("content_type__isnull", True),
+                                ("created__isnull", True),
+                                ("is_public__isnull", True),
+                                ("links_from__isnull", True),
+                                ("modified__isnull", True),
+                                ("name__isnull", True),
+                                ("namespace__isnull", True),
+                                ("sha256__isnull", True),
+                                ("size__isnull", True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="secure_dbstorage_head_or_continuation",
+                    ),
+                ],
+            },
+        ),
+        migrations.RunPython(store_bytes_plain, migrations.RunPython.noop, elidable=False),
+    ]

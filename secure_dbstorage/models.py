@@ -1,0 +1,131 @@
+"""The one table: head rows that describe files, and the rows that hold the rest of their bytes."""
+
+from typing import Any, Self
+
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Q
+
+from secure_dbstorage import names
+from secure_dbstorage.conf import MAX_NAMESPACE_LENGTH
+
+
+class ExactCharField(models.CharField):
+    """Text that every database compares byte for byte.
+
+    Default collations take ``A.txt`` for ``a.txt`` (MySQL), ``a`` for ``a `` (whatever pads), or
+    sort by a locale's rules, in which a range of names is not a directory.
+    """
+
+    def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, Any]:
+        parameters: dict[str, Any] = super().db_parameters(connection)
+        parameters["collation"] = _byte_collation(connection)
+        return parameters
+
+
+class StoredFileQuerySet(models.QuerySet["StoredFile"]):
+    """Head rows, asked for by what they mean."""
+
+    def in_namespace(self, namespace: str) -> Self:
+        return self.filter(namespace=namespace)
+
+    def below(self, directory: str) -> Self:
+        """Keep the files below a canonical directory, at any depth."""
+        if not directory:
+            return self
+        low, high = names.directory_range(directory)
+        return self.filter(name__gte=low, name__lt=high)
+
+    def at_or_below(self, path: str) -> Self:
+        """Keep the file of this canonical name and those below the directory of this name."""
+        low, high = names.directory_range(path)
+        return self.filter(Q(name=path) | Q(name__gte=low, name__lt=high))
+
+
+class StoredFileManager(models.Manager.from_queryset(StoredFileQuerySet)):  # type: ignore[misc]
+    """Gives head rows, and leaves their bytes in the database."""
+
+    def get_queryset(self) -> StoredFileQuerySet:
+        files: StoredFileQuerySet = super().get_queryset()
+        return files.filter(name__isnull=False).defer("data")
+
+
+class StoredFile(models.Model):
+    """A row of the table.
+
+    A file is a head row (position 0, with a name and the first chunk) and, if it is larger than
+    one chunk, continuation rows (content key, position and bytes; all else is NULL).
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    #: Random for each save, so content is immutable: readers never see two saves mixed.
+    content = models.BigIntegerField(editable=False)
+    position = models.PositiveIntegerField(default=0, editable=False)
+    namespace = ExactCharField(max_length=MAX_NAMESPACE_LENGTH, null=True, editable=False)
+    name = ExactCharField(max_length=names.MAX_LENGTH, null=True)
+    size = models.PositiveBigIntegerField(null=True, editable=False)
+    chunk_size = models.PositiveIntegerField(null=True, editable=False)
+    sha256 = ExactCharField(max_length=64, null=True, editable=False)
+    content_type = ExactCharField(max_length=127, null=True, editable=False)
+    is_public = models.BooleanField(null=True)
+    created = models.DateTimeField(null=True, editable=False)
+    modified = models.DateTimeField(null=True, editable=False)
+    #: Microseconds since the epoch; a link holds while it names the same instant.
+    links_from = models.BigIntegerField(null=True, editable=False)
+    expires = models.DateTimeField(null=True, blank=True)
+    # Last: on SQLite, every column behind the bytes is reached by walking through them.
+    data = models.BinaryField()
+
+    objects = StoredFileManager()
+    #: All rows, the continuations too.
+    rows = models.Manager["StoredFile"]()
+
+    class Meta:
+        verbose_name = "stored file"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["content", "position"], name="secure_dbstorage_unique_chunk"
+            ),
+            models.UniqueConstraint(
+                fields=["namespace", "name"], name="secure_dbstorage_unique_name"
+            ),
+            models.CheckConstraint(
+                name="secure_dbstorage_head_or_continuation",
+                condition=Q(
+                    namespace__isnull=False,
+                    name__isnull=False,
+                    position=0,
+                    size__isnull=False,
+                    chunk_size__isnull=False,
+                    sha256__isnull=False,
+                    content_type__isnull=False,
+                    is_public__isnull=False,
+                    created__isnull=False,
+                    modified__isnull=False,
+                    links_from__isnull=False,
+                )
+                | Q(
+                    namespace__isnull=True,
+                    name__isnull=True,
+                    size__isnull=True,
+                    chunk_size__isnull=True,
+                    sha256__isnull=True,
+                    content_type__isnull=True,
+                    is_public__isnull=True,
+                    created__isnull=True,
+                    modified__isnull=True,
+                    links_from__isnull=True,
+                ),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or f"chunk {self.position} of content {self.content}"
+
+
+def _byte_collation(connection: Any) -> str | None:
+    if connection.vendor == "postgresql":
+        return "C"
+    if connection.vendor == "mysql":
+        return "utf8mb4_nopad_bin" if connection.mysql_is_mariadb else "utf8mb4_0900_bin"
+    return None  # SQLite compares byte for byte by itself.

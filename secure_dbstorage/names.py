@@ -1,0 +1,56 @@
+"""File names: one spelling for each file, and none that is dangerous."""
+
+import os
+import unicodedata
+from pathlib import PurePath
+
+from django.core.exceptions import SuspiciousFileOperation
+
+#: The longest name that the table holds, in characters.
+MAX_LENGTH = 512
+
+#: Control characters break headers, logs and PostgreSQL (NUL); surrogates have no UTF-8.
+_REFUSED_CATEGORIES = frozenset({"Cc", "Cs"})
+
+
+def canonical_name(name: str | PurePath) -> str:
+    """Return the one spelling under which a file is stored.
+
+    Backslashes become slashes; empty and ``.`` segments go. The empty string is the root
+    directory.
+
+    :raises SuspiciousFileOperation: for an absolute name, a ``..`` segment, a control character
+        or a lone surrogate.
+    """
+    text = os.fspath(name).replace("\\", "/")
+    segments = text.split("/")
+    if text.startswith("/") or ".." in segments:
+        raise SuspiciousFileOperation(f"Detected path traversal attempt in {text!r}")
+    if not text.isprintable() and not _REFUSED_CATEGORIES.isdisjoint(
+        map(unicodedata.category, text)
+    ):
+        raise SuspiciousFileOperation(f"The name {text!r} holds a control character")
+    return "/".join(segment for segment in segments if segment not in ("", "."))
+
+
+def is_canonical(name: str) -> bool:
+    """Tell whether *name* is spelled as :func:`canonical_name` spells it, and names a file."""
+    try:
+        return bool(name) and canonical_name(name) == name
+    except SuspiciousFileOperation:
+        return False
+
+
+def ancestors(name: str) -> list[str]:
+    """Return the directories above a canonical name, the nearest last."""
+    segments = name.split("/")[:-1]
+    return ["/".join(segments[: depth + 1]) for depth in range(len(segments))]
+
+
+def directory_range(directory: str) -> tuple[str, str]:
+    """Return the bounds of all names below a canonical directory: ``low <= name < high``.
+
+    A range is served by the index on every database, where ``LIKE`` is not.
+    """
+    # "0" is the character after "/".
+    return f"{directory}/", f"{directory}0"

@@ -1,0 +1,111 @@
+"""Rate limits: how often a client may ask, counted by django-ratelimit in a cache."""
+
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Literal
+
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django_ratelimit.core import get_usage
+
+from secure_dbstorage.addresses import budget_of, client_address
+from secure_dbstorage.conf import StorageOptions
+from secure_dbstorage.exceptions import Refused
+from secure_dbstorage.signing import Grant
+
+#: The kinds of request that have a budget: with a good token, without one, with a bad one.
+Kind = Literal["signed", "plain", "refused"]
+
+#: Seconds after which a client may try again while the cache is down.
+RETRY_WHEN_DOWN = 10
+
+_logger = logging.getLogger(__name__)
+_cache_is_down = False
+
+
+def check_limit(
+    request: HttpRequest, kind: Kind, options: StorageOptions, grant: Grant | None = None
+) -> None:
+    """Count a request, and return if it is within the budget of its client.
+
+    :raises Refused: 429 over the limit; 503 while the cache is down, unless the option
+        ``rate_limit_fail_open`` lets requests pass. Both carry Retry-After.
+    """
+    rate = options.rate_limits[kind]
+    budget = None if rate is None else _budget(request, options, grant)
+    if budget is None:
+        return
+    usage = _usage(request, kind, options, rate=rate, budget=budget)
+    if usage is None:
+        return
+    if usage["limit"] == 0 and usage["time_left"] < 0:
+        if not options.rate_limit_fail_open:
+            raise _retry(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", RETRY_WHEN_DOWN)
+    elif usage["should_limit"]:
+        raise _retry(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", usage["time_left"])
+
+
+def _budget(request: HttpRequest, options: StorageOptions, grant: Grant | None) -> str | None:
+    """Return the name of the budget to charge, or None when there is no telling clients apart."""
+    key = options.rate_limit_key
+    # Without a good token there is no link, and looking for a user would cost a query.
+    if grant is None or key == "ip":
+        return _address_budget(request, options)
+    if key == "link":
+        return f"link:{grant.link_id}"
+    if key == "user_or_ip" and not request.user.is_authenticated:
+        return _address_budget(request, options)
+    if key in ("user", "user_or_ip"):
+        return f"user:{request.user.pk}"
+    return f"key:{_value_of(key, request)}"
+
+
+def _address_budget(request: HttpRequest, options: StorageOptions) -> str | None:
+    address = client_address(request.META, options.trusted_proxies)
+    return None if address is None else f"ip:{budget_of(address)}"
+
+
+def _value_of(key: str | Callable[..., str], request: HttpRequest) -> str:
+    """Return what one of django-ratelimit's other keys makes of a request."""
+    if isinstance(key, str):
+        source, _, parameter = key.partition(":")
+        values = request.headers if source == "header" else request.GET
+        return str(values.get(parameter, ""))
+    return str(key("secure_dbstorage", request))
+
+
+def _usage(
+    request: HttpRequest, kind: Kind, options: StorageOptions, *, rate: Any, budget: str
+) -> dict[str, Any] | None:
+    """Count a request; a cache that is down counts as django-ratelimit's own answer for it."""
+    try:
+        usage: dict[str, Any] | None = get_usage(
+            request,
+            # Joined without separators by django-ratelimit, so they are in the parts.
+            group=f"secure_dbstorage/{options.namespace}/{kind}/",
+            key=lambda group, request: f"/{budget}/",
+            rate=rate,
+            increment=True,
+        )
+    except ImproperlyConfigured:
+        raise
+    except Exception as error:  # noqa: BLE001 -- each cache has its own errors for being down
+        _note(down=True, error=error)
+        return {"count": 0, "limit": 0, "should_limit": True, "time_left": -1}
+    _note(down=usage is not None and usage["time_left"] < 0 and usage["limit"] == 0, error=None)
+    return usage
+
+
+def _note(*, down: bool, error: Exception | None) -> None:
+    """Log that the cache went down or came back, and not each request in between."""
+    global _cache_is_down
+    if down and not _cache_is_down:
+        _logger.error("The cache of the rate limits is down", exc_info=error)
+    elif _cache_is_down and not down:
+        _logger.warning("The cache of the rate limits is back")
+    _cache_is_down = down
+
+
+def _retry(status: HTTPStatus, reason: str, seconds: int) -> Refused:
+    return Refused(status, reason, headers={"Retry-After": str(max(1, seconds))})

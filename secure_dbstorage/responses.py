@@ -1,0 +1,224 @@
+"""Answers: a whole file, a part of it, "not modified", or a refusal."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.template import Engine
+from django.template.context import Context
+from django.template.exceptions import TemplateDoesNotExist
+from django.template.loader import render_to_string
+from django.utils.cache import get_conditional_response
+
+from secure_dbstorage.exceptions import Refused
+from secure_dbstorage.files import FileStat
+from secure_dbstorage.headers import (
+    REFUSAL_HEADERS,
+    Presentation,
+    file_headers,
+    validator_headers,
+)
+from secure_dbstorage.ranges import ByteRange, UnsatisfiableRange, if_range_holds, parse_range
+
+#: A project may put a template of its own under this name.
+REFUSED_TEMPLATE = "secure_dbstorage/refused.html"
+
+_PACKAGED = Path(__file__).parent / "templates" / REFUSED_TEMPLATE
+
+#: The methods that a file knows (RFC 9110 section 10.2.1).
+ALLOW = "GET, HEAD, OPTIONS"
+
+#: Gives the bytes from the first number up to the second, in pieces.
+ReadPieces = Callable[[int, int], Iterator[bytes]]
+
+_PRECONDITIONS = (
+    "HTTP_IF_MATCH",
+    "HTTP_IF_NONE_MATCH",
+    "HTTP_IF_MODIFIED_SINCE",
+    "HTTP_IF_UNMODIFIED_SINCE",
+)
+
+#: What each reason for a refusal tells the person: what to do, and nothing of the file.
+_TEXTS = {
+    "missing": (
+        "There is nothing here",
+        "Check that the address is complete, or ask whoever gave it to you.",
+    ),
+    "bad-token": (
+        "This link does not work",
+        "It may have been cut off when it was copied. Copy all of it, or ask for a new one.",
+    ),
+    "expired": ("This link has expired", "Ask for a new one."),
+    "revoked": ("This link no longer works", "Ask for a new one."),
+    "forbidden": (
+        "You may not open this file",
+        "If you have another account, sign in with it and try again.",
+    ),
+    "too-many-requests": ("Too many requests", "Wait a moment, then try again."),
+    "unavailable": ("Not available right now", "Wait a moment, then try again."),
+    "method": ("This address is only for reading", "Open it in a browser, or download it."),
+    "precondition": (
+        "The file has changed",
+        "It is not the version that was asked for. Start again from the beginning.",
+    ),
+    "range": (
+        "The file ends before that",
+        "The part that was asked for lies beyond the end. Start again from the beginning.",
+    ),
+}
+
+
+class _StoredBytes(HttpResponseBase):
+    """What middleware must leave alone in an answer of ours.
+
+    GZipMiddleware would compress ranges and change lengths, so it is told that there is a
+    Content-Encoding; CommonMiddleware would put a Content-Length on a 304.
+    """
+
+    #: Whether shared caches may keep the answer.
+    shared = False
+
+    def has_header(self, header: str) -> bool:
+        return header.lower() in ("content-encoding", "content-length") or super().has_header(
+            header
+        )
+
+    __contains__ = has_header
+
+    def set_cookie(self, *args: Any, **kwargs: Any) -> None:
+        """Set no cookie on what shared caches keep: they would hand it to the next visitor."""
+        if not self.shared:
+            super().set_cookie(*args, **kwargs)
+
+
+class FileResponse(_StoredBytes, HttpResponse):
+    """An answer whose body is in memory: a small file, or none."""
+
+
+class StreamingFileResponse(_StoredBytes, StreamingHttpResponse):
+    """An answer whose body is read from the table while it is sent.
+
+    WSGI servers iterate it; under ASGI each piece takes one hop to the request's thread. Django
+    alone would there read a sync iterator to its end first.
+    """
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self.is_async:  # A middleware put an iterator of its own around ours.
+            async for part in super().__aiter__():
+                yield part
+            return
+        pieces = iter(self.streaming_content)
+        next_piece = sync_to_async(next, thread_sensitive=True)
+        while (piece := await next_piece(pieces, None)) is not None:
+            yield piece
+
+
+def has_preconditions(request: HttpRequest) -> bool:
+    """Tell whether the answer may have no body, or a part of one."""
+    return "HTTP_RANGE" in request.META or any(name in request.META for name in _PRECONDITIONS)
+
+
+def answer_with_file(
+    request: HttpRequest,
+    stat: FileStat,
+    shown: Presentation,
+    *,
+    whole: bytes | None,
+    read: ReadPieces,
+) -> HttpResponseBase:
+    """Return what a GET or HEAD gets: 200, 206 or 304.
+
+    :param whole: all of the content, where it is in memory already.
+    :raises Refused: 412 and 416.
+    """
+    if _is_not_modified(request, stat):
+        response = FileResponse(status=HTTPStatus.NOT_MODIFIED)
+        del response["Content-Type"]
+        return _with_headers(response, validator_headers(stat, shown), shown)
+    part = _wanted_range(request, stat)
+    headers = file_headers(stat, shown)
+    headers["Content-Length"] = str(stat.size if part is None else part.length)
+    if request.method == "HEAD":
+        # Servers iterate the body of a HEAD all the same, and some send it.
+        return _with_headers(FileResponse(), headers, shown)
+    if part is not None:
+        headers["Content-Range"] = part.content_range(stat.size)
+        pieces = read(part.start, part.stop)
+        partial = StreamingFileResponse(pieces, status=HTTPStatus.PARTIAL_CONTENT)
+        return _with_headers(partial, headers, shown)
+    if whole is not None:
+        return _with_headers(FileResponse(whole), headers, shown)
+    return _with_headers(StreamingFileResponse(read(0, stat.size)), headers, shown)
+
+
+def answer_with_methods() -> HttpResponse:
+    """Return what OPTIONS gets."""
+    return HttpResponse(headers={**REFUSAL_HEADERS, "Allow": ALLOW, "Content-Length": "0"})
+
+
+def refuse(request: HttpRequest, refused: Refused) -> HttpResponse:
+    """Return the page for a refusal.
+
+    It is rendered without the request: no context processor runs, so no session is touched.
+    """
+    title, text = _TEXTS[refused.reason]
+    context = {"title": title, "text": text, "status": int(refused.status)}
+    try:
+        page = render_to_string(REFUSED_TEMPLATE, context)
+    except TemplateDoesNotExist:  # The project has no engine that looks into apps.
+        page = Engine().from_string(_PACKAGED.read_text("utf-8")).render(Context(context))
+    body = page.encode()
+    response = FileResponse(b"" if request.method == "HEAD" else body, status=refused.status)
+    for name, value in {**REFUSAL_HEADERS, **refused.headers}.items():
+        response[name] = value
+    response["Content-Length"] = str(len(body))
+    return response
+
+
+def protect(response: HttpResponseBase) -> HttpResponseBase:
+    """Keep a hook's own response out of caches, and the signed path out of Referer."""
+    response["Cache-Control"] = "no-store"
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _is_not_modified(request: HttpRequest, stat: FileStat) -> bool:
+    answer = get_conditional_response(request, stat.etag, int(stat.modified.timestamp()))
+    if answer is None:
+        return False
+    if answer.status_code == HTTPStatus.PRECONDITION_FAILED:
+        raise Refused(HTTPStatus.PRECONDITION_FAILED, "precondition")
+    return True
+
+
+def _wanted_range(request: HttpRequest, stat: FileStat) -> ByteRange | None:
+    header = request.META.get("HTTP_RANGE")
+    # RFC 9110 section 14.2: ranges are defined for GET alone.
+    if header is None or request.method != "GET":
+        return None
+    condition = request.META.get("HTTP_IF_RANGE")
+    if condition is not None and not if_range_holds(
+        condition, etag=stat.etag, last_modified=int(stat.modified.timestamp())
+    ):
+        return None
+    try:
+        return parse_range(header, stat.size)
+    except UnsatisfiableRange:
+        raise Refused(
+            HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+            "range",
+            headers={"Content-Range": f"bytes */{stat.size}"},
+        ) from None
+
+
+def _with_headers(
+    response: FileResponse | StreamingFileResponse, headers: dict[str, str], shown: Presentation
+) -> HttpResponseBase:
+    response.shared = not shown.private
+    for name, value in headers.items():
+        response[name] = value
+    return response

@@ -1,0 +1,197 @@
+"""Tokens: what a link allows, signed.
+
+A token is ASCII text of five or six parts::
+
+    1k7a.tgx2dk.2s0.hl0fyyt3kg.eyJmIjoiYS5wZGYifQ.q1A3...(43 characters)
+    │││ │      │   │          │                  └ signature
+    │││ │      │   │          └ rarer claims: base64url of JSON (left out when there are none)
+    │││ │      │   └ the file's link epoch in microseconds
+    │││ │      └ lifetime in seconds
+    │││ └ issue time in seconds since 1970
+    ││└ flags: a for attachment
+    │└ key id, two characters
+    └ version
+
+Numbers are in base 36. The signature is HMAC-SHA256, as base64url without padding, over the
+storage's namespace, the file's canonical name and the token up to the signature, each with its
+length in front, so that no two messages coincide. The name stands in the URL's path already, so the
+token does not repeat it. Host, scheme and path are not signed: a link survives a move of the route
+and a CDN in front.
+"""
+
+import hashlib
+import hmac
+import json
+import re
+import string
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+from django.views.decorators.debug import sensitive_variables
+from itsdangerous.encoding import base64_decode, base64_encode
+from itsdangerous.signer import Signer
+
+from secure_dbstorage.exceptions import BadToken, ExpiredToken
+
+#: One derived key for each purpose and version: a token made for one is nothing for another.
+_SALT = b"secure_dbstorage.v1.get"
+_KEY_ID_SALT = b"secure_dbstorage.v1.key_id"
+
+#: How far a server's clock may be ahead of ours, in seconds.
+CLOCK_SKEW = 60
+
+#: The longest file name a link can carry, in characters.
+MAX_FILENAME_LENGTH = 255
+
+_DIGITS = string.digits + string.ascii_lowercase
+
+_SHAPE = re.compile(
+    r"(?P<claims>1(?P<key_id>[0-9a-z]{2})(?P<flags>a?)"
+    r"\.(?P<issued>[0-9a-z]{1,8})"
+    r"\.(?P<lifetime>[0-9a-z]{1,6})"
+    r"\.(?P<links_from>[0-9a-z]{1,12})"
+    r"(?:\.(?P<rare>[A-Za-z0-9_-]{1,4096}))?)"
+    r"\.(?P<signature>[A-Za-z0-9_-]{43})",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a link allows."""
+
+    #: The file's link epoch when the link was made, in microseconds.
+    links_from: int
+    #: Issue time in seconds since 1970, rounded down to the window.
+    issued: int
+    #: Seconds for which the link works.
+    lifetime: int
+    #: Whether the file is to be saved instead of shown.
+    attachment: bool = False
+    #: The name under which the file is to be saved; None for its own.
+    filename: str | None = None
+    #: A short name of the link for logs and budgets; it opens nothing.
+    link_id: str = ""
+    #: The signed path and query, for a hook that sends the visitor away and wants them back.
+    return_path: str = field(default="", repr=False)
+
+    @property
+    def expires(self) -> int:
+        """When the link stops to work, in seconds since 1970."""
+        return self.issued + self.lifetime
+
+    def at(self, return_path: str) -> "Grant":
+        """Return this grant with the path under which it came."""
+        return replace(self, return_path=return_path)
+
+
+class LinkSigner:
+    """Signs and checks the tokens of one storage."""
+
+    def __init__(self, keys: Sequence[bytes], *, namespace: str) -> None:
+        """
+        :param keys: newest first; the first one signs, each one verifies.
+        """
+        self._namespace = _with_length(namespace)
+        self._keys = [_derive(key) for key in keys]
+
+    @sensitive_variables()
+    def sign(self, name: str, grant: Grant) -> str:
+        """Return the token that grants this for the file of a canonical name."""
+        key = self._keys[0]
+        claims = f"1{key.id}{'a' if grant.attachment else ''}" + "".join(
+            f".{_base36(number)}" for number in (grant.issued, grant.lifetime, grant.links_from)
+        )
+        if grant.filename is not None:
+            rare = json.dumps({"f": grant.filename}, ensure_ascii=False, separators=(",", ":"))
+            claims += f".{base64_encode(rare).decode()}"
+        return f"{claims}.{key.signature(self._message(name, claims))}"
+
+    @sensitive_variables()
+    def unsign(
+        self, name: str, token: str, *, max_lifetime: int, now: float | None = None
+    ) -> Grant:
+        """Return what a token grants for the file of a canonical name.
+
+        :param max_lifetime: seconds after which even a longer link has expired.
+        :param now: seconds since 1970, for tests.
+        :raises ExpiredToken: when it is authentic, and its time is over.
+        :raises BadToken: for all else that is wrong with it.
+        """
+        match = _SHAPE.fullmatch(token)
+        if match is None:
+            raise BadToken("The token has the wrong shape")
+        message = self._message(name, match["claims"])
+        if not any(
+            # The encoded text is compared: decoding is lenient, and would let several spellings
+            # of one signature pass.
+            hmac.compare_digest(key.signature(message), match["signature"])
+            for key in self._keys
+            if key.id == match["key_id"]
+        ):
+            raise BadToken("The signature is not ours")
+        grant = _grant(match)
+        current = time.time() if now is None else now
+        if grant.issued > current + CLOCK_SKEW:
+            raise BadToken("The token is from the future")
+        grant = replace(grant, lifetime=min(grant.lifetime, max_lifetime))
+        if current >= grant.expires:
+            raise ExpiredToken("The link has expired")
+        return grant
+
+    def _message(self, name: str, claims: str) -> bytes:
+        return self._namespace + _with_length(name) + _with_length(claims)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A signing key, derived once: deriving costs as much as signing."""
+
+    #: Two characters that tell which key signed a token.
+    id: str
+    _signer: Signer = field(repr=False)
+
+    def signature(self, message: bytes) -> str:
+        return self._signer.get_signature(message).decode()
+
+
+@lru_cache(maxsize=32)
+def _derive(secret: bytes) -> _Key:
+    number = int.from_bytes(_signer(secret, _KEY_ID_SALT).derive_key())
+    base = len(_DIGITS)
+    key_id = _DIGITS[number // base % base] + _DIGITS[number % base]
+    derived = _signer(secret, _SALT).derive_key()
+    return _Key(key_id, Signer(derived, key_derivation="none", digest_method=hashlib.sha256))
+
+
+def _signer(secret: bytes, salt: bytes) -> Signer:
+    return Signer(secret, salt=salt, key_derivation="hmac", digest_method=hashlib.sha256)
+
+
+def _grant(match: re.Match[str]) -> Grant:
+    rare: dict[str, Any] = json.loads(base64_decode(match["rare"])) if match["rare"] else {}
+    return Grant(
+        links_from=int(match["links_from"], 36),
+        issued=int(match["issued"], 36),
+        lifetime=int(match["lifetime"], 36),
+        attachment="a" in match["flags"],
+        filename=rare.get("f"),
+        link_id=match["signature"][:8],
+    )
+
+
+def _with_length(text: str) -> bytes:
+    encoded = text.encode()
+    return b"%d:%b" % (len(encoded), encoded)
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while True:
+        number, digit = divmod(number, 36)
+        digits = _DIGITS[digit] + digits
+        if not number:
+            return digits

@@ -1,0 +1,415 @@
+"""The storage: Django's ``Storage`` over the table, and what a table can do besides."""
+
+import errno
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import PurePath
+from typing import IO, Any, TypeVar, Unpack
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
+from django.core.files import File
+from django.core.files.base import ContentFile
+from django.core.files.storage import Storage
+from django.core.signals import setting_changed
+from django.utils import timezone
+from django.utils.asyncio import async_unsafe
+
+from secure_dbstorage import streams
+from secure_dbstorage.catalog import Catalog, missing
+from secure_dbstorage.conf import (
+    OPTION_NAMES,
+    Options,
+    StorageOptions,
+    read_options,
+    upload_directory,
+    uses_time_zones,
+)
+from secure_dbstorage.files import FileStat, StoredHead
+from secure_dbstorage.handles import ReadHandle, StoredFileHandle, WriteHandle, check_mode
+from secure_dbstorage.links import LinkArguments, LinkMaker
+from secure_dbstorage.names import MAX_LENGTH, canonical_name
+from secure_dbstorage.signing import LinkSigner
+
+Name = str | PurePath
+
+#: A name as the caller spells it, None included.
+AnyName = TypeVar("AnyName", bound=str | PurePath | None)
+
+_SYNC_ONLY = "This asks the database: in async code, call {}() instead."
+
+
+class DatabaseStorage(Storage):
+    """Keeps files in the table, and follows the transaction that it is called in.
+
+    Behaves as Django's FileSystemStorage does, wherever a table has the same notion. Names are
+    normalised and checked by every method: SuspiciousFileOperation for what leads out of the
+    storage or holds control characters.
+    """
+
+    def __init__(self, **options: Unpack[Options]) -> None:
+        """
+        :param options: see the README; what is left out comes from ``SECURE_DBSTORAGE``.
+        :raises ImproperlyConfigured: for an unknown name. Values are checked by the system checks
+            and on first use, so that models may create a storage while apps are loading.
+        """
+        for name in options:
+            if name not in OPTION_NAMES:
+                raise ImproperlyConfigured(f"{name} is not an option")
+        self._given = options
+        setting_changed.connect(self._forget_settings)
+
+    def deconstruct(self) -> tuple[str, tuple[()], dict[str, Any]]:
+        """Return what a migration needs; no key and no hook ends up in one."""
+        kept = {
+            name: value
+            for name, value in self._given.items()
+            if name in ("namespace", "using", "base_url")
+        }
+        return f"{type(self).__module__}.{type(self).__qualname__}", (), kept
+
+    @cached_property
+    def options(self) -> StorageOptions:
+        """The options of this storage, complete.
+
+        :raises ImproperlyConfigured: for a value that can't be used.
+        """
+        return read_options(self._given)
+
+    @cached_property
+    def signer(self) -> LinkSigner:
+        """Signs and checks the tokens of this storage."""
+        return LinkSigner(self.options.signing_keys, namespace=self.options.namespace)
+
+    # Django's Storage
+
+    def save(self, name: Name | None, content: Any, max_length: int | None = None) -> str:
+        """Save content and return the name that it got.
+
+        :param content: a File, anything that can be read, bytes or text (as UTF-8). It is read
+            from its start where it can seek, and stays open.
+        :raises FileTooLarge: above the option ``max_size``; nothing is kept.
+        :raises FileExistsError: below an existing file.
+        """
+        if isinstance(content, bytes | str):
+            content = ContentFile(content)
+        with _noted(_Saving(max_length)):
+            saved: str = super().save(name, content, max_length=max_length)  # type: ignore[arg-type]
+            return saved
+
+    def get_available_name(self, name: Name, max_length: int | None = None) -> str:
+        """Return a free name that fits the caller's limit and the table's."""
+        limit = min(max_length or MAX_LENGTH, MAX_LENGTH)
+        available: str = super().get_available_name(str(name), max_length=limit)
+        return available
+
+    def is_name_available(self, name: str, max_length: int | None = None) -> bool:
+        """Tell whether a name is free; every name that fits is with ``allow_overwrite``."""
+        if self.options.allow_overwrite:
+            return not (max_length and len(name) > max_length)
+        taken = name in _saving.get().taken
+        return not taken and super().is_name_available(name, max_length=max_length)
+
+    def get_alternative_name(self, file_root: str, file_ext: str) -> str:
+        """Return another name; the same one with ``allow_overwrite``."""
+        if self.options.allow_overwrite:
+            return f"{file_root}{file_ext}"
+        return super().get_alternative_name(file_root, file_ext)
+
+    def delete(self, name: Name) -> None:
+        """Delete a file; it is no error if there is none.
+
+        :raises ValueError: for an empty name.
+        :raises OSError: for a directory: it goes with the last file below it.
+        """
+        if not name:
+            raise ValueError("The name must be given to delete().")
+        self._catalog.remove(canonical_name(name))
+
+    def exists(self, name: Name) -> bool:
+        """Tell whether there is such a file, or a directory that files imply."""
+        return self._catalog.exists(canonical_name(name))
+
+    def listdir(self, path: Name) -> tuple[list[str], list[str]]:
+        """Return the directories and the files of a directory, each in order.
+
+        :raises FileNotFoundError: when there is no such directory.
+        :raises NotADirectoryError: for a file.
+        """
+        directory = canonical_name(path)
+        directories, files = self._catalog.children(directory)
+        if directory and not directories and not files:
+            if self._catalog.exists(directory):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), directory)
+            raise missing(directory)
+        return directories, files
+
+    def size(self, name: Name) -> int:
+        """Return the length of a file in bytes."""
+        return self.stat(name).size
+
+    def get_created_time(self, name: Name) -> datetime:
+        """Return when a name was first saved; aware if ``USE_TZ`` is set."""
+        return _project_time(self.stat(name).created)
+
+    def get_modified_time(self, name: Name) -> datetime:
+        """Return when a file's content was last saved; aware if ``USE_TZ`` is set."""
+        return _project_time(self.stat(name).modified)
+
+    def get_accessed_time(self, name: Name) -> datetime:
+        """Raise NotImplementedError: a time of access would cost a write for each read."""
+        raise NotImplementedError("Times of access are not kept: each read would be a write.")
+
+    def path(self, name: Name) -> str:
+        """Raise NotImplementedError: there is no file on a disk."""
+        raise NotImplementedError("The files are rows of a table: they have no path on a disk.")
+
+    def _open(self, name: Name, mode: str = "rb") -> StoredFileHandle:
+        """Open a file in any mode of `open`; text is UTF-8.
+
+        :raises io.UnsupportedOperation: for a mode that `open` does not have.
+        """
+        check_mode(mode)
+        canonical = canonical_name(name)
+        if "r" in mode and "+" not in mode:
+            return ReadHandle(self._head(canonical), mode=mode, opener=self)
+        return self._open_for_writing(canonical, mode)
+
+    def _save(self, name: str, content: "File[Any]") -> str:
+        saved = self._put(
+            canonical_name(name), content, replaces=self.options.allow_overwrite, renames=True
+        )
+        # As FileSystemStorage, which moves it: an upload's temporary file has done its work.
+        if hasattr(content, "temporary_file_path"):
+            with suppress(OSError):
+                os.remove(content.temporary_file_path())
+        return saved
+
+    # Links
+
+    @async_unsafe(_SYNC_ONLY.format("aurl"))
+    def url(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
+        """Return the URL of a file: plain for a public one, signed for a private one.
+
+        The URL of a name that is not in the table is plain, and answers 404: no page breaks on a
+        lost file. Takes one small query.
+
+        :param arguments: see :class:`~secure_dbstorage.links.LinkArguments`.
+        :raises ValueError: for arguments that can't be meant.
+        """
+        return self.urls([name], **arguments)[name]
+
+    @async_unsafe(_SYNC_ONLY.format("aurls"))
+    def urls(
+        self, names: Iterable[AnyName], **arguments: Unpack[LinkArguments]
+    ) -> dict[AnyName, str]:
+        """Return the URLs of any number of files by their names, with one query."""
+        terms = self._links.terms(**arguments)
+        canonical = {name: canonical_name(str(name or "").lstrip("/")) for name in names}
+        found = self._catalog.find_links(filter(None, canonical.values()))
+        urls = {}
+        for given, name in canonical.items():
+            is_public, links_from = found.get(name, (True, 0))
+            urls[given] = (
+                self._links.plain(name)
+                if is_public
+                else self._links.signed(name, links_from, terms)
+            )
+        return urls
+
+    async def aurl(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
+        """Return what :meth:`url` does, in async code."""
+        return await sync_to_async(self.url)(name, **arguments)
+
+    async def aurls(
+        self, names: Iterable[AnyName], **arguments: Unpack[LinkArguments]
+    ) -> dict[AnyName, str]:
+        """Return what :meth:`urls` does, in async code."""
+        return await sync_to_async(self.urls)(names, **arguments)
+
+    # What a table can do besides
+
+    def stat(self, name: Name) -> FileStat:
+        """Return what is known of a file.
+
+        :raises FileNotFoundError: when there is no such file.
+        :raises IsADirectoryError: for a directory.
+        """
+        return self._head(canonical_name(name)).stat
+
+    def is_public(self, name: Name) -> bool:
+        """Tell whether a file is served without a token."""
+        return self.stat(name).is_public
+
+    def set_public(self, name: Name, public: bool) -> None:  # noqa: FBT001 -- reads as it is called
+        """Make a file public or private, from the next request on.
+
+        :raises FileNotFoundError: when there is no such file.
+        """
+        if not isinstance(public, bool):
+            raise TypeError(f"public must be True or False, not {public!r}")
+        self._catalog.set_public(canonical_name(name), public=public)
+
+    def rename(self, old: Name, new: Name) -> str:
+        """Give a file another name, and return it. No bytes are copied.
+
+        Links to the old name stop to work, and never open a later file of that name.
+
+        :raises FileNotFoundError: when there is no file *old*.
+        :raises FileExistsError: when *new* is taken.
+        """
+        name = canonical_name(new)
+        if not name or len(name) > MAX_LENGTH:
+            raise SuspiciousFileOperation(f"{name!r} can't be the name of a file")
+        self._catalog.rename(canonical_name(old), name)
+        return name
+
+    # For the serving view
+
+    def find(
+        self,
+        name: str,
+        *,
+        public_only: bool = False,
+        with_chunk: bool = False,
+        links_from: int | None = None,
+    ) -> StoredHead | None:
+        """Return the head of the file with a canonical name, or None; in one statement.
+
+        :param public_only: look for public files alone.
+        :param with_chunk: fetch the first chunk as well.
+        :param links_from: the link epoch that a link carries; with another, None.
+        """
+        return self._catalog.find(
+            name, public_only=public_only, with_chunk=with_chunk, links_from=links_from
+        )
+
+    def stream(self, head: StoredHead, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the bytes of a file for a response, and hold nothing between two pieces.
+
+        :raises ContentVanished: when the content is deleted or replaced meanwhile.
+        """
+        return streams.read(
+            head.content, start=start, stop=stop, first_chunk=head.first_chunk, release=True
+        )
+
+    def release(self) -> None:
+        """Give the connections that were asked back to their pools."""
+        for using in {self._catalog.reader, self._catalog.writer}:
+            streams.release(using)
+
+    @cached_property
+    def _catalog(self) -> Catalog:
+        return Catalog(namespace=self.options.namespace, using=self.options.using)
+
+    @cached_property
+    def _links(self) -> LinkMaker:
+        return LinkMaker(self.options, self.signer)
+
+    def _head(self, name: str) -> StoredHead:
+        head = self._catalog.find(name) if name else None
+        if head is None:
+            if self._catalog.is_directory(name):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+            raise missing(name)
+        return head
+
+    def _open_for_writing(self, name: str, mode: str) -> WriteHandle:
+        if not name or self._catalog.is_directory(name):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+        head = self._catalog.find(name)
+        if head is None and "r" in mode:
+            raise missing(name)
+        if head is not None and "x" in mode:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
+        updated = head if head is not None and ("r" in mode or "a" in mode) else None
+
+        def save(file: IO[bytes]) -> None:
+            self._put(
+                name,
+                File(file),
+                replaces="x" not in mode,
+                expected_key=updated.content.key if updated else None,
+            )
+
+        return WriteHandle(
+            name=name,
+            mode=mode,
+            opener=self,
+            directory=upload_directory(),
+            present=streams.read(updated.content) if updated else iter(()),
+            save=save,
+        )
+
+    def _put(
+        self,
+        name: str,
+        content: "File[Any]",
+        *,
+        replaces: bool,
+        renames: bool = False,
+        expected_key: int | None = None,
+    ) -> str:
+        if len(name) > MAX_LENGTH:
+            raise SuspiciousFileOperation(f"The name is longer than {MAX_LENGTH} characters")
+        return self._catalog.put(
+            name,
+            _pieces(content),
+            is_public=self.options.default_public,
+            chunk_size=self.options.chunk_size,
+            max_size=self.options.max_size,
+            alternative=self._alternative if renames and not replaces else None,
+            replaces=replaces,
+            expected_key=expected_key,
+        )
+
+    def _alternative(self, name: str) -> str:
+        """Return another name for one that was taken between the look and the save.
+
+        The caller's transaction may not see the row that has it, so the name counts as taken
+        whatever the table says.
+        """
+        saving = _saving.get()
+        saving.taken.add(name)
+        return canonical_name(self.get_available_name(name, max_length=saving.max_length))
+
+    def _forget_settings(self, **kwargs: object) -> None:
+        for name in ("options", "signer", "_catalog", "_links"):
+            self.__dict__.pop(name, None)
+
+
+@dataclass(slots=True)
+class _Saving:
+    """What one call of ``save()`` knows; Django hands ``_save()`` the name and content alone."""
+
+    max_length: int | None = None
+    taken: set[str] = field(default_factory=set)
+
+
+_saving: ContextVar[_Saving] = ContextVar("saving", default=_Saving())  # noqa: B039 -- see _noted
+
+
+@contextmanager
+def _noted(saving: _Saving) -> Iterator[None]:
+    token = _saving.set(saving)
+    try:
+        yield
+    finally:
+        _saving.reset(token)
+
+
+def _pieces(content: "File[Any]") -> Iterable[bytes | str]:
+    seekable = getattr(content, "seekable", None)
+    if seekable is None or seekable():
+        return content.chunks()
+    # `chunks()` would try to rewind, and some streams raise what it does not expect.
+    return iter(lambda: content.read(File.DEFAULT_CHUNK_SIZE), type(content.read(0))())
+
+
+def _project_time(value: datetime) -> datetime:
+    return value if uses_time_zones() else timezone.make_naive(value)

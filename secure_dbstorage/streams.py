@@ -1,0 +1,175 @@
+"""The bytes of the table: content to rows, and rows to content."""
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from secure_dbstorage.dialects import dialect_of
+from secure_dbstorage.exceptions import ContentVanished, FileTooLarge
+from secure_dbstorage.files import Content
+from secure_dbstorage.models import StoredFile
+
+#: The most that one query fetches, in bytes. More gains nothing, on any database.
+MAX_RUN_BYTES = 1024 * 1024
+
+#: Random bits of a content key: a positive bigint.
+_KEY_BITS = 62
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """Content whose continuation rows are in the table, and whose head row is not yet."""
+
+    content: Content
+    sha256: str
+    first_chunk: bytes
+
+
+def write(
+    pieces: Iterable[bytes | str], *, using: str, chunk_size: int, max_size: int | None
+) -> Written:
+    """Insert the continuation rows of new content, in the caller's transaction.
+
+    Takes the memory of two chunks, whatever the size.
+
+    :param pieces: the content in pieces of any length; text becomes UTF-8.
+    :raises FileTooLarge: as soon as there is more than *max_size* bytes.
+    """
+    connection = connections[using]
+    insert = dialect_of(connection).insert
+    key = new_key()
+    digest = hashlib.sha256()
+    first_chunk, size = b"", 0
+    for position, chunk in enumerate(_chunks(pieces, chunk_size)):
+        size += len(chunk)
+        if max_size is not None and size > max_size:
+            raise FileTooLarge(f"The file is larger than {max_size} bytes")
+        digest.update(chunk)
+        if position == 0:
+            first_chunk = chunk
+        else:
+            insert(connection, {"content": key, "position": position, "data": chunk})
+    return Written(
+        content=Content(using=using, key=key, size=size, chunk_size=chunk_size),
+        sha256=digest.hexdigest(),
+        first_chunk=first_chunk,
+    )
+
+
+def read(
+    content: Content,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    first_chunk: bytes | None = None,
+    release: bool = False,
+) -> Iterator[bytes]:
+    """Yield the bytes of a content from *start* up to *stop*, in pieces of at most 1 MiB.
+
+    Each piece is one short query: nothing stays open between two pieces.
+
+    :param first_chunk: the head row's bytes, where they are known already.
+    :param release: give connections back between pieces, see Note [Lending connections].
+    :raises ContentVanished: when rows are missing; pieces of two contents are never mixed.
+    """
+    stop = content.size if stop is None else stop
+    if first_chunk is not None and start < len(first_chunk):
+        yield first_chunk[start:stop]
+        start = len(first_chunk)
+    run_length = 1
+    while start < stop:
+        with _borrowed(content.using, release=release) as connection:
+            piece = _piece(connection, content, start, stop, run_length)
+        yield piece
+        start += len(piece)
+        run_length = _longer(run_length, content.chunk_size)
+
+
+def delete(key: int, *, using: str) -> None:
+    """Delete the rows of a content.
+
+    A queryset's own ``delete()`` would load them, bytes and all, for any receiver of a signal.
+    """
+    StoredFile.rows.using(using).filter(content=key)._raw_delete(using)
+
+
+def release(using: str) -> None:
+    """Give a pooled connection back: see Note [Lending connections]."""
+    connection = connections[using]
+    if _is_pooled(connection) and not connection.in_atomic_block:
+        connection.close()
+
+
+def new_key() -> int:
+    """Return a content key that no other content has."""
+    return secrets.randbits(_KEY_BITS)
+
+
+# Note [Lending connections]
+# A download lasts as long as its reader is slow. From Django's psycopg pool, a connection costs
+# nothing to take again, so it is given back after each piece and two stalled readers never block
+# a pool of two. Without a pool a new connection costs more than the piece, so it is kept.
+# After an error inside a body, ASGI servers call neither `response.close()` nor the handlers of
+# `request_finished`: what a piece took from the database would never come back. So an error
+# closes the connection here, in the thread that holds it. Inside `atomic()` it is the caller's.
+@contextmanager
+def _borrowed(using: str, *, release: bool) -> Iterator[BaseDatabaseWrapper]:
+    connection = connections[using]
+    failed = True
+    try:
+        yield connection
+        failed = False
+    finally:
+        if release and not connection.in_atomic_block and (failed or _is_pooled(connection)):
+            connection.close()
+
+
+def _is_pooled(connection: BaseDatabaseWrapper) -> bool:
+    """Tell whether closing this connection gives it back to a pool."""
+    return getattr(connection, "pool", None) is not None
+
+
+def _piece(
+    connection: BaseDatabaseWrapper, content: Content, start: int, stop: int, run_length: int
+) -> bytes:
+    dialect = dialect_of(connection)
+    position, offset = divmod(start, content.chunk_size)
+    whole_chunks = content.chunk_count if stop == content.size else stop // content.chunk_size
+    count = min(run_length, whole_chunks - position)
+    if offset == 0 and count > 0:
+        end = min((position + count) * content.chunk_size, stop)
+        piece = b"".join(dialect.fetch_run(connection, content.key, position, count))
+    else:
+        # A range that begins or ends inside a chunk: only that part of it travels.
+        end = min((position + 1) * content.chunk_size, stop)
+        base = position * content.chunk_size
+        part = dialect.fetch_part(connection, content.key, position, offset, end - base)
+        piece = part or b""
+    if len(piece) != end - start:
+        raise ContentVanished("The content was deleted or replaced while it was being read")
+    return piece
+
+
+def _longer(run_length: int, chunk_size: int) -> int:
+    return min(run_length * 2, max(1, MAX_RUN_BYTES // chunk_size))
+
+
+def _chunks(pieces: Iterable[bytes | str], chunk_size: int) -> Iterator[bytes]:
+    """Cut pieces of any length into chunks of one length; only the last is shorter."""
+    buffer = bytearray()
+    for piece in pieces:
+        rest = memoryview(piece.encode() if isinstance(piece, str) else piece)
+        while rest:
+            room = chunk_size - len(buffer)
+            buffer += rest[:room]
+            rest = rest[room:]
+            if len(buffer) == chunk_size:
+                yield bytes(buffer)
+                buffer.clear()
+    if buffer:
+        yield bytes(buffer)

@@ -1,0 +1,156 @@
+"""The serving view: from a request to the bytes of a file, or a refusal."""
+
+import time
+from functools import partial
+from http import HTTPStatus
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import storages
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_variables
+
+from secure_dbstorage.access import ask_hooks
+from secure_dbstorage.exceptions import BadToken, ExpiredToken, Refused
+from secure_dbstorage.files import StoredHead
+from secure_dbstorage.headers import Presentation, cache_control
+from secure_dbstorage.names import is_canonical
+from secure_dbstorage.ratelimits import check_limit
+from secure_dbstorage.redaction import take_tokens
+from secure_dbstorage.responses import (
+    ALLOW,
+    answer_with_file,
+    answer_with_methods,
+    has_preconditions,
+    protect,
+    refuse,
+)
+from secure_dbstorage.signing import Grant
+from secure_dbstorage.storage import DatabaseStorage
+
+
+class _EveryAlias:
+    """Every database alias: no download holds a transaction of ATOMIC_REQUESTS open."""
+
+    def __contains__(self, alias: object) -> bool:
+        return True
+
+
+@csrf_exempt
+@sensitive_variables()
+def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResponseBase:
+    """Serve the file *name* of ``STORAGES[storage]``.
+
+    The order is the cheapest and the least telling first: a refused token costs no query, and
+    nothing tells a private file from a missing one.
+    """
+    path = request.get_full_path()
+    tokens = take_tokens(request)
+    try:
+        return _serve(request, name, _database_storage(storage), tokens, path)
+    except Refused as refused:
+        return refuse(request, refused)
+
+
+serve._non_atomic_requests = _EveryAlias()  # type: ignore[attr-defined]
+
+
+@sensitive_variables()
+def _serve(
+    request: HttpRequest, name: str, storage: DatabaseStorage, tokens: list[str], path: str
+) -> HttpResponseBase:
+    if request.method == "OPTIONS":
+        return answer_with_methods()
+    if request.method not in ("GET", "HEAD"):
+        raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "method", headers={"Allow": ALLOW})
+    if not is_canonical(name):
+        raise Refused(HTTPStatus.NOT_FOUND, "missing")
+    grant = _read_tokens(request, name, storage, tokens, path) if tokens else None
+    check_limit(request, "signed" if grant else "plain", storage.options, grant)
+    try:
+        head = _find(request, name, storage, grant)
+        if grant is not None and not head.stat.is_public:
+            answer = ask_hooks(storage.options.auth_hooks, request, head.stat, grant)
+            if answer is not None:
+                return protect(answer)
+        return answer_with_file(
+            request,
+            head.stat,
+            _presentation(head, storage, grant),
+            whole=_whole(head),
+            read=partial(storage.stream, head),
+        )
+    finally:
+        storage.release()
+
+
+def _database_storage(alias: str) -> DatabaseStorage:
+    storage = storages[alias]
+    if not isinstance(storage, DatabaseStorage):
+        raise ImproperlyConfigured(f"STORAGES[{alias!r}] is not a DatabaseStorage")
+    return storage
+
+
+@sensitive_variables()
+def _read_tokens(
+    request: HttpRequest, name: str, storage: DatabaseStorage, tokens: list[str], path: str
+) -> Grant:
+    """Return what the token of a request grants; more than one token is a bad one."""
+    max_lifetime = storage.options.max_expires_in
+    try:
+        token = tokens[0] if len(tokens) == 1 else ""
+        return storage.signer.unsign(name, token, max_lifetime=max_lifetime).at(path)
+    except BadToken as error:
+        check_limit(request, "refused", storage.options)
+        reason = "expired" if isinstance(error, ExpiredToken) else "bad-token"
+        raise Refused(HTTPStatus.FORBIDDEN, reason) from None
+
+
+def _find(
+    request: HttpRequest, name: str, storage: DatabaseStorage, grant: Grant | None
+) -> StoredHead:
+    # The bytes come along where nothing can decide against sending all of them.
+    is_plain_get = request.method == "GET" and not has_preconditions(request)
+    head = storage.find(
+        name,
+        public_only=grant is None,
+        with_chunk=is_plain_get and not (grant and storage.options.auth_hooks),
+        links_from=None if grant is None else grant.links_from,
+    )
+    if head is not None:
+        return head
+    if grant is None:
+        raise Refused(HTTPStatus.NOT_FOUND, "missing")
+    # Missing, revoked and replaced are one answer.
+    raise Refused(HTTPStatus.FORBIDDEN, "revoked")
+
+
+def _presentation(
+    head: StoredHead, storage: DatabaseStorage, grant: Grant | None
+) -> Presentation:
+    options = storage.options
+    inline = head.stat.content_type in options.inline_types
+    if grant is None:
+        return Presentation(
+            inline=inline,
+            filename=None,
+            private=False,
+            cache_control=cache_control(private=False, max_age_seconds=options.public_max_age),
+        )
+    remaining = max(0, grant.expires - int(time.time()))
+    return Presentation(
+        inline=inline and not grant.attachment,
+        filename=grant.filename,
+        private=True,
+        cache_control=cache_control(
+            private=True,
+            max_age_seconds=min(options.private_max_age, remaining),
+            revalidate=bool(options.auth_hooks) and not head.stat.is_public,
+        ),
+    )
+
+
+def _whole(head: StoredHead) -> bytes | None:
+    """Return all of a file's content, where its head row brought it along."""
+    return head.first_chunk if head.content.chunk_count == 1 else None
