@@ -27,9 +27,7 @@ _logger = logging.getLogger(__name__)
 _warned = False
 
 
-def client_address(
-    meta: Mapping[str, str], trusted_proxies: Sequence[Network]
-) -> Address | None:
+def client_address(meta: Mapping[str, str], trusted_proxies: Sequence[Network]) -> Address | None:
     """Return the address of the client that sent a request with these CGI variables.
 
     X-Forwarded-For is read from its end, and believed as far as trusted proxies wrote it. A peer
@@ -43,7 +41,10 @@ def client_address(
     if not forwarded:
         return peer
     if not trusted_proxies:
-        return _behind_unknown_proxy(peer) if peer.is_loopback else peer
+        if not peer.is_loopback:
+            return peer
+        _warn_of_unknown_proxy(peer)
+        return None
     return _last_untrusted(peer, forwarded, trusted_proxies)
 
 
@@ -72,9 +73,7 @@ def budget_of(address: Address) -> str:
     return str(address)
 
 
-def _last_untrusted(
-    peer: Address, forwarded: str, trusted_proxies: Sequence[Network]
-) -> Address:
+def _last_untrusted(peer: Address, forwarded: str, trusted_proxies: Sequence[Network]) -> Address:
     client = peer
     for hop in reversed(forwarded.rsplit(",", _MAX_HOPS)[-_MAX_HOPS:]):
         if not any(client in network for network in trusted_proxies):
@@ -86,7 +85,7 @@ def _last_untrusted(
     return client
 
 
-def _behind_unknown_proxy(peer: Address) -> None:
+def _warn_of_unknown_proxy(peer: Address) -> None:
     global _warned
     if not _warned:
         _warned = True

@@ -3,7 +3,7 @@
 import errno
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 from django.db import IntegrityError, connections, router, transaction
@@ -81,6 +81,33 @@ class Catalog:
             missing = [name for name in missing if name not in found]
         return found
 
+    def stream(self, head: StoredHead, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the bytes of a file for a response, and hold nothing between two pieces.
+
+        :raises ContentVanished: when the content is deleted or replaced meanwhile.
+        """
+        return streams.read(
+            head.content, start=start, stop=stop, first_chunk=head.first_chunk, release=True
+        )
+
+    def release(self) -> None:
+        """Give the connections that were asked back to their pools."""
+        for using in {self.reader, self.writer}:
+            streams.release(using)
+
+    def get(self, name: str) -> StoredHead:
+        """Return the head of a file.
+
+        :raises FileNotFoundError: when there is no such file.
+        :raises IsADirectoryError: for a directory.
+        """
+        head = self.find(name) if name else None
+        if head is None:
+            if self.is_directory(name):
+                raise os_error(IsADirectoryError, errno.EISDIR, name)
+            raise os_error(FileNotFoundError, errno.ENOENT, name)
+        return head
+
     def exists(self, path: str) -> bool:
         """Tell whether there is a file of this name, or a directory that files imply."""
         return not path or self._files(self.reader).at_or_below(path).exists()
@@ -102,7 +129,7 @@ class Catalog:
         low, limit = prefix, 64
         while batch := list(ordered_names.filter(name__gte=low)[:limit]):
             used = 0
-            for name in batch:
+            for name in filter(None, batch):
                 if name < low:
                     continue
                 child, slash, _ = name.removeprefix(prefix).partition("/")
@@ -143,9 +170,7 @@ class Catalog:
         """
         using = self.writer
         with transaction.atomic(using=using):
-            written = streams.write(
-                pieces, using=using, chunk_size=chunk_size, max_size=max_size
-            )
+            written = streams.write(pieces, using=using, chunk_size=chunk_size, max_size=max_size)
             for _ in range(_MAX_ATTEMPTS):
                 self._check_place(name, using=using, replaces=replaces)
                 if replaces and self._replace(name, written, using, expected_key):
@@ -156,7 +181,7 @@ class Catalog:
                     name = alternative(name)
                 elif not replaces:
                     break
-            raise _os_error(FileExistsError, errno.EEXIST, name)
+            raise os_error(FileExistsError, errno.EEXIST, name)
 
     def remove(self, name: str) -> None:
         """Delete a file, if there is one.
@@ -169,7 +194,7 @@ class Catalog:
             if row is not None:
                 streams.delete(row.content, using=using)
             elif self.is_directory(name):
-                raise _os_error(OSError, errno.ENOTEMPTY, name)
+                raise os_error(OSError, errno.ENOTEMPTY, name)
 
     def rename(self, old: str, new: str) -> None:
         """Give a file another name; links to the old one never open it.
@@ -181,22 +206,22 @@ class Catalog:
         with transaction.atomic(using=using):
             row = self._locked(old, using)
             if row is None:
-                raise missing(old)
+                raise os_error(FileNotFoundError, errno.ENOENT, old)
             if old == new:
                 return
             if self._files(using).at_or_below(new).exists():
-                raise _os_error(FileExistsError, errno.EEXIST, new)
+                raise os_error(FileExistsError, errno.EEXIST, new)
             self._check_place(new, using=using, replaces=False)
             changes = {
                 "name": new,
                 "content_type": content_type_of(new),
-                "links_from": _later_than(row.links_from),
+                "links_from": _later_than(row.links_from or 0),
             }
             try:
                 with transaction.atomic(using=using):
                     self._files(using).filter(pk=row.pk).update(**changes)
             except IntegrityError as error:
-                raise _os_error(FileExistsError, errno.EEXIST, new) from error
+                raise os_error(FileExistsError, errno.EEXIST, new) from error
 
     def set_public(self, name: str, *, public: bool) -> None:
         """Change who may open a file from the next request on.
@@ -204,7 +229,7 @@ class Catalog:
         :raises FileNotFoundError: when there is no such file.
         """
         if not self._files(self.writer).filter(name=name).update(is_public=public):
-            raise missing(name)
+            raise os_error(FileNotFoundError, errno.ENOENT, name)
 
     def _files(self, using: str) -> StoredFileQuerySet:
         files: StoredFileQuerySet = StoredFile.objects.using(using).in_namespace(self._namespace)
@@ -225,12 +250,10 @@ class Catalog:
             return
         for found in self._files(using).filter(condition).values_list("name", flat=True)[:1]:
             if found in above:
-                raise _os_error(FileExistsError, errno.EEXIST, found)
-            raise _os_error(IsADirectoryError, errno.EISDIR, name)
+                raise os_error(FileExistsError, errno.EEXIST, found)
+            raise os_error(IsADirectoryError, errno.EISDIR, name)
 
-    def _insert(
-        self, name: str, written: streams.Written, using: str, *, is_public: bool
-    ) -> bool:
+    def _insert(self, name: str, written: streams.Written, using: str, *, is_public: bool) -> bool:
         """Insert a head row, and tell whether the name was still free."""
         now = timezone.now()
         row = self._content_columns(name, written, now) | {
@@ -278,12 +301,8 @@ class Catalog:
         }
 
 
-def missing(name: str) -> OSError:
-    """Return the error for a file that is not there."""
-    return _os_error(FileNotFoundError, errno.ENOENT, name)
-
-
-def _os_error(error: type[OSError], number: int, name: str) -> OSError:
+def os_error(error: type[OSError], number: int, name: str) -> OSError:
+    """Return the error that a file system would give, with its number and text."""
     return error(number, os.strerror(number), name)
 
 

@@ -15,9 +15,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 
 from secure_dbstorage import conf
-from secure_dbstorage.conf import StorageOptions
 from secure_dbstorage.links import route_prefix
 from secure_dbstorage.models import StoredFile
+from secure_dbstorage.options import MIN_KEY_BYTES, OPTION_NAMES, StorageOptions
 from secure_dbstorage.storage import DatabaseStorage
 
 #: Caches that count for one process alone, or not at all.
@@ -95,7 +95,7 @@ def check_secret_key(**kwargs: Any) -> Iterator[CheckMessage]:
         not given.get("signing_keys") for given in _declared().values()
     ):
         yield Warning(
-            f"Links are signed with a SECRET_KEY of less than {conf.MIN_KEY_BYTES} bytes.",
+            f"Links are signed with a SECRET_KEY of less than {MIN_KEY_BYTES} bytes.",
             hint="Make SECRET_KEY longer, or set the option signing_keys.",
             id="secure_dbstorage.W001",
         )
@@ -227,7 +227,7 @@ def _usable() -> dict[str, StorageOptions]:
 def _option_error(problem: conf.Problem, *, where: str) -> CheckMessage:
     return Error(
         f"{where}{problem}.",
-        hint=f"The options are {', '.join(conf.OPTION_NAMES)}." if problem.unknown else None,
+        hint=f"The options are {', '.join(OPTION_NAMES)}." if problem.unknown else None,
         id="secure_dbstorage.E001" if problem.unknown else "secure_dbstorage.E002",
     )
 

@@ -1,118 +1,27 @@
-"""Options: what a project may set, read and checked in one place.
+"""Settings: the one door to what a project has set.
 
 The options of one storage are the ``OPTIONS`` of its entry in ``STORAGES``; the same names in
 capitals in the setting ``SECURE_DBSTORAGE`` are the defaults of all storages.
 """
 
-import dataclasses
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
-from ipaddress import ip_network
-from typing import Any, TypedDict
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from secure_dbstorage.addresses import Network
+from secure_dbstorage.options import (
+    MIN_KEY_BYTES,
+    OPTION_NAMES,
+    StorageOptions,
+    default_of,
+    parse_option,
+)
 
 #: The setting that holds the defaults of all storages.
 SETTING = "SECURE_DBSTORAGE"
-
-#: The length below which a signing key could be guessed, in bytes.
-MIN_KEY_BYTES = 32
-
-#: What django-ratelimit calls a rate: "600/m", "5/10s".
-_RATE = re.compile(r"[0-9]+/(?!0+[smhd]?$)[0-9]*[smhd]?", re.ASCII)
-
-_MEDIA_TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+", re.ASCII)
-
-#: The longest namespace, in characters.
-MAX_NAMESPACE_LENGTH = 100
-
-_NAMESPACE = re.compile(rf"[A-Za-z0-9_.-]{{0,{MAX_NAMESPACE_LENGTH}}}", re.ASCII)
-
-#: Types that can carry script: served inline they would run as the site itself.
-_ACTIVE_TYPE = re.compile(r"text/html|.*[/+]xml|.*[/+]xhtml.*|.*script.*|.*svg.*", re.ASCII)
-
-
-class Options(TypedDict, total=False):
-    """The keyword arguments of a storage, as a project writes them."""
-
-    namespace: str
-    base_url: str | None
-    using: str | None
-    default_public: bool | str | Callable[[str], bool]
-    allow_overwrite: bool
-    expires_in: float | timedelta
-    max_expires_in: float | timedelta
-    url_window: float | timedelta
-    signing_keys: Sequence[str | bytes] | None
-    auth_hooks: Sequence[str | Callable[..., object]]
-    rate_limits: Mapping[str, str | None]
-    rate_limit_key: str | Callable[..., str]
-    rate_limit_fail_open: bool
-    inline_types: Sequence[str]
-    public_max_age: float | timedelta
-    private_max_age: float | timedelta
-    chunk_size: int
-    trusted_proxies: Sequence[str]
-    max_size: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StorageOptions:
-    """The options of one storage, as the package uses them: complete, checked and imported."""
-
-    #: Identity of the storage: of its rows, its tokens and its route.
-    namespace: str = ""
-    #: Path or absolute URL under which it is served; None asks the URLconf.
-    base_url: str | None = None
-    #: Database alias of the table; None asks the router.
-    using: str | None = None
-    #: Whether a new file is public, by its name. Private: what leaks by default leaks for good.
-    default_public: Callable[[str], bool] = field(default=lambda name: False)
-    #: Whether saving under a taken name replaces the file.
-    allow_overwrite: bool = False
-    #: Lifetime of a link in seconds.
-    expires_in: int = 3600
-    #: The longest lifetime in seconds, held against links already out too.
-    max_expires_in: int = 7 * 24 * 3600
-    #: Seconds within which a file's URL stays the same, so that browsers' caches hit.
-    url_window: int = 300
-    #: Newest first.
-    signing_keys: tuple[bytes, ...] = field(default=(), repr=False)
-    #: Asked for private files, in order.
-    auth_hooks: tuple[Callable[..., object], ...] = ()
-    #: Rates by kind of request; generous, since a page may hold a hundred pictures.
-    rate_limits: Mapping[str, str | None] = field(
-        default_factory=lambda: {"signed": "600/m", "plain": "1200/m", "refused": "60/m"}
-    )
-    #: Whose budget a request with a good token is charged to.
-    rate_limit_key: str | Callable[..., str] = "ip"
-    #: Whether requests pass while the cache is down. A limit that an outage lifts is none.
-    rate_limit_fail_open: bool = False
-    #: What a browser may show; all else is a download. None of these can carry script.
-    inline_types: frozenset[str] = frozenset(
-        "application/pdf text/plain "
-        "image/apng image/avif image/bmp image/gif image/jpeg image/png "
-        "image/vnd.microsoft.icon image/webp "
-        "audio/aac audio/flac audio/mp4 audio/mpeg audio/ogg audio/wav audio/webm "
-        "video/mp4 video/ogg video/quicktime video/webm".split()
-    )
-    #: Seconds a browser may keep a public file without asking again.
-    public_max_age: int = 300
-    #: The same for a private file.
-    private_max_age: int = 300
-    #: Bytes a row holds. With 256 KiB, InnoDB spills into one more page.
-    chunk_size: int = 255 * 1024
-    #: Networks whose X-Forwarded-For is believed.
-    trusted_proxies: tuple[Network, ...] = ()
-    #: The largest file in bytes; None for any.
-    max_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +46,7 @@ def read_options(given: Mapping[str, Any]) -> StorageOptions:
     """
     for problem in (*find_default_problems(), *find_problems(given)):
         raise ImproperlyConfigured(str(problem))
-    values = {name: _PARSERS[name](raw) for name, raw in _merged(given).items()}
+    values = {name: parse_option(name, raw) for name, raw in _merged(given).items()}
     if not values.get("signing_keys"):
         values["signing_keys"] = _secret_keys()
     return StorageOptions(**values)
@@ -146,8 +55,11 @@ def read_options(given: Mapping[str, Any]) -> StorageOptions:
 def find_problems(given: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what is wrong with a storage's keyword arguments."""
     yield from _problems_of(given, spelled="{}".format)
+    using = _merged(given).get("using")
+    if isinstance(using, str) and using not in settings.DATABASES:
+        yield Problem("using", "must be None or an alias in DATABASES")
     expires_in, cap = (
-        _try(name, _merged(given).get(name, getattr(_DEFAULTS, name)))
+        _try(name, _merged(given).get(name, default_of(name)))
         for name in ("expires_in", "max_expires_in")
     )
     if expires_in and cap and expires_in > cap:
@@ -170,8 +82,9 @@ def find_default_problems() -> Iterator[Problem]:
 
 def declared_storages(backend: type) -> dict[str, Mapping[str, Any]]:
     """Return the aliases in ``STORAGES`` whose backend is this class, with their ``OPTIONS``."""
-    declared = {}
-    for alias, entry in settings.STORAGES.items():
+    declared: dict[str, Mapping[str, Any]] = {}
+    entries: Mapping[str, Mapping[str, Any]] = settings.STORAGES
+    for alias, entry in entries.items():
         try:
             declared_backend = import_string(entry["BACKEND"])
         except (ImportError, KeyError):
@@ -207,15 +120,13 @@ def has_authentication() -> bool:
     return any(name.endswith("AuthenticationMiddleware") for name in settings.MIDDLEWARE)
 
 
-def _problems_of(
-    given: Mapping[str, Any], *, spelled: Callable[[str], str]
-) -> Iterator[Problem]:
+def _problems_of(given: Mapping[str, Any], *, spelled: Callable[[str], str]) -> Iterator[Problem]:
     for name, raw in given.items():
-        if name not in _PARSERS:
+        if name not in OPTION_NAMES:
             yield Problem(spelled(name), "is not an option", unknown=True)
             continue
         try:
-            _PARSERS[name](raw)
+            parse_option(name, raw)
         except ValueError as error:
             yield Problem(spelled(name), str(error))
 
@@ -230,7 +141,7 @@ def _lower(defaults: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _try(name: str, raw: object) -> Any:
     try:
-        return _PARSERS[name](raw)
+        return parse_option(name, raw)
     except ValueError:
         return None
 
@@ -238,157 +149,3 @@ def _try(name: str, raw: object) -> Any:
 def _secret_keys() -> tuple[bytes, ...]:
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return tuple(key if isinstance(key, bytes) else key.encode() for key in keys)
-
-
-def _namespace(raw: object) -> str:
-    if not isinstance(raw, str) or not _NAMESPACE.fullmatch(raw):
-        raise ValueError("must be a text of at most 100 letters, digits, '_', '-' and '.'")
-    return raw
-
-
-def _base_url(raw: object) -> str | None:
-    if raw is None:
-        return None
-    if not isinstance(raw, str) or not raw or urlsplit(raw).query or urlsplit(raw).fragment:
-        raise ValueError("must be None, a path or a URL without query and fragment")
-    if not raw.startswith("/") and not urlsplit(raw).netloc:
-        raise ValueError("must begin with '/' or with a scheme and a host")
-    return raw if raw.endswith("/") else f"{raw}/"
-
-
-def _using(raw: object) -> str | None:
-    if raw is not None and raw not in settings.DATABASES:
-        raise ValueError("must be None or an alias in DATABASES")
-    return raw if isinstance(raw, str) else None
-
-
-def _default_public(raw: object) -> Callable[[str], bool]:
-    if isinstance(raw, bool):
-        return lambda name: raw
-    return _callable(raw)
-
-
-def _boolean(raw: object) -> bool:
-    if not isinstance(raw, bool):
-        raise ValueError("must be True or False")
-    return raw
-
-
-def _seconds(raw: object) -> int:
-    seconds = raw.total_seconds() if isinstance(raw, timedelta) else raw
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise ValueError("must be a number of seconds or a timedelta")
-    if not 0 <= seconds < 2**31:  # NaN compares false.
-        raise ValueError("must be zero or more seconds")
-    return int(seconds)
-
-
-def _lifetime(raw: object) -> int:
-    seconds = _seconds(raw)
-    if seconds < 1:
-        raise ValueError("must be at least one second")
-    return seconds
-
-
-def _signing_keys(raw: object) -> tuple[bytes, ...]:
-    if raw is None:
-        return ()
-    if isinstance(raw, str | bytes) or not isinstance(raw, Sequence) or not raw:
-        raise ValueError("must be None or a list of keys, newest first")
-    keys = tuple(key.encode() if isinstance(key, str) else key for key in raw)
-    if not all(isinstance(key, bytes) and len(key) >= MIN_KEY_BYTES for key in keys):
-        raise ValueError(f"must hold keys of at least {MIN_KEY_BYTES} bytes")
-    return keys
-
-
-def _auth_hooks(raw: object) -> tuple[Callable[..., object], ...]:
-    if isinstance(raw, str) or not isinstance(raw, Sequence):
-        raise ValueError("must be a list of callables or dotted paths")
-    return tuple(map(_callable, raw))
-
-
-def _callable(raw: object) -> Callable[..., Any]:
-    try:
-        found = import_string(raw) if isinstance(raw, str) else raw
-    except ImportError as error:
-        raise ValueError(f"names what can't be imported: {error}") from error
-    if not callable(found):
-        raise ValueError(f"must be callable or the dotted path of a callable, not {raw!r}")
-    return found
-
-
-def _rate_limits(raw: object) -> Mapping[str, str | None]:
-    defaults = dict(_DEFAULTS.rate_limits)
-    if not isinstance(raw, Mapping) or not raw.keys() <= defaults.keys():
-        raise ValueError(f"must be a dictionary with keys among {', '.join(defaults)}")
-    for rate in raw.values():
-        if rate is not None and not (isinstance(rate, str) and _RATE.fullmatch(rate)):
-            raise ValueError("must hold rates like '600/m', or None")
-    return defaults | dict(raw)
-
-
-def _rate_limit_key(raw: object) -> str | Callable[..., str]:
-    if isinstance(raw, str) and (
-        raw in ("ip", "link", "user", "user_or_ip") or raw.startswith(("header:", "get:"))
-    ):
-        return raw
-    return _callable(raw)
-
-
-def _inline_types(raw: object) -> frozenset[str]:
-    if isinstance(raw, str) or not isinstance(raw, Sequence | frozenset | set):
-        raise ValueError("must be a list of media types")
-    for media_type in raw:
-        if not isinstance(media_type, str) or not _MEDIA_TYPE.fullmatch(media_type):
-            raise ValueError("must hold exact media types in lower case, like 'image/png'")
-        if _ACTIVE_TYPE.fullmatch(media_type):
-            raise ValueError(f"must not hold {media_type}, which can carry script")
-    return frozenset(raw)
-
-
-def _chunk_size(raw: object) -> int:
-    if isinstance(raw, bool) or not isinstance(raw, int) or not 4096 <= raw <= 4 * 2**20:
-        raise ValueError("must be a number of bytes from 4 KiB to 4 MiB")
-    return raw
-
-
-def _trusted_proxies(raw: object) -> tuple[Network, ...]:
-    if isinstance(raw, str) or not isinstance(raw, Sequence):
-        raise ValueError("must be a list of networks, like '10.0.0.0/8'")
-    return tuple(ip_network(network) for network in raw)
-
-
-def _max_size(raw: object) -> int | None:
-    if raw is None:
-        return None
-    if isinstance(raw, bool) or not isinstance(raw, int) or raw < 0:
-        raise ValueError("must be None or a number of bytes")
-    return raw
-
-
-_DEFAULTS = StorageOptions()
-
-_PARSERS: dict[str, Callable[[object], Any]] = {
-    "namespace": _namespace,
-    "base_url": _base_url,
-    "using": _using,
-    "default_public": _default_public,
-    "allow_overwrite": _boolean,
-    "expires_in": _lifetime,
-    "max_expires_in": _lifetime,
-    "url_window": _seconds,
-    "signing_keys": _signing_keys,
-    "auth_hooks": _auth_hooks,
-    "rate_limits": _rate_limits,
-    "rate_limit_key": _rate_limit_key,
-    "rate_limit_fail_open": _boolean,
-    "inline_types": _inline_types,
-    "public_max_age": _seconds,
-    "private_max_age": _seconds,
-    "chunk_size": _chunk_size,
-    "trusted_proxies": _trusted_proxies,
-    "max_size": _max_size,
-}
-
-#: The names of all options, in the order of their documentation.
-OPTION_NAMES = tuple(option.name for option in dataclasses.fields(StorageOptions))

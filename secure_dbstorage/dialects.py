@@ -19,7 +19,7 @@ from secure_dbstorage.files import Content, FileStat, StoredHead
 from secure_dbstorage.models import StoredFile
 
 _TABLE = StoredFile._meta.db_table
-_FIELDS = {field.attname: field for field in StoredFile._meta.concrete_fields}
+_FIELDS: dict[str, Any] = {field.attname: field for field in StoredFile._meta.concrete_fields}
 
 _STAT_COLUMNS = ("name", "size", "sha256", "content_type", "is_public", "created", "modified")
 _CONTENT_COLUMNS = ("content", "chunk_size", "links_from")
@@ -111,7 +111,7 @@ class PortableDialect:
 
     def driver_cursor(self, connection: BaseDatabaseWrapper) -> Any:
         """Return a new cursor of the driver."""
-        return connection.create_cursor()  # type: ignore[attr-defined]
+        return connection.create_cursor()
 
     def binary(self, connection: BaseDatabaseWrapper, data: bytes) -> object:
         """Return bytes as the driver takes them for a parameter."""
@@ -120,7 +120,7 @@ class PortableDialect:
     def _change(
         self, connection: BaseDatabaseWrapper, sql: str, row: Mapping[str, object]
     ) -> None:
-        parameters = [
+        parameters: list[Any] = [
             self.binary(connection, value)
             if isinstance(value, bytes)
             else _FIELDS[name].get_db_prep_save(value, connection)
@@ -134,7 +134,7 @@ class PortableDialect:
         connection: BaseDatabaseWrapper,
         columns: Sequence[str],
         condition: str,
-        parameters: Sequence[object],
+        parameters: Sequence[Any],
         expression: str = "",
     ) -> list[tuple[Any, ...]]:
         selected = expression or ", ".join(self._quoted[name] for name in columns)
@@ -226,7 +226,7 @@ class _ShortLogCursor(CursorDebugWrapper):
     Django's own would keep each chunk in ``connection.queries``, twice its size.
     """
 
-    def execute(self, sql: str, params: Any = None) -> Any:
+    def execute(self, sql: Any, params: Any = None) -> Any:
         shown = tuple(map(_shown, params or ()))
         with self.debug_sql(sql % shown):
             return CursorWrapper.execute(self, sql, params)

@@ -1,16 +1,21 @@
 """Open files: what ``storage.open()`` returns."""
 
+import errno
 import io
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import TracebackType
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from django.core.files import File
 from django.core.files.temp import NamedTemporaryFile
+from django.core.files.utils import FileProxyMixin
 
 from secure_dbstorage import streams
+from secure_dbstorage.catalog import Catalog, os_error
 from secure_dbstorage.files import Content, StoredHead
 
 _MODE = re.compile(r"(?=[^rwax]*[rwax][^rwax]*$)(?!.*b.*t|.*t.*b)(?!.*(.).*\1)[rwaxbt+]+")
@@ -19,103 +24,46 @@ _MODE = re.compile(r"(?=[^rwax]*[rwax][^rwax]*$)(?!.*b.*t|.*t.*b)(?!.*(.).*\1)[r
 _ENCODING = "utf-8"
 
 
-class Opener(Protocol):
-    """What a handle needs of its storage."""
+class SaveContent(Protocol):
+    """Saves what was written to an open file."""
 
-    def open(self, name: str, mode: str = "rb") -> Any:
-        """Open the file again."""
-
-
-def check_mode(mode: str) -> str:
-    """Return a mode of `open`, or raise io.UnsupportedOperation."""
-    if not isinstance(mode, str) or not _MODE.fullmatch(mode):
-        raise io.UnsupportedOperation(f"The mode {mode!r} is not supported")
-    return mode
+    def __call__(self, file: IO[bytes], replaced_key: int | None) -> None:
+        """Save a temporary file in the place of a content, or of whatever is there for None."""
 
 
-class StoredFileHandle(File):
+if TYPE_CHECKING:
+    BaseFile = File[Any]
+    BaseProxy = FileProxyMixin[Any]
+else:
+    BaseFile, BaseProxy = File, FileProxyMixin
+
+
+class StoredFileHandle(BaseFile):
     """An open file of a storage, which can be opened again after it was closed."""
 
-    def __init__(self, file: Any, *, name: str, mode: str, opener: Opener) -> None:
-        super().__init__(file, name)
+    file: Any
+
+    def __init__(self, name: str, mode: str, *, opener: Callable[[str], Any]) -> None:
+        """
+        :param opener: opens the file in a mode, and returns what reads or writes it.
+        """
+        super().__init__(opener(mode), name)
         self.mode = mode
         self._opener = opener
+
+    @property
+    def size(self) -> int:
+        """The length in bytes; of a file open for writing, of what it holds so far."""
+        return int(self.file.size)
 
     def open(self, mode: str | None = None, *args: Any, **kwargs: Any) -> "StoredFileHandle":
         """Rewind the file, or open it again if it was closed."""
         if not self.closed:
             self.seek(0)
-            return self
-        reopened: StoredFileHandle = self._opener.open(self.name, mode or self.mode)
-        return reopened
-
-
-class ReadHandle(StoredFileHandle):
-    """A file open for reading: pieces are fetched as they are read."""
-
-    def __init__(self, head: StoredHead, *, mode: str, opener: Opener) -> None:
-        raw = _ContentReader(head.content)
-        file: Any = io.BufferedReader(raw, head.content.chunk_size)
-        if "b" not in mode:
-            file = io.TextIOWrapper(file, encoding=_ENCODING)
-        super().__init__(file, name=head.stat.name, mode=mode, opener=opener)
-        self.size = head.stat.size
-
-
-class WriteHandle(StoredFileHandle):
-    """A file open for writing: a temporary file that is saved when it is closed.
-
-    No transaction spans the caller's code. If that code raises, nothing is saved.
-    """
-
-    def __init__(
-        self,
-        *,
-        name: str,
-        mode: str,
-        opener: Opener,
-        directory: str | None,
-        present: Iterator[bytes],
-        save: Callable[[IO[bytes]], None],
-    ) -> None:
-        """
-        :param present: the content to begin with.
-        :param save: is given the temporary file on a clean close.
-        """
-        self._spool = NamedTemporaryFile(dir=directory)  # noqa: SIM115 -- closed with the handle
-        for piece in present:
-            self._spool.write(piece)
-        self._spool.flush()
-        encoding = None if "b" in mode else _ENCODING
-        # "x" has been decided by the storage; the temporary file exists either way.
-        file = open(self._spool.name, mode.replace("x", "w"), encoding=encoding)  # noqa: PTH123, SIM115
-        super().__init__(file, name=name, mode=mode, opener=opener)
-        self._save = save
-        # `FieldFile.__exit__` tells `close()` nothing of an exception, so it is looked up. One
-        # that was being handled when the file was opened is no reason to drop what was written.
-        self._handled_before = sys.exc_info()[1]
-
-    @property
-    def size(self) -> int:
-        """The length in bytes of what has been written so far."""
-        if not self.file.closed:
-            self.file.flush()
-        position = self._spool.tell()
-        size = self._spool.seek(0, io.SEEK_END)
-        self._spool.seek(position)
-        return int(size)
-
-    def close(self) -> None:
-        """Save what was written, unless an exception is on its way out."""
-        if self.file.closed:
-            return
-        raised = sys.exc_info()[1]
-        failed = raised is not None and raised is not self._handled_before
-        with self._spool:
-            self.file.close()
-            if not failed:
-                self._spool.seek(0)
-                self._save(self._spool)
+        else:
+            self.mode = mode or self.mode
+            self.file = self._opener(self.mode)
+        return self
 
     def __exit__(
         self,
@@ -123,13 +71,104 @@ class WriteHandle(StoredFileHandle):
         exc_value: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        if exc_type is not None:
-            self._save = _discard
+        if exc_type is not None and isinstance(self.file, _SavedOnClose):
+            self.file.discard()
         self.close()
 
 
-def _discard(file: IO[bytes]) -> None:
-    """Stand in for saving after an exception."""
+def open_file(
+    catalog: Catalog,
+    name: str,
+    mode: str,
+    *,
+    save: SaveContent,
+    directory: str | None,
+) -> Any:
+    """Return a file object over a file of the catalog, in any mode of `open`.
+
+    What is written goes to a temporary file that is saved when it is closed: no transaction spans
+    the caller's code. If that code raises, nothing is saved.
+
+    :param save: is given the temporary file on a clean close, and the key of the content that it
+        began with, or None.
+    :param directory: where the temporary file is made; None for the system's place.
+    :raises io.UnsupportedOperation: for a mode that `open` does not have.
+    :raises FileNotFoundError: when a file that must be there is not.
+    :raises FileExistsError: when a file that must not be there is.
+    :raises IsADirectoryError: for a directory.
+    """
+    if not isinstance(mode, str) or not _MODE.fullmatch(mode):
+        raise io.UnsupportedOperation(f"The mode {mode!r} is not supported")
+    if "r" in mode and "+" not in mode:
+        return _open_for_reading(catalog.get(name), mode)
+    if catalog.is_directory(name):
+        raise os_error(IsADirectoryError, errno.EISDIR, name)
+    head = catalog.get(name) if "r" in mode else catalog.find(name)
+    if head is not None and "x" in mode:
+        raise os_error(FileExistsError, errno.EEXIST, name)
+    updated = head.content if head is not None and "w" not in mode else None
+    return _SavedOnClose(
+        mode,
+        present=streams.read(updated) if updated else iter(()),
+        save=partial(save, replaced_key=updated.key if updated else None),
+        directory=directory,
+    )
+
+
+def _open_for_reading(head: StoredHead, mode: str) -> Any:
+    file: Any = io.BufferedReader(_ContentReader(head.content), head.content.chunk_size)
+    if "b" not in mode:
+        file = io.TextIOWrapper(file, encoding=_ENCODING)
+    file.size = head.stat.size
+    return file
+
+
+class _SavedOnClose(BaseProxy):
+    file: Any
+
+    def __init__(
+        self,
+        mode: str,
+        *,
+        present: Iterator[bytes],
+        save: Callable[[IO[bytes]], None],
+        directory: str | None,
+    ) -> None:
+        self._spool = NamedTemporaryFile(dir=directory)  # noqa: SIM115 -- closed with this file
+        self._spool.writelines(present)
+        self._spool.flush()
+        # A second file object over it has just the manners of the mode. Whether a file may be
+        # created ("x") the storage has decided; the temporary file is there already.
+        self.file = open(  # noqa: PTH123, SIM115 -- closed with this file
+            self._spool.name,
+            mode.replace("x", "w"),
+            encoding=None if "b" in mode else _ENCODING,
+        )
+        self._save: Callable[[IO[bytes]], None] | None = save
+        # `FieldFile.__exit__` tells `close()` nothing of an exception, so it is looked up. One
+        # that was being handled when the file was opened is no reason to drop what was written.
+        self._handled_before = sys.exc_info()[1]
+
+    @property
+    def size(self) -> int:
+        if not self.file.closed:
+            self.file.flush()
+        return os.stat(self._spool.name).st_size
+
+    def discard(self) -> None:
+        """Save nothing when the file is closed."""
+        self._save = None
+
+    def close(self) -> None:
+        if self.file.closed:
+            return
+        raised = sys.exc_info()[1]
+        if raised is not None and raised is not self._handled_before:
+            self.discard()
+        with self._spool:
+            self.file.close()
+            if self._save is not None:
+                self._save(self._spool)
 
 
 class _ContentReader(io.RawIOBase):

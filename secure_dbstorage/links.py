@@ -14,8 +14,8 @@ from django.utils import timezone
 from django.utils.encoding import filepath_to_uri
 from django.utils.translation import get_language
 
-from secure_dbstorage.conf import StorageOptions
 from secure_dbstorage.names import is_canonical
+from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.signing import MAX_FILENAME_LENGTH, Grant, LinkSigner
 
 #: The namespace that ``include("secure_dbstorage.urls")`` has by itself.

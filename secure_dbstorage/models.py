@@ -1,16 +1,21 @@
 """The one table: head rows that describe files, and the rows that hold the rest of their bytes."""
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Q
 
 from secure_dbstorage import names
-from secure_dbstorage.conf import MAX_NAMESPACE_LENGTH
+from secure_dbstorage.options import MAX_NAMESPACE_LENGTH
+
+if TYPE_CHECKING:
+    CharField = models.CharField[str | None, str | None]
+else:
+    CharField = models.CharField
 
 
-class ExactCharField(models.CharField):
+class ExactCharField(CharField):
     """Text that every database compares byte for byte.
 
     Default collations take ``A.txt`` for ``a.txt`` (MySQL), ``a`` for ``a `` (whatever pads), or

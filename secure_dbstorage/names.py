@@ -16,20 +16,28 @@ _REFUSED_CATEGORIES = frozenset({"Cc", "Cs"})
 def canonical_name(name: str | PurePath) -> str:
     """Return the one spelling under which a file is stored.
 
-    Backslashes become slashes; empty and ``.`` segments go. The empty string is the root
-    directory.
+    The empty string is the root directory.
 
     :raises SuspiciousFileOperation: for an absolute name, a ``..`` segment, a control character
         or a lone surrogate.
+    """
+    normal = normal_name(name)
+    if not normal.isprintable() and not _REFUSED_CATEGORIES.isdisjoint(
+        map(unicodedata.category, normal)
+    ):
+        raise SuspiciousFileOperation(f"The name {normal!r} holds a control character")
+    return normal
+
+
+def normal_name(name: str | PurePath) -> str:
+    """Return a name with slashes for backslashes, and without empty and ``.`` segments.
+
+    :raises SuspiciousFileOperation: for an absolute name or a ``..`` segment.
     """
     text = os.fspath(name).replace("\\", "/")
     segments = text.split("/")
     if text.startswith("/") or ".." in segments:
         raise SuspiciousFileOperation(f"Detected path traversal attempt in {text!r}")
-    if not text.isprintable() and not _REFUSED_CATEGORIES.isdisjoint(
-        map(unicodedata.category, text)
-    ):
-        raise SuspiciousFileOperation(f"The name {text!r} holds a control character")
     return "/".join(segment for segment in segments if segment not in ("", "."))
 
 

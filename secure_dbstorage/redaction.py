@@ -45,9 +45,7 @@ def _decoded_names(query: str) -> set[str]:
 
 def _without_tokens(query: str) -> str:
     # What remains is left as it was spelled.
-    return "&".join(
-        part for part in query.split("&") if PARAMETER not in _decoded_names(part)
-    )
+    return "&".join(part for part in query.split("&") if PARAMETER not in _decoded_names(part))
 
 
 def _with_query(target: str, query: str) -> str:

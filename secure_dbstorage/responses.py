@@ -107,13 +107,12 @@ class StreamingFileResponse(_StoredBytes, StreamingHttpResponse):
     """
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        if self.is_async:  # A middleware put an iterator of its own around ours.
-            async for part in super().__aiter__():
-                yield part
+        content = self.streaming_content
+        if isinstance(content, AsyncIterator):  # A middleware put its own around ours.
+            async for piece in content:
+                yield piece
             return
-        pieces = iter(self.streaming_content)
-        next_piece = sync_to_async(next, thread_sensitive=True)
-        while (piece := await next_piece(pieces, None)) is not None:
+        while (piece := await sync_to_async(_next_piece)(content)) is not None:
             yield piece
 
 
@@ -184,6 +183,10 @@ def protect(response: HttpResponseBase) -> HttpResponseBase:
     response["Cache-Control"] = "no-store"
     response["Referrer-Policy"] = "no-referrer"
     return response
+
+
+def _next_piece(content: Iterator[bytes]) -> bytes | None:
+    return next(content, None)
 
 
 def _is_not_modified(request: HttpRequest, stat: FileStat) -> bool:

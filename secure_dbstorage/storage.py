@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import PurePath
 from typing import IO, Any, TypeVar, Unpack
 
@@ -20,20 +20,13 @@ from django.core.signals import setting_changed
 from django.utils import timezone
 from django.utils.asyncio import async_unsafe
 
-from secure_dbstorage import streams
-from secure_dbstorage.catalog import Catalog, missing
-from secure_dbstorage.conf import (
-    OPTION_NAMES,
-    Options,
-    StorageOptions,
-    read_options,
-    upload_directory,
-    uses_time_zones,
-)
-from secure_dbstorage.files import FileStat, StoredHead
-from secure_dbstorage.handles import ReadHandle, StoredFileHandle, WriteHandle, check_mode
+from secure_dbstorage.catalog import Catalog, os_error
+from secure_dbstorage.conf import read_options, upload_directory, uses_time_zones
+from secure_dbstorage.files import FileStat
+from secure_dbstorage.handles import StoredFileHandle, open_file
 from secure_dbstorage.links import LinkArguments, LinkMaker
-from secure_dbstorage.names import MAX_LENGTH, canonical_name
+from secure_dbstorage.names import MAX_LENGTH, canonical_name, is_canonical, normal_name
+from secure_dbstorage.options import OPTION_NAMES, Options, StorageOptions
 from secure_dbstorage.signing import LinkSigner
 
 Name = str | PurePath
@@ -129,11 +122,11 @@ class DatabaseStorage(Storage):
         """
         if not name:
             raise ValueError("The name must be given to delete().")
-        self._catalog.remove(canonical_name(name))
+        self.catalog.remove(canonical_name(name))
 
     def exists(self, name: Name) -> bool:
         """Tell whether there is such a file, or a directory that files imply."""
-        return self._catalog.exists(canonical_name(name))
+        return self.catalog.exists(canonical_name(name))
 
     def listdir(self, path: Name) -> tuple[list[str], list[str]]:
         """Return the directories and the files of a directory, each in order.
@@ -142,11 +135,11 @@ class DatabaseStorage(Storage):
         :raises NotADirectoryError: for a file.
         """
         directory = canonical_name(path)
-        directories, files = self._catalog.children(directory)
+        directories, files = self.catalog.children(directory)
         if directory and not directories and not files:
-            if self._catalog.exists(directory):
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), directory)
-            raise missing(directory)
+            if self.catalog.exists(directory):
+                raise os_error(NotADirectoryError, errno.ENOTDIR, directory)
+            raise os_error(FileNotFoundError, errno.ENOENT, directory)
         return directories, files
 
     def size(self, name: Name) -> int:
@@ -174,11 +167,8 @@ class DatabaseStorage(Storage):
 
         :raises io.UnsupportedOperation: for a mode that `open` does not have.
         """
-        check_mode(mode)
         canonical = canonical_name(name)
-        if "r" in mode and "+" not in mode:
-            return ReadHandle(self._head(canonical), mode=mode, opener=self)
-        return self._open_for_writing(canonical, mode)
+        return StoredFileHandle(canonical, mode, opener=partial(self._open_file, canonical))
 
     def _save(self, name: str, content: "File[Any]") -> str:
         saved = self._put(
@@ -191,6 +181,11 @@ class DatabaseStorage(Storage):
         return saved
 
     # Links
+
+    @property
+    def base_url(self) -> str:
+        """The URL under which the files are served, with a slash at its end."""
+        return self._links.plain("")
 
     @async_unsafe(_SYNC_ONLY.format("aurl"))
     def url(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
@@ -210,10 +205,11 @@ class DatabaseStorage(Storage):
     ) -> dict[AnyName, str]:
         """Return the URLs of any number of files by their names, with one query."""
         terms = self._links.terms(**arguments)
-        canonical = {name: canonical_name(str(name or "").lstrip("/")) for name in names}
-        found = self._catalog.find_links(filter(None, canonical.values()))
+        # No file has a name that is not canonical, and no page breaks on one.
+        normal = {name: normal_name(str(name or "").lstrip("/\\")) for name in names}
+        found = self.catalog.find_links(filter(is_canonical, normal.values()))
         urls = {}
-        for given, name in canonical.items():
+        for given, name in normal.items():
             is_public, links_from = found.get(name, (True, 0))
             urls[given] = (
                 self._links.plain(name)
@@ -240,7 +236,7 @@ class DatabaseStorage(Storage):
         :raises FileNotFoundError: when there is no such file.
         :raises IsADirectoryError: for a directory.
         """
-        return self._head(canonical_name(name)).stat
+        return self.catalog.get(canonical_name(name)).stat
 
     def is_public(self, name: Name) -> bool:
         """Tell whether a file is served without a token."""
@@ -253,7 +249,7 @@ class DatabaseStorage(Storage):
         """
         if not isinstance(public, bool):
             raise TypeError(f"public must be True or False, not {public!r}")
-        self._catalog.set_public(canonical_name(name), public=public)
+        self.catalog.set_public(canonical_name(name), public=public)
 
     def rename(self, old: Name, new: Name) -> str:
         """Give a file another name, and return it. No bytes are copied.
@@ -266,85 +262,23 @@ class DatabaseStorage(Storage):
         name = canonical_name(new)
         if not name or len(name) > MAX_LENGTH:
             raise SuspiciousFileOperation(f"{name!r} can't be the name of a file")
-        self._catalog.rename(canonical_name(old), name)
+        self.catalog.rename(canonical_name(old), name)
         return name
 
-    # For the serving view
-
-    def find(
-        self,
-        name: str,
-        *,
-        public_only: bool = False,
-        with_chunk: bool = False,
-        links_from: int | None = None,
-    ) -> StoredHead | None:
-        """Return the head of the file with a canonical name, or None; in one statement.
-
-        :param public_only: look for public files alone.
-        :param with_chunk: fetch the first chunk as well.
-        :param links_from: the link epoch that a link carries; with another, None.
-        """
-        return self._catalog.find(
-            name, public_only=public_only, with_chunk=with_chunk, links_from=links_from
-        )
-
-    def stream(self, head: StoredHead, start: int, stop: int) -> Iterator[bytes]:
-        """Yield the bytes of a file for a response, and hold nothing between two pieces.
-
-        :raises ContentVanished: when the content is deleted or replaced meanwhile.
-        """
-        return streams.read(
-            head.content, start=start, stop=stop, first_chunk=head.first_chunk, release=True
-        )
-
-    def release(self) -> None:
-        """Give the connections that were asked back to their pools."""
-        for using in {self._catalog.reader, self._catalog.writer}:
-            streams.release(using)
-
     @cached_property
-    def _catalog(self) -> Catalog:
+    def catalog(self) -> Catalog:
+        """The head rows of this storage."""
         return Catalog(namespace=self.options.namespace, using=self.options.using)
 
     @cached_property
     def _links(self) -> LinkMaker:
         return LinkMaker(self.options, self.signer)
 
-    def _head(self, name: str) -> StoredHead:
-        head = self._catalog.find(name) if name else None
-        if head is None:
-            if self._catalog.is_directory(name):
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
-            raise missing(name)
-        return head
+    def _open_file(self, name: str, mode: str) -> Any:
+        def save(file: IO[bytes], replaced_key: int | None) -> None:
+            self._put(name, File(file), replaces="x" not in mode, expected_key=replaced_key)
 
-    def _open_for_writing(self, name: str, mode: str) -> WriteHandle:
-        if not name or self._catalog.is_directory(name):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
-        head = self._catalog.find(name)
-        if head is None and "r" in mode:
-            raise missing(name)
-        if head is not None and "x" in mode:
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
-        updated = head if head is not None and ("r" in mode or "a" in mode) else None
-
-        def save(file: IO[bytes]) -> None:
-            self._put(
-                name,
-                File(file),
-                replaces="x" not in mode,
-                expected_key=updated.content.key if updated else None,
-            )
-
-        return WriteHandle(
-            name=name,
-            mode=mode,
-            opener=self,
-            directory=upload_directory(),
-            present=streams.read(updated.content) if updated else iter(()),
-            save=save,
-        )
+        return open_file(self.catalog, name, mode, save=save, directory=upload_directory())
 
     def _put(
         self,
@@ -357,7 +291,7 @@ class DatabaseStorage(Storage):
     ) -> str:
         if len(name) > MAX_LENGTH:
             raise SuspiciousFileOperation(f"The name is longer than {MAX_LENGTH} characters")
-        return self._catalog.put(
+        return self.catalog.put(
             name,
             _pieces(content),
             is_public=self.options.default_public,
@@ -379,7 +313,7 @@ class DatabaseStorage(Storage):
         return canonical_name(self.get_available_name(name, max_length=saving.max_length))
 
     def _forget_settings(self, **kwargs: object) -> None:
-        for name in ("options", "signer", "_catalog", "_links"):
+        for name in ("options", "signer", "catalog", "_links"):
             self.__dict__.pop(name, None)
 
 

@@ -79,10 +79,10 @@ def _serve(
             head.stat,
             _presentation(head, storage, grant),
             whole=_whole(head),
-            read=partial(storage.stream, head),
+            read=partial(storage.catalog.stream, head),
         )
     finally:
-        storage.release()
+        storage.catalog.release()
 
 
 def _database_storage(alias: str) -> DatabaseStorage:
@@ -112,7 +112,7 @@ def _find(
 ) -> StoredHead:
     # The bytes come along where nothing can decide against sending all of them.
     is_plain_get = request.method == "GET" and not has_preconditions(request)
-    head = storage.find(
+    head = storage.catalog.find(
         name,
         public_only=grant is None,
         with_chunk=is_plain_get and not (grant and storage.options.auth_hooks),
@@ -126,9 +126,7 @@ def _find(
     raise Refused(HTTPStatus.FORBIDDEN, "revoked")
 
 
-def _presentation(
-    head: StoredHead, storage: DatabaseStorage, grant: Grant | None
-) -> Presentation:
+def _presentation(head: StoredHead, storage: DatabaseStorage, grant: Grant | None) -> Presentation:
     options = storage.options
     inline = head.stat.content_type in options.inline_types
     if grant is None:

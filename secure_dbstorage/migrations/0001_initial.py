@@ -1,10 +1,13 @@
 """Create the one table."""
 
-import secure_dbstorage.models
+from typing import Any
+
 from django.db import migrations, models
 
+import secure_dbstorage.models
 
-def store_bytes_plain(apps, schema_editor):
+
+def store_bytes_plain(apps: Any, schema_editor: Any) -> None:
     """Keep PostgreSQL from compressing the bytes.
 
     Of what is compressed, a part costs all that stands before it; and most files are compressed
@@ -21,7 +24,7 @@ def store_bytes_plain(apps, schema_editor):
 class Migration(migrations.Migration):
     initial = True
 
-    dependencies = []
+    dependencies: list[tuple[str, str]] = []
 
     operations = [
         migrations.CreateModel(
