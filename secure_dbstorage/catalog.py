@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
+from django.core.exceptions import SuspiciousFileOperation
 from django.db import IntegrityError, connections, router, transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from secure_dbstorage import names, streams
@@ -16,6 +16,7 @@ from secure_dbstorage.dialects import dialect_of
 from secure_dbstorage.exceptions import FileChanged
 from secure_dbstorage.files import StoredHead
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
+from secure_dbstorage.options import StorageOptions
 
 #: How often a save tries another name. Each carries 7 random characters.
 _MAX_ATTEMPTS = 10
@@ -27,20 +28,19 @@ _MAX_NAMES = 30_000
 class Catalog:
     """The files of one namespace in one database."""
 
-    def __init__(self, *, namespace: str, using: str | None) -> None:
-        self._namespace = namespace
-        self._using = using
+    def __init__(self, options: StorageOptions) -> None:
+        self._options = options
 
     @property
     def writer(self) -> str:
         """Alias of the database that is written to."""
-        return self._using or router.db_for_write(StoredFile)
+        return self._options.using or router.db_for_write(StoredFile)
 
     @property
     def reader(self) -> str:
         """Alias of the database that is read: inside ``atomic()`` the one written to."""
-        if self._using:
-            return self._using
+        if self._options.using:
+            return self._options.using
         writer = self.writer
         in_transaction = connections[writer].in_atomic_block
         return writer if in_transaction else router.db_for_read(StoredFile)
@@ -62,7 +62,11 @@ class Catalog:
         for using in dict.fromkeys((self.reader, self.writer)):
             connection = connections[using]
             head = dialect_of(connection).fetch_head(
-                connection, self._namespace, name, public_only=public_only, with_chunk=with_chunk
+                connection,
+                self._options.namespace,
+                name,
+                public_only=public_only,
+                with_chunk=with_chunk,
             )
             if head is not None and links_from in (None, head.links_from):
                 return head
@@ -76,7 +80,9 @@ class Catalog:
             connection = connections[using]
             for start in range(0, len(missing), _MAX_NAMES):
                 some = missing[start : start + _MAX_NAMES]
-                for row in dialect_of(connection).fetch_links(connection, self._namespace, some):
+                for row in dialect_of(connection).fetch_links(
+                    connection, self._options.namespace, some
+                ):
                     found[row[0]] = row[1:]
             missing = [name for name in missing if name not in found]
         return found
@@ -143,44 +149,61 @@ class Catalog:
             limit = max(4, min(2 * used, 1000))
         return directories, files
 
-    def put(
+    def add(
         self,
         name: str,
         pieces: Iterable[bytes | str],
         *,
-        is_public: Callable[[str], bool],
-        chunk_size: int,
-        max_size: int | None,
-        alternative: Callable[[str], str] | None,
-        replaces: bool = False,
-        expected_key: int | None = None,
+        alternative: Callable[[str], str] | None = None,
     ) -> str:
-        """Save content under a name, in one transaction, and return the name.
-
-        An overwrite keeps the public flag, the time of creation and the link epoch.
+        """Save a new file, in one transaction, and return its name.
 
         :param alternative: gives another name for one that is taken; without it, a taken name is
             an error.
-        :param replaces: whether a file of this name is replaced.
-        :param expected_key: the content that is to be replaced, if it must be this one.
         :raises FileExistsError: when the name is taken, or lies below a file.
-        :raises IsADirectoryError: when a directory is to be replaced.
-        :raises FileChanged: when the content is not the expected one.
-        :raises FileTooLarge: above *max_size* bytes.
+        :raises FileTooLarge: above the option ``max_size``.
         """
         using = self.writer
         with transaction.atomic(using=using):
-            written = streams.write(pieces, using=using, chunk_size=chunk_size, max_size=max_size)
+            self._check_place(name, using)
+            written = self._write(pieces, using)
             for _ in range(_MAX_ATTEMPTS):
-                self._check_place(name, using=using, replaces=replaces)
-                if replaces and self._replace(name, written, using, expected_key):
+                if self._insert(name, written, using):
                     return name
-                if self._insert(name, written, using, is_public=is_public(name)):
-                    return name
-                if alternative is not None:
-                    name = alternative(name)
-                elif not replaces:
+                if alternative is None:
                     break
+                name = alternative(name)
+            raise os_error(FileExistsError, errno.EEXIST, name)
+
+    def replace(
+        self, name: str, pieces: Iterable[bytes | str], *, replaced_key: int | None = None
+    ) -> None:
+        """Save a file under a name that may be taken, in one transaction.
+
+        An overwrite keeps the public flag, the time of creation and the link epoch: a private file
+        never turns public, and a revoked link never revives.
+
+        :param replaced_key: the content that is to be replaced, if it must be this one.
+        :raises FileChanged: when the content is another one.
+        :raises FileExistsError: when the name lies below a file.
+        :raises IsADirectoryError: for a directory.
+        :raises FileTooLarge: above the option ``max_size``.
+        """
+        using = self.writer
+        with transaction.atomic(using=using):
+            self._check_place(name, using)
+            if self._files(using).below(name).exists():
+                raise os_error(IsADirectoryError, errno.EISDIR, name)
+            written = self._write(pieces, using)
+            for _ in range(_MAX_ATTEMPTS):
+                row = self._locked(name, using)
+                if replaced_key is not None and (row is None or row.content != replaced_key):
+                    raise FileChanged(f"{name!r} was replaced or deleted after it was opened")
+                if row is not None:
+                    self._update(row, written, using)
+                    return
+                if self._insert(name, written, using):
+                    return
             raise os_error(FileExistsError, errno.EEXIST, name)
 
     def remove(self, name: str) -> None:
@@ -211,7 +234,7 @@ class Catalog:
                 return
             if self._files(using).at_or_below(new).exists():
                 raise os_error(FileExistsError, errno.EEXIST, new)
-            self._check_place(new, using=using, replaces=False)
+            self._check_place(new, using)
             changes = {
                 "name": new,
                 "content_type": content_type_of(new),
@@ -232,35 +255,39 @@ class Catalog:
             raise os_error(FileNotFoundError, errno.ENOENT, name)
 
     def _files(self, using: str) -> StoredFileQuerySet:
-        files: StoredFileQuerySet = StoredFile.objects.using(using).in_namespace(self._namespace)
+        files: StoredFileQuerySet = StoredFile.objects.using(using).in_namespace(
+            self._options.namespace
+        )
         return files
 
     def _locked(self, name: str, using: str) -> StoredFile | None:
         rows = self._files(using).filter(name=name).select_for_update()
         return next((row for row in rows if row.name == name), None)
 
-    def _check_place(self, name: str, *, using: str, replaces: bool) -> None:
-        """Refuse a name below a file, and to replace a directory, as a file system does."""
+    def _check_place(self, name: str, using: str) -> None:
+        """Refuse a name that the table can't hold, or that lies below a file."""
+        if not 0 < len(name) <= names.MAX_LENGTH:
+            raise SuspiciousFileOperation(f"{name!r} can't be the name of a file")
         above = names.ancestors(name)
-        condition = Q(name__in=above)
-        if replaces:
-            low, high = names.directory_range(name)
-            condition |= Q(name__gte=low, name__lt=high)
-        elif not above:
-            return
-        for found in self._files(using).filter(condition).values_list("name", flat=True)[:1]:
-            if found in above:
-                raise os_error(FileExistsError, errno.EEXIST, found)
-            raise os_error(IsADirectoryError, errno.EISDIR, name)
+        if above and (file := self._files(using).filter(name__in=above).first()):
+            raise os_error(FileExistsError, errno.EEXIST, str(file.name))
 
-    def _insert(self, name: str, written: streams.Written, using: str, *, is_public: bool) -> bool:
+    def _write(self, pieces: Iterable[bytes | str], using: str) -> streams.Written:
+        return streams.write(
+            pieces,
+            using=using,
+            chunk_size=self._options.chunk_size,
+            max_size=self._options.max_size,
+        )
+
+    def _insert(self, name: str, written: streams.Written, using: str) -> bool:
         """Insert a head row, and tell whether the name was still free."""
         now = timezone.now()
         row = self._content_columns(name, written, now) | {
             "position": 0,
-            "namespace": self._namespace,
+            "namespace": self._options.namespace,
             "name": name,
-            "is_public": is_public,
+            "is_public": self._options.default_public(name),
             "created": now,
             "links_from": _later_than(0),
         }
@@ -272,20 +299,12 @@ class Catalog:
             return False
         return True
 
-    def _replace(
-        self, name: str, written: streams.Written, using: str, expected_key: int | None
-    ) -> bool:
-        """Point a file at new content and delete the old, if there is such a file."""
-        row = self._locked(name, using)
-        if row is None or (expected_key is not None and row.content != expected_key):
-            if expected_key is not None:
-                raise FileChanged(f"{name!r} was replaced or deleted after it was opened")
-            return False
+    def _update(self, row: StoredFile, written: streams.Written, using: str) -> None:
+        """Point a head row at new content, and delete the old."""
         connection = connections[using]
-        changes = self._content_columns(name, written, timezone.now())
+        changes = self._content_columns(str(row.name), written, timezone.now())
         dialect_of(connection).update(connection, row.pk, changes)
         streams.delete(row.content, using=using)
-        return True
 
     def _content_columns(
         self, name: str, written: streams.Written, now: datetime

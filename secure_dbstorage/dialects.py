@@ -280,8 +280,9 @@ def _head(row: tuple[Any, ...], using: str) -> StoredHead:
 
 
 def _utc(value: datetime) -> datetime:
-    aware = timezone.make_aware(value) if timezone.is_naive(value) else value
-    return aware.astimezone(UTC)
+    if timezone.is_naive(value):  # A project without time zones.
+        value = timezone.make_aware(value, timezone.get_default_timezone())
+    return value.astimezone(UTC)
 
 
 def _converted(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_network
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 from urllib.parse import urlsplit
 
 from django.utils.functional import Promise
@@ -194,15 +194,13 @@ def _auth_hooks(raw: object) -> tuple[Callable[..., object], ...]:
 
 
 def _callable(raw: object) -> Callable[..., Any]:
-    found: Any = raw
     try:
-        if isinstance(raw, str):
-            found = import_string(raw)
+        found = import_string(raw) if isinstance(raw, str) else raw
     except ImportError as error:
         raise ValueError(f"names what can't be imported: {error}") from error
     if not callable(found):
         raise ValueError(f"must be callable or the dotted path of a callable, not {raw!r}")
-    return found
+    return cast(Callable[..., Any], found)
 
 
 def _rate_limits(raw: object) -> Mapping[str, str | None]:

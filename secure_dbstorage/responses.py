@@ -109,8 +109,8 @@ class StreamingFileResponse(_StoredBytes, StreamingHttpResponse):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         content = self.streaming_content
         if isinstance(content, AsyncIterator):  # A middleware put its own around ours.
-            async for piece in content:
-                yield piece
+            async for part in content:
+                yield part
             return
         while (piece := await sync_to_async(_next_piece)(content)) is not None:
             yield piece

@@ -5,14 +5,14 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import PurePath
 from typing import IO, Any, TypeVar, Unpack
 
 from asgiref.sync import sync_to_async
-from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
+from django.core.exceptions import ImproperlyConfigured
 from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
@@ -105,7 +105,7 @@ class DatabaseStorage(Storage):
         """Tell whether a name is free; every name that fits is with ``allow_overwrite``."""
         if self.options.allow_overwrite:
             return not (max_length and len(name) > max_length)
-        taken = name in _saving.get().taken
+        taken = name == _saving.get().taken
         return not taken and super().is_name_available(name, max_length=max_length)
 
     def get_alternative_name(self, file_root: str, file_ext: str) -> str:
@@ -171,14 +171,16 @@ class DatabaseStorage(Storage):
         return StoredFileHandle(canonical, mode, opener=partial(self._open_file, canonical))
 
     def _save(self, name: str, content: "File[Any]") -> str:
-        saved = self._put(
-            canonical_name(name), content, replaces=self.options.allow_overwrite, renames=True
-        )
+        name = canonical_name(name)
+        if self.options.allow_overwrite:
+            self.catalog.replace(name, _pieces(content))
+        else:
+            name = self.catalog.add(name, _pieces(content), alternative=self._alternative)
         # As FileSystemStorage, which moves it: an upload's temporary file has done its work.
         if hasattr(content, "temporary_file_path"):
             with suppress(OSError):
                 os.remove(content.temporary_file_path())
-        return saved
+        return name
 
     # Links
 
@@ -260,15 +262,13 @@ class DatabaseStorage(Storage):
         :raises FileExistsError: when *new* is taken.
         """
         name = canonical_name(new)
-        if not name or len(name) > MAX_LENGTH:
-            raise SuspiciousFileOperation(f"{name!r} can't be the name of a file")
         self.catalog.rename(canonical_name(old), name)
         return name
 
     @cached_property
     def catalog(self) -> Catalog:
         """The head rows of this storage."""
-        return Catalog(namespace=self.options.namespace, using=self.options.using)
+        return Catalog(self.options)
 
     @cached_property
     def _links(self) -> LinkMaker:
@@ -276,31 +276,12 @@ class DatabaseStorage(Storage):
 
     def _open_file(self, name: str, mode: str) -> Any:
         def save(file: IO[bytes], replaced_key: int | None) -> None:
-            self._put(name, File(file), replaces="x" not in mode, expected_key=replaced_key)
+            if "x" in mode:
+                self.catalog.add(name, _pieces(File(file)))
+            else:
+                self.catalog.replace(name, _pieces(File(file)), replaced_key=replaced_key)
 
         return open_file(self.catalog, name, mode, save=save, directory=upload_directory())
-
-    def _put(
-        self,
-        name: str,
-        content: "File[Any]",
-        *,
-        replaces: bool,
-        renames: bool = False,
-        expected_key: int | None = None,
-    ) -> str:
-        if len(name) > MAX_LENGTH:
-            raise SuspiciousFileOperation(f"The name is longer than {MAX_LENGTH} characters")
-        return self.catalog.put(
-            name,
-            _pieces(content),
-            is_public=self.options.default_public,
-            chunk_size=self.options.chunk_size,
-            max_size=self.options.max_size,
-            alternative=self._alternative if renames and not replaces else None,
-            replaces=replaces,
-            expected_key=expected_key,
-        )
 
     def _alternative(self, name: str) -> str:
         """Return another name for one that was taken between the look and the save.
@@ -308,24 +289,26 @@ class DatabaseStorage(Storage):
         The caller's transaction may not see the row that has it, so the name counts as taken
         whatever the table says.
         """
-        saving = _saving.get()
-        saving.taken.add(name)
-        return canonical_name(self.get_available_name(name, max_length=saving.max_length))
+        saving = replace(_saving.get(), taken=name)
+        with _noted(saving):
+            return canonical_name(self.get_available_name(name, saving.max_length))
 
     def _forget_settings(self, **kwargs: object) -> None:
         for name in ("options", "signer", "catalog", "_links"):
             self.__dict__.pop(name, None)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Saving:
     """What one call of ``save()`` knows; Django hands ``_save()`` the name and content alone."""
 
+    #: The longest name that the caller has room for.
     max_length: int | None = None
-    taken: set[str] = field(default_factory=set)
+    #: A name that is taken, whatever the table says.
+    taken: str = ""
 
 
-_saving: ContextVar[_Saving] = ContextVar("saving", default=_Saving())  # noqa: B039 -- see _noted
+_saving: ContextVar[_Saving] = ContextVar("saving", default=_Saving())  # noqa: B039 -- frozen
 
 
 @contextmanager
@@ -339,11 +322,16 @@ def _noted(saving: _Saving) -> Iterator[None]:
 
 def _pieces(content: "File[Any]") -> Iterable[bytes | str]:
     seekable = getattr(content, "seekable", None)
-    if seekable is None or seekable():
-        return content.chunks()
-    # `chunks()` would try to rewind, and some streams raise what it does not expect.
-    return iter(lambda: content.read(File.DEFAULT_CHUNK_SIZE), type(content.read(0))())
+    return content.chunks() if seekable is None or seekable() else _rest(content)
+
+
+def _rest(content: "File[Any]") -> Iterator[bytes | str]:
+    """Read a stream from where it is: ``chunks()`` rewinds, which some streams take badly."""
+    while piece := content.read(File.DEFAULT_CHUNK_SIZE):
+        yield piece
 
 
 def _project_time(value: datetime) -> datetime:
-    return value if uses_time_zones() else timezone.make_naive(value)
+    return (
+        value if uses_time_zones() else timezone.make_naive(value, timezone.get_default_timezone())
+    )
