@@ -168,12 +168,13 @@ class Catalog:
             self._check_place(name, using)
             written = self._write(pieces, using)
             for _ in range(_MAX_ATTEMPTS):
-                if self._insert(name, written, using):
+                taken = self._insert(name, written, using)
+                if taken is None:
                     return name
                 if alternative is None:
                     break
                 name = alternative(name)
-            raise os_error(FileExistsError, errno.EEXIST, name)
+            raise os_error(FileExistsError, errno.EEXIST, name) from taken
 
     def replace(
         self, name: str, pieces: Iterable[bytes | str], *, replaced_key: int | None = None
@@ -202,9 +203,10 @@ class Catalog:
                 if row is not None:
                     self._update(row, written, using)
                     return
-                if self._insert(name, written, using):
+                taken = self._insert(name, written, using)
+                if taken is None:
                     return
-            raise os_error(FileExistsError, errno.EEXIST, name)
+            raise os_error(FileExistsError, errno.EEXIST, name) from taken
 
     def remove(self, name: str) -> None:
         """Delete a file, if there is one.
@@ -280,8 +282,8 @@ class Catalog:
             max_size=self._options.max_size,
         )
 
-    def _insert(self, name: str, written: streams.Written, using: str) -> bool:
-        """Insert a head row, and tell whether the name was still free."""
+    def _insert(self, name: str, written: streams.Written, using: str) -> IntegrityError | None:
+        """Insert a head row; return the database's error if the name was taken meanwhile."""
         now = timezone.now()
         row = self._content_columns(name, written, now) | {
             "position": 0,
@@ -295,9 +297,9 @@ class Catalog:
         try:
             with transaction.atomic(using=using):
                 dialect_of(connection).insert(connection, row)
-        except IntegrityError:
-            return False
-        return True
+        except IntegrityError as error:
+            return error
+        return None
 
     def _update(self, row: StoredFile, written: streams.Written, using: str) -> None:
         """Point a head row at new content, and delete the old."""

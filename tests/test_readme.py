@@ -1,0 +1,108 @@
+"""What the README and SECURITY.md say, held against the code; and a new project that follows it."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from secure_dbstorage.options import OPTION_NAMES
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+SECURITY = (ROOT / "SECURITY.md").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def section(title: str) -> str:
+    """Return the text below a heading of the README."""
+    return re.split(r"^## ", README.split(f"\n## {title}\n")[1], flags=re.M)[0]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """Return the code blocks of a text, without the indentation that a list gives them."""
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", text, flags=re.M | re.S)
+    return [re.sub(rf"^{indent}", "", block, flags=re.M) for indent, block in found]
+
+
+def test_table_of_options_names_each_option_in_order() -> None:
+    rows = re.findall(r"^\| (`.+?) \|", section("Options"), flags=re.M)
+    assert re.findall(r"`(\w+)`", " ".join(rows)) == list(OPTION_NAMES)
+
+
+def test_checklist_of_security_names_each_check() -> None:
+    source = (ROOT / "secure_dbstorage" / "checks.py").read_text()
+    raised = set(re.findall(r'"secure_dbstorage\.([EW]\d{3})"', source))
+    checklist = SECURITY.split("## Before you go live")[1]
+    named = set(re.findall(r"`([EW]\d{3})`", checklist))
+    first, last = re.findall(r"`(E\d{3})` to `(E\d{3})`", checklist)[0]
+    named |= {f"E{number:03}" for number in range(int(first[1:]), int(last[1:]) + 1)}
+    assert named == raised
+
+
+def test_picture_shows_the_layers_that_the_linter_holds() -> None:
+    contract = PROJECT["tool"]["importlinter"]["contracts"][0]
+    lines = [re.sub(r"\(\w+\)", "", layer) for layer in contract["layers"]]
+    layers = [set(re.findall(r"\w+", line)) for line in lines]
+    (picture,) = blocks(section("How it is built"), "")
+    assert [set(re.findall(r"\w+", line)) for line in picture.splitlines()] == layers
+
+
+def test_python_blocks_are_python() -> None:
+    for block in blocks(README, "python"):
+        ast.parse(block.replace("await ", ""))
+
+
+@pytest.mark.timeout(300)
+def test_new_project_follows_the_four_steps(tmp_path: Path) -> None:
+    packages = tmp_path / "packages"
+    project = tmp_path / "project"
+    project.mkdir()
+
+    def run(*command: str, at: Path = project) -> str:
+        done = subprocess.run(
+            [sys.executable, *command],
+            cwd=at,
+            env={"PYTHONPATH": f"{packages}:{project}", "PATH": "/usr/bin:/bin"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    run("-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT))
+    (wheel,) = tmp_path.glob("*.whl")
+    run("-m", "pip", "install", "--no-deps", "--target", str(packages), str(wheel))
+    run("-m", "django", "startproject", "site_", ".")
+
+    settings, *others = blocks(section("Set-up in four steps"), "python")
+    urls, sqlite, *_ = others
+    with (project / "site_" / "settings.py").open("a") as file:
+        file.write(settings + sqlite)
+    with (project / "site_" / "urls.py").open("a") as file:
+        file.write(urls)
+    run("manage.py", "migrate")
+    # A cache that all processes share is what the README's last block is for.
+    said = run("manage.py", "check", "--database", "default")
+    assert set(re.findall(r"secure_dbstorage\.\w\d{3}", said)) == {"secure_dbstorage.W002"}
+
+    (project / "visit.py").write_text(VISIT)
+    assert "200 403 404" in run("manage.py", "shell", "-c", "import visit").splitlines()
+
+
+VISIT = """
+import secure_dbstorage
+from django.core.files.storage import default_storage as storage
+from django.test import Client
+
+assert "packages" in secure_dbstorage.__file__
+visit = Client(SERVER_NAME="localhost").get
+url = storage.url(storage.save("invoices/7.pdf", b"%PDF-1.7"))
+assert visit(url).content == b"%PDF-1.7"
+print(*(visit(u).status_code for u in (url, url[:-1] + "x", url.partition("?")[0])))
+"""
