@@ -1,0 +1,1 @@
+"""Tests of secure_dbstorage, and the servers they run against."""

