@@ -1,0 +1,58 @@
+"""What a visitor may send."""
+
+from django import forms
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.core.validators import FileExtensionValidator
+from django.template.defaultfilters import filesizeformat
+
+#: The lifetimes offered for a link, in seconds.
+LIFETIMES = {10: "10 seconds", 60: "1 minute", 3600: "1 hour", 86400: "1 day"}
+
+
+def refuse_larger(file: UploadedFile, limit: int) -> None:
+    """Say politely what the storage's `max_size` would refuse anyway."""
+    if file.size > limit:
+        raise forms.ValidationError(
+            f"This file has {filesizeformat(file.size)}. The limit is {filesizeformat(limit)}."
+        )
+
+
+class DocumentForm(forms.Form):
+    file = forms.FileField(
+        label="Choose a document, or drop one here",
+        max_length=200,
+        widget=forms.FileInput(attrs={"class": "drop"}),
+    )
+
+    def clean_file(self) -> UploadedFile:
+        refuse_larger(self.cleaned_data["file"], settings.DOCUMENT_MAX_BYTES)
+        return self.cleaned_data["file"]
+
+
+class PictureForm(forms.Form):
+    image = forms.ImageField(
+        label="Choose a picture, or drop one here",
+        max_length=200,
+        validators=[FileExtensionValidator(["png", "jpg", "jpeg", "webp", "gif", "avif"])],
+        widget=forms.FileInput(
+            attrs={
+                "class": "drop",
+                "accept": "image/png,image/jpeg,image/webp,image/gif,image/avif",
+            }
+        ),
+    )
+    description = forms.CharField(
+        label="What does it show?",
+        max_length=200,
+        help_text="For people who cannot see it.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def clean_image(self) -> UploadedFile:
+        refuse_larger(self.cleaned_data["image"], settings.PICTURE_MAX_BYTES)
+        return self.cleaned_data["image"]
+
+
+class LinkForm(forms.Form):
+    seconds = forms.TypedChoiceField(choices=list(LIFETIMES.items()), coerce=int)

@@ -1,0 +1,128 @@
+/* Progress of uploads, tickets that count down, and copying. Without it every form still works by itself. */
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.dataset.confirm && !confirm(form.dataset.confirm)) {
+    event.preventDefault();
+  } else if (form.matches("[data-upload]")) {
+    event.preventDefault();
+    upload(form);
+  } else if (form.matches("[data-ticket]")) {
+    event.preventDefault();
+    makeTicket(form, event.submitter);
+  }
+});
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (button) copy(button.closest(".ticket"));
+});
+
+document.querySelectorAll("article.ticket").forEach(start);
+
+/* Uploads. XMLHttpRequest, because fetch doesn't tell how much has been sent. */
+
+function upload(form) {
+  const progress = form.querySelector("progress");
+  const text = form.querySelector(".progress-text");
+  const button = form.querySelector("button");
+  const request = new XMLHttpRequest();
+  const fail = (reason) => {
+    text.textContent = reason;
+    progress.hidden = true;
+    button.disabled = false;
+  };
+
+  request.upload.addEventListener("progress", (event) => {
+    if (!event.lengthComputable) return;
+    progress.value = (100 * event.loaded) / event.total;
+    text.textContent = `${Math.round(progress.value)} % of ${size(event.total)}`;
+  });
+  request.upload.addEventListener("load", () => {
+    progress.value = 100;
+    text.textContent = "Sent. Now it goes into the table…";
+  });
+  request.addEventListener("load", () => {
+    if (request.status >= 500) fail("The server failed to keep it. Try again.");
+    else if (request.status === 413) fail("This file is too large for the server.");
+    else refresh(request, form);
+  });
+  request.addEventListener("error", () => fail("The connection broke. Try again."));
+
+  progress.value = 0;
+  progress.hidden = false;
+  button.disabled = true;
+  request.open("POST", form.action);
+  request.send(new FormData(form));
+}
+
+/* The answer is the whole page. Take the parts that have changed: a film that is the same plays on. */
+function refresh(request, form) {
+  const page = new DOMParser().parseFromString(request.responseText, "text/html");
+  const parts = ["#messages", ...form.dataset.upload.split(", ")];
+  if (!parts.every((part) => page.querySelector(part))) return location.reload();
+  for (const part of parts) {
+    const [old, fresh] = [document.querySelector(part), page.querySelector(part)];
+    if (old.isEqualNode(fresh)) continue;
+    old.hidden = fresh.hidden;
+    old.replaceChildren(...fresh.childNodes); // not the element itself: screen readers listen to #messages
+  }
+  document.querySelector(`${parts[1]} .drop`).focus({ preventScroll: true });
+  (document.querySelector(".error") ?? document.querySelector("#messages")).scrollIntoView({ block: "nearest" });
+}
+
+function size(bytes) {
+  const units = ["bytes", "kB", "MB", "GB"];
+  const unit = Math.min(3, Math.floor(Math.log(bytes) / Math.log(1024)));
+  return `${(bytes / 1024 ** unit).toFixed(unit > 1 ? 1 : 0)} ${units[unit]}`;
+}
+
+/* Tickets */
+
+async function makeTicket(form, button) {
+  const tickets = form.parentElement.querySelector(".tickets");
+  const response = await fetch(form.action, { method: "POST", body: new FormData(form, button) });
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const ticket = page.querySelector("article.ticket");
+  if (!ticket) return location.reload();
+  tickets.replaceChildren(ticket);
+  start(ticket);
+  copy(ticket);
+}
+
+function start(ticket) {
+  const seconds = Number(ticket.dataset.seconds);
+  const end = Date.now() + seconds * 1000;
+  const timer = setInterval(tick, 200);
+  ticket.querySelector("[data-copy]").hidden = false;
+  tick();
+
+  function tick() {
+    const left = Math.max(0, end - Date.now()) / 1000;
+    ticket.querySelector(".left").textContent = clock(Math.ceil(left));
+    ticket.style.setProperty("--left", left / seconds);
+    if (left > 0) return;
+    clearInterval(timer);
+    ticket.classList.add("is-expired");
+    ticket.querySelector(".stamp").textContent = "Expired";
+    ticket.querySelector("a").textContent = "Open it anyway";
+  }
+}
+
+function clock(seconds) {
+  const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  if (parts[0] === 0) parts.shift();
+  return parts.map((part, place) => (place ? String(part).padStart(2, "0") : part)).join(":");
+}
+
+async function copy(ticket) {
+  const button = ticket.querySelector("[data-copy]");
+  const link = ticket.querySelector(".link");
+  try {
+    await navigator.clipboard.writeText(link.value);
+    button.textContent = "Copied";
+  } catch {
+    link.select(); // not allowed, or not a secure page: the keyboard can still copy it
+    button.textContent = "Copy";
+  }
+}

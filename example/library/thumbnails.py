@@ -1,0 +1,35 @@
+"""Makes the small copy of a picture."""
+
+from io import BytesIO
+from pathlib import Path
+
+from django.core.files import File
+from django.core.files.base import ContentFile
+from PIL import Image, ImageOps
+
+LONGEST_SIDE = 720
+MAX_PIXELS = 50_000_000
+
+
+def make_thumbnail(image: File) -> ContentFile:
+    """Return a WebP copy of at most 720 pixels, the right way up and without the camera's notes.
+
+    Raises:
+        ValueError: it cannot be read as a picture, or has too many pixels.
+    """
+    image.seek(0)
+    try:
+        with Image.open(image) as picture:
+            # A few kilobytes can unpack to gigabytes: look at the size before the pixels.
+            if picture.width * picture.height > MAX_PIXELS:
+                raise ValueError("This picture has more than 50 million pixels.")
+            picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+            upright = ImageOps.exif_transpose(picture)
+            small = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+            target = BytesIO()
+            small.save(target, "WEBP", quality=82, exif=b"")
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError("This file cannot be read as a picture.") from error
+    finally:
+        image.seek(0)
+    return ContentFile(target.getvalue(), name=Path(image.name).stem + ".webp")

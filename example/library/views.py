@@ -1,0 +1,176 @@
+"""The pages. No view here sends a file: it hands out a link, and the package serves the file."""
+
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView
+from django.core.files.storage import storages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from .demo import PEOPLE
+from .forms import LIFETIMES, DocumentForm, LinkForm, PictureForm
+from .models import Document, Picture
+
+#: A player asks for more of its file whenever somebody seeks, so its link must outlive the film.
+PLAYER_SECONDS = 4 * 60 * 60
+
+
+class SignIn(LoginView):
+    template_name = "library/sign_in.html"
+
+    def get_form(self, form_class: type[AuthenticationForm] | None = None) -> AuthenticationForm:
+        form = super().get_form(form_class)
+        # A phone would scroll to it, past the tickets.
+        form.fields["username"].widget.attrs.pop("autofocus", None)
+        return form
+
+    def get_context_data(self, **kwargs: object) -> dict[str, object]:
+        people = PEOPLE if settings.DEBUG else ()  # their passwords are on the page
+        return super().get_context_data(people=people, pictures=pictures_with_links(), **kwargs)
+
+
+@never_cache
+@login_required
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    return show_home(request)
+
+
+def show_home(request: HttpRequest, status: int = 200, **forms: object) -> HttpResponse:
+    own = Document.objects.filter(owner=request.user)
+    # A real site offers no links to what its visitor may not open. Here they show the refusal.
+    others = Document.objects.exclude(owner=request.user).select_related("owner")
+    recordings = [document for document in own if document.kind in ("video", "audio")]
+    context = {
+        "documents": with_links(own),
+        "recordings": with_links(recordings, expires_in=PLAYER_SECONDS),
+        "others": with_links(others),
+        "pictures": pictures_with_links(),
+        "lifetimes": LIFETIMES,
+        "people": PEOPLE if settings.DEBUG else (),
+        "document_form": DocumentForm(),
+        "picture_form": PictureForm(),
+        **forms,
+    }
+    return render(request, "library/home.html", context, status=status)
+
+
+def with_links(documents: Iterable[Document], **options: object) -> list[tuple[Document, str]]:
+    """Pair each document with its link.
+
+    `urls()` asks the database once; `document.file.url` would ask once for each.
+    """
+    documents = list(documents)
+    urls = storages["default"].urls([document.file.name for document in documents], **options)
+    return [(document, urls[document.file.name]) for document in documents]
+
+
+def pictures_with_links() -> list[tuple[Picture, str, str]]:
+    pictures = list(Picture.objects.select_related("owner"))
+    names = [name for picture in pictures for name in (picture.image.name, picture.thumbnail.name)]
+    urls = storages["pictures"].urls(names)
+    return [
+        (picture, urls[picture.image.name], urls[picture.thumbnail.name]) for picture in pictures
+    ]
+
+
+@login_required
+@require_POST
+def add_document(request: HttpRequest) -> HttpResponse:
+    form = DocumentForm(request.POST, request.FILES)
+    if not form.is_valid():
+        return show_home(request, status=422, document_form=form)
+    document = Document.objects.keep(request.user, form.cleaned_data["file"])
+    messages.success(request, f"{document} is in the table. Only you can open it.")
+    return redirect("home")
+
+
+@login_required
+@require_POST
+def add_picture(request: HttpRequest) -> HttpResponse:
+    form = PictureForm(request.POST, request.FILES)
+    if form.is_valid():
+        try:
+            Picture.objects.keep(
+                request.user, form.cleaned_data["image"], form.cleaned_data["description"]
+            )
+        except ValueError as error:
+            form.add_error("image", str(error))
+    if not form.is_valid():
+        return show_home(request, status=422, picture_form=form)
+    messages.success(request, "The picture is on the wall, for everyone to see.")
+    return redirect("home")
+
+
+def own_document(request: HttpRequest, pk: int) -> Document:
+    return get_object_or_404(Document, pk=pk, owner=request.user)
+
+
+@never_cache
+@login_required
+@require_POST
+def make_link(request: HttpRequest, pk: int) -> HttpResponse:
+    """Make a link with a chosen lifetime, and show it as a ticket."""
+    document = own_document(request, pk)
+    form = LinkForm(request.POST)
+    if not form.is_valid():
+        return HttpResponse(
+            "Choose one of the offered lifetimes.", status=422, content_type="text/plain"
+        )
+    seconds = form.cleaned_data["seconds"]
+    # window=0: its life begins now. Otherwise a link may be up to a quarter of its life old, so
+    # that a page shown twice has the same links and the browser finds the files in its cache.
+    url = document.file.storage.url(document.file.name, expires_in=seconds, window=0)
+    context = {
+        "document": document,
+        "url": request.build_absolute_uri(url),
+        "seconds": seconds,
+        "lifetime": LIFETIMES[seconds],
+    }
+    return render(request, "library/ticket.html", context)
+
+
+@never_cache
+@login_required
+@require_GET
+def download(request: HttpRequest, pk: int) -> HttpResponse:
+    """Make the link when it is wanted: then it needs to live no longer than a click takes."""
+    document = own_document(request, pk)
+    url = document.file.storage.url(
+        document.file.name, expires_in=60, attachment=True, filename=document.title
+    )
+    return redirect(url)
+
+
+@login_required
+@require_POST
+def share(request: HttpRequest, pk: int) -> HttpResponse:
+    document = own_document(request, pk)
+    document.shared = not document.shared
+    document.save(update_fields=["shared"])
+    who = "everyone who holds one" if document.shared else "you alone"
+    messages.success(request, f"Links to {document} now open for {who}.")
+    return redirect("home")
+
+
+@login_required
+@require_POST
+def delete_document(request: HttpRequest, pk: int) -> HttpResponse:
+    document = own_document(request, pk)
+    document.delete()
+    messages.success(request, f"{document} is deleted, row and bytes.")
+    return redirect("home")
+
+
+@login_required
+@require_POST
+def delete_picture(request: HttpRequest, pk: int) -> HttpResponse:
+    get_object_or_404(Picture, pk=pk, owner=request.user).delete()
+    messages.success(request, "The picture is deleted.")
+    return redirect("home")

@@ -1,0 +1,11 @@
+#!/usr/bin/env python
+"""Run `manage.py demo` first: it makes the tables and the demo files, and serves."""
+
+import os
+import sys
+
+from django.core.management import execute_from_command_line
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+    execute_from_command_line(sys.argv)

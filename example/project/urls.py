@@ -1,0 +1,13 @@
+"""Where everything is. The two storages bring their own URLs."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("library.urls")),
+    path("files/", include("secure_dbstorage.urls")),
+    path(
+        "pictures/",
+        include("secure_dbstorage.urls", namespace="pictures"),
+        {"storage": "pictures"},
+    ),
+]

@@ -1,0 +1,520 @@
+"""The example project works: as a process, and in a browser."""
+
+import contextlib
+import importlib.util
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+
+from tests.servers.mariadb import MariaDBServer
+from tests.servers.postgres import PostgresServer
+from tests.servers.process import LOOPBACK, ServerProcess, accepts, free_port
+from tests.servers.unavailable import Unavailable, find_program, skip_or_fail
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+EXAMPLE = Path(__file__).resolve().parent.parent / "example"
+MANAGE = EXAMPLE / "manage.py"
+APP = EXAMPLE / "library"
+
+#: Noise that Chromium makes by itself, and nothing it could fetch from elsewhere.
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+# The example as a process
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    """What an example of its own needs to be told."""
+    return {
+        "DJANGO_SETTINGS_MODULE": "project.settings",
+        "DEBUG": "1",
+        "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
+        "SECRET_KEY": "only-for-this-test-and-fifty-characters-in-length!!",
+        "PYTHONPATH": str(EXAMPLE.parent),  # the package itself, installed or not
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **more,
+    }
+
+
+def manage(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, MANAGE, *arguments],
+        env=os.environ | environment(folder, **more),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@contextlib.contextmanager
+def running_demo(folder: Path) -> Iterator[str]:
+    """Run `manage.py demo` and yield where it answers."""
+    port = free_port()
+    command = [sys.executable, MANAGE, "demo", f"{LOOPBACK}:{port}"]
+    server = ServerProcess(command, log=folder / "demo.log", env=environment(folder))
+    try:
+        server.wait_until(lambda: accepts((LOOPBACK, port)), timeout_seconds=60)
+        yield f"http://{LOOPBACK}:{port}"
+    finally:
+        server.stop()
+
+
+def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
+    with contextlib.closing(sqlite3.connect(folder / "db.sqlite3")) as database, database:
+        return database.execute(query).fetchall()
+
+
+def test_demo_run_twice_keeps_what_is_there(tmp_path: Path) -> None:
+    first = manage(tmp_path, "demo", "--no-serve")
+    assert first.returncode == 0, first.stderr
+    rows(tmp_path, "DELETE FROM library_document WHERE title = 'Logbook.txt'")
+    before = rows(tmp_path, "SELECT id, title, file FROM library_document ORDER BY id")
+    second = manage(tmp_path, "demo", "--no-serve")
+    assert second.returncode == 0, second.stderr
+    assert rows(tmp_path, "SELECT id, title, file FROM library_document ORDER BY id") == before
+    assert len(before) == 5
+    assert rows(tmp_path, "SELECT username FROM auth_user ORDER BY username") == [
+        ("ada",),
+        ("grace",),
+    ]
+    assert rows(tmp_path, "SELECT count(*) FROM library_picture") == [(3,)]
+
+
+def test_demo_refuses_to_put_known_passwords_on_a_real_site(tmp_path: Path) -> None:
+    result = manage(tmp_path, "demo", "--no-serve", DEBUG="0")
+    assert result.returncode != 0
+    assert "DEBUG=1 only" in result.stderr
+
+
+def test_system_checks_and_migrations_are_clean(tmp_path: Path) -> None:
+    checks = manage(tmp_path, "check", "--fail-level", "WARNING")
+    assert checks.returncode == 0, checks.stderr
+    migrations = manage(tmp_path, "makemigrations", "--check", "--dry-run")
+    assert migrations.returncode == 0, migrations.stdout
+
+
+def test_deployed_as_its_comments_say_it_passes_the_deployment_checks(tmp_path: Path) -> None:
+    result = manage(
+        tmp_path,
+        *("check", "--deploy", "--fail-level", "WARNING"),
+        DEBUG="0",
+        ALLOWED_HOSTS="cloakroom.example.com",
+        CACHE_URL="redis://127.0.0.1:6379/0",
+        TRUSTED_PROXIES="127.0.0.1",
+    )
+    found = set(re.findall(r"\((\w+\.[EW]\d+)\)", result.stderr))
+    # What the whole domain promises for years ahead is not for an example to switch on.
+    assert found == {"security.W005", "security.W021"}, result.stderr
+
+
+def test_the_secret_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; os.environ.pop('SECRET_KEY', None)\n"
+        "from pathlib import Path\n"
+        "from project.secret_key import secret_key\n"
+        "print(secret_key(Path(sys.argv[1])))"
+    )
+    path = tmp_path / "key"
+    command = [sys.executable, "-c", program, str(path)]
+    keys = {subprocess.check_output(command, cwd=EXAMPLE, text=True) for _ in range(2)}
+    assert len(keys) == 1
+    assert len(keys.pop().strip()) >= 50
+    if os.name == "posix":
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+#: Opens Ada's documents through their links, in the example's own process; prints the first bytes.
+READ_DOCUMENTS = """
+from django.test import Client
+from library.models import Document
+client = Client(headers={"host": "localhost"})
+assert client.login(username="ada", password="holes-in-a-card")
+for document in Document.objects.filter(owner__username="ada"):
+    answer = client.get(document.file.url, headers={"range": "bytes=0-3"})
+    print(document, answer.status_code, b"".join(answer).hex())
+"""
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres", "mariadb"])
+def test_the_demo_moves_to_another_database(kind: str, tmp_path: Path) -> None:
+    with address_of(kind, tmp_path) as url:
+        for _ in range(2):
+            loaded = manage(tmp_path, "demo", "--no-serve", DATABASE_URL=url)
+            assert loaded.returncode == 0, loaded.stderr
+        read = manage(tmp_path, "shell", "-v", "0", "-c", READ_DOCUMENTS, DATABASE_URL=url)
+    assert read.stdout.splitlines() == [
+        f"Weaving by numbers.pdf 206 {b'%PDF'.hex()}",
+        "Harmonograph.webm 206 1a45dfa3",
+        f"Loom counts.csv 206 {b'card'.hex()}",
+    ], read.stderr
+
+
+@contextlib.contextmanager
+def address_of(kind: str, folder: Path) -> Iterator[str]:
+    """Start a server of its own where one is needed, and yield its DATABASE_URL."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'db.sqlite3'}"
+        return
+    # pytest's own folders have names too long for a socket.
+    with tempfile.TemporaryDirectory(prefix="example-") as short, contextlib.ExitStack() as stack:
+        Path(short).chmod(0o755)
+        try:
+            if kind == "postgres":
+                server = stack.enter_context(PostgresServer(Path(short) / "pg"))
+                yield f"postgres://postgres@{quote(server.host, safe='')}/postgres"
+            elif not importlib.util.find_spec("MySQLdb"):
+                pytest.skip("mysqlclient is not installed")
+            else:
+                server = stack.enter_context(MariaDBServer(Path(short) / "my"))
+                yield f"mysql://root@{quote(server.host, safe='')}/mysql"
+        except Unavailable as reason:
+            skip_or_fail(str(reason))
+
+
+def test_shipped_files_are_small_and_are_what_their_names_say() -> None:
+    files = {path.name: path.read_bytes() for path in (APP / "demo_files").iterdir()}
+    assert sum(len(content) for content in files.values()) < 600_000
+    signatures = {
+        ".png": b"\x89PNG",
+        ".pdf": b"%PDF-1.4",
+        ".wav": b"RIFF",
+        ".webm": b"\x1a\x45\xdf\xa3",
+    }
+    for name, content in files.items():
+        assert content.startswith(signatures.get(Path(name).suffix, b""))
+
+
+def test_pages_load_nothing_from_elsewhere() -> None:
+    sources = [*APP.glob("templates/**/*.html"), *APP.glob("static/**/*.*")]
+    assert len(sources) > 8
+    for source in sources:
+        text = source.read_text().replace("http://www.w3.org/2000/svg", "")
+        assert not re.search(r"https?:|//[a-z0-9-]+\.[a-z]|@import", text), source
+
+
+# The example in a browser
+
+
+@dataclass
+class Visit:
+    """A browser window at the example, and what went wrong in it."""
+
+    page: "Page"
+    site: str
+    folder: Path
+    console: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def sign_in(self, name: str) -> None:
+        """Enter by one click."""
+        self.page.goto(self.site)
+        self.page.get_by_role("button", name=f"Enter as {name}").click()
+        self.page.get_by_role("heading", name="Your documents").wait_for()
+
+    def upload(self, name: str, content: bytes, media_type: str = "text/plain") -> None:
+        """Upload a document as a visitor does, and wait for its row."""
+        form = self.page.locator("#documents form.upload")
+        form.locator("input[type=file]").set_input_files(
+            {"name": name, "mimeType": media_type, "buffer": content}
+        )
+        form.get_by_role("button", name="Upload document").click()
+        self.document(name).wait_for()
+
+    def document(self, name: str) -> "Locator":
+        """The row of one of our documents."""
+        return self.page.locator("#documents .document", has_text=name)
+
+    def copy_link(self, name: str, lifetime: str) -> str:
+        """Make a link by its button, and return what is on the clipboard then."""
+        document = self.document(name)
+        if document.locator("details").get_attribute("open") is None:
+            document.locator("summary").click()
+        document.get_by_role("button", name=lifetime).click()
+        document.locator("article.ticket").get_by_role("button", name="Copied").wait_for()
+        return self.page.evaluate("navigator.clipboard.readText()")
+
+    def new_window(self) -> "Page":
+        """Another visitor's window: no cookies of ours."""
+        return self.page.context.browser.new_context().new_page()
+
+    def picture(self, name: str) -> None:
+        """Keep a picture of the whole page."""
+        self.page.screenshot(path=self.folder / f"{name}.png", full_page=True)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_demo(tmp_path_factory.mktemp("example")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    try:
+        from playwright import sync_api
+
+        program = find_program("chromium", "google-chrome", package="chromium")
+    except (ImportError, Unavailable) as reason:
+        skip_or_fail(str(reason))
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(program), args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: "Browser", site: str, tmp_path: Path) -> Iterator[Visit]:
+    """A window in which nothing may go wrong: no console error, no request to another host."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(15_000)
+    context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site)
+    visit = Visit(context.new_page(), site, tmp_path)
+    visit.page.on(
+        "console", lambda message: visit.console.append(f"{message.type}: {message.text}")
+    )
+    visit.page.on("pageerror", lambda error: visit.console.append(f"exception: {error}"))
+    visit.page.on("dialog", lambda dialog: dialog.accept())
+    context.on("request", lambda request: visit.requests.append(request.url))
+    yield visit
+    context.close()
+    assert visit.console == []
+    assert [url for url in visit.requests if not url.startswith((site, "blob:", "data:"))] == []
+
+
+def test_pictures_are_shown_to_everybody(visit: Visit) -> None:
+    visit.page.goto(visit.site)
+    visit.page.locator(".picture img").last.scroll_into_view_if_needed()
+    visit.page.wait_for_function(
+        "[...document.images].length === 3 && [...document.images].every(i => i.naturalWidth > 0)"
+    )
+    assert all("token" not in url for url in visit.requests)
+    visit.picture("door")
+
+
+def test_signing_in_by_password(visit: Visit) -> None:
+    visit.page.goto(visit.site)
+    visit.page.get_by_label("Username").fill("grace")
+    visit.page.get_by_label("Password", exact=True).fill("thirty-cm-of-wire")
+    visit.page.get_by_role("button", name="Sign in").click()
+    visit.document("Morning chimes.wav").wait_for()
+
+
+def test_an_upload_shows_its_progress_and_is_kept_byte_for_byte(visit: Visit) -> None:
+    visit.sign_in("Ada")
+    visit.page.evaluate(
+        """() => {
+            window.seen = [];
+            const note = all => all.forEach(({ target }) => window.seen.push(target.value));
+            const progress = document.querySelector("#documents progress");
+            new MutationObserver(note).observe(progress, { attributeFilter: ["value"] });
+        }"""
+    )
+    slow = visit.page.context.new_cdp_session(visit.page)
+    slow.send(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2_000_000},
+    )
+    content = os.urandom(3_000_000)
+    visit.upload("Random numbers.bin", content, "application/octet-stream")
+    visit.picture("uploaded")
+
+    seen = visit.page.evaluate("window.seen")
+    assert seen[-1] == 100
+    assert any(0 < value < 100 for value in seen)
+    assert (
+        visit.page.locator(".message")
+        .inner_text()
+        .startswith("Random numbers.bin is in the table")
+    )
+    link = visit.document("Random numbers.bin").get_by_role("heading").get_by_role("link")
+    assert visit.page.request.get(visit.site + link.get_attribute("href")).body() == content
+
+
+def test_a_private_document_opens_through_its_link(visit: Visit) -> None:
+    visit.sign_in("Grace")
+    with visit.page.expect_popup() as popup:
+        visit.document("Logbook.txt").get_by_role("heading").get_by_role("link").click()
+    assert "The machine was right." in popup.value.locator("body").inner_text()
+
+
+def test_a_download_has_the_documents_own_name(visit: Visit) -> None:
+    visit.sign_in("Ada")
+    with visit.page.expect_download() as download:
+        visit.document("Weaving by numbers.pdf").get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename == "Weaving by numbers.pdf"
+    assert Path(download.value.path()).read_bytes().startswith(b"%PDF")
+
+
+def test_a_short_lived_link_counts_down_and_expires(visit: Visit) -> None:
+    visit.sign_in("Ada")
+    link = visit.copy_link("Weaving by numbers.pdf", "10 seconds")
+    ticket = visit.page.locator("article.ticket")
+    assert re.fullmatch(r"0:(10|0\d)", ticket.locator(".left").inner_text())
+    assert visit.page.request.get(link).status == 200
+    visit.picture("ticket")
+
+    ticket.get_by_text("Expired").wait_for()
+    visit.picture("expired-ticket")
+    with visit.page.expect_popup() as popup:
+        ticket.get_by_role("link", name="Open it anyway").click()
+    popup.value.wait_for_load_state()
+    assert "expired" in popup.value.locator("body").inner_text()
+    popup.value.screenshot(path=visit.folder / "refused.png")
+    assert visit.page.request.get(link).status == 403
+
+
+def test_a_film_plays_and_seeks_by_ranges(visit: Visit) -> None:
+    answers = []
+    visit.page.on("response", lambda answer: answers.append((answer.url, answer.status)))
+    visit.sign_in("Ada")
+    visit.page.locator("video").scroll_into_view_if_needed()
+    times = visit.page.locator("video").evaluate(
+        """async video => {
+            const once = event => new Promise((done, fail) => {
+                video.addEventListener(event, done, { once: true });
+                video.addEventListener("error", () => fail(video.error.message), { once: true });
+            });
+            if (video.readyState < 1) await once("loadedmetadata");
+            const seeked = once("seeked");
+            video.currentTime = 12;
+            await seeked;
+            const landed = video.currentTime;
+            video.muted = true;
+            await video.play();
+            await once("timeupdate");
+            await once("timeupdate");
+            video.pause();
+            return { duration: video.duration, landed, later: video.currentTime };
+        }"""
+    )
+    visit.picture("film")
+    assert times["duration"] == pytest.approx(16, abs=0.2)
+    assert times["landed"] == pytest.approx(12, abs=0.1)
+    assert times["later"] > times["landed"]
+    assert 206 in [status for url, status in answers if ".webm" in url]
+
+
+def test_somebody_elses_document_is_refused(visit: Visit) -> None:
+    visit.sign_in("Ada")
+    shelf = visit.page.locator("#others .document", has_text="A nanosecond of wire.pdf")
+    with visit.page.expect_popup() as popup:
+        shelf.get_by_role("link", name="Try to open").click()
+    popup.value.wait_for_load_state()
+    popup.value.screenshot(path=visit.folder / "not-yours.png")
+    url = visit.site + shelf.get_by_role("link").get_attribute("href")
+    answer = visit.page.request.get(url)
+    assert answer.status == 403
+    assert b"%PDF" not in answer.body()
+    assert "nanosecond" not in answer.text()
+
+
+def test_a_link_takes_a_stranger_to_the_door_and_back(visit: Visit) -> None:
+    visit.sign_in("Grace")
+    link = visit.copy_link("Logbook.txt", "1 hour")
+    stranger = visit.new_window()
+    stranger.goto(link)
+    assert "/sign-in/" in stranger.url
+    stranger.get_by_role("button", name="Enter as Grace").click()
+    stranger.get_by_text("The machine was right.").wait_for()
+    stranger.context.close()
+
+
+def test_a_shared_document_opens_for_a_stranger_until_it_is_shared_no_more(visit: Visit) -> None:
+    visit.sign_in("Ada")
+    visit.upload("Invitation.txt", b"Come at nine.")
+    link = visit.copy_link("Invitation.txt", "1 day")
+    visit.document("Invitation.txt").get_by_role("button", name="Let in anyone").click()
+    stranger = visit.new_window()
+    stranger.goto(link)
+    assert stranger.locator("body").inner_text() == "Come at nine."
+    visit.document("Invitation.txt").locator("details[open]").wait_for()
+    visit.document("Invitation.txt").get_by_role("button", name="Keep it to yourself").click()
+    visit.page.get_by_text("open for you alone").wait_for()
+    stranger.goto(link)
+    assert "/sign-in/" in stranger.url
+    stranger.context.close()
+
+
+def test_an_uploaded_web_page_comes_back_as_a_download(visit: Visit) -> None:
+    visit.sign_in("Grace")
+    visit.upload("Page.html", b"<script>alert(1)</script>", "text/html")
+    link = visit.document("Page.html").get_by_role("heading").get_by_role("link")
+    answer = visit.page.request.get(visit.site + link.get_attribute("href"))
+    assert answer.status == 200
+    assert answer.headers["content-disposition"].startswith("attachment")
+
+
+def test_a_deleted_document_is_gone_with_its_links(visit: Visit) -> None:
+    visit.sign_in("Ada")
+    visit.upload("Mistake.txt", b"Never mind.")
+    link = visit.copy_link("Mistake.txt", "1 day")
+    visit.document("Mistake.txt").get_by_role("button", name="Delete").click()
+    visit.page.get_by_text("Mistake.txt is deleted").wait_for()
+    assert visit.document("Mistake.txt").count() == 0
+    assert visit.page.request.get(link).status == 403
+
+
+def test_a_picture_is_hung_and_taken_down_again(visit: Visit) -> None:
+    visit.sign_in("Grace")
+    form = visit.page.locator("#pictures form.upload")
+    form.locator("input[type=file]").set_input_files(APP / "demo_files" / "weave.png")
+    form.get_by_label("What does it show?").fill("The same cloth again")
+    form.get_by_role("button", name="Hang picture").click()
+    image = visit.page.get_by_role("img", name="The same cloth again")
+    image.scroll_into_view_if_needed()
+    visit.page.wait_for_function("[...document.images].every(i => i.naturalWidth > 0)")
+    assert visit.page.locator(".picture").count() == 4
+    visit.picture("pictures")
+    visit.page.get_by_role("button", name="Delete: The same cloth again").click()
+    visit.page.get_by_text("The picture is deleted.").wait_for()
+    assert visit.page.locator(".picture").count() == 3
+
+
+def test_what_is_no_picture_is_refused_with_a_reason(visit: Visit) -> None:
+    visit.sign_in("Ada")
+    form = visit.page.locator("#pictures form.upload")
+    fake = {"name": "fake.png", "mimeType": "image/png", "buffer": b"not a picture"}
+    form.locator("input[type=file]").set_input_files(fake)
+    form.get_by_label("What does it show?").fill("Nothing")
+    form.get_by_role("button", name="Hang picture").click()
+    visit.page.locator("#pictures .error").wait_for()
+    assert "status of 422" in visit.console.pop()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_fits_its_window(
+    browser: "Browser", site: str, tmp_path: Path, scheme: str, width: int
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(site)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.get_by_role("button", name="Enter as Ada").click()
+    page.get_by_role("button", name="10 seconds").first.click()
+    page.locator("article.ticket").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.screenshot(path=tmp_path / f"{scheme}-{width}.png", full_page=True)
+    context.close()
