@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -24,7 +25,6 @@ _LOCAL = IPv4Address("127.0.0.1")
 _MAX_HOPS = 32
 
 _logger = logging.getLogger(__name__)
-_warned = False
 
 
 def client_address(meta: Mapping[str, str], trusted_proxies: Sequence[Network]) -> Address | None:
@@ -85,12 +85,10 @@ def _last_untrusted(peer: Address, forwarded: str, trusted_proxies: Sequence[Net
     return client
 
 
+@cache  # Said once, and not for each request.
 def _warn_of_unknown_proxy(peer: Address) -> None:
-    global _warned
-    if not _warned:
-        _warned = True
-        _logger.warning(
-            "Requests come through a proxy at %s that trusted_proxies does not name: "
-            "limits by address are not applied.",
-            peer,
-        )
+    _logger.warning(
+        "Requests come through a proxy at %s that trusted_proxies does not name: "
+        "limits by address are not applied.",
+        peer,
+    )

@@ -147,7 +147,7 @@ class Catalog:
                 break
             # Ask for as many rows as were of use; where one directory took all, for few.
             limit = max(4, min(2 * used, 1000))
-        return directories, files
+        return sorted(directories), files
 
     def add(
         self,

@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Any
 
 from django.core import checks
-from django.core.checks import CheckMessage, Error, Tags, Warning
+from django.core.checks import CheckMessage, Error, Tags
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 
@@ -91,10 +91,8 @@ def check_user_key(**kwargs: Any) -> Iterator[CheckMessage]:
 
 def check_secret_key(**kwargs: Any) -> Iterator[CheckMessage]:
     """Find links signed with a ``SECRET_KEY`` that could be guessed."""
-    if conf.secret_key_is_short() and any(
-        not given.get("signing_keys") for given in _declared().values()
-    ):
-        yield Warning(
+    if conf.secret_key_is_short() and any(map(conf.uses_secret_key, _declared().values())):
+        yield checks.Warning(
             f"Links are signed with a SECRET_KEY of less than {MIN_KEY_BYTES} bytes.",
             hint="Make SECRET_KEY longer, or set the option signing_keys.",
             id="secure_dbstorage.W001",
@@ -106,10 +104,11 @@ def check_cache(**kwargs: Any) -> Iterator[CheckMessage]:
     alias, backend = conf.ratelimit_cache()
     limited = any(any(options.rate_limits.values()) for options in _usable().values())
     if limited and backend.endswith(_LONELY_CACHES):
-        yield Warning(
+        yield checks.Warning(
             f"Requests are counted in CACHES[{alias!r}], which is not shared between processes: "
             "each has limits of its own.",
-            hint="Use a shared cache, such as Valkey, Redis, Memcached or the database cache.",
+            hint="Use a cache that all share and that counts at one instant: Valkey, Redis or "
+            "Memcached.",
             id="secure_dbstorage.W002",
         )
 
@@ -119,7 +118,7 @@ def check_sqlite_transactions(**kwargs: Any) -> Iterator[CheckMessage]:
     for alias in _databases("sqlite"):
         mode = connections[alias].settings_dict.get("OPTIONS", {}).get("transaction_mode")
         if str(mode).upper() not in ("IMMEDIATE", "EXCLUSIVE"):
-            yield Warning(
+            yield checks.Warning(
                 f"Transactions of DATABASES[{alias!r}] are deferred: one that reads before it "
                 "writes fails at once when another writes, whatever the timeout.",
                 hint="Set OPTIONS = {'transaction_mode': 'IMMEDIATE'}.",
@@ -131,7 +130,7 @@ def check_proxies(**kwargs: Any) -> Iterator[CheckMessage]:
     """Remind of the proxy that nearly every deployment has."""
     for alias, options in _usable().items():
         if not options.trusted_proxies and any(options.rate_limits.values()):
-            yield Warning(
+            yield checks.Warning(
                 f"STORAGES[{alias!r}] trusts no proxy: behind one, all visitors have one address, "
                 "and behind one on this machine, limits by address are not applied.",
                 hint="Set trusted_proxies to the networks of your proxies, such as "
@@ -144,7 +143,7 @@ def check_fail_open(**kwargs: Any) -> Iterator[CheckMessage]:
     """Tell that an outage of the cache lifts all limits."""
     for alias, options in _usable().items():
         if options.rate_limit_fail_open:
-            yield Warning(
+            yield checks.Warning(
                 f"STORAGES[{alias!r}] lets every request pass while the cache is down.",
                 hint="Set rate_limit_fail_open to False, or silence this check.",
                 id="secure_dbstorage.W005",
@@ -156,7 +155,7 @@ def check_lifted_limits(**kwargs: Any) -> Iterator[CheckMessage]:
     for alias, options in _usable().items():
         lifted = [kind for kind, rate in options.rate_limits.items() if rate is None]
         if lifted:
-            yield Warning(
+            yield checks.Warning(
                 f"STORAGES[{alias!r}] does not limit these requests: {', '.join(lifted)}.",
                 hint="Give each kind a rate in rate_limits, or silence this check.",
                 id="secure_dbstorage.W006",
@@ -172,7 +171,7 @@ def check_sqlite_journal(
             cursor.execute("PRAGMA journal_mode")
             (mode,) = cursor.fetchone()
         if mode not in ("wal", "memory"):
-            yield Warning(
+            yield checks.Warning(
                 f"The journal of DATABASES[{alias!r}] is in mode {mode}: a large save blocks all "
                 "readers.",
                 hint="Set OPTIONS = {'init_command': 'PRAGMA journal_mode=wal'}.",

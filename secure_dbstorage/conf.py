@@ -83,7 +83,7 @@ def find_default_problems() -> Iterator[Problem]:
 def declared_storages(backend: type) -> dict[str, Mapping[str, Any]]:
     """Return the aliases in ``STORAGES`` whose backend is this class, with their ``OPTIONS``."""
     declared: dict[str, Mapping[str, Any]] = {}
-    entries: Mapping[str, Mapping[str, Any]] = settings.STORAGES
+    entries: Any = settings.STORAGES
     for alias, entry in entries.items():
         try:
             declared_backend = import_string(entry["BACKEND"])
@@ -102,6 +102,11 @@ def upload_directory() -> str | None:
 def uses_time_zones() -> bool:
     """Tell whether the project's times are aware."""
     return settings.USE_TZ
+
+
+def uses_secret_key(given: Mapping[str, Any]) -> bool:
+    """Tell whether a storage with these keyword arguments signs its links with ``SECRET_KEY``."""
+    return not _merged(given).get("signing_keys")
 
 
 def secret_key_is_short() -> bool:
@@ -132,7 +137,9 @@ def _problems_of(given: Mapping[str, Any], *, spelled: Callable[[str], str]) -> 
 
 
 def _merged(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {**_lower(getattr(settings, SETTING, {})), **given}
+    defaults = getattr(settings, SETTING, {})
+    # What is no dictionary is a problem of its own: `find_default_problems()` says it.
+    return {**(_lower(defaults) if isinstance(defaults, Mapping) else {}), **given}
 
 
 def _lower(defaults: Mapping[Any, Any]) -> dict[str, Any]:
@@ -148,4 +155,5 @@ def _try(name: str, raw: object) -> Any:
 
 def _secret_keys() -> tuple[bytes, ...]:
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return tuple(key if isinstance(key, bytes) else key.encode() for key in keys)
+    # An empty fallback, as of a variable that is not set, would let anyone sign.
+    return tuple(key if isinstance(key, bytes) else key.encode() for key in keys if key)

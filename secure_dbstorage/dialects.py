@@ -47,15 +47,20 @@ class PortableDialect:
         """
         columns = ", ".join(self._quoted[name] for name in row)
         holes = ", ".join(["%s"] * len(row))
-        self._change(connection, "INSERT INTO {table} (%s) VALUES (%s)" % (columns, holes), row)
+        self._change(connection, f"INSERT INTO {self._table} ({columns}) VALUES ({holes})", row)
 
     def update(
         self, connection: BaseDatabaseWrapper, row_id: int, row: Mapping[str, object]
     ) -> None:
         """Give the row with this primary key new values."""
         changes = ", ".join(f"{self._quoted[name]} = %s" for name in row)
-        sql = "UPDATE {table} SET %s WHERE {id} = %d" % (changes, row_id)
-        self._change(connection, sql, row)
+        where = f"{self._quoted['id']} = {row_id:d}"
+        self._change(connection, f"UPDATE {self._table} SET {changes} WHERE {where}", row)
+
+    def delete(self, connection: BaseDatabaseWrapper, key: int) -> None:
+        """Delete the rows of a content."""
+        content = self._quoted["content"]
+        self._delete(connection, f"DELETE FROM {self._table} WHERE {content} = %s", key)
 
     def fetch_head(
         self,
@@ -77,7 +82,9 @@ class PortableDialect:
         parameters: list[object] = [namespace, name]
         if public_only:
             condition += " AND {is_public} = %s"
-            parameters.append(_FIELDS["is_public"].get_db_prep_save(True, connection))
+            parameters.append(
+                _FIELDS["is_public"].get_db_prep_save(value=True, connection=connection)
+            )
         for row in self._select(connection, columns, condition, parameters):
             # Whatever the column's collation says, only the very name is this file.
             if row[0] == name:
@@ -127,7 +134,11 @@ class PortableDialect:
             for name, value in row.items()
         ]
         with self._cursor(connection) as cursor:
-            cursor.execute(self._spell(sql), parameters)
+            cursor.execute(sql, parameters)
+
+    def _delete(self, connection: BaseDatabaseWrapper, sql: str, key: int) -> None:
+        with self._cursor(connection) as cursor:
+            cursor.execute(sql, [key])
 
     def _select(
         self,
@@ -137,8 +148,8 @@ class PortableDialect:
         parameters: Sequence[Any],
         expression: str = "",
     ) -> list[tuple[Any, ...]]:
-        selected = expression or ", ".join(self._quoted[name] for name in columns)
-        sql = self._spell("SELECT %s FROM {table} WHERE %s" % (selected, condition))
+        selected = expression or ", ".join(f"{{{name}}}" for name in columns)
+        sql = f"SELECT {selected} FROM {self._table} WHERE {condition}".format_map(self._quoted)
         with self._cursor(connection) as cursor:
             cursor.execute(sql, parameters)
             rows = cursor.fetchall()
@@ -151,10 +162,8 @@ class PortableDialect:
             for row in rows
         ]
 
-    def _spell(self, sql: str) -> str:
-        return sql.format_map({"table": self._table, **self._quoted})
-
     def _cursor(self, connection: BaseDatabaseWrapper) -> CursorWrapper:
+        connection.close_if_health_check_failed()
         connection.ensure_connection()
         connection.validate_thread_sharing()
         with connection.wrap_database_errors:
@@ -191,6 +200,13 @@ class PsycopgDialect(SlicingDialect):
 
 class MySQLDialect(SlicingDialect):
     """A hexadecimal literal in the statement; MySQL's drivers escape bytes one by one."""
+
+    def delete(self, connection: BaseDatabaseWrapper, key: int) -> None:
+        # In a small table the optimizer prefers to scan: then two overwrites, even of different
+        # files, wait for each other's rows, which is a deadlock.
+        index = connection.ops.quote_name("secure_dbstorage_unique_chunk")
+        source = f"{self._table} FROM {self._table} FORCE INDEX ({index})"
+        self._delete(connection, f"DELETE {source} WHERE {self._quoted['content']} = %s", key)
 
     def driver_cursor(self, connection: BaseDatabaseWrapper) -> Any:
         return _HexCursor(super().driver_cursor(connection))
@@ -294,6 +310,7 @@ def _converted(
 
 
 def _shown(parameter: object) -> str:
+    parameter = getattr(parameter, "obj", parameter)  # What psycopg's Binary wraps.
     if isinstance(parameter, bytes | memoryview):
         return f"<{len(parameter)} bytes>"
     return repr(parameter)

@@ -6,7 +6,9 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -44,7 +46,8 @@ class StoredFileHandle(BaseFile):
     file: Any
 
     def __init__(self, name: str, mode: str, *, opener: Callable[[str], Any]) -> None:
-        """
+        """Open the file.
+
         :param opener: opens the file in a mode, and returns what reads or writes it.
         """
         super().__init__(opener(mode), name)
@@ -97,7 +100,7 @@ def open_file(
     :raises FileExistsError: when a file that must not be there is.
     :raises IsADirectoryError: for a directory.
     """
-    if not isinstance(mode, str) or not _MODE.fullmatch(mode):
+    if not _MODE.fullmatch(mode):
         raise io.UnsupportedOperation(f"The mode {mode!r} is not supported")
     if "r" in mode and "+" not in mode:
         return _open_for_reading(catalog.get(name), mode)
@@ -134,16 +137,18 @@ class _SavedOnClose(BaseProxy):
         save: Callable[[IO[bytes]], None],
         directory: str | None,
     ) -> None:
-        self._spool = NamedTemporaryFile(dir=directory)  # noqa: SIM115 -- closed with this file
-        self._spool.writelines(present)
-        self._spool.flush()
-        # A second file object over it has just the manners of the mode. Whether a file may be
-        # created ("x") the storage has decided; the temporary file is there already.
-        self.file = open(  # noqa: PTH123, SIM115 -- closed with this file
-            self._spool.name,
-            mode.replace("x", "w"),
-            encoding=None if "b" in mode else _ENCODING,
-        )
+        with ExitStack() as opened:
+            self._spool = opened.enter_context(NamedTemporaryFile(dir=directory))
+            self._spool.writelines(present)
+            self._spool.flush()
+            # A second file object over it has just the manners of the mode. Whether a file may be
+            # created ("x") the storage has decided; the temporary file is there already.
+            self.file = open(  # noqa: PTH123, SIM115 -- closed with this file
+                self._spool.name,
+                mode.replace("x", "w"),
+                encoding=None if "b" in mode else _ENCODING,
+            )
+            opened.pop_all()
         self._save: Callable[[IO[bytes]], None] | None = save
         # `FieldFile.__exit__` tells `close()` nothing of an exception, so it is looked up. One
         # that was being handled when the file was opened is no reason to drop what was written.
@@ -153,7 +158,7 @@ class _SavedOnClose(BaseProxy):
     def size(self) -> int:
         if not self.file.closed:
             self.file.flush()
-        return os.stat(self._spool.name).st_size
+        return Path(self._spool.name).stat().st_size
 
     def discard(self) -> None:
         """Save nothing when the file is closed."""
@@ -193,7 +198,7 @@ class _ContentReader(io.RawIOBase):
         origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._content.size}
         position = origin[whence] + offset
         if position < 0:
-            raise ValueError(f"Negative seek position {position}")
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         if position != self._position:
             self._position = position
             self._pieces, self._piece = iter(()), memoryview(b"")

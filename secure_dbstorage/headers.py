@@ -35,7 +35,6 @@ def file_headers(stat: FileStat, shown: Presentation) -> dict[str, str]:
         "Content-Disposition": _disposition(stat, shown),
         "Content-Security-Policy": _content_security_policy(stat, shown),
         "Accept-Ranges": "bytes",
-        **({"X-Frame-Options": "SAMEORIGIN"} if shown.inline else {}),
         **validator_headers(stat, shown),
     }
 
@@ -48,6 +47,9 @@ def validator_headers(stat: FileStat, shown: Presentation) -> dict[str, str]:
         "Cache-Control": shown.cache_control,
         "X-Content-Type-Options": "nosniff",
         "Cross-Origin-Resource-Policy": "same-site" if shown.private else "cross-origin",
+        # In a 304 as well: XFrameOptionsMiddleware would say DENY, and caches update what they
+        # keep with what a 304 says (RFC 9111 section 3.2).
+        **({"X-Frame-Options": "SAMEORIGIN"} if shown.inline else {}),
         **(_PRIVATE if shown.private else {}),
     }
 

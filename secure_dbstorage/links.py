@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Final, TypedDict
 
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import NoReverseMatch, get_script_prefix, get_urlconf, reverse
+from django.urls import NoReverseMatch, get_resolver, get_script_prefix, get_urlconf, reverse
 from django.utils import timezone
 from django.utils.encoding import filepath_to_uri
 from django.utils.translation import get_language
@@ -92,7 +92,7 @@ class LinkMaker:
         """Return the URL of a canonical name with a token."""
         return f"{self.plain(name)}?token={self._signer.sign(name, terms.grant(name, links_from))}"
 
-    def terms(  # noqa: PLR0913 -- one for each argument of `url()`
+    def terms(
         self,
         *,
         expires_in: object = LEFT_OUT,
@@ -149,8 +149,12 @@ def route_prefix(namespace: str) -> str:
 
     :raises ImproperlyConfigured: when no URLconf serves it.
     """
-    viewname = f"{namespace or DEFAULT_NAMESPACE}:serve"
+    namespace = namespace or DEFAULT_NAMESPACE
+    viewname = f"{namespace}:serve"
     try:
+        # For the namespace of the app itself, Django would take the route of any other storage.
+        if namespace not in get_resolver(get_urlconf()).namespace_dict:
+            raise NoReverseMatch(viewname)
         return reverse(viewname, args=("_",)).removesuffix("_")
     except NoReverseMatch as error:
         raise ImproperlyConfigured(
@@ -163,7 +167,7 @@ def _seconds(value: object) -> float:
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise ValueError(f"{value!r} is not a number of seconds or a timedelta")
-    if not math.isfinite(seconds):
+    if not -math.inf < seconds < math.inf:  # NaN compares false, and no integer is too large.
         raise ValueError(f"{value!r} is not a finite number of seconds")
     return seconds
 

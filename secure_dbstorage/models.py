@@ -23,6 +23,7 @@ class ExactCharField(CharField):
     """
 
     def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, Any]:
+        """Return the column's type, with the collation that this database has for it."""
         parameters: dict[str, Any] = super().db_parameters(connection)
         parameters["collation"] = _byte_collation(connection)
         return parameters
@@ -32,6 +33,7 @@ class StoredFileQuerySet(models.QuerySet["StoredFile"]):
     """Head rows, asked for by what they mean."""
 
     def in_namespace(self, namespace: str) -> Self:
+        """Keep the files of one storage."""
         return self.filter(namespace=namespace)
 
     def below(self, directory: str) -> Self:
@@ -51,6 +53,7 @@ class StoredFileManager(models.Manager.from_queryset(StoredFileQuerySet)):  # ty
     """Gives head rows, and leaves their bytes in the database."""
 
     def get_queryset(self) -> StoredFileQuerySet:
+        """Return the head rows without their bytes."""
         files: StoredFileQuerySet = super().get_queryset()
         return files.filter(name__isnull=False).defer("data")
 

@@ -17,6 +17,9 @@ from secure_dbstorage.addresses import Network
 #: The length below which a signing key could be guessed, in bytes.
 MIN_KEY_BYTES = 32
 
+#: The smallest and the largest chunk, in bytes.
+MIN_CHUNK_SIZE, MAX_CHUNK_SIZE = 4 * 1024, 4 * 1024 * 1024
+
 #: What django-ratelimit calls a rate: "600/m", "5/10s".
 _RATE = re.compile(r"[0-9]+/(?!0+[smhd]?$)[0-9]*[smhd]?", re.ASCII)
 
@@ -29,6 +32,33 @@ _NAMESPACE = re.compile(rf"[A-Za-z0-9_.-]{{0,{MAX_NAMESPACE_LENGTH}}}", re.ASCII
 
 #: Types that can carry script: served inline they would run as the site itself.
 _ACTIVE_TYPE = re.compile(r"text/html|.*[/+]xml|.*[/+]xhtml.*|.*script.*|.*svg.*", re.ASCII)
+
+
+_INLINE_TYPES = frozenset(
+    {
+        "application/pdf",
+        "audio/aac",
+        "audio/flac",
+        "audio/mp4",
+        "audio/mpeg",
+        "audio/ogg",
+        "audio/wav",
+        "audio/webm",
+        "image/apng",
+        "image/avif",
+        "image/bmp",
+        "image/gif",
+        "image/jpeg",
+        "image/png",
+        "image/vnd.microsoft.icon",
+        "image/webp",
+        "text/plain",
+        "video/mp4",
+        "video/ogg",
+        "video/quicktime",
+        "video/webm",
+    }
+)
 
 
 class Options(TypedDict, total=False):
@@ -88,13 +118,7 @@ class StorageOptions:
     #: Whether requests pass while the cache is down. A limit that an outage lifts is none.
     rate_limit_fail_open: bool = False
     #: What a browser may show; all else is a download. None of these can carry script.
-    inline_types: frozenset[str] = frozenset(
-        "application/pdf text/plain "
-        "image/apng image/avif image/bmp image/gif image/jpeg image/png "
-        "image/vnd.microsoft.icon image/webp "
-        "audio/aac audio/flac audio/mp4 audio/mpeg audio/ogg audio/wav audio/webm "
-        "video/mp4 video/ogg video/quicktime video/webm".split()
-    )
+    inline_types: frozenset[str] = _INLINE_TYPES
     #: Seconds a browser may keep a public file without asking again.
     public_max_age: int = 300
     #: The same for a private file.
@@ -135,7 +159,7 @@ def _base_url(raw: object) -> str | None:
         return None
     if isinstance(raw, Promise):  # `reverse_lazy()`
         raw = str(raw)
-    if not isinstance(raw, str) or not raw or urlsplit(raw).query or urlsplit(raw).fragment:
+    if not isinstance(raw, str) or not raw or "?" in raw or "#" in raw:
         raise ValueError("must be None, a path or a URL without query and fragment")
     if not raw.startswith("/") and not urlsplit(raw).netloc:
         raise ValueError("must begin with '/' or with a scheme and a host")
@@ -233,7 +257,11 @@ def _inline_types(raw: object) -> frozenset[str]:
 
 
 def _chunk_size(raw: object) -> int:
-    if isinstance(raw, bool) or not isinstance(raw, int) or not 4096 <= raw <= 4 * 2**20:
+    if (
+        isinstance(raw, bool)
+        or not isinstance(raw, int)
+        or not MIN_CHUNK_SIZE <= raw <= MAX_CHUNK_SIZE
+    ):
         raise ValueError("must be a number of bytes from 4 KiB to 4 MiB")
     return raw
 

@@ -32,7 +32,7 @@ class ByteRange:
         return f"bytes {self.start}-{self.stop - 1}/{size}"
 
 
-class UnsatisfiableRange(Exception):  # noqa: N818 -- RFC 9110's own word
+class UnsatisfiableRange(Exception):
     """Raised when a range selects nothing: the answer is 416."""
 
 

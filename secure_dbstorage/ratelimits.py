@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -21,7 +22,14 @@ Kind = Literal["signed", "plain", "refused"]
 RETRY_WHEN_DOWN = 10
 
 _logger = logging.getLogger(__name__)
-_cache_is_down = False
+
+
+@dataclass(slots=True)
+class _CacheState:
+    is_down: bool = False
+
+
+_cache = _CacheState()
 
 
 def check_limit(
@@ -39,7 +47,7 @@ def check_limit(
     usage = _usage(request, kind, options, rate=rate, budget=budget)
     if usage is None:
         return
-    if usage["limit"] == 0 and usage["time_left"] < 0:
+    if _was_not_counted(usage):
         if not options.rate_limit_fail_open:
             raise _retry(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", RETRY_WHEN_DOWN)
     elif usage["should_limit"]:
@@ -93,18 +101,22 @@ def _usage(
     except Exception as error:  # noqa: BLE001 -- each cache has its own errors for being down
         _note(down=True, error=error)
         return {"count": 0, "limit": 0, "should_limit": True, "time_left": -1}
-    _note(down=usage is not None and usage["time_left"] < 0 and usage["limit"] == 0, error=None)
+    _note(down=usage is not None and _was_not_counted(usage), error=None)
     return usage
+
+
+def _was_not_counted(usage: dict[str, Any]) -> bool:
+    """Tell whether the cache is down: a request that was counted is at least the first."""
+    return bool(usage["count"] == 0)
 
 
 def _note(*, down: bool, error: Exception | None) -> None:
     """Log that the cache went down or came back, and not each request in between."""
-    global _cache_is_down
-    if down and not _cache_is_down:
+    if down and not _cache.is_down:
         _logger.error("The cache of the rate limits is down", exc_info=error)
-    elif _cache_is_down and not down:
+    elif _cache.is_down and not down:
         _logger.warning("The cache of the rate limits is back")
-    _cache_is_down = down
+    _cache.is_down = down
 
 
 def _retry(status: HTTPStatus, reason: str, seconds: int) -> Refused:

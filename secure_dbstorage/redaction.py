@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 
 #: The one query parameter that we read.
@@ -65,9 +66,11 @@ def _clean_referer(request: HttpRequest) -> None:
         return
     try:
         parts = urlsplit(referer)
-    except ValueError:
+        # What a proxy forwards as the host counts too, where the project believes it.
+        is_ours = parts.netloc == request.get_host()
+    except (ValueError, DisallowedHost):
         return
-    if parts.netloc != request.META.get("HTTP_HOST"):
+    if not is_ours:
         return
     clean = _with_query(referer.partition("#")[0], _without_tokens(parts.query))
     request.META["HTTP_REFERER"] = clean

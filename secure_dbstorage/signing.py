@@ -2,21 +2,24 @@
 
 A token is ASCII text of five or six parts::
 
-    1k7a.tgx2dk.2s0.hl0fyyt3kg.eyJmIjoiYS5wZGYifQ.q1A3...(43 characters)
-    │││ │      │   │          │                  └ signature
-    │││ │      │   │          └ rarer claims: base64url of JSON (left out when there are none)
-    │││ │      │   └ the file's link epoch in microseconds
-    │││ │      └ lifetime in seconds
-    │││ └ issue time in seconds since 1970
-    ││└ flags: a for attachment
+    1noa.tivw00.2s0.hkt5bh5k5c.eyJmIjoiYS5wZGYifQ.XZmujxuFqGfrpOHGW8aqd_5nly42YKbHSMAzRPOnNCc
+    ││ │ │      │   │          │                  └ signature
+    ││ │ │      │   │          └ rarer claims: base64url of JSON (left out when there are none)
+    ││ │ │      │   └ the file's link epoch in microseconds
+    ││ │ │      └ lifetime in seconds
+    ││ │ └ issue time in seconds since 1970
+    ││ └ flags: a for attachment
     │└ key id, two characters
     └ version
 
+This one lets ``2026/july.pdf`` in the namespace ``invoices`` be saved as ``a.pdf``, for an hour
+from 2026-07-28 12:00 UTC on. Its key is ``a secret key of 32 bytes or more``.
+
 Numbers are in base 36. The signature is HMAC-SHA256, as base64url without padding, over the
 storage's namespace, the file's canonical name and the token up to the signature, each with its
-length in front, so that no two messages coincide. The name stands in the URL's path already, so the
-token does not repeat it. Host, scheme and path are not signed: a link survives a move of the route
-and a CDN in front.
+length in front, so that no two messages coincide. The name stands in the URL's path already, so
+the token does not repeat it. Host, scheme and path are not signed: a link survives a move of the
+route and a CDN in front.
 """
 
 import hashlib
@@ -92,7 +95,8 @@ class LinkSigner:
     """Signs and checks the tokens of one storage."""
 
     def __init__(self, keys: Sequence[bytes], *, namespace: str) -> None:
-        """
+        """Derive the keys of this purpose.
+
         :param keys: newest first; the first one signs, each one verifies.
         """
         self._namespace = _with_length(namespace)

@@ -1,14 +1,13 @@
 """The storage: Django's ``Storage`` over the table, and what a table can do besides."""
 
 import errno
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import IO, Any, TypeVar, Unpack
 
 from asgiref.sync import sync_to_async
@@ -46,7 +45,8 @@ class DatabaseStorage(Storage):
     """
 
     def __init__(self, **options: Unpack[Options]) -> None:
-        """
+        """Note the options.
+
         :param options: see the README; what is left out comes from ``SECURE_DBSTORAGE``.
         :raises ImproperlyConfigured: for an unknown name. Values are checked by the system checks
             and on first use, so that models may create a storage while apps are loading.
@@ -179,7 +179,7 @@ class DatabaseStorage(Storage):
         # As FileSystemStorage, which moves it: an upload's temporary file has done its work.
         if hasattr(content, "temporary_file_path"):
             with suppress(OSError):
-                os.remove(content.temporary_file_path())
+                Path(content.temporary_file_path()).unlink()
         return name
 
     # Links
@@ -321,8 +321,11 @@ def _noted(saving: _Saving) -> Iterator[None]:
 
 
 def _pieces(content: "File[Any]") -> Iterable[bytes | str]:
-    seekable = getattr(content, "seekable", None)
-    return content.chunks() if seekable is None or seekable() else _rest(content)
+    try:
+        seekable = content.seekable()
+    except AttributeError:  # Nothing but `read()`, which `chunks()` is prepared for.
+        seekable = True
+    return content.chunks() if seekable else _rest(content)
 
 
 def _rest(content: "File[Any]") -> Iterator[bytes | str]:

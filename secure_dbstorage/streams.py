@@ -12,7 +12,6 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from secure_dbstorage.dialects import dialect_of
 from secure_dbstorage.exceptions import ContentVanished, FileTooLarge
 from secure_dbstorage.files import Content
-from secure_dbstorage.models import StoredFile
 
 #: The most that one query fetches, in bytes. More gains nothing, on any database.
 MAX_RUN_BYTES = 1024 * 1024
@@ -93,9 +92,10 @@ def read(
 def delete(key: int, *, using: str) -> None:
     """Delete the rows of a content.
 
-    A queryset's own ``delete()`` would load them, bytes and all, for any receiver of a signal.
+    A queryset's ``delete()`` would load them, bytes and all, for any receiver of a signal.
     """
-    StoredFile.rows.using(using).filter(content=key)._raw_delete(using)
+    connection = connections[using]
+    dialect_of(connection).delete(connection, key)
 
 
 def release(using: str) -> None:

@@ -53,7 +53,8 @@ def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResp
         return refuse(request, refused)
 
 
-serve._non_atomic_requests = _EveryAlias()  # type: ignore[attr-defined]
+# What `non_atomic_requests` sets, for one alias at a time.
+serve._non_atomic_requests = _EveryAlias()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 @sensitive_variables()

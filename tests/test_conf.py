@@ -1,0 +1,244 @@
+"""What a project has set: options of a storage over defaults for all, live and checked."""
+
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import FileSystemStorage, storages
+from django.test import override_settings
+from pytest_django import Settings
+
+from secure_dbstorage import conf
+from secure_dbstorage.conf import (
+    Problem,
+    declared_storages,
+    find_default_problems,
+    find_problems,
+    read_options,
+)
+from secure_dbstorage.options import OPTION_NAMES, default_of
+from secure_dbstorage.storage import DatabaseStorage
+
+LONG_KEY = "k" * 32
+OTHER_KEY = "o" * 32
+
+
+class OwnStorage(DatabaseStorage):
+    """A storage that a project has derived."""
+
+
+def problems(found: Any) -> list[str]:
+    return [str(problem) for problem in found]
+
+
+class TestReading:
+    """The options of a storage."""
+
+    def test_what_nobody_set_has_its_default(self) -> None:
+        options = read_options({})
+        for name in OPTION_NAMES:
+            if name not in ("signing_keys", "default_public"):
+                assert getattr(options, name) == default_of(name)
+        assert options.default_public("a.txt") is False
+
+    def test_a_default_for_all_storages_is_followed(self, settings: Settings) -> None:
+        settings.SECURE_DBSTORAGE = {"EXPIRES_IN": 60, "ALLOW_OVERWRITE": True}
+        options = read_options({})
+        assert (options.expires_in, options.allow_overwrite) == (60, True)
+
+    def test_a_storages_own_option_goes_before(self, settings: Settings) -> None:
+        settings.SECURE_DBSTORAGE = {"EXPIRES_IN": 60, "URL_WINDOW": 1}
+        options = read_options({"expires_in": 120})
+        assert (options.expires_in, options.url_window) == (120, 1)
+
+    def test_values_are_made_ready(self) -> None:
+        options = read_options({"base_url": "/media", "default_public": True})
+        assert options.base_url == "/media/"
+        assert options.default_public("a.txt") is True
+
+    def test_settings_are_read_anew_each_time(self) -> None:
+        with override_settings(SECURE_DBSTORAGE={"EXPIRES_IN": 60}):
+            assert read_options({}).expires_in == 60
+        assert read_options({}).expires_in == 3600
+
+    @pytest.mark.parametrize(
+        ("given", "message"),
+        [
+            ({"colour": 1}, "colour is not an option"),
+            ({"EXPIRES_IN": 60}, "EXPIRES_IN is not an option"),
+            ({"expires_in": 0}, "expires_in must be at least one second"),
+            ({"using": "nowhere"}, "using must be None or an alias in DATABASES"),
+            (
+                {"expires_in": 61, "max_expires_in": 60},
+                "expires_in must not be above max_expires_in",
+            ),
+            ({"max_expires_in": 60}, "expires_in must not be above max_expires_in"),
+        ],
+    )
+    def test_what_cannot_be_used_is_named(self, given: dict[str, Any], message: str) -> None:
+        with pytest.raises(ImproperlyConfigured, match=f"^{message}$"):
+            read_options(given)
+        assert problems(find_problems(given)) == [message]
+
+    def test_a_lifetime_at_the_cap_can_be_used(self) -> None:
+        assert read_options({"expires_in": 60, "max_expires_in": 60}).expires_in == 60
+
+    def test_a_default_that_cannot_be_used_is_named(self, settings: Settings) -> None:
+        settings.SECURE_DBSTORAGE = {"CHUNK_SIZE": 1}
+        with pytest.raises(ImproperlyConfigured, match=r"^SECURE_DBSTORAGE\['CHUNK_SIZE'\] must"):
+            read_options({"chunk_size": 4096})
+
+
+class TestProblems:
+    """All that is wrong, for the checks."""
+
+    def test_there_are_none_by_default(self) -> None:
+        assert problems(find_default_problems()) == []
+        assert problems(find_problems({})) == []
+
+    def test_all_are_found_at_once(self) -> None:
+        given = {"colour": 1, "expires_in": -1, "chunk_size": 1, "using": "nowhere"}
+        options = [problem.option for problem in find_problems(given)]
+        assert options == ["colour", "expires_in", "chunk_size", "using"]
+
+    def test_a_name_that_is_none_is_told_apart_from_a_value(self) -> None:
+        unknown, wrong = find_problems({"colour": 1, "chunk_size": 1})
+        assert unknown == Problem("colour", "is not an option", unknown=True)
+        assert not wrong.unknown
+
+    @pytest.mark.parametrize("defaults", [None, "text", 7, [("EXPIRES_IN", 60)]])
+    def test_defaults_must_be_a_dictionary(self, settings: Settings, defaults: object) -> None:
+        settings.SECURE_DBSTORAGE = defaults
+        assert problems(find_default_problems()) == ["SECURE_DBSTORAGE must be a dictionary"]
+        assert problems(find_problems({})) == []
+        with pytest.raises(ImproperlyConfigured, match="must be a dictionary"):
+            read_options({})
+
+    @pytest.mark.parametrize("name", ["expires_in", "Expires_In", "NAMESPACE", "", 7, None, "é"])
+    def test_defaults_have_names_in_capitals_and_no_namespace(
+        self, settings: Settings, name: object
+    ) -> None:
+        settings.SECURE_DBSTORAGE = {name: 60}
+        (problem,) = find_default_problems()
+        assert problem.unknown
+        assert str(problem) == f"SECURE_DBSTORAGE[{name!r}] is not an option of all storages"
+
+    def test_a_default_of_another_name_is_unknown(self, settings: Settings) -> None:
+        settings.SECURE_DBSTORAGE = {"COLOUR": 1, "CHUNK_SIZE": 1}
+        unknown, wrong = find_default_problems()
+        assert (str(unknown), unknown.unknown) == (
+            "SECURE_DBSTORAGE['COLOUR'] is not an option",
+            True,
+        )
+        assert (wrong.option, wrong.unknown) == ("SECURE_DBSTORAGE['CHUNK_SIZE']", False)
+
+    def test_a_default_counts_where_options_are_compared(self, settings: Settings) -> None:
+        settings.SECURE_DBSTORAGE = {"MAX_EXPIRES_IN": 60}
+        assert problems(find_problems({"expires_in": 60})) == []
+        assert problems(find_problems({"expires_in": 61})) == [
+            "expires_in must not be above max_expires_in"
+        ]
+
+    def test_a_default_database_must_be_there(self, settings: Settings) -> None:
+        settings.SECURE_DBSTORAGE = {"USING": "nowhere"}
+        assert problems(find_problems({})) == ["using must be None or an alias in DATABASES"]
+        assert problems(find_problems({"using": "postgres"})) == []
+
+
+class TestKeys:
+    """What signs links."""
+
+    def test_secret_key_signs_and_its_fallbacks_verify(self, settings: Settings) -> None:
+        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "newest", ["older", b"oldest"]
+        assert read_options({}).signing_keys == (b"newest", b"older", b"oldest")
+
+    @pytest.mark.parametrize("where", ["option", "default"])
+    def test_keys_that_are_given_sign_alone(self, settings: Settings, where: str) -> None:
+        keys = [LONG_KEY, OTHER_KEY]
+        settings.SECURE_DBSTORAGE = {"SIGNING_KEYS": keys} if where == "default" else {}
+        options = read_options({"signing_keys": keys} if where == "option" else {})
+        assert options.signing_keys == (LONG_KEY.encode(), OTHER_KEY.encode())
+
+    def test_none_asks_for_secret_key_against_a_default(self, settings: Settings) -> None:
+        settings.SECURE_DBSTORAGE = {"SIGNING_KEYS": [LONG_KEY]}
+        assert read_options({"signing_keys": None}).signing_keys == (settings.SECRET_KEY.encode(),)
+
+    def test_an_empty_fallback_opens_nothing(self, settings: Settings) -> None:
+        settings.SECRET_KEY_FALLBACKS = ["", b"", LONG_KEY]
+        keys = (settings.SECRET_KEY.encode(), LONG_KEY.encode())
+        assert read_options({}).signing_keys == keys
+
+    def test_without_any_secret_key_nothing_is_signed(self, settings: Settings) -> None:
+        settings.SECRET_KEY = ""
+        with pytest.raises(ImproperlyConfigured):
+            _ = read_options({}).signing_keys
+
+    @pytest.mark.parametrize(
+        ("key", "fallbacks", "is_short"),
+        [
+            ("k" * 32, [], False),
+            ("é" * 16, [], False),
+            ("k" * 31, [], True),
+            ("k" * 32, ["k" * 31], True),
+            ("k" * 32, [b"k" * 32], False),
+        ],
+    )
+    def test_a_short_secret_key_is_told(
+        self,
+        settings: Settings,
+        key: str,
+        fallbacks: list[str],
+        is_short: bool,  # noqa: FBT001
+    ) -> None:
+        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = key, fallbacks
+        assert conf.secret_key_is_short() is is_short
+
+
+class TestProject:
+    """What else a project has set."""
+
+    def test_storages_of_ours_are_found_with_their_options(self, settings: Settings) -> None:
+        ours = "secure_dbstorage.storage.DatabaseStorage"
+        settings.STORAGES = {
+            "default": {"BACKEND": ours},
+            "derived": {"BACKEND": f"{__name__}.OwnStorage", "OPTIONS": {"namespace": "own"}},
+            "files": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+            "missing": {"BACKEND": "no.such.Storage"},
+            "function": {"BACKEND": "os.path.join"},
+            "empty": {},
+        }
+        assert declared_storages(DatabaseStorage) == {
+            "default": {},
+            "derived": {"namespace": "own"},
+        }
+        assert set(declared_storages(FileSystemStorage)) == {"files"}
+
+    def test_the_cache_of_the_limits_is_django_ratelimits(self, settings: Settings) -> None:
+        backend = settings.CACHES["default"]["BACKEND"]
+        assert conf.ratelimit_cache() == ("default", backend)
+        settings.RATELIMIT_USE_CACHE = "limits"
+        assert conf.ratelimit_cache() == ("limits", "")
+
+    def test_users_come_from_a_middleware(self, settings: Settings) -> None:
+        assert conf.has_authentication()
+        settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
+        assert not conf.has_authentication()
+
+    def test_the_projects_directory_for_uploads_is_used(self, settings: Settings) -> None:
+        settings.FILE_UPLOAD_TEMP_DIR = "/somewhere"
+        assert conf.upload_directory() == "/somewhere"
+
+    @pytest.mark.parametrize("use_tz", [True, False])
+    def test_times_are_as_the_project_wants_them(self, settings: Settings, use_tz: object) -> None:
+        settings.USE_TZ = use_tz
+        assert conf.uses_time_zones() is use_tz
+
+    def test_an_unknown_option_fails_when_the_storage_is_made(self, settings: Settings) -> None:
+        settings.STORAGES = {
+            "default": {
+                "BACKEND": "secure_dbstorage.storage.DatabaseStorage",
+                "OPTIONS": {"colour": 1},
+            }
+        }
+        with pytest.raises(ImproperlyConfigured, match="colour is not an option"):
+            storages["default"]

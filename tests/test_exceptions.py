@@ -1,0 +1,57 @@
+"""One tree of errors, whose branches are caught where people expect them."""
+
+import inspect
+import re
+from http import HTTPStatus
+
+import pytest
+from django.core.exceptions import SuspiciousFileOperation
+
+from secure_dbstorage import exceptions
+from secure_dbstorage.exceptions import (
+    BadToken,
+    ContentVanished,
+    ExpiredToken,
+    FileChanged,
+    FileTooLarge,
+    Refused,
+    SecureDBStorageError,
+)
+
+TREE = [
+    error
+    for _, error in inspect.getmembers(exceptions, inspect.isclass)
+    if issubclass(error, SecureDBStorageError)
+]
+
+
+def test_the_drawing_shows_every_error() -> None:
+    assert exceptions.__doc__ is not None
+    drawn = re.findall(r"^[\s│├└─]*(\w+)(?:  |$)", exceptions.__doc__.split("::")[1], re.MULTILINE)
+    assert sorted(drawn) == sorted(error.__name__ for error in TREE)
+
+
+@pytest.mark.parametrize("error", TREE)
+def test_each_error_says_when_it_is_raised(error: type) -> None:
+    assert error.__doc__ is not None
+    assert error is SecureDBStorageError or error.__doc__.startswith("Raised ")
+
+
+@pytest.mark.parametrize(
+    ("error", "caught_as"),
+    [
+        (ExpiredToken, BadToken),
+        (FileTooLarge, SuspiciousFileOperation),
+        (FileChanged, OSError),
+        (ContentVanished, OSError),
+    ],
+)
+def test_an_error_is_also_what_others_catch(error: type, caught_as: type) -> None:
+    assert issubclass(error, caught_as)
+
+
+def test_a_refusal_has_a_status_a_reason_and_headers_of_its_own() -> None:
+    refused = Refused(HTTPStatus.NOT_FOUND, "missing")
+    refused.headers["Allow"] = "GET"
+    assert (refused.status, refused.reason, str(refused)) == (404, "missing", "missing")
+    assert Refused(HTTPStatus.NOT_FOUND, "missing").headers == {}

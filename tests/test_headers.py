@@ -1,0 +1,184 @@
+"""What a browser and a cache may do with a file."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from email.message import Message
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from django.http import HttpResponse
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secure_dbstorage.files import FileStat
+from secure_dbstorage.headers import (
+    REFUSAL_HEADERS,
+    Presentation,
+    cache_control,
+    file_headers,
+    validator_headers,
+)
+
+STAT = FileStat(
+    name="dir/a.png",
+    size=3,
+    sha256="ab" * 32,
+    content_type="image/png",
+    is_public=False,
+    created=datetime(2026, 1, 1, tzinfo=UTC),
+    modified=datetime(2026, 7, 28, 12, 0, 0, 999_999, tzinfo=UTC),
+)
+PRIVATE = Presentation(
+    inline=True, filename=None, private=True, cache_control="private, max-age=60"
+)
+PUBLIC = Presentation(
+    inline=True, filename=None, private=False, cache_control="public, max-age=300"
+)
+DOWNLOAD = replace(PRIVATE, inline=False)
+
+NAMES = st.text(
+    st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="/"), min_size=1, max_size=40
+)
+
+
+def headers_of(shown: Presentation, **changes: Any) -> dict[str, str]:
+    return file_headers(replace(STAT, **changes), shown)
+
+
+def test_a_private_file_has_exactly_these_headers() -> None:
+    assert file_headers(STAT, PRIVATE) == {
+        "Content-Type": "image/png",
+        "Content-Disposition": 'inline; filename="a.png"',
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        "Accept-Ranges": "bytes",
+        "X-Frame-Options": "SAMEORIGIN",
+        "ETag": f'"{"ab" * 32}"',
+        "Last-Modified": "Tue, 28 Jul 2026 12:00:00 GMT",
+        "Cache-Control": "private, max-age=60",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "same-site",
+        "Referrer-Policy": "no-referrer",
+        "X-Robots-Tag": "noindex",
+    }
+
+
+def test_a_public_file_may_be_found_and_embedded_by_others() -> None:
+    private, public = file_headers(STAT, PRIVATE), file_headers(STAT, PUBLIC)
+    assert private.keys() - public.keys() == {"Referrer-Policy", "X-Robots-Tag"}
+    assert {name: value for name, value in public.items() if value != private[name]} == {
+        "Cache-Control": "public, max-age=300",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }
+
+
+def test_a_304_has_the_validators_and_what_protects() -> None:
+    assert validator_headers(STAT, PRIVATE).items() <= file_headers(STAT, PRIVATE).items()
+    assert file_headers(STAT, PRIVATE).keys() - validator_headers(STAT, PRIVATE).keys() == {
+        "Content-Type",
+        "Content-Disposition",
+        "Content-Security-Policy",
+        "Accept-Ranges",
+    }
+
+
+def test_a_download_is_not_for_frames() -> None:
+    assert "X-Frame-Options" not in file_headers(STAT, DOWNLOAD)
+    assert file_headers(STAT, DOWNLOAD)["Content-Disposition"] == 'attachment; filename="a.png"'
+
+
+def test_a_pdf_that_is_shown_leaves_the_sandbox_and_nothing_else_does() -> None:
+    pdf = {"content_type": "application/pdf"}
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    assert headers_of(PRIVATE, **pdf)["Content-Security-Policy"] == policy
+    for shown, changes in (DOWNLOAD, pdf), (PRIVATE, {"content_type": "application/pdfx"}):
+        assert headers_of(shown, **changes)["Content-Security-Policy"] == f"{policy}; sandbox"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "sent"),
+    [
+        ("text/plain", "text/plain; charset=utf-8"),
+        ("text/csv", "text/csv; charset=utf-8"),
+        ("application/text/plain", "application/text/plain"),
+        ("application/json", "application/json"),
+    ],
+)
+def test_text_is_utf8(content_type: str, sent: str) -> None:
+    assert headers_of(PRIVATE, content_type=content_type)["Content-Type"] == sent
+
+
+def test_a_time_in_another_zone_is_the_same_instant() -> None:
+    eastern = timezone(timedelta(hours=-5))
+    modified = datetime(2026, 7, 28, 7, tzinfo=eastern)
+    sent = headers_of(PRIVATE, modified=modified)
+    assert sent["Last-Modified"] == "Tue, 28 Jul 2026 12:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("name", "disposition"),
+    [
+        ("a.txt", 'inline; filename="a.txt"'),
+        ("dir/sub/a.txt", 'inline; filename="a.txt"'),
+        ('a"; filename=evil.bat', r'inline; filename="a\"; filename=evil.bat"'),
+        ("a\\b", r'inline; filename="a\\b"'),
+        ("a;b=c", 'inline; filename="a;b=c"'),
+        ("é.txt", "inline; filename*=utf-8''%C3%A9.txt"),
+        ("é" * 300, "inline; filename*=utf-8''" + "%C3%A9" * 300),
+        ("é'%.txt", "inline; filename*=utf-8''%C3%A9%27%25.txt"),
+    ],
+    ids=lambda text: text[:24],
+)
+def test_any_name_makes_one_well_formed_disposition(name: str, disposition: str) -> None:
+    assert headers_of(PRIVATE, name=name)["Content-Disposition"] == disposition
+
+
+def test_a_signed_file_name_replaces_the_files_own() -> None:
+    shown = replace(DOWNLOAD, filename="Invoice 7.png")
+    sent = file_headers(STAT, shown)["Content-Disposition"]
+    assert sent == 'attachment; filename="Invoice 7.png"'
+
+
+@given(NAMES, st.sampled_from(["inline", "attachment"]))
+def test_a_browser_reads_back_the_name_that_was_written(name: str, shown: str) -> None:
+    presentation = replace(PRIVATE, inline=shown == "inline")
+    sent = headers_of(presentation, name=f"dir/{name}")["Content-Disposition"]
+    response = HttpResponse(headers={"Content-Disposition": sent})
+    message = Message()
+    message["Content-Disposition"] = response["Content-Disposition"]
+    assert message.get_content_disposition() == shown
+    kind, _, value = sent.partition("; ")[2].partition("=")
+    if kind == "filename*":
+        assert unquote(value.removeprefix("utf-8''")) == name
+    else:
+        assert re.sub(r"\\(.)", r"\1", value[1:-1]) == name
+    assert sent.isascii()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"private": True}, "private, max-age=60"),
+        ({"private": False}, "public, max-age=60"),
+        ({"private": True, "revalidate": True}, "private, no-cache"),
+        ({"private": True, "store": False}, "private, no-store"),
+        ({"private": True, "revalidate": True, "store": False}, "private, no-store"),
+        ({"private": False, "store": False}, "private, no-store"),
+        ({"private": False, "revalidate": True}, "private, no-cache"),
+    ],
+)
+def test_caches_are_told_how_long_and_whose(arguments: dict[str, bool], field: str) -> None:
+    assert cache_control(max_age_seconds=60, **arguments) == field
+
+
+def test_a_refusal_is_stored_framed_and_found_by_nobody() -> None:
+    assert REFUSAL_HEADERS == {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        "Cross-Origin-Resource-Policy": "same-site",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "X-Robots-Tag": "noindex",
+    }

@@ -1,0 +1,274 @@
+"""What a project may set for a storage."""
+
+import dataclasses
+from datetime import timedelta
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from django.urls import reverse_lazy
+from django_ratelimit.core import _split_rate
+
+from secure_dbstorage.access import authenticated, staff
+from secure_dbstorage.content_types import content_type_of
+from secure_dbstorage.options import (
+    MIN_KEY_BYTES,
+    OPTION_NAMES,
+    Options,
+    StorageOptions,
+    default_of,
+    parse_option,
+)
+
+NAN = float("nan")
+INFINITY = float("inf")
+LONG_KEY = "k" * MIN_KEY_BYTES
+RATES = {"signed": "600/m", "plain": "1200/m", "refused": "60/m"}
+
+
+def public_by_name(name: str) -> bool:
+    """Stand for a project's own function."""
+    return name.startswith("public/")
+
+
+USABLE: dict[str, list[tuple[object, object]]] = {
+    "namespace": [("", ""), ("a.B-c_1", "a.B-c_1"), ("x" * 100, "x" * 100)],
+    "base_url": [
+        (None, None),
+        ("/", "/"),
+        ("/media", "/media/"),
+        ("/media/", "/media/"),
+        ("https://cdn.example.com", "https://cdn.example.com/"),
+        ("//cdn.example.com/x/", "//cdn.example.com/x/"),
+        (reverse_lazy("admin:index"), "/admin/"),
+    ],
+    "using": [(None, None), ("default", "default")],
+    "allow_overwrite": [(True, True), (False, False)],
+    "expires_in": [(1, 1), (60.9, 60), (timedelta(hours=1), 3600), (2**31 - 1, 2**31 - 1)],
+    "max_expires_in": [(1, 1), (timedelta(days=7), 604800)],
+    "url_window": [(0, 0), (300, 300), (timedelta(0), 0)],
+    "signing_keys": [
+        (None, ()),
+        ([LONG_KEY], (LONG_KEY.encode(),)),
+        ((LONG_KEY.encode(), "é" * 16), (LONG_KEY.encode(), ("é" * 16).encode())),
+    ],
+    "auth_hooks": [
+        ([], ()),
+        ((), ()),
+        (["secure_dbstorage.access.authenticated", staff], (authenticated, staff)),
+    ],
+    "rate_limits": [
+        ({}, RATES),
+        ({"plain": "5/10s"}, RATES | {"plain": "5/10s"}),
+        ({"plain": None}, RATES | {"plain": None}),
+        (dict.fromkeys(RATES, "0/d"), dict.fromkeys(RATES, "0/d")),
+    ],
+    "rate_limit_key": [
+        *((key, key) for key in ("ip", "link", "user", "user_or_ip", "header:x-a", "get:a")),
+        (public_by_name, public_by_name),
+        ("secure_dbstorage.access.staff", staff),
+    ],
+    "rate_limit_fail_open": [(True, True), (False, False)],
+    "inline_types": [
+        ([], frozenset()),
+        (["image/png", "image/png"], frozenset({"image/png"})),
+        ({"application/vnd.x+json"}, frozenset({"application/vnd.x+json"})),
+    ],
+    "public_max_age": [(0, 0), (timedelta(minutes=1), 60)],
+    "private_max_age": [(0, 0), (60, 60)],
+    "chunk_size": [(4096, 4096), (4 * 2**20, 4 * 2**20)],
+    "trusted_proxies": [
+        ([], ()),
+        (["10.0.0.0/8", "::1"], (ip_network("10.0.0.0/8"), ip_network("::1/128"))),
+    ],
+    "max_size": [(None, None), (0, 0), (2**40, 2**40)],
+}
+
+NO_BOOLEANS = [None, 0, 1, "True", "", []]
+NO_SECONDS = [None, True, False, "60", -1, -0.1, NAN, INFINITY, 2**31, 10**400, timedelta(-1), []]
+
+UNUSABLE: dict[str, list[object]] = {
+    "namespace": [None, 1, b"a", "a/b", "a b", "a:b", "é", "\u0661", "a\n", "x" * 101],
+    "base_url": [
+        "",
+        1,
+        True,
+        "media/",
+        "/a?b",
+        "/a#b",
+        "/a?",
+        "/a#",
+        "https:",
+        "https:///a",
+        "http://[/",
+        b"/",
+    ],
+    "using": [1, True, b"default", ["default"]],
+    "default_public": [None, 1, 0, "yes", "no.such.module", [True]],
+    "allow_overwrite": NO_BOOLEANS,
+    "expires_in": [*NO_SECONDS, 0, 0.5, timedelta(0)],
+    "max_expires_in": [*NO_SECONDS, 0, 0.5],
+    "url_window": NO_SECONDS,
+    "signing_keys": [
+        [],
+        "",
+        LONG_KEY,
+        LONG_KEY.encode(),
+        [""],
+        [LONG_KEY, ""],
+        ["k" * (MIN_KEY_BYTES - 1)],
+        [LONG_KEY, b"short"],
+        [None],
+        [1],
+        {LONG_KEY},
+        7,
+    ],
+    "auth_hooks": [
+        None,
+        "secure_dbstorage.access.staff",
+        staff,
+        ["secure_dbstorage.access.nobody"],
+        ["secure_dbstorage.access.__doc__"],
+        [None],
+        ["staff"],
+    ],
+    "rate_limits": [
+        None,
+        "600/m",
+        [],
+        {"signed": 600},
+        {"signed": ""},
+        {"signed": "600"},
+        {"signed": "600/x"},
+        {"signed": "600/m\n"},
+        {"signed": "-1/m"},
+        {"signed": "1.5/m"},
+        {"signed": "1/0s"},
+        {"signed": "1/00"},
+        {"signed": "\u0661/m"},
+        {"signed": "1/M"},
+        {"signed": True},
+        {"everything": "1/m"},
+    ],
+    "rate_limit_key": [None, 1, "", "address", "no.such.function", "post:a"],
+    "rate_limit_fail_open": NO_BOOLEANS,
+    "inline_types": [
+        None,
+        "image/png",
+        [None],
+        ["image/*"],
+        ["image"],
+        ["Image/PNG"],
+        ["image/png; charset=utf-8"],
+        ["image/png\n"],
+        ["text/html"],
+        ["image/svg+xml"],
+        ["text/xml"],
+        ["application/xml"],
+        ["application/xhtml+xml"],
+        ["text/javascript"],
+        ["application/ecmascript"],
+        ["image/png", "application/rss+xml"],
+    ],
+    "public_max_age": NO_SECONDS,
+    "private_max_age": NO_SECONDS,
+    "chunk_size": [None, True, "4096", 4095, 4 * 2**20 + 1, 4096.0, 0, -1],
+    "trusted_proxies": [
+        None,
+        "10.0.0.0/8",
+        ["10.0.0.1/8"],
+        ["localhost"],
+        ["10.0.0.0/33"],
+        ["*"],
+        {"10.0.0.0/8": 1},
+    ],
+    "max_size": [-1, True, False, 1.0, "1", NAN],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "value"),
+    [(name, raw, value) for name, rows in USABLE.items() for raw, value in rows],
+    ids=lambda given: ascii(given)[:30],
+)
+def test_what_can_be_used_is_made_ready(name: str, raw: object, value: object) -> None:
+    assert parse_option(name, raw) == value
+    assert type(parse_option(name, raw)) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "raw"),
+    [(name, raw) for name, rows in UNUSABLE.items() for raw in rows],
+    ids=lambda given: ascii(given)[:30],
+)
+def test_what_cannot_be_used_is_refused_with_a_reason(name: str, raw: object) -> None:
+    with pytest.raises(ValueError, match=r"\w+ \w+"):
+        parse_option(name, raw)
+
+
+@pytest.mark.parametrize(
+    ("raw", "public", "private"),
+    [
+        (True, ["a", "public/a"], []),
+        (False, [], ["a", "public/a"]),
+        (public_by_name, ["public/a"], ["a"]),
+        (f"{__name__}.public_by_name", ["public/a"], ["a"]),
+    ],
+)
+def test_new_files_are_public_by_a_flag_or_by_their_names(
+    raw: Any, public: list[str], private: list[str]
+) -> None:
+    is_public = parse_option("default_public", raw)
+    assert [name for name in (*public, *private) if is_public(name)] == public
+
+
+@pytest.mark.parametrize("rate", ["600/m", "5/10s", "0/d", "1/", "1/30", "1/h", "100/5m"])
+def test_a_rate_is_what_django_ratelimit_calls_one(rate: str) -> None:
+    assert parse_option("rate_limits", {"plain": rate})["plain"] == rate
+    count, seconds = _split_rate(rate)
+    assert count == int(rate.partition("/")[0])
+    assert seconds > 0
+
+
+@pytest.mark.parametrize(
+    "extension", ["html", "htm", "svg", "xml", "xsl", "rdf", "wsdl", "js", "mjs"]
+)
+def test_no_type_of_ours_that_carries_script_can_be_shown(extension: str) -> None:
+    with pytest.raises(ValueError, match="which can carry script"):
+        parse_option("inline_types", [content_type_of(f"a.{extension}")])
+
+
+def test_the_defaults_are_as_they_are_documented() -> None:
+    defaults = {name: default_of(name) for name in OPTION_NAMES}
+    assert defaults.pop("default_public")("anything") is False
+    inline = defaults.pop("inline_types")
+    assert inline == parse_option("inline_types", list(inline))
+    assert defaults == {
+        "namespace": "",
+        "base_url": None,
+        "using": None,
+        "allow_overwrite": False,
+        "expires_in": 3600,
+        "max_expires_in": 7 * 24 * 3600,
+        "url_window": 300,
+        "signing_keys": (),
+        "auth_hooks": (),
+        "rate_limits": RATES,
+        "rate_limit_key": "ip",
+        "rate_limit_fail_open": False,
+        "public_max_age": 300,
+        "private_max_age": 300,
+        "chunk_size": 261120,
+        "trusted_proxies": (),
+        "max_size": None,
+    }
+
+
+def test_every_option_can_be_written_and_read() -> None:
+    assert tuple(Options.__annotations__) == OPTION_NAMES
+    assert {field.name for field in dataclasses.fields(StorageOptions)} == set(OPTION_NAMES)
+    assert UNUSABLE.keys() == set(OPTION_NAMES) == USABLE.keys() | {"default_public"}
+
+
+def test_keys_are_not_shown() -> None:
+    assert LONG_KEY not in repr(StorageOptions(signing_keys=(LONG_KEY.encode(),)))

@@ -1,0 +1,158 @@
+"""After a look at its tokens, a request has none."""
+
+from typing import Any
+
+import pytest
+from django.core.handlers.asgi import ASGIRequest
+from django.test import AsyncRequestFactory, RequestFactory
+from pytest_django import Settings
+
+from secure_dbstorage.redaction import take_tokens
+
+
+def request_of(query: str, **meta: str) -> Any:
+    """Return a WSGI request with this query string."""
+    return RequestFactory().get("/files/a.txt", QUERY_STRING=query, **meta)
+
+
+@pytest.mark.parametrize(
+    ("query", "tokens", "left"),
+    [
+        ("", [], ""),
+        ("token=T", ["T"], ""),
+        ("token=", [""], ""),
+        ("token", [""], ""),
+        ("token=T&token=U", ["T", "U"], ""),
+        ("token=T&token=T", ["T", "T"], ""),
+        ("utm_source=mail&token=T&x=1", ["T"], "utm_source=mail&x=1"),
+        ("%74oken=T", ["T"], ""),
+        ("t%6Fken=T&a", ["T"], "a"),
+        ("token=%54", ["T"], ""),
+        ("token=a+b", ["a b"], ""),
+        ("token=%ff", ["\ufffd"], ""),
+        ("a=%41+&b;c&&token=T&d=é", ["T"], "a=%41+&b;c&&d=é"),
+        ("token[]=T", [], "token[]=T"),
+        ("Token=T", [], "Token=T"),
+        ("xtoken=T&tokens=T", [], "xtoken=T&tokens=T"),
+        ("a=token=T", [], "a=token=T"),
+        ("a=1;token=T", [], "a=1;token=T"),
+        ("&&", [], "&&"),
+        ("token=T&&", ["T"], "&"),
+        ("=token", [], "=token"),
+    ],
+)
+def test_tokens_are_taken_and_the_rest_is_left_as_it_was(
+    query: str, tokens: list[str], left: str
+) -> None:
+    request = request_of(query)
+    assert take_tokens(request) == tokens
+    assert request.META["QUERY_STRING"] == left
+
+
+def test_a_token_is_gone_from_what_django_shows_of_a_request() -> None:
+    request = request_of("a=1&token=SECRET&b=2")
+    assert request.GET["token"] == "SECRET"
+    assert take_tokens(request) == ["SECRET"]
+    assert request.GET.dict() == {"a": "1", "b": "2"}
+    assert request.get_full_path() == "/files/a.txt?a=1&b=2"
+    assert request.build_absolute_uri() == "http://testserver/files/a.txt?a=1&b=2"
+    assert "SECRET" not in repr(request)
+    assert "SECRET" not in repr(request.META)
+
+
+def test_without_a_token_nothing_is_touched() -> None:
+    target = "/files/a.txt?a=token"
+    request = request_of("a=token", RAW_URI=target)
+    query_data = request.GET
+    before = dict(request.META)
+    assert take_tokens(request) == []
+    assert before == request.META
+    assert request.GET is query_data
+
+
+@pytest.mark.parametrize("name", ["RAW_URI", "REQUEST_URI", "UNENCODED_URL"])
+@pytest.mark.parametrize(
+    ("query", "left"), [("token=SECRET", "/files/a.txt"), ("a=1&token=SECRET", "/files/a.txt?a=1")]
+)
+def test_a_token_is_gone_from_the_servers_copy(name: str, query: str, left: str) -> None:
+    request = request_of(query, **{name: f"/files/a.txt?{query}"})
+    take_tokens(request)
+    assert request.META[name] == left
+
+
+def test_a_copy_that_the_server_does_not_make_is_not_made_here() -> None:
+    request = request_of("token=SECRET")
+    take_tokens(request)
+    assert not {"RAW_URI", "REQUEST_URI", "UNENCODED_URL"} & request.META.keys()
+
+
+@pytest.mark.parametrize(
+    ("referer", "left"),
+    [
+        ("http://testserver/files/a.pdf?token=SECRET", "http://testserver/files/a.pdf"),
+        ("http://testserver/a?b=1&token=SECRET&c", "http://testserver/a?b=1&c"),
+        ("https://testserver/a?token=SECRET#page=2", "https://testserver/a"),
+        ("http://testserver/token", "http://testserver/token"),
+        ("http://testserver/a?b=1", "http://testserver/a?b=1"),
+        ("http://other/a?token=THEIRS", "http://other/a?token=THEIRS"),
+        ("http://[broken/?token=x", "http://[broken/?token=x"),
+        ("", ""),
+    ],
+)
+def test_a_token_is_gone_from_a_referer_of_our_own_host(referer: str, left: str) -> None:
+    request = request_of("", HTTP_REFERER=referer, HTTP_HOST="testserver")
+    assert take_tokens(request) == []
+    assert request.META["HTTP_REFERER"] == left
+
+
+def test_the_host_that_a_trusted_proxy_forwards_is_our_own(settings: Settings) -> None:
+    settings.USE_X_FORWARDED_HOST = True
+    settings.ALLOWED_HOSTS = ["files.example.com"]
+    referer = "https://files.example.com/a?token=SECRET"
+    request = request_of("", HTTP_REFERER=referer, HTTP_X_FORWARDED_HOST="files.example.com")
+    take_tokens(request)
+    assert request.META["HTTP_REFERER"] == "https://files.example.com/a"
+
+
+def test_a_host_that_is_not_allowed_is_not_our_own(settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["files.example.com"]
+    referer = "http://testserver/a?token=THEIRS"
+    request = request_of("token=T", HTTP_REFERER=referer, HTTP_HOST="testserver")
+    assert take_tokens(request) == ["T"]
+    assert request.META["HTTP_REFERER"] == referer
+
+
+def test_the_token_of_a_referer_is_none_of_the_request() -> None:
+    referer = "http://testserver/b?token=OTHER"
+    request = request_of("token=T", HTTP_REFERER=referer, HTTP_HOST="testserver")
+    assert take_tokens(request) == ["T"]
+
+
+class TestASGI:
+    """The scope of an ASGI server, from which its access log is written."""
+
+    @staticmethod
+    def request_of(query: str, **headers: str) -> ASGIRequest:
+        """Return an ASGI request with this query string."""
+        return AsyncRequestFactory().get(f"/files/a.txt?{query}", headers=headers)
+
+    def test_a_token_is_gone_from_the_scope(self) -> None:
+        request = self.request_of("a=1&token=SECRET")
+        assert request.GET["token"] == "SECRET"
+        assert take_tokens(request) == ["SECRET"]
+        assert request.scope["query_string"] == b"a=1"
+        assert request.GET.dict() == {"a": "1"}
+        assert "SECRET" not in repr((request.scope, request.META, request.get_full_path()))
+
+    def test_a_token_is_gone_from_the_scopes_referer(self) -> None:
+        request = self.request_of("", referer="http://testserver/b?token=SECRET", accept="*/*")
+        take_tokens(request)
+        assert (b"referer", b"http://testserver/b") in request.scope["headers"]
+        assert (b"accept", b"*/*") in request.scope["headers"]
+        assert "SECRET" not in repr((request.scope, request.META, request.headers))
+
+    def test_a_scope_without_a_token_is_not_touched(self) -> None:
+        request = self.request_of("a=1")
+        before = request.scope["query_string"]
+        take_tokens(request)
+        assert request.scope["query_string"] is before

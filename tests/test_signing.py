@@ -1,0 +1,344 @@
+"""Tokens say what a link allows, and nobody else can make or change one."""
+
+import base64
+import hashlib
+import hmac
+import string
+from dataclasses import replace
+
+import pytest
+from django.views.debug import SafeExceptionReporterFilter
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from secure_dbstorage import signing
+from secure_dbstorage.exceptions import BadToken, ExpiredToken
+from secure_dbstorage.signing import CLOCK_SKEW, Grant, LinkSigner
+
+KEY = b"a secret key of 32 bytes or more"
+OTHER_KEY = b"another secret key of >= 32 bytes"
+
+#: 2026-07-28 12:00:00 UTC.
+NOW = 1785240000
+EPOCH = 1785225600123456
+HOUR, WEEK = 3600, 604800
+
+NAME = "2026/july.pdf"
+GRANT = Grant(links_from=EPOCH, issued=NOW, lifetime=HOUR)
+SIGNER = LinkSigner([KEY], namespace="invoices")
+TOKEN = SIGNER.sign(NAME, GRANT)
+
+#: One with every part that a token can have.
+FULL_GRANT = replace(GRANT, attachment=True, filename="a.pdf")
+FULL_TOKEN = SIGNER.sign(NAME, FULL_GRANT)
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+GRANTS = st.builds(
+    Grant,
+    links_from=st.integers(0, 2**61),
+    issued=st.integers(0, 2**41),
+    lifetime=st.integers(1, 2**31 - 1),
+    attachment=st.booleans(),
+    filename=st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=255),
+)
+
+
+def read(token: str, name: str = NAME, *, signer: LinkSigner = SIGNER, now: float = NOW) -> Grant:
+    return signer.unsign(name, token, max_lifetime=WEEK, now=now)
+
+
+def without_id(grant: Grant) -> Grant:
+    return replace(grant, link_id="")
+
+
+def assert_refused(token: str, name: str = NAME, **arguments: LinkSigner) -> None:
+    with pytest.raises(BadToken) as caught:
+        read(token, name, **arguments)
+    assert not isinstance(caught.value, ExpiredToken)
+
+
+class TestExample:
+    """The worked example in the module's docstring."""
+
+    def test_it_is_a_real_token(self) -> None:
+        assert signing.__doc__ is not None
+        token, picture = signing.__doc__.split("::\n\n    ")[1].split("\n", 1)
+        assert token == FULL_TOKEN
+        assert without_id(read(token)) == FULL_GRANT
+        for words in (f"``{NAME}``", "``invoices``", "``a.pdf``", f"``{KEY.decode()}``"):
+            assert words in picture
+
+    def test_each_line_points_at_the_part_that_it_explains(self) -> None:
+        assert signing.__doc__ is not None
+        token, *lines = signing.__doc__.split("::\n\n    ")[1].split("\n\n")[0].split("\n    ")
+        parts = {line.split("└ ")[1].split(":")[0]: token[line.index("└") :] for line in lines}
+        assert {words: part.split(".")[0] for words, part in parts.items()} == {
+            "signature": FULL_TOKEN.split(".")[5],
+            "rarer claims": FULL_TOKEN.split(".")[4],
+            "the file's link epoch in microseconds": FULL_TOKEN.split(".")[3],
+            "lifetime in seconds": FULL_TOKEN.split(".")[2],
+            "issue time in seconds since 1970": FULL_TOKEN.split(".")[1],
+            "flags": "a",
+            "key id, two characters": FULL_TOKEN[1:4],
+            "version": FULL_TOKEN[:4],
+        }
+
+    def test_it_can_be_made_with_nothing_but_hmac(self) -> None:
+        claims, _, signature = FULL_TOKEN.rpartition(".")
+        parts = [part.encode() for part in ("invoices", NAME, claims)]
+        message = b"".join(b"%d:%b" % (len(part), part) for part in parts)
+        derived = hmac.digest(KEY, b"secure_dbstorage.v1.get", hashlib.sha256)
+        digest = hmac.digest(derived, message, hashlib.sha256)
+        assert signature == base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        _, issued, lifetime, epoch, rare = claims.split(".")
+        assert [int(number, 36) for number in (issued, lifetime, epoch)] == [NOW, HOUR, EPOCH]
+        assert base64.urlsafe_b64decode(rare + "==") == b'{"f":"a.pdf"}'
+
+
+class TestRoundTrip:
+    """What is signed comes back."""
+
+    @given(NAMES, NAMES, GRANTS)
+    @example("", "", replace(GRANT, filename=""))
+    @example("ns", "é/\0", replace(GRANT, filename='"\\\U0010ffff'))
+    @example("ns", "a", replace(GRANT, filename="\U0010ffff" * 255))
+    @example("ns", "a", replace(GRANT, filename='"' * 255))
+    def test_a_grant_comes_back_as_it_was(self, namespace: str, name: str, grant: Grant) -> None:
+        signer = LinkSigner([KEY], namespace=namespace)
+        token = signer.sign(name, grant)
+        read_back = signer.unsign(name, token, max_lifetime=2**31, now=grant.issued)
+        assert without_id(read_back) == grant
+
+    def test_the_same_grant_makes_the_same_token(self) -> None:
+        assert LinkSigner([KEY], namespace="invoices").sign(NAME, GRANT) == TOKEN
+
+    def test_a_link_has_a_short_name_of_its_own(self) -> None:
+        link_id = read(TOKEN).link_id
+        assert TOKEN.rpartition(".")[2].startswith(link_id)
+        assert len(link_id) == 8
+        assert read(SIGNER.sign("other", GRANT), "other").link_id != link_id
+
+    def test_the_path_under_which_a_link_came_is_kept_and_not_shown(self) -> None:
+        grant = read(TOKEN).at(f"/files/{NAME}?token={TOKEN}")
+        assert grant.return_path == f"/files/{NAME}?token={TOKEN}"
+        assert grant.expires == NOW + HOUR
+        assert TOKEN not in repr(grant)
+
+    @given(NAMES, st.integers(0, 2**41), st.integers(1, 2**31 - 1), st.integers(0, 36**10 - 1))
+    def test_a_plain_links_token_is_short_and_ends_in_a_letter_or_digit(
+        self, name: str, issued: int, lifetime: int, links_from: int
+    ) -> None:
+        grant = Grant(links_from=links_from, issued=issued, lifetime=lifetime)
+        token = SIGNER.sign(name, grant)
+        assert len(token) <= 76
+        assert token[-1] in string.ascii_letters + string.digits
+
+    def test_a_token_needs_no_quoting_in_a_url(self) -> None:
+        assert set(FULL_TOKEN) <= set(string.ascii_letters + string.digits + "._-")
+
+
+class TestForgery:
+    """What is not ours, or not for this file, is refused."""
+
+    @pytest.mark.parametrize("token", [TOKEN, FULL_TOKEN], ids=["plain", "full"])
+    def test_any_change_of_one_character_is_refused(self, token: str) -> None:
+        others = string.ascii_letters + string.digits + ".-_=+/%é\0\n"
+        for place, character in enumerate(token):
+            for other in others.replace(character, ""):
+                assert_refused(token[:place] + other + token[place + 1 :])
+            assert_refused(token[:place] + token[place + 1 :])
+
+    @given(st.integers(0, len(FULL_TOKEN)), st.characters())
+    def test_any_character_put_in_is_refused(self, place: int, character: str) -> None:
+        assert_refused(FULL_TOKEN[:place] + character + FULL_TOKEN[place:])
+
+    def test_only_one_spelling_of_a_signature_is_right(self) -> None:
+        digest = TOKEN.rpartition(".")[2]
+        alphabet = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+        last = alphabet.index(digest[-1])
+        others = [digest[:-1] + alphabet[last + more] for more in (1, 2, 3)]
+        meant = base64.urlsafe_b64decode(f"{digest}=")
+        assert all(base64.urlsafe_b64decode(f"{other}=") == meant for other in others)
+        for other in (*others, f"{digest}="):
+            assert_refused(f"{TOKEN.rpartition('.')[0]}.{other}")
+
+    @pytest.mark.parametrize(
+        "token",
+        [
+            "",
+            " ",
+            ".",
+            "token",
+            f" {TOKEN}",
+            f"{TOKEN} ",
+            f"{TOKEN}\n",
+            f"{TOKEN}.",
+            f"{TOKEN}.{TOKEN}",
+            f"{TOKEN}&token={TOKEN}",
+            TOKEN.upper(),
+            TOKEN.replace(".", ".0", 1),
+            TOKEN.replace(".", ".+", 1),
+            TOKEN.replace(".", ".-", 1),
+            TOKEN.replace(".", "..", 1),
+            TOKEN.replace("1", "\uff11", 1),
+            TOKEN.replace("1", "\u0661", 1),
+            TOKEN.replace("1", "2", 1),
+            TOKEN.rpartition(".")[0],
+            TOKEN.rpartition(".")[0] + ".",
+            f"{TOKEN.rpartition('.')[0]}.{'é' * 43}",
+            f"{TOKEN.rpartition('.')[0]}.{'A' * 43}",
+            "1aa.0.0.0." + "A" * 43,
+            "A" * 2**20,
+            "1aa." + "0" * 2**20,
+            TOKEN * 2**14,
+        ],
+        ids=lambda token: f"{token[:20]}-{len(token)}",
+    )
+    def test_what_is_no_token_of_ours_is_refused(self, token: str) -> None:
+        assert_refused(token)
+
+    @pytest.mark.parametrize(
+        "name",
+        ["", "2026/july.pd", "2026/july.pdf ", "2026/July.pdf", "2026//july.pdf", "july.pdf"],
+    )
+    def test_a_token_is_for_one_name(self, name: str) -> None:
+        assert_refused(TOKEN, name)
+
+    @pytest.mark.parametrize("namespace", ["", "invoice", "Invoices", "invoices/2026"])
+    def test_a_token_is_for_one_namespace(self, namespace: str) -> None:
+        assert_refused(TOKEN, signer=LinkSigner([KEY], namespace=namespace))
+
+    @given(
+        st.tuples(NAMES, NAMES, NAMES),
+        st.tuples(NAMES, NAMES, NAMES),
+    )
+    @example(("a", "bc", "d"), ("ab", "c", "d"))
+    @example(("", "a", ""), ("a", "", ""))
+    @example(("", "1:a", ""), ("1:a", "", ""))
+    @example(("1:", "a", "x"), ("", "1:a", "x"))
+    @example(("é", "a", "x"), ("e\u0301", "a", "x"))
+    def test_no_two_of_namespace_name_and_claims_share_a_signed_message(
+        self, one: tuple[str, str, str], other: tuple[str, str, str]
+    ) -> None:
+        assume(one != other)
+
+        def message(namespace: str, name: str, claims: str) -> bytes:
+            return LinkSigner([KEY], namespace=namespace)._message(name, claims)
+
+        assert message(*one) != message(*other)
+
+    @given(st.tuples(NAMES, NAMES, NAMES))
+    def test_a_signed_message_can_be_read_in_one_way(self, parts: tuple[str, str, str]) -> None:
+        namespace, name, claims = parts
+        rest = LinkSigner([KEY], namespace=namespace)._message(name, claims)
+        read_back = []
+        while rest:
+            length, _, rest = rest.partition(b":")
+            read_back.append(rest[: int(length)].decode())
+            rest = rest[int(length) :]
+        assert tuple(read_back) == parts
+
+    def test_a_signature_made_for_another_purpose_is_none(self) -> None:
+        claims = TOKEN.rpartition(".")[0]
+        message = SIGNER._message(NAME, claims)
+        for salt in (b"secure_dbstorage.v1.key_id", b"secure_dbstorage.v2.get", b""):
+            derived = hmac.digest(KEY, salt, hashlib.sha256)
+            for key in (derived, KEY):
+                digest = hmac.digest(key, message, hashlib.sha256)
+                assert_refused(f"{claims}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}")
+
+
+class TestKeys:
+    """The first key signs, each one verifies."""
+
+    def test_an_older_key_still_opens(self) -> None:
+        rotated = LinkSigner([OTHER_KEY, KEY], namespace="invoices")
+        assert without_id(read(TOKEN, signer=rotated)) == GRANT
+
+    def test_the_newest_key_signs(self) -> None:
+        rotated = LinkSigner([OTHER_KEY, KEY], namespace="invoices")
+        token = rotated.sign(NAME, GRANT)
+        assert token == LinkSigner([OTHER_KEY], namespace="invoices").sign(NAME, GRANT)
+        assert_refused(token)
+
+    def test_a_key_that_is_gone_opens_nothing(self) -> None:
+        assert_refused(TOKEN, signer=LinkSigner([OTHER_KEY], namespace="invoices"))
+
+    def test_two_keys_with_one_id_are_both_asked(self) -> None:
+        seen: dict[str, bytes] = {}
+        for number in range(10_000):
+            key = b"%032d" % number
+            key_id = LinkSigner([key], namespace="").sign("a", GRANT)[1:3]
+            if key_id in seen:
+                break
+            seen[key_id] = key
+        pair = [key, seen[key_id]]
+        assert pair[0] != pair[1]
+        for made_with in pair:
+            token = LinkSigner([made_with], namespace="").sign("a", GRANT)
+            assert without_id(read(token, "a", signer=LinkSigner(pair, namespace=""))) == GRANT
+
+    def test_the_id_of_a_key_is_two_characters_that_do_not_tell_it(self) -> None:
+        signers = [LinkSigner([key], namespace="") for key in (KEY, OTHER_KEY)]
+        one, other = (signer.sign(NAME, GRANT)[1:3] for signer in signers)
+        assert one != other
+        assert set(one + other) <= set(string.digits + string.ascii_lowercase)
+
+    def test_no_key_is_shown(self) -> None:
+        signer = LinkSigner([KEY], namespace="")
+        assert KEY.decode() not in repr(vars(signer))
+
+
+class TestTimes:
+    """A link works from its issue to its end."""
+
+    @pytest.mark.parametrize("later", [0, 1, HOUR - 1, HOUR - 0.001])
+    def test_it_works_until_its_end(self, later: float) -> None:
+        assert read(TOKEN, now=NOW + later).expires == NOW + HOUR
+
+    @pytest.mark.parametrize("later", [HOUR, HOUR + 0.001, HOUR + 1, 10 * WEEK])
+    def test_it_has_expired_at_its_end(self, later: float) -> None:
+        with pytest.raises(ExpiredToken):
+            read(TOKEN, now=NOW + later)
+
+    def test_expiry_is_told_only_to_who_holds_an_authentic_one(self) -> None:
+        late = NOW + 2 * HOUR
+        with pytest.raises(BadToken) as caught:
+            read(f"{TOKEN[:-1]}{'A' if TOKEN[-1] != 'A' else 'E'}", now=late)
+        assert caught.type is BadToken
+        with pytest.raises(BadToken) as caught:
+            read(TOKEN, "other", now=late)
+        assert caught.type is BadToken
+
+    def test_a_clock_may_be_behind_by_a_minute(self) -> None:
+        assert read(TOKEN, now=NOW - CLOCK_SKEW)
+        with pytest.raises(BadToken) as caught:
+            read(TOKEN, now=NOW - CLOCK_SKEW - 1)
+        assert caught.type is BadToken
+
+    def test_a_lower_cap_shortens_links_that_are_out(self) -> None:
+        assert SIGNER.unsign(NAME, TOKEN, max_lifetime=60, now=NOW + 59).lifetime == 60
+        with pytest.raises(ExpiredToken):
+            SIGNER.unsign(NAME, TOKEN, max_lifetime=60, now=NOW + 60)
+
+    def test_a_higher_cap_lengthens_none(self) -> None:
+        assert SIGNER.unsign(NAME, TOKEN, max_lifetime=10 * WEEK, now=NOW).lifetime == HOUR
+
+    def test_the_clock_is_asked_where_no_time_is_given(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("time.time", lambda: NOW + HOUR - 1)
+        assert SIGNER.unsign(NAME, TOKEN, max_lifetime=WEEK)
+        monkeypatch.setattr("time.time", lambda: NOW + HOUR)
+        with pytest.raises(ExpiredToken):
+            SIGNER.unsign(NAME, TOKEN, max_lifetime=WEEK)
+
+
+def test_error_reports_do_not_show_tokens() -> None:
+    with pytest.raises(BadToken) as caught:
+        read("a-secret-token")
+    frame = caught.traceback[-1].frame.raw
+    assert frame.f_code.co_name == "unsign"
+    shown = SafeExceptionReporterFilter().get_traceback_frame_variables(None, frame)
+    assert "token" in dict(shown)
+    assert "a-secret-token" not in repr(shown)

@@ -1,0 +1,920 @@
+"""What a storage does with names, content and times; Django's own storages are held to it too."""
+
+import hashlib
+import io
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, InMemoryStorage, Storage
+from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile
+from django.db import connections, transaction
+from django.db.models.fields.files import FieldFile, FileField
+from django.db.models.signals import post_delete
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from pytest_django import Settings
+
+from secure_dbstorage import dialects
+from secure_dbstorage.exceptions import FileTooLarge
+from secure_dbstorage.models import StoredFile
+from secure_dbstorage.storage import DatabaseStorage
+
+#: Three rows and a piece of one, at the smallest chunk size.
+CHUNK_SIZE = 4096
+LARGE = bytes(range(256)) * 52
+
+STRANGE_NAMES = [
+    "ünï cödé.txt",
+    "a b.txt",
+    "%41.txt",
+    "x#y?z;q.txt",
+    "\"quoted\" 'twice' & +.txt",
+    "100%_done.txt",
+    " leading and trailing ",
+    "日本語/ファイル.txt",
+    "…/dots",
+    ".hidden",
+    "no_extension",
+]
+
+SPELLINGS = [
+    ("a\\b.txt", "a/b.txt"),
+    ("./c.txt", "c.txt"),
+    ("a/./d.txt", "a/d.txt"),
+    ("a//e.txt", "a/e.txt"),
+]
+
+DANGEROUS_NAMES = [
+    *("../x", "a/../x", "..\\x", "..", "/abs", "//host/x", "\\abs"),
+    *("a\0b", "a\nb", "a\x7fb", "a\x85b", "\ud800"),
+]
+
+LOOK_UPS = ["open", "delete", "exists", "listdir", "size", "get_modified_time"]
+METHODS = [*LOOK_UPS, "save", "stat", "is_public", "set_public", "rename", "get_created_time"]
+
+
+class Unseekable(io.RawIOBase):
+    """A stream that can be read once, like a request's body."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = io.BytesIO(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._data.readinto(buffer)
+
+
+class Failing(io.BytesIO):
+    """A stream that breaks after its first half."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.tell() >= len(self.getbuffer()) // 2:
+            raise ConnectionResetError("The client went away")
+        return super().read(CHUNK_SIZE + 1)
+
+
+def read(storage: Storage, name: str, mode: str = "rb") -> Any:
+    with storage.open(name, mode) as file:
+        return file.read()
+
+
+class StorageContract:
+    """What every storage does. A subclass has the fixture ``storage``, empty at first.
+
+    A test that an implementation does not pass is None there, with the reason.
+    """
+
+    # Names
+
+    @pytest.mark.parametrize("name", ["a.txt", "one/two/three/b.txt", *STRANGE_NAMES])
+    def test_a_saved_file_is_found_under_its_name(self, storage: Storage, name: str) -> None:
+        assert storage.save(name, ContentFile(b"content")) == name
+        assert storage.exists(name)
+        assert read(storage, name) == b"content"
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("A.txt", "a.txt"),
+            ("\u00e9.txt", "e\u0301.txt"),
+            ("a", "a "),
+            ("ß", "ss"),
+            ("i", "\u0131"),
+        ],
+        ids=["case", "normalization", "trailing space", "sharp s", "dotless i"],
+    )
+    def test_names_that_look_alike_are_two_files(
+        self, storage: Storage, one: str, other: str
+    ) -> None:
+        storage.save(one, ContentFile(b"one"))
+        assert not storage.exists(other)
+        assert storage.save(other, ContentFile(b"other")) == other
+        assert (read(storage, one), read(storage, other)) == (b"one", b"other")
+        storage.delete(one)
+        assert storage.exists(other)
+
+    @pytest.mark.parametrize(("spelled", "name"), SPELLINGS)
+    def test_a_name_is_normalised_on_save(self, storage: Storage, spelled: str, name: str) -> None:
+        assert storage.save(spelled, ContentFile(b"content")) == name
+        assert read(storage, name) == b"content"
+
+    @pytest.mark.parametrize(("spelled", "name"), SPELLINGS[1:])
+    def test_a_name_is_normalised_on_every_look_up(
+        self, storage: Storage, spelled: str, name: str
+    ) -> None:
+        storage.save(name, ContentFile(b"content"))
+        assert storage.exists(spelled)
+        assert storage.size(spelled) == 7
+        assert read(storage, spelled) == b"content"
+
+    @pytest.mark.parametrize(
+        "name",
+        ["../x", "a/../x", "..\\x", "..", "/abs", "//host/x", "", ".", "dir/", "a/.", "a/.."],
+    )
+    def test_no_file_is_saved_under_a_name_that_is_none(self, storage: Storage, name: str) -> None:
+        with pytest.raises(SuspiciousFileOperation):
+            storage.save(name, ContentFile(b"content"))
+        assert storage.listdir("") == ([], [])
+
+    @pytest.mark.parametrize("method", LOOK_UPS)
+    @pytest.mark.parametrize("name", ["../x", "a/../../x", "..", "/abs", "//host/x"])
+    def test_no_look_up_leaves_the_storage(self, storage: Storage, method: str, name: str) -> None:
+        with pytest.raises(SuspiciousFileOperation):
+            getattr(storage, method)(name)
+
+    @pytest.mark.parametrize("name", ["", ".", "./"])
+    def test_the_root_is_a_directory_that_is_always_there(
+        self, storage: Storage, name: str
+    ) -> None:
+        assert storage.exists(name)
+        assert storage.listdir(name) == ([], [])
+        with pytest.raises(IsADirectoryError):
+            storage.open(name)
+
+    def test_deleting_no_name_is_an_error(self, storage: Storage) -> None:
+        with pytest.raises(ValueError, match="delete"):
+            storage.delete("")
+
+    @pytest.mark.parametrize("name", ["dir", "dir/", "dir/sub"])
+    def test_a_directory_is_there_and_is_no_file(self, storage: Storage, name: str) -> None:
+        storage.save("dir/sub/a.txt", ContentFile(b"content"))
+        assert storage.exists(name)
+        for mode in ("rb", "wb", "ab", "rb+"):
+            with pytest.raises(IsADirectoryError):
+                storage.open(name, mode)
+
+    def test_a_directory_with_files_is_not_deleted(self, storage: Storage) -> None:
+        storage.save("dir/a.txt", ContentFile(b"content"))
+        with pytest.raises(OSError, match="not empty"):
+            storage.delete("dir")
+        assert storage.exists("dir/a.txt")
+
+    def test_paths_are_names(self, storage: Storage) -> None:
+        path = PurePosixPath("dir") / "a.txt"
+        assert storage.save(path, ContentFile(b"content")) == "dir/a.txt"
+        assert read(storage, path) == b"content"
+        assert storage.exists(path)
+        assert storage.size(path) == 7
+        assert storage.listdir(path.parent) == ([], ["a.txt"])
+        storage.delete(path)
+        assert not storage.exists(path)
+
+    def test_a_taken_name_gets_an_addition_before_its_extension(self, storage: Storage) -> None:
+        assert storage.save("dir/a.tar.gz", ContentFile(b"one")) == "dir/a.tar.gz"
+        name = storage.save("dir/a.tar.gz", ContentFile(b"two"))
+        assert re.fullmatch(r"dir/a_[A-Za-z0-9]{7}\.tar\.gz", name)
+        assert (read(storage, "dir/a.tar.gz"), read(storage, name)) == (b"one", b"two")
+
+    def test_the_name_of_a_directory_is_taken(self, storage: Storage) -> None:
+        storage.save("dir/a.txt", ContentFile(b"one"))
+        name = storage.save("dir", ContentFile(b"two"))
+        assert re.fullmatch(r"dir_[A-Za-z0-9]{7}", name)
+
+    def test_a_name_over_max_length_is_shortened_before_its_extension(
+        self, storage: Storage
+    ) -> None:
+        name = storage.save(f"{'n' * 26}.txt", ContentFile(b"content"), max_length=20)
+        assert re.fullmatch(r"n{8}_[A-Za-z0-9]{7}\.txt", name)
+
+    def test_a_taken_name_stays_within_max_length(self, storage: Storage) -> None:
+        storage.save(f"{'n' * 16}.txt", ContentFile(b"one"), max_length=20)
+        name = storage.save(f"{'n' * 16}.txt", ContentFile(b"two"), max_length=20)
+        assert re.fullmatch(r"n{8}_[A-Za-z0-9]{7}\.txt", name)
+
+    def test_a_name_that_cannot_be_shortened_is_refused(self, storage: Storage) -> None:
+        with pytest.raises(SuspiciousFileOperation, match="max_length"):
+            storage.save("directory_of_this_length/a.txt", ContentFile(b""), max_length=20)
+
+    def test_the_name_of_the_content_is_used_without_another(self, storage: Storage) -> None:
+        assert storage.save(None, ContentFile(b"content", name="own.txt")) == "own.txt"
+
+    # Saving
+
+    @pytest.mark.parametrize("data", [b"", b"x", LARGE], ids=len)
+    def test_what_is_saved_is_read(self, storage: Storage, data: bytes) -> None:
+        name = storage.save("a.bin", ContentFile(data))
+        assert storage.size(name) == len(data)
+        assert read(storage, name) == data
+
+    def test_a_partly_read_content_is_saved_whole_and_left_open(self, storage: Storage) -> None:
+        content = SimpleUploadedFile("a.txt", LARGE)
+        content.read(10)
+        storage.save("a.txt", content)
+        assert read(storage, "a.txt") == LARGE
+        assert not content.closed
+
+    def test_a_content_at_its_end_is_saved_whole(self, storage: Storage) -> None:
+        content = io.BytesIO()
+        content.write(LARGE)
+        storage.save("a.txt", content)
+        assert read(storage, "a.txt") == LARGE
+        assert not content.closed
+
+    @pytest.mark.parametrize("content", [ContentFile("grün\n"), io.StringIO("grün\n")])
+    def test_text_is_saved_as_utf_8(self, storage: Storage, content: Any) -> None:
+        name = storage.save("a.txt", content)
+        assert read(storage, name) == "grün\n".encode()
+
+    def test_an_uploads_temporary_file_is_saved_and_gone(self, storage: Storage) -> None:
+        with TemporaryUploadedFile("a.bin", "text/plain", len(LARGE), None) as content:
+            content.write(LARGE)
+            content.flush()
+            storage.save("a.bin", content)
+            assert not os.path.exists(content.temporary_file_path())  # noqa: PTH110
+        assert read(storage, "a.bin") == LARGE
+
+    def test_a_stream_that_cannot_seek_is_saved(self, storage: Storage) -> None:
+        storage.save("a.bin", Unseekable(LARGE))
+        assert read(storage, "a.bin") == LARGE
+
+    def test_a_pipe_is_saved(self, storage: Storage) -> None:
+        source, sink = os.pipe()
+        with os.fdopen(sink, "wb") as writer:
+            writer.write(LARGE)
+        with os.fdopen(source, "rb") as pipe:
+            storage.save("a.bin", pipe)
+        assert read(storage, "a.bin") == LARGE
+
+    def test_an_object_that_can_only_be_read_is_saved(self, storage: Storage) -> None:
+        class Response:
+            read = io.BytesIO(LARGE).read
+
+        storage.save("a.bin", Response())
+        assert read(storage, "a.bin") == LARGE
+
+    def test_a_file_of_the_storage_is_saved_under_another_name(self, storage: Storage) -> None:
+        storage.save("a.bin", ContentFile(LARGE))
+        with storage.open("a.bin") as content:
+            storage.save("b.bin", content)
+        assert read(storage, "b.bin") == LARGE
+
+    def test_a_field_file_that_is_not_open_is_saved(self, storage: Storage) -> None:
+        storage.save("a.bin", ContentFile(LARGE))
+        content = field_file(storage, "a.bin")
+        storage.save("b.bin", content)
+        content.close()
+        assert read(storage, "b.bin") == LARGE
+
+    def test_nothing_is_saved_below_a_file(self, storage: Storage) -> None:
+        storage.save("a", ContentFile(b"content"))
+        with pytest.raises(FileExistsError):
+            storage.save("a/b", ContentFile(b"content"))
+        assert storage.listdir("") == ([], ["a"])
+
+    # Reading and the rest
+
+    @pytest.mark.parametrize("method", ["open", "size", "get_created_time", "get_modified_time"])
+    @pytest.mark.parametrize("name", ["missing.txt", "no/such/directory.txt"])
+    def test_a_missing_file_is_not_found(self, storage: Storage, method: str, name: str) -> None:
+        with pytest.raises(FileNotFoundError):
+            getattr(storage, method)(name)
+
+    def test_a_deleted_file_is_gone_and_its_name_is_free(self, storage: Storage) -> None:
+        storage.save("a.txt", ContentFile(LARGE))
+        storage.delete("a.txt")
+        assert not storage.exists("a.txt")
+        assert storage.save("a.txt", ContentFile(b"new")) == "a.txt"
+        assert read(storage, "a.txt") == b"new"
+
+    @pytest.mark.parametrize("name", ["missing.txt", "no/such/directory.txt"])
+    def test_deleting_a_missing_file_is_no_error(self, storage: Storage, name: str) -> None:
+        storage.delete(name)
+
+    @pytest.mark.parametrize("path", ["", "."])
+    def test_the_root_lists_directories_and_files(self, storage: Storage, path: str) -> None:
+        for name in ("b.txt", "a.txt", "dir/c.txt", "dir/sub/d.txt", "dir-2/e.txt"):
+            storage.save(name, ContentFile(b""))
+        directories, files = storage.listdir(path)
+        assert sorted(directories) == ["dir", "dir-2"]
+        assert sorted(files) == ["a.txt", "b.txt"]
+
+    @pytest.mark.parametrize("path", ["dir", "dir/", "./dir"])
+    def test_a_directory_lists_only_what_is_right_below_it(
+        self, storage: Storage, path: str
+    ) -> None:
+        for name in ("dir/c.txt", "dir/sub/d.txt", "dir/sub/e.txt", "dir.txt", "dir0", "di/r"):
+            storage.save(name, ContentFile(b""))
+        assert storage.listdir(path) == (["sub"], ["c.txt"])
+
+    def test_listing_takes_percent_and_underscore_as_they_are(self, storage: Storage) -> None:
+        for name in ("a_b/1", "axb/2", "a%/3", "abc/4"):
+            storage.save(name, ContentFile(b""))
+        assert storage.listdir("a_b") == ([], ["1"])
+        assert storage.listdir("a%") == ([], ["3"])
+
+    def test_listing_a_missing_directory_is_not_found(self, storage: Storage) -> None:
+        with pytest.raises(FileNotFoundError):
+            storage.listdir("missing")
+
+    def test_listing_a_file_is_an_error(self, storage: Storage) -> None:
+        storage.save("a.txt", ContentFile(b""))
+        with pytest.raises(NotADirectoryError):
+            storage.listdir("a.txt")
+
+    @pytest.mark.parametrize("method", ["get_created_time", "get_modified_time"])
+    def test_times_are_aware_with_use_tz(
+        self, storage: Storage, settings: Settings, method: str
+    ) -> None:
+        settings.USE_TZ = True
+        settings.TIME_ZONE = "Asia/Tokyo"
+        storage.save("a.txt", ContentFile(b""))
+        time = getattr(storage, method)("a.txt")
+        assert timezone.is_aware(time)
+        assert abs(time - datetime.now(UTC)) < timedelta(seconds=5)
+
+    @pytest.mark.parametrize("method", ["get_created_time", "get_modified_time"])
+    def test_times_are_the_projects_local_ones_without_use_tz(
+        self, storage: Storage, settings: Settings, method: str
+    ) -> None:
+        settings.USE_TZ = False
+        settings.TIME_ZONE = "Asia/Tokyo"
+        storage.save("a.txt", ContentFile(b""))
+        # What a middleware activates for a visitor has no part in it.
+        with timezone.override("America/New_York"):
+            time = getattr(storage, method)("a.txt")
+        assert timezone.is_naive(time)
+        assert abs(time - datetime.now()) < timedelta(seconds=5)  # noqa: DTZ005
+
+
+class OverwritingContract:
+    """What a storage does that may overwrite. A subclass has the fixture ``overwriting``."""
+
+    def test_a_taken_name_gets_the_new_content(self, overwriting: Storage) -> None:
+        overwriting.save("a.txt", ContentFile(LARGE))
+        assert overwriting.save("a.txt", ContentFile(b"new")) == "a.txt"
+        assert read(overwriting, "a.txt") == b"new"
+        assert overwriting.listdir("") == ([], ["a.txt"])
+
+    def test_a_long_name_is_shortened(self, overwriting: Storage) -> None:
+        name = overwriting.save(f"{'n' * 26}.txt", ContentFile(b""), max_length=20)
+        assert name == f"{'n' * 16}.txt"
+
+    def test_a_directory_is_not_overwritten(self, overwriting: Storage) -> None:
+        overwriting.save("dir/a.txt", ContentFile(b"content"))
+        with pytest.raises(IsADirectoryError):
+            overwriting.save("dir", ContentFile(b"content"))
+
+
+class TestFileSystemStorage(StorageContract, OverwritingContract):
+    """Django's own, on disk."""
+
+    @pytest.fixture
+    def storage(self, tmp_path: Path) -> Storage:
+        return FileSystemStorage(tmp_path / "files", base_url="/files/")
+
+    @pytest.fixture
+    def overwriting(self, tmp_path: Path) -> Storage:
+        return FileSystemStorage(tmp_path / "files", base_url="/files/", allow_overwrite=True)
+
+    @pytest.fixture(autouse=True)
+    def _root(self, tmp_path: Path) -> None:
+        (tmp_path / "files").mkdir()
+
+
+class TestInMemoryStorage(StorageContract):
+    """Django's own, in memory: less strict than a file system."""
+
+    test_no_look_up_leaves_the_storage = None  # delete("..") looks for a file ".."
+    test_deleting_no_name_is_an_error = None  # deletes nothing
+    test_a_directory_with_files_is_not_deleted = None  # goes with its files
+    test_nothing_is_saved_below_a_file = None  # ValueError from the making of the message
+    test_listing_a_file_is_an_error = None  # FileExistsError
+
+    @pytest.fixture
+    def storage(self, tmp_path: Path) -> Storage:
+        return InMemoryStorage(location=tmp_path, base_url="/files/")
+
+
+class DatabaseStorageContract(StorageContract, OverwritingContract):
+    """What ours does besides, on every database and however the bytes travel."""
+
+    @pytest.fixture
+    def storage(self, database: str) -> DatabaseStorage:
+        return DatabaseStorage(using=database, chunk_size=CHUNK_SIZE)
+
+    @pytest.fixture
+    def overwriting(self, database: str) -> DatabaseStorage:
+        return DatabaseStorage(using=database, chunk_size=CHUNK_SIZE, allow_overwrite=True)
+
+    @pytest.fixture(autouse=True)
+    def _new_dialects(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # They know how the database's values are converted, which USE_TZ changes.
+        monkeypatch.setattr(dialects, "_dialects", {})
+
+    # Names
+
+    def test_a_backslash_is_a_slash_on_every_look_up(self, storage: DatabaseStorage) -> None:
+        storage.save("a/b.txt", ContentFile(b"content"))
+        assert storage.exists("a\\b.txt")
+        assert read(storage, "a\\b.txt") == b"content"
+        assert storage.stat("a\\b.txt").name == "a/b.txt"
+        storage.delete("a\\b.txt")
+        assert not storage.exists("a/b.txt")
+
+    @pytest.mark.parametrize("name", ["n" * 300, "n" * 512, "\U0001f600" * 512], ids=len)
+    def test_a_name_of_up_to_512_characters_is_kept(
+        self, storage: DatabaseStorage, name: str
+    ) -> None:
+        assert storage.save(name, ContentFile(b"content")) == name
+        assert read(storage, name) == b"content"
+
+    @pytest.mark.parametrize("max_length", [None, 1000])
+    def test_a_name_that_the_table_cannot_hold_is_shortened(
+        self, storage: DatabaseStorage, max_length: int | None
+    ) -> None:
+        name = storage.save("n" * 600 + ".txt", ContentFile(b"content"), max_length=max_length)
+        assert re.fullmatch(r"n{500}_[A-Za-z0-9]{7}\.txt", name)
+
+    def test_a_directory_that_the_table_cannot_hold_is_refused(
+        self, storage: DatabaseStorage
+    ) -> None:
+        with pytest.raises(SuspiciousFileOperation):
+            storage.save("d" * 600 + "/a.txt", ContentFile(b"content"))
+
+    def test_what_is_written_under_too_long_a_name_is_refused(
+        self, storage: DatabaseStorage
+    ) -> None:
+        file = storage.open("n" * 513, "wb")
+        with pytest.raises(SuspiciousFileOperation):
+            file.close()
+
+    def test_a_name_that_the_table_cannot_hold_is_of_no_file(
+        self, storage: DatabaseStorage
+    ) -> None:
+        assert not storage.exists("n" * 600)
+        storage.delete("n" * 600)
+        with pytest.raises(FileNotFoundError):
+            storage.open("n" * 600)
+
+    def test_namespaces_share_nothing(self, storage: DatabaseStorage, database: str) -> None:
+        other = DatabaseStorage(using=database, namespace="other")
+        storage.save("a.txt", ContentFile(b"one"))
+        assert not other.exists("a.txt")
+        assert other.save("a.txt", ContentFile(b"other")) == "a.txt"
+        other.delete("a.txt")
+        assert other.listdir("") == ([], [])
+        assert read(storage, "a.txt") == b"one"
+
+    # Saving
+
+    @pytest.mark.parametrize("content", [b"gr\xc3\xbcn", "gr\u00fcn"])
+    def test_bytes_and_text_are_saved_without_a_file_around_them(
+        self, storage: DatabaseStorage, content: Any
+    ) -> None:
+        storage.save("a.txt", content)
+        assert read(storage, "a.txt") == b"gr\xc3\xbcn"
+
+    def test_what_is_known_of_a_saved_file(self, storage: DatabaseStorage) -> None:
+        before = datetime.now(UTC)
+        storage.save("dir/Photo.JPG", ContentFile(LARGE))
+        stat = storage.stat("dir/Photo.JPG")
+        assert stat.name == "dir/Photo.JPG"
+        assert stat.size == len(LARGE)
+        assert stat.sha256 == hashlib.sha256(LARGE).hexdigest()
+        assert stat.content_type == "image/jpeg"
+        assert stat.is_public is False
+        assert before <= stat.created == stat.modified <= datetime.now(UTC)
+        assert stat.created.tzinfo is UTC
+
+    def test_known_times_are_utc_whatever_the_project_and_the_visitor_have(
+        self, storage: DatabaseStorage, settings: Settings
+    ) -> None:
+        settings.USE_TZ = False
+        settings.TIME_ZONE = "Asia/Tokyo"
+        storage.save("a.txt", b"")
+        with timezone.override("America/New_York"):
+            stat = storage.stat("a.txt")
+        assert abs(stat.created - datetime.now(UTC)) < timedelta(seconds=5)
+
+    def test_a_content_that_breaks_leaves_nothing(
+        self, storage: DatabaseStorage, database: str
+    ) -> None:
+        with pytest.raises(ConnectionResetError):
+            storage.save("a.bin", Failing(LARGE))
+        assert not storage.exists("a.bin")
+        assert StoredFile.rows.using(database).count() == 0
+        assert storage.save("a.bin", b"new") == "a.bin"
+
+    @pytest.mark.parametrize("content", [ContentFile, Unseekable])
+    def test_a_file_over_max_size_is_refused_and_leaves_nothing(
+        self, database: str, content: Any
+    ) -> None:
+        storage = DatabaseStorage(using=database, chunk_size=CHUNK_SIZE, max_size=len(LARGE) - 1)
+        with pytest.raises(FileTooLarge):
+            storage.save("a.bin", content(LARGE))
+        assert StoredFile.rows.using(database).count() == 0
+
+    def test_a_file_of_max_size_is_saved(self, database: str) -> None:
+        storage = DatabaseStorage(using=database, chunk_size=CHUNK_SIZE, max_size=len(LARGE))
+        storage.save("a.bin", LARGE)
+        assert storage.size("a.bin") == len(LARGE)
+
+    def test_an_endless_stream_is_refused_at_max_size(self, database: str) -> None:
+        class Endless:
+            given = 0
+
+            def read(self, size: int) -> bytes:
+                self.given += size
+                return b"x" * size
+
+        content = Endless()
+        with pytest.raises(FileTooLarge):
+            DatabaseStorage(using=database, max_size=1_000_000).save("a.bin", content)
+        assert content.given < 1_500_000
+
+    def test_a_save_follows_the_transaction(self, storage: DatabaseStorage, database: str) -> None:
+        with undone(database):
+            storage.save("a.bin", LARGE)
+        assert not storage.exists("a.bin")
+        assert StoredFile.rows.using(database).count() == 0
+
+    def test_a_delete_follows_the_transaction(
+        self, storage: DatabaseStorage, database: str
+    ) -> None:
+        storage.save("a.bin", LARGE)
+        with undone(database):
+            storage.delete("a.bin")
+        assert read(storage, "a.bin") == LARGE
+
+    def test_an_overwrite_follows_the_transaction(
+        self, overwriting: DatabaseStorage, database: str
+    ) -> None:
+        overwriting.save("a.bin", LARGE)
+        with undone(database):
+            overwriting.save("a.bin", b"new")
+        assert read(overwriting, "a.bin") == LARGE
+
+    def test_the_callers_transaction_is_usable_after_a_refused_save(
+        self, storage: DatabaseStorage, database: str
+    ) -> None:
+        storage.save("a", b"content")
+        with transaction.atomic(using=database):
+            with pytest.raises(FileExistsError):
+                storage.save("a/b", LARGE)
+            with pytest.raises(ConnectionResetError):
+                storage.save("b", Failing(LARGE))
+            storage.save("c", b"content")
+        assert storage.listdir("") == ([], ["a", "c"])
+
+    @pytest.mark.parametrize("way", ["save", "open"])
+    def test_an_overwrite_keeps_the_flag_the_creation_and_the_link_epoch(
+        self, overwriting: DatabaseStorage, database: str, way: str
+    ) -> None:
+        overwriting.save("a.txt", LARGE)
+        overwriting.set_public("a.txt", True)
+        before = StoredFile.objects.using(database).get(name="a.txt")
+        if way == "save":
+            overwriting.save("a.txt", b"new")
+        else:
+            with overwriting.open("a.txt", "wb") as file:
+                file.write(b"new")
+        after = StoredFile.objects.using(database).get(name="a.txt")
+        assert after.is_public
+        assert (after.created, after.links_from) == (before.created, before.links_from)
+        assert after.content != before.content
+        assert after.modified > before.modified
+        assert after.sha256 == hashlib.sha256(b"new").hexdigest()
+        assert after.size == 3
+
+    def test_an_overwrite_leaves_no_row_of_the_old_content(
+        self, overwriting: DatabaseStorage, database: str
+    ) -> None:
+        overwriting.save("a.bin", LARGE)
+        assert StoredFile.rows.using(database).count() == 4
+        overwriting.save("a.bin", b"new")
+        assert StoredFile.rows.using(database).count() == 1
+
+    def test_a_new_file_under_a_deleted_name_has_another_link_epoch(
+        self, storage: DatabaseStorage, database: str
+    ) -> None:
+        epochs = set()
+        for _ in range(3):
+            storage.save("a.txt", b"content")
+            epochs.add(StoredFile.objects.using(database).get(name="a.txt").links_from)
+            storage.delete("a.txt")
+        assert len(epochs) == 3
+
+    def test_deleting_leaves_no_row(self, storage: DatabaseStorage, database: str) -> None:
+        storage.save("a.bin", LARGE)
+        storage.delete("a.bin")
+        assert StoredFile.rows.using(database).count() == 0
+
+    @pytest.mark.parametrize("way", ["save", "open"])
+    def test_default_public_decides_by_the_name_of_a_new_file(
+        self, database: str, way: str
+    ) -> None:
+        storage = DatabaseStorage(
+            using=database, default_public=lambda name: name.startswith("public/")
+        )
+        for name in ("public/a.txt", "private/a.txt"):
+            if way == "save":
+                storage.save(name, b"")
+            else:
+                storage.open(name, "wb").close()
+        assert storage.is_public("public/a.txt")
+        assert not storage.is_public("private/a.txt")
+
+    def test_each_file_remembers_its_own_chunk_size(self, database: str) -> None:
+        DatabaseStorage(using=database, chunk_size=CHUNK_SIZE).save("a.bin", LARGE)
+        storage = DatabaseStorage(using=database, chunk_size=2 * CHUNK_SIZE)
+        storage.save("b.bin", LARGE)
+        assert read(storage, "a.bin") == read(storage, "b.bin") == LARGE
+        assert StoredFile.rows.using(database).count() == 4 + 2
+
+    # What a table can do besides
+
+    def test_the_flag_is_changed(self, storage: DatabaseStorage) -> None:
+        storage.save("a.txt", b"")
+        storage.set_public("a.txt", True)
+        assert storage.is_public("a.txt")
+        storage.set_public("a.txt", False)
+        assert not storage.is_public("a.txt")
+
+    @pytest.mark.parametrize("public", [None, 1, "False"])
+    def test_the_flag_is_a_bool(self, storage: DatabaseStorage, public: Any) -> None:
+        storage.save("a.txt", b"")
+        with pytest.raises(TypeError):
+            storage.set_public("a.txt", public)
+
+    @pytest.mark.parametrize("name", ["missing.txt", "dir", ""])
+    def test_only_files_have_a_flag(self, storage: DatabaseStorage, name: str) -> None:
+        storage.save("dir/a.txt", b"")
+        with pytest.raises(FileNotFoundError):
+            storage.set_public(name, True)
+
+    def test_a_renamed_file_keeps_all_but_type_and_link_epoch(
+        self, storage: DatabaseStorage, database: str
+    ) -> None:
+        storage.save("a.txt", LARGE)
+        storage.set_public("a.txt", True)
+        before = StoredFile.objects.using(database).get()
+        assert storage.rename("a.txt", "dir//b.png") == "dir/b.png"
+        after = StoredFile.objects.using(database).get()
+        assert not storage.exists("a.txt")
+        assert read(storage, "dir/b.png") == LARGE
+        assert after.content_type == "image/png"
+        assert after.links_from > before.links_from
+        kept = ("id", "content", "size", "sha256", "is_public", "created", "modified")
+        assert all(getattr(after, name) == getattr(before, name) for name in kept)
+
+    def test_a_name_changes_its_case(self, storage: DatabaseStorage) -> None:
+        storage.save("a.txt", b"content")
+        storage.rename("a.txt", "A.txt")
+        assert storage.listdir("") == ([], ["A.txt"])
+
+    def test_a_file_renamed_to_its_own_name_stays_as_it_is(
+        self, storage: DatabaseStorage, database: str
+    ) -> None:
+        storage.save("a.txt", b"content")
+        before = StoredFile.objects.using(database).values().get()
+        assert storage.rename("a.txt", "./a.txt") == "a.txt"
+        assert StoredFile.objects.using(database).values().get() == before
+
+    @pytest.mark.parametrize("taken", ["b.txt", "dir", "b.txt/c"])
+    def test_a_rename_refuses_to_clobber(self, storage: DatabaseStorage, taken: str) -> None:
+        for name in ("a.txt", "b.txt", "dir/c.txt"):
+            storage.save(name, name)
+        with pytest.raises(FileExistsError):
+            storage.rename("a.txt", taken)
+        assert storage.listdir("") == (["dir"], ["a.txt", "b.txt"])
+
+    @pytest.mark.parametrize("name", ["missing.txt", "dir", ""])
+    def test_only_files_are_renamed(self, storage: DatabaseStorage, name: str) -> None:
+        storage.save("dir/a.txt", b"")
+        with pytest.raises(FileNotFoundError):
+            storage.rename(name, "new.txt")
+
+    @pytest.mark.parametrize("name", ["", ".", "n" * 513])
+    def test_no_file_is_renamed_to_what_is_no_name(
+        self, storage: DatabaseStorage, name: str
+    ) -> None:
+        storage.save("a.txt", b"")
+        with pytest.raises(SuspiciousFileOperation):
+            storage.rename("a.txt", name)
+
+    # What it costs
+
+    def test_saving_a_small_file_takes_a_look_and_an_insert(
+        self, storage: DatabaseStorage, database: str
+    ) -> None:
+        with captured(database) as queries:
+            storage.save("a.txt", b"content")
+        assert queries.verbs == ["SELECT", "INSERT"]
+
+    def test_saving_a_small_file_in_a_directory_looks_for_files_above_as_well(
+        self, storage: DatabaseStorage, database: str
+    ) -> None:
+        with captured(database) as queries:
+            storage.save("one/two/three/a.txt", b"content")
+        assert queries.verbs == ["SELECT", "SELECT", "INSERT"]
+
+    def test_overwriting_a_small_file_looks_locks_updates_and_deletes(
+        self, overwriting: DatabaseStorage, database: str
+    ) -> None:
+        overwriting.save("a.txt", b"old")
+        with captured(database) as queries:
+            overwriting.save("a.txt", b"new")
+        assert queries.verbs == ["SELECT", "SELECT", "UPDATE", "DELETE"]
+
+    def test_a_large_file_takes_one_insert_for_each_row(
+        self, storage: DatabaseStorage, database: str
+    ) -> None:
+        with captured(database) as queries:
+            storage.save("a.bin", LARGE)
+        assert queries.verbs == ["SELECT", *["INSERT"] * 4]
+
+    @pytest.mark.parametrize("method", ["exists", "size", "stat", "get_modified_time", "url"])
+    def test_a_look_up_takes_one_query_without_the_bytes(
+        self, storage: DatabaseStorage, database: str, method: str
+    ) -> None:
+        storage.save("a.txt", b"content")
+        with captured(database) as queries:
+            getattr(storage, method)("a.txt")
+        assert queries.verbs == ["SELECT"]
+        assert "data" not in queries.text
+
+    def test_many_urls_take_one_query(self, storage: DatabaseStorage, database: str) -> None:
+        names = [f"{number}.txt" for number in range(5)]
+        for name in names:
+            storage.save(name, b"")
+        with captured(database) as queries:
+            assert list(storage.urls(names)) == names
+        assert queries.verbs == ["SELECT"]
+
+    def test_reading_a_small_file_takes_two_queries(
+        self, storage: DatabaseStorage, database: str
+    ) -> None:
+        storage.save("a.txt", b"content")
+        with captured(database) as queries:
+            assert read(storage, "a.txt") == b"content"
+        assert queries.verbs == ["SELECT", "SELECT"]
+
+    def test_reading_the_beginning_of_a_large_file_fetches_one_row(
+        self, storage: DatabaseStorage, database: str
+    ) -> None:
+        storage.save("a.bin", LARGE)
+        with captured(database) as queries, storage.open("a.bin") as file:
+            assert file.read(100) == LARGE[:100]
+        assert queries.verbs == ["SELECT", "SELECT"]
+
+    def test_deleting_loads_no_bytes_for_receivers_of_signals(
+        self, storage: DatabaseStorage, database: str
+    ) -> None:
+        storage.save("a.bin", LARGE)
+
+        def receiver(**_: Any) -> None:
+            raise AssertionError("The rows were loaded")
+
+        post_delete.connect(receiver)
+        try:
+            with captured(database) as queries:
+                storage.delete("a.bin")
+        finally:
+            post_delete.disconnect(receiver)
+        assert queries.verbs == ["SELECT", "DELETE"]
+        assert "data" not in queries.text
+        assert StoredFile.rows.using(database).count() == 0
+
+    def test_renaming_touches_no_bytes(self, storage: DatabaseStorage, database: str) -> None:
+        storage.save("a.bin", LARGE)
+        with captured(database) as queries:
+            storage.rename("a.bin", "b.bin")
+        assert queries.verbs == ["SELECT", "SELECT", "UPDATE"]
+        assert "data" not in queries.text
+
+
+class TestDatabaseStorage(DatabaseStorageContract):
+    """Ours, with each database's fastest way for bytes."""
+
+
+@pytest.mark.parametrize("name", DANGEROUS_NAMES)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_dangerous_name_is_refused_before_the_database_is_asked(method: str, name: str) -> None:
+    more = {"save": [ContentFile(b"")], "set_public": [True], "rename": ["new"]}
+    with pytest.raises(SuspiciousFileOperation):
+        getattr(DatabaseStorage(), method)(name, *more.get(method, []))
+
+
+@pytest.mark.parametrize("mode", ["wb", "ab", "xb", "rb+"])
+def test_a_dangerous_name_is_not_opened_for_writing(mode: str) -> None:
+    with pytest.raises(SuspiciousFileOperation):
+        DatabaseStorage().open("a\0b", mode)
+
+
+@pytest.mark.parametrize("name", DANGEROUS_NAMES)
+def test_no_file_is_renamed_to_a_dangerous_name(name: str) -> None:
+    with pytest.raises(SuspiciousFileOperation):
+        DatabaseStorage().rename("a.txt", name)
+
+
+def test_a_migration_gets_the_identity_and_no_key() -> None:
+    storage = DatabaseStorage(
+        namespace="invoices",
+        using="default",
+        base_url="/invoices/",
+        signing_keys=["k" * 32],
+        auth_hooks=["secure_dbstorage.access.staff"],
+        expires_in=60,
+    )
+    assert storage.deconstruct() == (
+        "secure_dbstorage.storage.DatabaseStorage",
+        (),
+        {"namespace": "invoices", "using": "default", "base_url": "/invoices/"},
+    )
+
+
+def test_a_subclass_is_deconstructed_as_itself() -> None:
+    class Invoices(DatabaseStorage):
+        pass
+
+    path, _, _ = Invoices().deconstruct()
+    assert path.endswith("Invoices")
+
+
+def test_an_unknown_option_is_an_error_at_once() -> None:
+    with pytest.raises(ImproperlyConfigured, match="no_such_option"):
+        DatabaseStorage(no_such_option=1)
+
+
+def test_a_changed_setting_takes_effect(settings: Settings) -> None:
+    storage = DatabaseStorage()
+    assert storage.options.max_size is None
+    settings.SECURE_DBSTORAGE = {"MAX_SIZE": 5}
+    assert storage.options.max_size == 5
+
+
+def test_there_is_no_path_on_a_disk() -> None:
+    with pytest.raises(NotImplementedError, match="disk"):
+        DatabaseStorage().path("a.txt")
+
+
+def test_times_of_access_are_not_kept() -> None:
+    with pytest.raises(NotImplementedError, match="access"):
+        DatabaseStorage().get_accessed_time("a.txt")
+
+
+class Captured:
+    """The statements that a block sent, but those that begin and end transactions."""
+
+    def __init__(self, queries: CaptureQueriesContext) -> None:
+        self._queries = queries
+
+    @property
+    def text(self) -> str:
+        return "\n".join(query["sql"] for query in self._queries.captured_queries)
+
+    @property
+    def verbs(self) -> list[str]:
+        words = [sql.split(None, 1)[0] for sql in self.text.splitlines()]
+        return [word for word in words if word in ("SELECT", "INSERT", "UPDATE", "DELETE")]
+
+
+@contextmanager
+def captured(using: str) -> Iterator[Captured]:
+    with CaptureQueriesContext(connections[using]) as queries:
+        yield Captured(queries)
+
+
+@contextmanager
+def undone(using: str) -> Iterator[None]:
+    with transaction.atomic(using=using):
+        yield
+        transaction.set_rollback(True, using=using)
+
+
+def field_file(storage: Storage, name: str | None) -> FieldFile:
+    """Return what a model instance has in a FileField."""
+    field = FileField(storage=storage)
+    field.set_attributes_from_name("file")
+    return FieldFile(SimpleNamespace(), field, name)

@@ -1,0 +1,127 @@
+"""The page that a refused visitor sees."""
+
+from html.parser import HTMLParser
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+from django.template import Context, Engine
+from django.test import RequestFactory
+
+import secure_dbstorage
+from secure_dbstorage.exceptions import Refused
+from secure_dbstorage.responses import REFUSED_TEMPLATE, refuse
+
+SOURCE = Path(secure_dbstorage.__file__).parent / "templates" / REFUSED_TEMPLATE
+
+#: Elements without an end tag.
+VOID = {"meta", "br", "hr", "img", "input", "link", "base"}
+
+
+class Page(HTMLParser):
+    """What is in a page: its elements in order, its text, and whether all of them end."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.feed(source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element."""
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close the innermost element, which must be this one."""
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Note text that is shown."""
+        if data.strip() and self.open[-1] != "style":
+            self.text.append(data.strip())
+
+
+def rendered(title: str = "A title", text: str = "A text.") -> str:
+    """Return the packaged page with this text."""
+    template = Engine().from_string(SOURCE.read_text("utf-8"))
+    return str(template.render(Context({"title": title, "text": text, "status": 403})))
+
+
+@pytest.fixture
+def page() -> Page:
+    """Return the packaged page."""
+    return Page(rendered())
+
+
+def test_the_page_says_its_title_and_its_text_and_nothing_else(page: Page) -> None:
+    assert page.text == ["A title", "A title", "A text."]
+
+
+def test_every_element_is_closed(page: Page) -> None:
+    assert page.open == []
+
+
+def test_the_page_names_its_language_and_fits_a_telephone(page: Page) -> None:
+    elements = page.elements
+    assert ("html", {"lang": "en"}) in elements
+    assert ("meta", {"charset": "utf-8"}) in elements
+    assert (
+        "meta",
+        {"name": "viewport", "content": "width=device-width, initial-scale=1"},
+    ) in elements
+    assert ("meta", {"name": "robots", "content": "noindex"}) in elements
+    assert [tag for tag, _ in elements if tag in ("main", "h1")] == ["main", "h1"]
+
+
+def test_the_page_needs_nothing_that_its_policy_forbids(page: Page) -> None:
+    names = {tag for tag, _ in page.elements}
+    assert not names & {"script", "link", "img", "iframe", "object", "form", "base"}
+    attributes = {name for _, given in page.elements for name in given}
+    assert not {name for name in attributes if name.startswith("on")}
+    assert not attributes & {"src", "href", "style"}
+    assert "url(" not in SOURCE.read_text()
+    assert "@import" not in SOURCE.read_text()
+
+
+def test_markup_in_a_text_is_escaped() -> None:
+    source = rendered(title="<script>alert(1)</script>", text="\"'<b>&")
+    assert "<script" not in source
+    assert Page(source).text[-1] == "\"'<b>&"
+
+
+REASONS = {
+    "missing": HTTPStatus.NOT_FOUND,
+    "bad-token": HTTPStatus.FORBIDDEN,
+    "expired": HTTPStatus.FORBIDDEN,
+    "revoked": HTTPStatus.FORBIDDEN,
+    "forbidden": HTTPStatus.FORBIDDEN,
+    "too-many-requests": HTTPStatus.TOO_MANY_REQUESTS,
+    "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "method": HTTPStatus.METHOD_NOT_ALLOWED,
+    "precondition": HTTPStatus.PRECONDITION_FAILED,
+    "range": HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_each_refusal_tells_what_to_do_and_nothing_of_the_file(
+    reason: str,
+) -> None:
+    request = RequestFactory().get("/files/secret-name.txt", {"token": "SECRET"})
+    response = refuse(request, Refused(REASONS[reason], reason))
+    page = Page(response.content.decode())
+    assert response.status_code == REASONS[reason]
+    assert page.text[0] == page.text[1]
+    assert page.text[2].endswith(".")
+    assert "secret" not in response.content.decode().lower()
+
+
+def test_no_two_reasons_have_one_text() -> None:
+    request = RequestFactory().get("/")
+    pages = {
+        refuse(request, Refused(status, reason)).content for reason, status in REASONS.items()
+    }
+    assert len(pages) == len(REASONS)

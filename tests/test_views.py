@@ -1,0 +1,823 @@
+"""The serving view: the order of its checks, hooks, limits, refusals, and what it lets out."""
+
+import json
+import logging
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import User
+from django.contrib.auth.views import redirect_to_login
+from django.core.cache.backends.base import BaseCache
+from django.core.files.storage import storages
+from django.core.handlers.base import BaseHandler
+from django.core.signals import got_request_exception
+from django.db import connection, connections
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+from django.test import AsyncClient, Client
+from django.test.utils import CaptureQueriesContext
+from django.utils.http import parse_http_date
+from django.views.debug import ExceptionReporter, technical_500_response
+from pytest_django import Settings
+
+from secure_dbstorage import ratelimits
+from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.views import serve
+from tests.servers.process import free_port
+from tests.witness import places_of_tokens
+
+pytestmark = pytest.mark.django_db
+
+#: Makes a storage with these options the default one, with a private file and a public one.
+Store = Callable[..., DatabaseStorage]
+
+
+@pytest.fixture
+def store(settings: Settings) -> Store:
+    """Return a function that gives the default storage its options."""
+
+    def make(**options: Any) -> DatabaseStorage:
+        entry = settings.STORAGES["default"]
+        given = {**entry.get("OPTIONS", {}), **options}
+        settings.STORAGES = {**settings.STORAGES, "default": {**entry, "OPTIONS": given}}
+        storage = storages["default"]
+        assert isinstance(storage, DatabaseStorage)
+        storage.save("private.txt", b"private")
+        storage.save("public.txt", b"public")
+        storage.set_public("public.txt", public=True)
+        return storage
+
+    return make
+
+
+def token_of(url: str) -> str:
+    return url.partition("?token=")[2]
+
+
+def signed(storage: DatabaseStorage, name: str, **changes: Any) -> str:
+    """Return a link that ``url()`` would not make."""
+    head = storage.catalog.get(name)
+    url = storage.url("private.txt")
+    grant = storage.signer.unsign("private.txt", token_of(url), max_lifetime=10**9)
+    changed = replace(grant, **{"links_from": head.links_from, **changes})
+    return f"/files/{name}?token={storage.signer.sign(name, changed)}"
+
+
+# --- the order of the checks ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("query", ["", "bad", "1aa.1.1.1." + "A" * 43, "a&token=b"])
+@pytest.mark.parametrize("name", ["private.txt", "public.txt", "missing.txt"])
+def test_a_bad_token_costs_no_query(store: Store, client: Client, name: str, query: str) -> None:
+    store()
+    with CaptureQueriesContext(connection) as queries:
+        answer = client.get(f"/files/{name}?token={query}")
+    assert (answer.status_code, len(queries)) == (403, 0)
+
+
+def test_an_expired_token_costs_no_query(store: Store, client: Client) -> None:
+    url = signed(store(), "private.txt", issued=1)
+    with CaptureQueriesContext(connection) as queries:
+        answer = client.get(url)
+    assert (answer.status_code, len(queries)) == (403, 0)
+    assert b"expired" in answer.content
+
+
+@pytest.mark.parametrize("name", ["a//b", "./a", "a%5Cb", "a%00", "a/../private.txt"])
+def test_a_name_that_can_not_be_costs_no_query(store: Store, client: Client, name: str) -> None:
+    store()
+    with CaptureQueriesContext(connection) as queries:
+        answer = client.get(f"/files/{name}")
+    assert (answer.status_code, len(queries)) == (404, 0)
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "options", "trace"])
+def test_another_method_costs_no_query_and_no_csrf_check(store: Store, method: str) -> None:
+    url = store().url("private.txt")
+    with CaptureQueriesContext(connection) as queries:
+        answer = getattr(Client(enforce_csrf_checks=True), method)(url)
+    assert answer.status_code == (200 if method == "options" else 405)
+    assert answer["Allow"] == "GET, HEAD, OPTIONS"
+    assert len(queries) == 0
+
+
+@pytest.mark.parametrize("name", ["private.txt", "public.txt"])
+def test_a_small_file_takes_one_query(
+    database: str, store: Store, client: Client, name: str
+) -> None:
+    url = store().url(name)
+    with CaptureQueriesContext(connections[database]) as queries:
+        answer = client.get(url)
+    assert answer.content == name.removesuffix(".txt").encode()
+    assert len(queries) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "field", "status"),
+    [
+        ("head", None, 200),
+        ("get", ("If-None-Match", "*"), 304),
+        ("head", ("If-None-Match", "*"), 304),
+        ("get", ("If-Match", '"x"'), 412),
+        ("get", ("If-Modified-Since", "Fri, 31 Dec 9999 23:59:59 GMT"), 304),
+        ("get", ("Range", "bytes=7-"), 416),
+    ],
+)
+def test_an_answer_without_content_reads_none(
+    database: str,
+    store: Store,
+    client: Client,
+    method: str,
+    field: tuple[str, str] | None,
+    status: int,
+) -> None:
+    url = store().url("private.txt")
+    with CaptureQueriesContext(connections[database]) as queries:
+        answer = getattr(client, method)(url, headers=dict([field] if field else []))
+    assert answer.status_code == status
+    (query,) = queries
+    assert not re.search(r'["`]data["`]', query["sql"])
+
+
+def test_a_file_behind_a_hook_is_read_when_the_hook_has_agreed(
+    store: Store, client: Client
+) -> None:
+    asked = []
+
+    def hook(request: HttpRequest, file: object, grant: object) -> bool:
+        asked.append(len(queries))
+        return True
+
+    url = store(auth_hooks=[hook]).url("private.txt")
+    with CaptureQueriesContext(connection) as queries:
+        assert b"".join(client.get(url)) == b"private"
+    assert asked == [1]
+    assert ['"data"' in query["sql"] for query in queries] == [False, True]
+
+
+def test_a_refused_request_reads_no_content(store: Store, client: Client) -> None:
+    url = store(auth_hooks=[lambda request, file, grant: False]).url("private.txt")
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(url).status_code == 403
+    (query,) = queries
+    assert '"data"' not in query["sql"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Range": "bytes=0-0"},
+        {"Range": "bytes=1000-"},
+        {"If-None-Match": "*"},
+        {"If-Match": '"x"'},
+        {"If-Modified-Since": "Fri, 31 Dec 9999 23:59:59 GMT"},
+        {"Accept": "application/json"},
+        {"Accept-Encoding": "gzip"},
+        {"X-Requested-With": "XMLHttpRequest"},
+    ],
+)
+def test_a_private_file_and_a_missing_one_get_the_same(
+    database: str, store: Store, client: Client, headers: dict[str, str]
+) -> None:
+    store()
+    seen = []
+    for name in ("private.txt", "missing.txt"):
+        with CaptureQueriesContext(connections[database]) as queries:
+            answer = client.get(f"/files/{name}", headers=headers)
+        statements = [query["sql"].replace(name, "") for query in queries]
+        seen.append((answer.status_code, answer.headers.items(), answer.content, statements))
+    assert list(map(str, seen[0])) == list(map(str, seen[1]))
+    assert seen[0][0] == 404
+    assert len(seen[0][3]) == 1
+
+
+def test_missing_revoked_and_replaced_are_one_answer_to_an_authentic_link(
+    store: Store, client: Client
+) -> None:
+    storage = store()
+    for name in ("deleted.txt", "replaced.txt", "renamed.txt"):
+        storage.save(name, name.encode())
+    urls = storage.urls(["deleted.txt", "replaced.txt", "renamed.txt"])
+    storage.delete("deleted.txt")
+    storage.delete("replaced.txt")
+    storage.save("replaced.txt", b"another")
+    storage.rename("renamed.txt", "elsewhere.txt")
+    answers = [client.get(url) for url in urls.values()]
+    assert {answer.status_code for answer in answers} == {403}
+    assert len({answer.content for answer in answers}) == 1
+    assert b"no longer works" in answers[0].content
+
+
+def test_the_flag_of_the_row_alone_decides(store: Store, client: Client) -> None:
+    storage = store(default_public=True)
+    assert client.get("/files/private.txt").status_code == 200
+    storage.set_public("private.txt", public=False)
+    assert client.get("/files/private.txt").status_code == 404
+    storage.set_public("private.txt", public=True)
+    assert client.get("/files/private.txt").status_code == 200
+
+
+def test_a_link_of_one_storage_opens_nothing_in_another(store: Store, client: Client) -> None:
+    storage = store()
+    invoices = storages["invoices"]
+    invoices.save("private.txt", b"invoice")
+    token = token_of(invoices.url("private.txt"))
+    assert client.get(f"/files/private.txt?token={token}").status_code == 403
+    token = token_of(storage.url("private.txt"))
+    assert client.get(f"/invoices/private.txt?token={token}").status_code == 403
+
+
+def test_lowering_the_cap_shortens_links_that_are_out(store: Store, client: Client) -> None:
+    url = signed(store(), "private.txt", lifetime=1000)
+    assert client.get(url).status_code == 200
+    url = signed(storages["default"], "private.txt", issued=1)  # type: ignore[arg-type]
+    assert b"expired" in client.get(url).content
+
+
+# --- hooks ---------------------------------------------------------------------------------------
+
+
+async def _agrees_later(*_: object) -> bool:
+    return True
+
+
+async def _refuses_later(*_: object) -> bool:
+    return False
+
+
+async def _says_nothing_later(*_: object) -> None:
+    return None
+
+
+class _Agreeing:
+    async def __call__(self, *_: object) -> bool:
+        return True
+
+
+@pytest.fixture(params=["wsgi", "asgi"])
+def get(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Return a function that asks through each kind of handler in turn."""
+    if request.param == "wsgi":
+        return Client().get
+    # The view runs in this thread, so it sees what the test has not committed.
+    return async_to_sync(AsyncClient().get)
+
+
+def body_of(answer: Any) -> bytes:
+    if not answer.streaming:
+        return bytes(answer.content)
+    return b"".join(answer.streaming_content)
+
+
+@pytest.mark.parametrize(
+    ("hook", "status"),
+    [
+        (lambda *_: True, 200),
+        (lambda *_: False, 403),
+        (lambda *_: None, 403),
+        (lambda *_: 1, 403),
+        (lambda *_: "True", 403),
+        (lambda *_: [True], 403),
+        (_agrees_later, 200),
+        (_refuses_later, 403),
+        (_says_nothing_later, 403),
+        (lambda *_: _agrees_later(), 200),
+        (lambda *_: _refuses_later(), 403),
+        (_Agreeing(), 200),
+        (lambda *_: HttpResponse(status=418), 418),
+    ],
+)
+def test_only_true_lets_through(
+    store: Store, get: Callable[..., Any], hook: Callable[..., object], status: int
+) -> None:
+    url = store(auth_hooks=[hook]).url("private.txt")
+    answer = get(url)
+    assert answer.status_code == status
+    assert (body_of(answer) == b"private") == (status == 200)
+
+
+@pytest.mark.parametrize("hook", [lambda *_: None, lambda *_: 1, _says_nothing_later])
+def test_a_hook_that_says_neither_yes_nor_no_is_logged_as_an_error(
+    store: Store, client: Client, caplog: pytest.LogCaptureFixture, hook: Callable[..., object]
+) -> None:
+    url = store(auth_hooks=[hook]).url("private.txt")
+    client.get(url)
+    (record,) = [record for record in caplog.records if record.name.endswith("access")]
+    assert record.levelno == logging.ERROR
+    assert "instead of a bool" in record.getMessage()
+    assert token_of(url) not in record.getMessage()
+
+
+def test_all_hooks_must_agree_and_the_first_refusal_ends_it(store: Store, client: Client) -> None:
+    asked: list[str] = []
+
+    def hook(name: str, *, answer: bool) -> Callable[..., bool]:
+        return lambda *_: asked.append(name) or answer  # type: ignore[func-returns-value]
+
+    hooks = [hook("a", answer=True), hook("b", answer=False), hook("c", answer=True)]
+    url = store(auth_hooks=hooks).url("private.txt")
+    assert client.get(url).status_code == 403
+    assert asked == ["a", "b"]
+
+
+def test_hooks_are_not_asked_for_public_files_and_bad_links(store: Store, client: Client) -> None:
+    def hook(*_: object) -> bool:
+        raise AssertionError
+
+    storage = store(auth_hooks=[hook])
+    token = token_of(signed(storage, "public.txt"))
+    assert client.get(f"/files/public.txt?token={token}").status_code == 200
+    assert client.get("/files/public.txt").status_code == 200
+    assert client.get("/files/private.txt").status_code == 404
+    assert client.get("/files/private.txt?token=bad").status_code == 403
+
+
+def test_a_hook_is_told_the_file_and_the_grant(store: Store, client: Client) -> None:
+    seen: list[Any] = []
+
+    def hook(request: HttpRequest, file: Any, grant: Any) -> bool:
+        seen.extend([request.method, file, grant])
+        return True
+
+    storage = store(auth_hooks=[hook])
+    url = storage.url("private.txt", attachment=True, expires_in=77)
+    client.get(f"{url}&page=2")
+    method, file, grant = seen
+    assert (method, file.name, file.size, file.is_public) == ("GET", "private.txt", 7, False)
+    assert (grant.attachment, grant.lifetime) == (True, 77)
+    assert grant.return_path == f"{url}&page=2"
+
+
+def test_the_return_path_is_signed_and_leads_back(store: Store, client: Client) -> None:
+    def hook(request: HttpRequest, file: object, grant: Any) -> Any:
+        return request.user.is_authenticated or redirect_to_login(grant.return_path)
+
+    url = store(auth_hooks=[hook]).url("private.txt")
+    answer = client.get(url)
+    assert answer.status_code == 302
+    assert (answer["Cache-Control"], answer["Referrer-Policy"]) == ("no-store", "no-referrer")
+    _, _, next_path = answer["Location"].partition("?next=")
+    client.force_login(User.objects.create(username="somebody"))
+    assert body_of(client.get(unquote(next_path))) == b"private"
+
+
+def test_a_hook_may_answer_with_a_template(store: Store, client: Client, tmp_path: Path) -> None:
+    def hook(request: HttpRequest, file: Any, grant: object) -> HttpResponseBase:
+        return TemplateResponse(request, "admin/404.html", status=403)
+
+    answer = client.get(store(auth_hooks=[hook]).url("private.txt"))
+    assert answer.status_code == 403
+    assert answer["Cache-Control"] == "no-store"
+    assert b"<html" in answer.content
+
+
+def test_a_hook_that_raises_serves_nothing(store: Store, get: Callable[..., Any]) -> None:
+    def hook(*_: object) -> bool:
+        raise RuntimeError("broken")
+
+    url = store(auth_hooks=[hook]).url("private.txt")
+    with pytest.raises(RuntimeError, match="broken"):
+        get(url)
+    client = Client(raise_request_exception=False)
+    answer = client.get(url)
+    assert answer.status_code == 500
+    assert b"private" not in answer.content
+
+
+@pytest.mark.parametrize(
+    ("hook", "opens_for"),
+    [("authenticated", {"user", "staff"}), ("staff", {"staff"})],
+)
+def test_the_hooks_that_are_shipped(store: Store, hook: str, opens_for: set[str]) -> None:
+    url = store(auth_hooks=[f"secure_dbstorage.access.{hook}"]).url("private.txt")
+    users = {
+        "user": User.objects.create(username="user"),
+        "staff": User.objects.create(username="staff", is_staff=True),
+        "gone": User.objects.create(username="gone", is_staff=True, is_active=False),
+        "nobody": None,
+    }
+    opened = set()
+    for name, user in users.items():
+        client = Client()
+        if user is not None:
+            client.force_login(user)
+        if client.get(url).status_code == 200:
+            opened.add(name)
+    assert opened == opens_for
+
+
+@pytest.mark.parametrize("name", ["private.txt", "public.txt"])
+def test_what_a_hook_guards_is_asked_for_each_time(
+    store: Store, client: Client, name: str
+) -> None:
+    answer = client.get(signed(store(auth_hooks=[lambda *_: True]), name))
+    expected = {"private.txt": "private, no-cache", "public.txt": "private, max-age=300"}
+    assert answer["Cache-Control"] == expected[name]
+
+
+# --- limits --------------------------------------------------------------------------------------
+
+
+def test_over_the_limit_is_429_with_retry_after_and_no_query(store: Store, client: Client) -> None:
+    url = store(rate_limits={"signed": "2/h"}).url("private.txt")
+    assert [client.get(url).status_code for _ in range(2)] == [200, 200]
+    with CaptureQueriesContext(connection) as queries:
+        answer = client.get(url)
+    assert (answer.status_code, len(queries)) == (429, 0)
+    assert 1 <= int(answer["Retry-After"]) <= 3600
+    assert b"Too many requests" in answer.content
+    assert answer["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("headers", [{"Range": "bytes=0-0"}, {"If-None-Match": "*"}])
+def test_a_limit_comes_before_conditions(
+    store: Store, client: Client, headers: dict[str, str]
+) -> None:
+    url = store(rate_limits={"signed": "1/h"}).url("private.txt")
+    client.get(url)
+    assert client.get(url, headers=headers).status_code == 429
+
+
+def test_each_kind_of_request_has_a_budget_of_its_own(store: Store, client: Client) -> None:
+    url = store(rate_limits={"signed": "1/h", "plain": "1/h", "refused": "1/h"}).url("private.txt")
+    requests = [url, "/files/public.txt", "/files/private.txt?token=bad"]
+    assert [client.get(url).status_code for url in requests] == [200, 200, 403]
+    assert [client.get(url).status_code for url in requests] == [429, 429, 429]
+
+
+def test_bad_tokens_never_use_up_the_budget_of_good_ones(store: Store, client: Client) -> None:
+    url = store(rate_limits={"signed": "1/h", "refused": "2/h"}).url("private.txt")
+    statuses = [client.get("/files/private.txt?token=bad").status_code for _ in range(70)]
+    assert statuses == [403] * 2 + [429] * 68
+    assert client.get(url).status_code == 200
+    assert client.get("/files/public.txt").status_code == 200
+
+
+def test_two_storages_count_apart(store: Store, client: Client, settings: Settings) -> None:
+    settings.SECURE_DBSTORAGE = {"RATE_LIMITS": {"plain": "1/h"}}
+    store()
+    assert client.get("/files/public.txt").status_code == 200
+    assert client.get("/invoices/public.txt").status_code == 404
+    assert client.get("/files/public.txt").status_code == 429
+
+
+def test_two_clients_count_apart(store: Store) -> None:
+    store(rate_limits={"plain": "1/h"})
+    for address in ("192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8:0:1::1"):
+        client = Client(REMOTE_ADDR=address)
+        assert client.get("/files/public.txt").status_code == 200
+        assert client.get("/files/public.txt").status_code == 429
+
+
+@pytest.mark.parametrize(
+    "address", ["::ffff:192.0.2.1", "192.0.2.1:555", "[::ffff:192.0.2.1]:80", "192.0.2.1%eth0"]
+)
+def test_one_client_has_one_budget_however_it_is_spelled(store: Store, address: str) -> None:
+    store(rate_limits={"plain": "1/h"})
+    assert Client(REMOTE_ADDR="192.0.2.1").get("/files/public.txt").status_code == 200
+    assert Client(REMOTE_ADDR=address).get("/files/public.txt").status_code == 429
+
+
+@pytest.mark.parametrize("address", ["", "unix:", "garbage", "999.1.1.1", "[", "\x00"])
+def test_an_address_that_is_none_is_no_error(store: Store, address: str) -> None:
+    store(rate_limits={"plain": "1/h"})
+    client = Client(REMOTE_ADDR=address)
+    assert client.get("/files/public.txt").status_code == 200
+    assert client.get("/files/public.txt").status_code == 429
+
+
+def test_x_forwarded_for_is_believed_from_trusted_proxies_only(store: Store) -> None:
+    store(rate_limits={"plain": "1/h"}, trusted_proxies=["10.0.0.0/8"])
+
+    def ask(peer: str, forwarded: str) -> int:
+        client = Client(REMOTE_ADDR=peer)
+        return client.get("/files/public.txt", headers={"X-Forwarded-For": forwarded}).status_code
+
+    assert ask("10.0.0.1", "192.0.2.1") == 200
+    assert ask("10.0.0.1", "192.0.2.2") == 200
+    assert ask("10.0.0.1", "198.51.100.1, 192.0.2.2") == 429  # The last hop that is not ours.
+    assert ask("192.0.2.9", "192.0.2.3") == 200
+    assert ask("192.0.2.9", "192.0.2.4") == 429
+
+
+def test_behind_a_proxy_that_nobody_configured_one_visitor_does_not_stop_all(
+    store: Store,
+) -> None:
+    store(rate_limits={"plain": "1/h"})
+    client = Client(REMOTE_ADDR="127.0.0.1", headers={"X-Forwarded-For": "192.0.2.1"})
+    assert [client.get("/files/public.txt").status_code for _ in range(3)] == [200] * 3
+
+
+def test_a_link_can_have_a_budget(store: Store) -> None:
+    storage = store(rate_limits={"signed": "1/h"}, rate_limit_key="link")
+    one, other = (storage.url("private.txt", expires_in=seconds) for seconds in (60, 61))
+    assert Client(REMOTE_ADDR="192.0.2.1").get(one).status_code == 200
+    assert Client(REMOTE_ADDR="192.0.2.2").get(one).status_code == 429
+    assert Client(REMOTE_ADDR="192.0.2.2").get(other).status_code == 200
+
+
+class BrokenCache(BaseCache):
+    """A cache whose server is gone."""
+
+    def __init__(self, location: str, params: dict[str, Any]) -> None:
+        """Take what Django gives."""
+        super().__init__(params)
+
+    def add(self, *_: object, **__: object) -> bool:
+        """Fail, as all of it does."""
+        raise ConnectionError
+
+    incr = get = set = add  # type: ignore[assignment]
+
+
+def _dead_caches() -> Iterator[dict[str, Any]]:
+    yield {"BACKEND": f"{__name__}.BrokenCache"}
+    yield {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": f"redis://127.0.0.1:{free_port()}/0",
+    }
+
+
+@pytest.fixture(params=["broken", "redis"])
+def dead_cache(
+    request: pytest.FixtureRequest, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Count in a cache that is down."""
+    caches = dict(zip(("broken", "redis"), _dead_caches(), strict=True))
+    settings.CACHES = {**settings.CACHES, "dead": caches[request.param]}
+    settings.RATELIMIT_USE_CACHE = "dead"
+    # No other test has told the process that its cache is down.
+    monkeypatch.setattr(ratelimits, "_cache", ratelimits._CacheState())
+
+
+@pytest.mark.usefixtures("dead_cache")
+def test_while_the_cache_is_down_nothing_is_served_and_it_is_logged_once(
+    store: Store, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = store().url("private.txt")
+    with CaptureQueriesContext(connection) as queries:
+        answers = [client.get(url) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [503] * 3
+    assert int(answers[0]["Retry-After"]) >= 1
+    assert len(queries) == 0
+    assert client.get("/files/private.txt?token=bad").status_code == 503
+    errors = [record for record in caplog.records if "cache" in record.getMessage()]
+    assert len(errors) == 1
+
+
+@pytest.mark.usefixtures("dead_cache")
+def test_while_the_cache_is_down_a_project_may_serve(
+    store: Store, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = store(rate_limit_fail_open=True).url("private.txt")
+    assert [client.get(url).status_code for _ in range(3)] == [200] * 3
+    assert client.get("/files/private.txt?token=bad").status_code == 403
+    errors = [record for record in caplog.records if "cache" in record.getMessage()]
+    assert len(errors) == 1
+
+
+@pytest.mark.usefixtures("dead_cache")
+def test_a_storage_without_limits_needs_no_cache(store: Store, client: Client) -> None:
+    limits = dict.fromkeys(("signed", "plain", "refused"))
+    assert client.get(store(rate_limits=limits).url("private.txt")).status_code == 200
+
+
+# --- what the rest of the project meets ----------------------------------------------------------
+
+
+def test_no_download_is_inside_a_transaction_of_atomic_requests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for alias in connections:
+        monkeypatch.setitem(connections[alias].settings_dict, "ATOMIC_REQUESTS", True)
+    assert BaseHandler().make_view_atomic(serve) is serve
+
+
+@pytest.mark.parametrize("name", ["private.txt", "public.txt"])
+def test_a_file_touches_no_session_and_sets_no_cookie(
+    store: Store, client: Client, settings: Settings, name: str
+) -> None:
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    answer = client.get(store().url(name))
+    assert not answer.cookies
+    assert not answer.has_header("Vary")
+    assert not answer.wsgi_request.session.accessed
+
+
+def test_a_public_file_sets_no_cookie_for_who_is_signed_in(
+    store: Store, client: Client, settings: Settings
+) -> None:
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    store()
+    client.force_login(User.objects.create(username="somebody"))
+    answer = client.get("/files/public.txt")
+    assert not answer.cookies
+    assert "public" in answer["Cache-Control"]
+    assert not client.get("/files/public.txt", headers={"If-None-Match": "*"}).cookies
+
+
+@pytest.mark.parametrize("name", ["private.txt", "private.txt?token=bad", "a//b"])
+def test_a_refusal_touches_no_session_and_names_no_file(
+    store: Store, client: Client, settings: Settings, name: str
+) -> None:
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    store()
+    answer = client.get(f"/files/{name}")
+    assert not answer.cookies
+    assert not answer.has_header("Vary")
+    assert not answer.wsgi_request.session.accessed
+    assert b"private" not in answer.content
+    assert b"bad" not in answer.content
+
+
+def test_the_token_is_gone_when_a_hook_sees_the_request(
+    store: Store, get: Callable[..., Any]
+) -> None:
+    seen: list[Any] = []
+
+    def hook(request: HttpRequest, file: object, grant: object) -> bool:
+        seen.extend(places_of_tokens(request))
+        seen.append(request.META["QUERY_STRING"])
+        seen.append(request.GET.dict())
+        seen.append(request.META.get("HTTP_REFERER"))
+        return True
+
+    url = store(auth_hooks=[hook]).url("private.txt")
+    token = token_of(url)
+    referer = f"http://testserver/files/page?token={token}&x=1#top"
+    answer = get(f"/files/private.txt?a=%20b&%74oken={token}&c", headers={"Referer": referer})
+    assert answer.status_code == 200
+    assert seen == ["a=%20b&c", {"a": " b", "c": ""}, "http://testserver/files/page?x=1"]
+
+
+class LateMiddleware:
+    """Looks at the query before the view, and for tokens after it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        """Stand in the chain."""
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Tell what a log line would hold."""
+        request.GET.get("token")
+        response = self._get_response(request)
+        seen = [*places_of_tokens(request), request.build_absolute_uri()]
+        response["X-Seen"] = json.dumps(seen)
+        return response
+
+
+@pytest.mark.parametrize("query", ["", "token=bad.token", "token=a&token=b"])
+def test_the_token_is_gone_when_a_middleware_sees_the_request_again(
+    store: Store, get: Callable[..., Any], settings: Settings, query: str
+) -> None:
+    settings.MIDDLEWARE = [f"{__name__}.LateMiddleware", *settings.MIDDLEWARE]
+    url = f"/files/private.txt?{query}" if query else store().url("private.txt")
+    assert json.loads(get(url)["X-Seen"]) == ["http://testserver/files/private.txt"]
+
+
+@pytest.mark.parametrize(
+    ("referer", "expected"),
+    [
+        ("http://elsewhere.example/?token=theirs", "http://elsewhere.example/?token=theirs"),
+        ("http://testserver/?token=ours", "http://testserver/"),
+        ("http://testserver/?TOKEN=x&token=ours", "http://testserver/?TOKEN=x"),
+        ("http://[::1?token=x", "http://[::1?token=x"),
+        ("token", "token"),
+    ],
+)
+def test_a_referer_of_ours_loses_its_token(
+    store: Store, get: Callable[..., Any], referer: str, expected: str
+) -> None:
+    seen = []
+    store(auth_hooks=[lambda request, *_: bool(seen.append(request.META["HTTP_REFERER"])) or True])
+    url = storages["default"].url("private.txt")
+    assert get(url, headers={"Referer": referer}).status_code == 200
+    assert seen == [expected]
+
+
+@pytest.mark.parametrize("is_email", [False, True])
+def test_an_error_report_holds_no_token(
+    store: Store, settings: Settings, get: Callable[..., Any], *, is_email: bool
+) -> None:
+    reports: list[str] = []
+
+    def keep_reports(request: HttpRequest, **_: object) -> None:
+        reporter = ExceptionReporter(request, *sys.exc_info(), is_email=is_email)
+        reports.append(reporter.get_traceback_text())
+        reports.append(reporter.get_traceback_html())
+        reports.append(technical_500_response(request, *sys.exc_info()).content.decode())
+
+    def hook(request: HttpRequest, file: object, grant: object) -> bool:
+        raise RuntimeError("broken")
+
+    url = store(auth_hooks=[hook]).url("private.txt")
+    signature = token_of(url).rpartition(".")[2]
+    got_request_exception.connect(keep_reports)
+    try:
+        with pytest.raises(RuntimeError):
+            get(url, headers={"Referer": f"http://testserver{url}"})
+    finally:
+        got_request_exception.disconnect(keep_reports)
+    assert len(reports) == 3
+    for report in reports:
+        assert "broken" in report
+        assert signature not in report
+
+
+def test_a_refusal_logs_no_token(
+    store: Store, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    url = store().url("private.txt")
+    client.get(url + "x")
+    client.get(signed(storages["default"], "private.txt", links_from=1))  # type: ignore[arg-type]
+    assert "Forbidden" in caplog.text
+    assert "token=" not in caplog.text
+    assert token_of(url)[:20] not in caplog.text
+
+
+def test_without_time_zones_the_times_are_right(
+    store: Store, client: Client, settings: Settings
+) -> None:
+    settings.USE_TZ = False
+    settings.TIME_ZONE = "America/St_Johns"
+    url = store().url("private.txt")
+    answer = client.get(url)
+    modified = parse_http_date(answer["Last-Modified"])
+    assert abs(modified - time.time()) < 60
+    again = client.get(url, headers={"If-Modified-Since": answer["Last-Modified"]})
+    assert again.status_code == 304
+
+
+@pytest.mark.parametrize("is_debug", [False, True])
+def test_debug_changes_no_answer(
+    store: Store, client: Client, settings: Settings, *, is_debug: bool
+) -> None:
+    settings.DEBUG = is_debug
+    url = store().url("private.txt")
+    assert client.get("/files/private.txt").content == client.get("/files/missing.txt").content
+    assert client.get(url).content == b"private"
+    assert b"Traceback" not in client.get(f"{url}x").content
+
+
+def test_logged_statements_hold_no_bytes(store: Store, client: Client, settings: Settings) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        url = store().url("private.txt")
+        client.get(url)
+    assert any("bytes>" in query["sql"] for query in queries)
+    assert not any("private" in query["sql"].replace("private.txt", "") for query in queries)
+
+
+# --- the page of a refusal -----------------------------------------------------------------------
+
+
+def _engine(**options: Any) -> dict[str, Any]:
+    return {"BACKEND": "django.template.backends.django.DjangoTemplates", **options}
+
+
+@pytest.mark.parametrize("templates", [[], [_engine()], [_engine(APP_DIRS=True)]])
+def test_a_project_without_templates_gets_the_page_all_the_same(
+    store: Store, client: Client, settings: Settings, templates: list[dict[str, Any]]
+) -> None:
+    store()
+    page = client.get("/files/missing.txt").content
+    settings.TEMPLATES = templates
+    answer = client.get("/files/missing.txt")
+    assert answer.status_code == 404
+    assert answer.content == page
+    assert b"There is nothing here" in page
+
+
+def test_a_project_can_have_a_page_of_its_own(
+    store: Store, client: Client, settings: Settings, tmp_path: Path
+) -> None:
+    directory = tmp_path / "secure_dbstorage"
+    directory.mkdir()
+    page = "{{ status }}|{{ title }}|{{ text }}|{{ request }}{{ user }}{{ csrf_token }}"
+    (directory / "refused.html").write_text(page)
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+    store()
+    answer = client.get("/files/missing.txt")
+    assert answer.content.decode() == (
+        "404|There is nothing here|"
+        "Check that the address is complete, or ask whoever gave it to you.|"
+    )
+    assert not answer.cookies
+    assert "sandbox" in answer["Content-Security-Policy"]
+
+
+def test_head_of_a_refusal_has_the_length_of_its_page(store: Store, client: Client) -> None:
+    store()
+    page, head = client.get("/files/missing.txt"), client.head("/files/missing.txt")
+    assert head.content == b""
+    assert int(head["Content-Length"]) == len(page.content)
