@@ -3,7 +3,7 @@
 import os
 
 from tests.settings import *  # noqa: F403
-from tests.settings import DATABASES, MIDDLEWARE, STORAGES
+from tests.settings import DATABASES, MIDDLEWARE
 
 _RATES = {"signed": "100000/m", "plain": "100000/m", "refused": "100000/m"}
 
@@ -11,8 +11,6 @@ SECURE_DBSTORAGE = {"RATE_LIMITS": _RATES}
 
 MIDDLEWARE = ["tests.witness.Witness", *MIDDLEWARE]
 
-# The other storage asks for a user.
-STORAGES = STORAGES
 
 if size := os.environ.get("DBSTORAGE_TEST_POOL"):
     _pool = {"min_size": 1, "max_size": int(size), "timeout": 5}

@@ -1,6 +1,9 @@
 """Media types come from the name alone, and are the same everywhere."""
 
 import mimetypes
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -108,13 +111,19 @@ def test_what_pythons_disagree_about_is_decided_here(extension: str, content_typ
     assert content_type_of(f"a{extension}") == content_type
 
 
-def test_the_hosts_own_types_change_nothing() -> None:
-    mimetypes.init()
-    mimetypes.add_type("text/html", ".jpg")
-    try:
-        assert content_type_of("a.jpg") == "image/jpeg"
-    finally:
-        mimetypes.init()
+def test_the_hosts_own_types_change_nothing(tmp_path: Path) -> None:
+    hosts = tmp_path / "mime.types"
+    hosts.write_text("text/html jpg\ntext/html nothing\n")
+    script = (
+        f"import mimetypes; mimetypes.init([{str(hosts)!r}])\n"
+        "from secure_dbstorage.content_types import content_type_of\n"
+        "print(mimetypes.guess_type('a.jpg')[0])\n"
+        "print(content_type_of('a.jpg'), content_type_of('a.nothing'))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout
+    assert said.split() == ["text/html", "image/jpeg", UNKNOWN]
 
 
 @pytest.mark.parametrize("extension", mimetypes.MimeTypes().types_map[True])

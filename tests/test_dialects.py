@@ -20,7 +20,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from secure_dbstorage import dialects
+from secure_dbstorage import dialects, models
 from secure_dbstorage.dialects import (
     MySQLDialect,
     PortableDialect,
@@ -181,6 +181,17 @@ def test_only_the_very_name_is_found(connection: BaseDatabaseWrapper, name: str)
     assert dialect_of(connection).fetch_links(connection, "", [name]) == []
 
 
+@pytest.mark.django_db
+def test_a_column_that_is_not_exact_opens_no_other_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "_byte_collation", lambda connection: "NOCASE")
+    with added_alias("careless", like="default", NAME=":memory:") as connection:
+        with connection.schema_editor() as editor:
+            editor.create_model(StoredFile)
+        insert(connection, head_row())
+        assert dialect_of(connection).fetch_head(connection, "", "A.txt") is None
+        assert dialect_of(connection).fetch_head(connection, "", "a.txt") is not None
+
+
 @every_way
 def test_only_the_namespace_is_searched(connection: BaseDatabaseWrapper) -> None:
     insert(connection, head_row(namespace="invoices"))
@@ -212,7 +223,9 @@ def test_links_of_many_files_are_fetched_at_once(connection: BaseDatabaseWrapper
 
 @every_way
 def test_a_run_of_chunks_comes_in_order(connection: BaseDatabaseWrapper) -> None:
-    insert_chunks(connection, 5, *[DATA + bytes([number]) for number in range(12)])
+    for number in reversed(range(12)):
+        data = DATA + bytes([number])
+        insert(connection, {"content": 5, "position": number, "data": data})
     insert_chunks(connection, 6, b"other")
     run = dialect_of(connection).fetch_run(connection, 5, 1, 10)
     assert run == [DATA + bytes([number]) for number in range(1, 11)]
@@ -263,6 +276,24 @@ def test_the_rows_of_a_content_are_deleted_and_no_others(connection: BaseDatabas
     dialect_of(connection).delete(connection, 5)
     left = StoredFile.rows.using(connection.alias).values_list("content", flat=True)
     assert list(left) == [6, 6]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("database", ["postgres", "mariadb"], indirect=True)
+def test_deleting_does_not_wait_for_those_who_save(database: str) -> None:
+    connection = connections[database]
+    insert_chunks(connection, 5, b"0", b"1")
+    with (
+        added_alias("another", like=database) as another,
+        transaction.atomic(using=another.alias),
+        connection.cursor() as cursor,
+    ):
+        insert_chunks(another, 6, b"0", b"1")
+        limit = "lock_timeout = 1000" if database == "postgres" else "innodb_lock_wait_timeout = 1"
+        cursor.execute(f"SET {limit}")
+        dialect_of(connection).delete(connection, 5)
+    connection.close()  # and the limit with it
+    assert StoredFile.rows.using(database).count() == 2
 
 
 # Manners

@@ -450,10 +450,10 @@ class Broken(Exception):
     """What goes wrong in somebody's code."""
 
 
-def written_and_broken(file: Any) -> None:
+def written_and_broken(file: Any, error: Exception | None = None) -> None:
     with file:
         file.write(b"half of the n")
-        raise Broken
+        raise error or Broken
 
 
 @pytest.mark.parametrize("mode", ["wb", "ab", "rb+", "w+b"])
@@ -489,6 +489,16 @@ def test_an_exception_while_another_is_handled_keeps_the_old_content(
     except LookupError:
         with pytest.raises(Broken):
             written_and_broken(field_file(storage, "a.txt").open("wb"))
+    assert read(storage, "a.txt") == b"old"
+
+
+def test_an_exception_raised_again_keeps_the_old_content(storage: DatabaseStorage) -> None:
+    storage.save("a.txt", b"old")
+    try:
+        raise LookupError
+    except LookupError as error:
+        with pytest.raises(LookupError):
+            written_and_broken(storage.open("a.txt", "wb"), error)
     assert read(storage, "a.txt") == b"old"
 
 

@@ -103,6 +103,7 @@ def test_a_pdf_that_is_shown_leaves_the_sandbox_and_nothing_else_does() -> None:
         ("text/csv", "text/csv; charset=utf-8"),
         ("application/text/plain", "application/text/plain"),
         ("application/json", "application/json"),
+        ("texture/x", "texture/x"),
     ],
 )
 def test_text_is_utf8(content_type: str, sent: str) -> None:

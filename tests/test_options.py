@@ -162,6 +162,7 @@ UNUSABLE: dict[str, list[object]] = {
         ["image/png; charset=utf-8"],
         ["image/png\n"],
         ["text/html"],
+        ["image/svg"],
         ["image/svg+xml"],
         ["text/xml"],
         ["application/xml"],

@@ -1,4 +1,4 @@
-"""What the README and SECURITY.md say, held against the code; and a new project that follows it."""
+"""What README and SECURITY.md say, held against the code; and a project that follows them."""
 
 import ast
 import re
@@ -19,17 +19,17 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 def section(title: str) -> str:
     """Return the text below a heading of the README."""
-    return re.split(r"^## ", README.split(f"\n## {title}\n")[1], flags=re.M)[0]
+    return re.split(r"^## ", README.split(f"\n## {title}\n")[1], flags=re.MULTILINE)[0]
 
 
 def blocks(text: str, language: str) -> list[str]:
     """Return the code blocks of a text, without the indentation that a list gives them."""
-    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", text, flags=re.M | re.S)
-    return [re.sub(rf"^{indent}", "", block, flags=re.M) for indent, block in found]
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", text, flags=re.MULTILINE | re.DOTALL)
+    return [re.sub(rf"^{indent}", "", block, flags=re.MULTILINE) for indent, block in found]
 
 
 def test_table_of_options_names_each_option_in_order() -> None:
-    rows = re.findall(r"^\| (`.+?) \|", section("Options"), flags=re.M)
+    rows = re.findall(r"^\| (`.+?) \|", section("Options"), flags=re.MULTILINE)
     assert re.findall(r"`(\w+)`", " ".join(rows)) == list(OPTION_NAMES)
 
 

@@ -162,8 +162,9 @@ def test_a_client_that_vanishes_leaves_nothing_behind(
         download.read(1000)
         download.vanish()
     assert fetch(server.port, target, headers=[("Range", "bytes=0-9")]).head.status == 206
-    # A whole file takes 35 queries. What fills the buffers of sockets is all that is produced.
-    assert queries.settled().count("SELECT") < 6 * 25
+    # A whole file takes 35 queries. What fills the buffers of sockets is all that is produced,
+    # which takes three to five.
+    assert queries.settled().count("SELECT") < 6 * 12
 
 
 @pytest.mark.parametrize("kind", KINDS)

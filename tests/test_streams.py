@@ -3,6 +3,7 @@
 import hashlib
 import io
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import combinations_with_replacement
 
 import pytest
@@ -16,6 +17,7 @@ from secure_dbstorage.exceptions import ContentVanished, FileTooLarge
 from secure_dbstorage.files import Content
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
+from tests.aliases import added_alias
 
 DATA = bytes(range(53))
 
@@ -284,3 +286,53 @@ def test_a_save_reads_no_more_than_it_writes(database: str) -> None:
 
     DatabaseStorage(using=database).save("a.bin", Watched())
     assert max(taken) <= 2**20
+
+
+@pytest.fixture
+def pooled(database: str) -> Iterator[Content]:
+    """Return content behind an alias whose pool has one connection."""
+    options = {"pool": {"min_size": 1, "max_size": 1, "timeout": 5}}
+    content = save(database)
+    with added_alias("pooled", like=database, OPTIONS=options) as connection:
+        yield replace(content, using=connection.alias)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+class TestPool:
+    """Django's psycopg pool gets its connection back whenever a reader may be slow."""
+
+    def test_nothing_is_held_between_two_pieces(self, pooled: Content) -> None:
+        pieces = streams.read(pooled, release=True)
+        for expected in (DATA[:10], DATA[10:30], DATA[30:]):
+            assert next(pieces) == expected
+            assert connections[pooled.using].connection is None
+
+    def test_a_handles_reader_keeps_the_connection(self, pooled: Content) -> None:
+        next(streams.read(pooled))
+        assert connections[pooled.using].connection is not None
+
+    def test_an_error_gives_the_connection_back(self, pooled: Content) -> None:
+        streams.delete(pooled.key, using=pooled.using)
+        for _ in range(3):
+            with pytest.raises(ContentVanished):
+                list(streams.read(pooled, release=True))
+            assert connections[pooled.using].connection is None
+
+    def test_the_callers_transaction_keeps_the_connection(self, pooled: Content) -> None:
+        with transaction.atomic(using=pooled.using):
+            assert b"".join(streams.read(pooled, release=True)) == DATA
+            streams.release(pooled.using)
+            assert connections[pooled.using].connection is not None
+
+    def test_what_was_asked_is_given_back_on_demand(self, pooled: Content) -> None:
+        next(streams.read(pooled))
+        streams.release(pooled.using)
+        assert connections[pooled.using].connection is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_without_a_pool_is_not_given_back(database: str) -> None:
+    connections[database].ensure_connection()
+    streams.release(database)
+    assert connections[database].connection is not None
