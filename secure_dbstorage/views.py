@@ -38,7 +38,7 @@ class _EveryAlias:
 
 
 @csrf_exempt
-@sensitive_variables()
+@sensitive_variables()  # Also of all that is called from here.
 def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResponseBase:
     """Serve the file *name* of ``STORAGES[storage]``.
 
@@ -57,7 +57,6 @@ def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResp
 serve._non_atomic_requests = _EveryAlias()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
-@sensitive_variables()
 def _serve(
     request: HttpRequest, name: str, storage: DatabaseStorage, tokens: list[str], path: str
 ) -> HttpResponseBase:
@@ -93,7 +92,6 @@ def _database_storage(alias: str) -> DatabaseStorage:
     return storage
 
 
-@sensitive_variables()
 def _read_tokens(
     request: HttpRequest, name: str, storage: DatabaseStorage, tokens: list[str], path: str
 ) -> Grant:

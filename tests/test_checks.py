@@ -1,7 +1,7 @@
 """System checks: what can't work, what is not safe, what could be better."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,15 @@ def storages(**options: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture
 def _one_storage(settings: Settings) -> None:
     settings.STORAGES = storages(default={})
+
+
+@pytest.fixture
+def another_database(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Return the alias of a second SQLite database, which nobody connects to."""
+    monkeypatch.setitem(settings.DATABASES, "another", {**settings.DATABASES["default"]})
+    yield "another"
+    with suppress(AttributeError):  # Django keeps the connection that a check looked at.
+        del connections["another"]
 
 
 class TestAll:
@@ -185,8 +194,11 @@ class TestIdentities:
         assert message.id == "secure_dbstorage.E004"
         assert "STORAGES['one'] and STORAGES['two']" in message.msg
 
-    def test_one_namespace_in_two_databases_is_no_problem(self, settings: Settings) -> None:
-        settings.STORAGES = storages(one={}, two={"using": "postgres"})
+    def test_one_namespace_in_two_databases_is_no_problem(
+        self, settings: Settings, another_database: str
+    ) -> None:
+        settings.STORAGES = storages(one={}, two={"using": another_database})
+        assert messages(checks.check_options) == []
         assert messages(checks.check_identities) == []
 
     def test_each_storage_beyond_the_first_is_named(self, settings: Settings) -> None:
@@ -321,10 +333,11 @@ class TestSQLite:
         assert messages(checks.check_sqlite_transactions) == ["W003"]
 
     def test_a_database_that_no_storage_uses_is_not_looked_at(
-        self, settings: Settings, options: dict[str, Any]
+        self, settings: Settings, another_database: str, options: dict[str, Any]
     ) -> None:
         options.clear()
-        settings.STORAGES = storages(default={"using": "postgres"})
+        settings.STORAGES = storages(default={"using": another_database})
+        assert messages(checks.check_options) == []
         assert messages(checks.check_sqlite_transactions) == []
 
     @pytest.mark.django_db
@@ -346,7 +359,7 @@ class TestSQLite:
             cursor.execute(f"CREATE TABLE {checks.StoredFile._meta.db_table} (id)")
             assert messages(checks.check_sqlite_journal, databases=["default"]) == found
 
-    @pytest.mark.parametrize("databases", [None, [], ["postgres"]])
+    @pytest.mark.parametrize("databases", [None, [], ["another"]])
     def test_only_databases_that_are_to_be_checked_are_asked(
         self, databases: list[str] | None
     ) -> None:

@@ -142,7 +142,7 @@ class TestProblems:
     def test_a_default_database_must_be_there(self, settings: Settings) -> None:
         settings.SECURE_DBSTORAGE = {"USING": "nowhere"}
         assert problems(find_problems({})) == ["using must be None or an alias in DATABASES"]
-        assert problems(find_problems({"using": "postgres"})) == []
+        assert problems(find_problems({"using": "default"})) == []
 
 
 class TestKeys:

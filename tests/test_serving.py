@@ -311,10 +311,6 @@ def _faults(case: Case, kind: str, port: int, links: Targets) -> Iterator[str]:
         return
     if answer.head.status == case.rejected_by.get(kind):
         return
-    if case.django_says is not None:
-        if answer.head.status != case.django_says:
-            yield f"{answer.head.status}: Django mended it"
-        return
     if answer.head.status != case.expected.status:
         yield f"status {answer.head.status} instead of {case.expected.status}"
         return
@@ -326,8 +322,6 @@ def _faults(case: Case, kind: str, port: int, links: Targets) -> Iterator[str]:
 def _dear_queries(case: Case, taken: str) -> Iterator[str]:
     """Find queries that an answer without a body, or a refusal, has no use for."""
     expected = case.expected
-    if case.django_says is not None:
-        return
     bodiless = case.request.method == "HEAD" or expected.status in (304, 412, 416)
     allowed = 1 if bodiless or expected.status in (403, 404) else 4
     if expected in (BAD_TOKEN, EXPIRED, NOT_ALLOWED, METHODS, NOT_OURS_400, NOT_OURS_404):
