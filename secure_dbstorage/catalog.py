@@ -4,6 +4,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from django.core.exceptions import SuspiciousFileOperation
@@ -30,6 +31,10 @@ class Catalog:
 
     def __init__(self, options: StorageOptions) -> None:
         self._options = options
+
+    def for_update(self) -> "Catalog":
+        """Return this catalog as the writing database has it: a replica may lag behind."""
+        return Catalog(replace(self._options, using=self.writer))
 
     @property
     def writer(self) -> str:

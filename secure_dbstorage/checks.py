@@ -15,13 +15,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 
 from secure_dbstorage import conf
+from secure_dbstorage.access import authenticated, staff
 from secure_dbstorage.links import route_prefix
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.options import MIN_KEY_BYTES, OPTION_NAMES, StorageOptions
 from secure_dbstorage.storage import DatabaseStorage
 
-#: Caches that count for one process alone, or not at all.
-_LONELY_CACHES = ("LocMemCache", "DummyCache")
+#: Caches that count for one process alone, not at all, or not each request.
+_UNFIT_CACHES = ("LocMemCache", "DummyCache", "FileBasedCache", "DatabaseCache")
 
 #: A MySQL statement holds a chunk as hexadecimal digits, and little else.
 _STATEMENT_OVERHEAD_BYTES = 4096
@@ -29,7 +30,7 @@ _STATEMENT_OVERHEAD_BYTES = 4096
 
 def register() -> None:
     """Register all checks."""
-    for check in (check_options, check_routes, check_identities, check_user_key):
+    for check in (check_options, check_routes, check_identities, check_users):
         checks.register(_listed(check), Tags.security)
     for check in (check_secret_key, check_cache, check_sqlite_transactions):
         checks.register(_listed(check), Tags.compatibility)
@@ -78,12 +79,15 @@ def check_identities(**kwargs: Any) -> Iterator[CheckMessage]:
             )
 
 
-def check_user_key(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Find limits by user in a project without users."""
+def check_users(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find limits and hooks by user in a project without users."""
+    if conf.has_authentication():
+        return
     for alias, options in _usable().items():
-        if options.rate_limit_key in ("user", "user_or_ip") and not conf.has_authentication():
+        limits_by_user = options.rate_limit_key in ("user", "user_or_ip")
+        if limits_by_user or any(hook in (authenticated, staff) for hook in options.auth_hooks):
             yield Error(
-                f"STORAGES[{alias!r}] limits requests by user, and no middleware finds the user.",
+                f"STORAGES[{alias!r}] asks for the user, and no middleware finds out who it is.",
                 hint="Add django.contrib.auth.middleware.AuthenticationMiddleware.",
                 id="secure_dbstorage.E005",
             )
@@ -103,10 +107,10 @@ def check_cache(**kwargs: Any) -> Iterator[CheckMessage]:
     """Find rate limits that are counted by each process for itself."""
     alias, backend = conf.ratelimit_cache()
     limited = any(any(options.rate_limits.values()) for options in _usable().values())
-    if limited and backend.endswith(_LONELY_CACHES):
+    if limited and backend.endswith(_UNFIT_CACHES):
         yield checks.Warning(
-            f"Requests are counted in CACHES[{alias!r}], which is not shared between processes: "
-            "each has limits of its own.",
+            f"Requests are counted in CACHES[{alias!r}], whose backend counts for one process "
+            "alone, or loses count.",
             hint="Use a cache that all share and that counts at one instant: Valkey, Redis or "
             "Memcached.",
             id="secure_dbstorage.W002",

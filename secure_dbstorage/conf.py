@@ -120,6 +120,11 @@ def ratelimit_cache() -> tuple[str, str]:
     return alias, settings.CACHES.get(alias, {}).get("BACKEND", "")
 
 
+def ratelimit_is_enabled() -> bool:
+    """Tell whether django-ratelimit counts at all."""
+    return bool(getattr(settings, "RATELIMIT_ENABLE", True))
+
+
 def has_authentication() -> bool:
     """Tell whether requests carry a user."""
     return any(name.endswith("AuthenticationMiddleware") for name in settings.MIDDLEWARE)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from django.db import IntegrityError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 from django.utils import timezone
@@ -45,9 +46,7 @@ class PortableDialect:
 
         :raises django.db.IntegrityError: when the name is taken, or the content key is.
         """
-        columns = ", ".join(self._quoted[name] for name in row)
-        holes = ", ".join(["%s"] * len(row))
-        self._change(connection, f"INSERT INTO {self._table} ({columns}) VALUES ({holes})", row)
+        self._change(connection, self._insert_statement(row), row)
 
     def update(
         self, connection: BaseDatabaseWrapper, row_id: int, row: Mapping[str, object]
@@ -123,6 +122,11 @@ class PortableDialect:
     def binary(self, connection: BaseDatabaseWrapper, data: bytes) -> object:
         """Return bytes as the driver takes them for a parameter."""
         return connection.Database.Binary(data)  # type: ignore[attr-defined]
+
+    def _insert_statement(self, row: Mapping[str, object]) -> str:
+        columns = ", ".join(self._quoted[name] for name in row)
+        holes = ", ".join(["%s"] * len(row))
+        return f"INSERT INTO {self._table} ({columns}) VALUES ({holes})"
 
     def _change(
         self, connection: BaseDatabaseWrapper, sql: str, row: Mapping[str, object]
@@ -200,6 +204,21 @@ class PsycopgDialect(SlicingDialect):
 
 class MySQLDialect(SlicingDialect):
     """A hexadecimal literal in the statement; MySQL's drivers escape bytes one by one."""
+
+    def insert(self, connection: BaseDatabaseWrapper, row: Mapping[str, object]) -> None:
+        if "name" not in row:
+            super().insert(connection, row)
+            return
+        # An error for a duplicate key leaves shared locks on the row and on the gap beside it: two
+        # savers that both met one name and go on to another then wait for each other, which is a
+        # deadlock. Without the error, the second waits until the first has ended.
+        own_id = f"{self._quoted['id']} = {self._quoted['id']}"
+        statement = f"{self._insert_statement(row)} ON DUPLICATE KEY UPDATE {own_id}"
+        self._change(connection, statement, row)
+        condition = "{namespace} = %s AND {name} = %s AND {content} = %s"
+        identity = [row["namespace"], row["name"], row["content"]]
+        if not self._select(connection, ("id",), condition, identity):
+            raise IntegrityError("The name is taken")
 
     def delete(self, connection: BaseDatabaseWrapper, key: int) -> None:
         # In a small table the optimizer prefers to scan: then two overwrites, even of different

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import logging
 import os
 import re
 import sys
@@ -21,6 +22,8 @@ from secure_dbstorage.catalog import Catalog, os_error
 from secure_dbstorage.files import Content, StoredHead
 
 _MODE = re.compile(r"(?=[^rwax]*[rwax][^rwax]*$)(?!.*b.*t|.*t.*b)(?!.*(.).*\1)[rwaxbt+]+")
+
+_logger = logging.getLogger(__name__)
 
 #: Text is UTF-8 on every server, whatever its locale.
 _ENCODING = "utf-8"
@@ -93,7 +96,7 @@ def open_file(
     the caller's code. If that code raises, nothing is saved.
 
     :param save: is given the temporary file on a clean close, and the key of the content that it
-        began with, or None.
+        began with; None where there was none to begin with.
     :param directory: where the temporary file is made; None for the system's place.
     :raises io.UnsupportedOperation: for a mode that `open` does not have.
     :raises FileNotFoundError: when a file that must be there is not.
@@ -104,6 +107,7 @@ def open_file(
         raise io.UnsupportedOperation(f"The mode {mode!r} is not supported")
     if "r" in mode and "+" not in mode:
         return _open_for_reading(catalog.get(name), mode)
+    catalog = catalog.for_update()
     if catalog.is_directory(name):
         raise os_error(IsADirectoryError, errno.EISDIR, name)
     head = catalog.get(name) if "r" in mode else catalog.find(name)
@@ -168,7 +172,8 @@ class _SavedOnClose(BaseProxy):
         if self.file.closed:
             return
         raised = sys.exc_info()[1]
-        if raised is not None and raised is not self._handled_before:
+        if self._save is not None and raised not in (None, self._handled_before):
+            _logger.warning("What was written to an open file is dropped: %r", raised)
             self.discard()
         with self._spool:
             self.file.close()
@@ -203,6 +208,13 @@ class _ContentReader(io.RawIOBase):
             self._position = position
             self._pieces, self._piece = iter(()), memoryview(b"")
         return position
+
+    def readall(self) -> bytes:
+        """Return the rest at once; io's own way takes it in small steps."""
+        after = self._position + len(self._piece)
+        rest = b"".join([self._piece, *streams.read(self._content, start=after)])
+        self.seek(self._position + len(rest))
+        return rest
 
     def readinto(self, buffer: Any) -> int:
         if not self._piece:

@@ -9,9 +9,6 @@ from django.core.exceptions import SuspiciousFileOperation
 #: The longest name that the table holds, in characters.
 MAX_LENGTH = 512
 
-#: Control characters break headers, logs and PostgreSQL (NUL); surrogates have no UTF-8.
-_REFUSED_CATEGORIES = frozenset({"Cc", "Cs"})
-
 
 def canonical_name(name: str | PurePath) -> str:
     """Return the one spelling under which a file is stored.
@@ -22,9 +19,8 @@ def canonical_name(name: str | PurePath) -> str:
         or a lone surrogate.
     """
     normal = normal_name(name)
-    if not normal.isprintable() and not _REFUSED_CATEGORIES.isdisjoint(
-        map(unicodedata.category, normal)
-    ):
+    if not normal.isprintable() and any(unicodedata.category(char) == "Cc" for char in normal):
+        # They break headers, logs and PostgreSQL (NUL).
         raise SuspiciousFileOperation(f"The name {normal!r} holds a control character")
     return normal
 
@@ -32,9 +28,11 @@ def canonical_name(name: str | PurePath) -> str:
 def normal_name(name: str | PurePath) -> str:
     """Return a name with slashes for backslashes, and without empty and ``.`` segments.
 
-    :raises SuspiciousFileOperation: for an absolute name or a ``..`` segment.
+    :raises SuspiciousFileOperation: for an absolute name, a ``..`` segment or a lone surrogate.
     """
     text = os.fspath(name).replace("\\", "/")
+    if not text.isprintable() and any(unicodedata.category(char) == "Cs" for char in text):
+        raise SuspiciousFileOperation(f"The name {text!r} can't be encoded")
     segments = text.split("/")
     if text.startswith("/") or ".." in segments:
         raise SuspiciousFileOperation(f"Detected path traversal attempt in {text!r}")

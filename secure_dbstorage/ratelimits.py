@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django_ratelimit.core import get_usage
 
 from secure_dbstorage.addresses import budget_of, client_address
+from secure_dbstorage.conf import ratelimit_is_enabled
 from secure_dbstorage.exceptions import Refused
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.signing import Grant
@@ -41,13 +42,13 @@ def check_limit(
         ``rate_limit_fail_open`` lets requests pass. Both carry Retry-After.
     """
     rate = options.rate_limits[kind]
-    budget = None if rate is None else _budget(request, options, grant)
+    if rate is None or not ratelimit_is_enabled():
+        return
+    budget = _budget(request, options, grant)
     if budget is None:
         return
     usage = _usage(request, kind, options, rate=rate, budget=budget)
     if usage is None:
-        return
-    if _was_not_counted(usage):
         if not options.rate_limit_fail_open:
             raise _retry(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", RETRY_WHEN_DOWN)
     elif usage["should_limit"]:
@@ -86,7 +87,7 @@ def _value_of(key: str | Callable[..., str], request: HttpRequest) -> str:
 def _usage(
     request: HttpRequest, kind: Kind, options: StorageOptions, *, rate: Any, budget: str
 ) -> dict[str, Any] | None:
-    """Count a request; a cache that is down counts as django-ratelimit's own answer for it."""
+    """Count a request, and return what its client has used; None while the cache is down."""
     try:
         usage: dict[str, Any] | None = get_usage(
             request,
@@ -100,14 +101,12 @@ def _usage(
         raise
     except Exception as error:  # noqa: BLE001 -- each cache has its own errors for being down
         _note(down=True, error=error)
-        return {"count": 0, "limit": 0, "should_limit": True, "time_left": -1}
-    _note(down=usage is not None and _was_not_counted(usage), error=None)
-    return usage
-
-
-def _was_not_counted(usage: dict[str, Any]) -> bool:
-    """Tell whether the cache is down: a request that was counted is at least the first."""
-    return bool(usage["count"] == 0)
+        return None
+    # A request that was counted is at least the first. Where the cache failed, django-ratelimit
+    # says 0, or nothing by its own setting RATELIMIT_FAIL_OPEN; ours decides.
+    counted = usage is not None and usage["count"] > 0
+    _note(down=not counted, error=None)
+    return usage if counted else None
 
 
 def _note(*, down: bool, error: Exception | None) -> None:

@@ -276,7 +276,8 @@ class DatabaseStorage(Storage):
 
     def _open_file(self, name: str, mode: str) -> Any:
         def save(file: IO[bytes], replaced_key: int | None) -> None:
-            if "x" in mode:
+            # Opened to add to a file or to make one, and there was none: so it must be still.
+            if replaced_key is None and "w" not in mode:
                 self.catalog.add(name, _pieces(File(file)))
             else:
                 self.catalog.replace(name, _pieces(File(file)), replaced_key=replaced_key)

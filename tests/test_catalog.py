@@ -16,6 +16,7 @@ from secure_dbstorage.catalog import Catalog
 from secure_dbstorage.exceptions import FileChanged
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.options import StorageOptions
+from secure_dbstorage.storage import DatabaseStorage
 from tests.aliases import added_alias
 
 
@@ -322,3 +323,11 @@ class TestReplica:
         replicated.rename("a.txt", "b.txt")
         head = catalog_of("default").get("b.txt")
         assert (head.stat.is_public, head.stat.size) == (True, 3)
+
+    def test_an_open_file_is_updated_from_what_is_written_to(self, replicated: Catalog) -> None:
+        catalog_of("replica").add("a.txt", [b"stale"])
+        replicated.add("a.txt", [b"new"])
+        with DatabaseStorage().open("a.txt", "ab") as file:
+            file.write(b"er")
+        with DatabaseStorage(using="default").open("a.txt") as file:
+            assert file.read() == b"newer"

@@ -17,7 +17,7 @@ from pytest_django import Settings
 from secure_dbstorage import checks
 
 BACKEND = "secure_dbstorage.storage.DatabaseStorage"
-SHARED_CACHE = "django.core.cache.backends.db.DatabaseCache"
+SHARED_CACHE = "django.core.cache.backends.redis.RedisCache"
 
 urlpatterns = [path("docs/", include("secure_dbstorage.urls", namespace="docs"))]
 
@@ -212,14 +212,22 @@ class TestUsers:
     @pytest.mark.parametrize("key", ["user", "user_or_ip"])
     def test_limits_by_user_need_users(self, settings: Settings, key: str) -> None:
         settings.STORAGES = storages(default={"rate_limit_key": key})
-        assert messages(checks.check_user_key) == []
+        assert messages(checks.check_users) == []
         settings.MIDDLEWARE = []
-        assert messages(checks.check_user_key) == ["E005"]
+        assert messages(checks.check_users) == ["E005"]
+
+    @pytest.mark.parametrize("hook", ["authenticated", "staff"])
+    def test_our_hooks_need_users(self, settings: Settings, hook: str) -> None:
+        hooks = [f"secure_dbstorage.access.{hook}"]
+        settings.STORAGES = storages(default={"auth_hooks": hooks})
+        assert messages(checks.check_users) == []
+        settings.MIDDLEWARE = []
+        assert messages(checks.check_users) == ["E005"]
 
     def test_other_limits_need_none(self, settings: Settings) -> None:
         settings.STORAGES = storages(default={})
         settings.MIDDLEWARE = []
-        assert messages(checks.check_user_key) == []
+        assert messages(checks.check_users) == []
 
 
 class TestSecretKey:
@@ -258,8 +266,11 @@ class TestSecretKey:
 class TestCache:
     """W002."""
 
-    @pytest.mark.parametrize("backend", ["locmem.LocMemCache", "dummy.DummyCache"])
-    def test_a_cache_of_one_process_is_a_warning(self, settings: Settings, backend: str) -> None:
+    @pytest.mark.parametrize(
+        "backend",
+        ["locmem.LocMemCache", "dummy.DummyCache", "filebased.FileBasedCache", "db.DatabaseCache"],
+    )
+    def test_a_cache_that_loses_count_is_a_warning(self, settings: Settings, backend: str) -> None:
         settings.CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{backend}"}}
         assert messages(checks.check_cache) == ["W002"]
 

@@ -7,7 +7,7 @@ from contextlib import nullcontext, suppress
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connections, transaction
+from django.db import connections, transaction
 from psycopg import IsolationLevel
 from pytest_django import Settings
 
@@ -21,8 +21,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 THREADS = 8
 
-#: ER_LOCK_DEADLOCK
-DEADLOCK = 1213
 
 #: Five rows: readers that ask for one, two and then the rest are overtaken in the midst.
 SIZE = 4 * CHUNK_SIZE + 100
@@ -55,20 +53,6 @@ def at_once(tasks: Sequence[Callable[[], Any]]) -> list[Any]:
         return list(pool.map(run, tasks))
 
 
-def again(using: str, task: Callable[[], str]) -> str:
-    """Repeat a transaction as long as MariaDB undoes it because of a deadlock.
-
-    There, inserting a name that is taken locks the gap before it: two who met the same name can
-    stand in each other's way.
-    """
-    while True:
-        try:
-            return task()
-        except OperationalError as error:
-            if using != "mariadb" or error.args[0] != DEADLOCK:
-                raise
-
-
 def content_of(number: int) -> bytes:
     return bytes([number]) * (SIZE + number)
 
@@ -90,7 +74,7 @@ def test_one_new_name_saved_by_many_becomes_many_files(
             storage.save(f"later/{number}.txt", b"")
         return name
 
-    tasks = [lambda number=number: again(database, lambda: save(number)) for number in range(8)]
+    tasks = [lambda number=number: save(number) for number in range(8)]
     names = at_once(tasks)
     assert len(set(names)) == THREADS
     assert "dir/a.txt" in names
@@ -165,7 +149,7 @@ def test_of_many_overwriters_of_a_new_name_one_is_the_last(
     overwriting: DatabaseStorage, database: str
 ) -> None:
     def save(number: int) -> str:
-        return again(database, lambda: overwriting.save("a.bin", content_of(number)))
+        return overwriting.save("a.bin", content_of(number))
 
     results = at_once([lambda number=number: save(number) for number in range(THREADS)])
     assert results == ["a.bin"] * THREADS

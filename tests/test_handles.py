@@ -564,3 +564,40 @@ def test_a_model_instances_file_is_written_and_read_again(storage: DatabaseStora
     with file.open("ab") as opened:
         opened.write(b", three")
     assert read(storage, "a.txt") == b"two, three"
+
+
+def test_appending_to_what_was_not_there_takes_no_file_that_came_meanwhile(
+    storage: DatabaseStorage,
+) -> None:
+    handle = storage.open("new.txt", "ab")
+    handle.write(b"mine")
+    storage.save("new.txt", b"theirs")
+    with pytest.raises(FileExistsError):
+        handle.close()
+    assert read(storage, "new.txt") == b"theirs"
+
+
+def test_what_is_dropped_because_of_an_unrelated_exception_is_logged(
+    storage: DatabaseStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    handle = storage.open("a.txt", "wb")
+    handle.write(b"written")
+    try:
+        raise KeyError("unrelated")
+    except KeyError:
+        handle.close()
+    assert not storage.exists("a.txt")
+    assert "KeyError('unrelated')" in caplog.text
+
+
+@pytest.mark.parametrize("position", [0, 1, CHUNK_SIZE, 3 * CHUNK_SIZE + 5, 100 * CHUNK_SIZE])
+def test_the_rest_is_read_at_once(storage: DatabaseStorage, position: int) -> None:
+    content = bytes(range(251)) * (4 * CHUNK_SIZE // 251)
+    storage.save("a.bin", content)
+    with storage.open("a.bin") as file:
+        file.read(7)
+        file.seek(position)
+        assert file.read() == content[position:]
+        assert file.read() == b""
+        file.seek(2)
+        assert file.read(3) == content[2:5]

@@ -325,7 +325,11 @@ class TestOutage:
         options = options_of(rate_limits={"plain": None})
         assert passes(request_from(), "plain", options) is None
 
-    def test_a_cache_that_has_no_answer_is_down(self, settings: Settings) -> None:
+    @pytest.mark.parametrize("others_say", [False, True])
+    def test_a_cache_that_has_no_answer_is_down(
+        self, settings: Settings, others_say: object
+    ) -> None:
+        settings.RATELIMIT_FAIL_OPEN = others_say
         settings.CACHES = {"default": {"BACKEND": "tests.test_ratelimits.ForgetfulCache"}}
         refused = passes(request_from(), "plain", options_of())
         assert refused is not None
