@@ -15,10 +15,7 @@ from ipaddress import (
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-#: Who has no address: the budget of all that can't be told apart.
-UNKNOWN = IPv4Address("0.0.0.0")  # noqa: S104 -- not bound to
-
-#: A unix socket has no peer address; its peer is on this machine.
+#: The peer on a unix socket is on this machine. Servers tell its address as "" or "localhost".
 _LOCAL = IPv4Address("127.0.0.1")
 
 #: More hops than any chain of proxies has; the rest of a long header is not read.
@@ -36,7 +33,7 @@ def client_address(meta: Mapping[str, str], trusted_proxies: Sequence[Network]) 
     :returns: None behind a local proxy that nobody configured: there all visitors would share one
         address, and one of them could use up the budget of all.
     """
-    peer = parse_address(meta.get("REMOTE_ADDR") or str(_LOCAL)) or UNKNOWN
+    peer = parse_address(meta.get("REMOTE_ADDR", "")) or _LOCAL
     forwarded = meta.get("HTTP_X_FORWARDED_FOR", "")
     if not forwarded:
         return peer

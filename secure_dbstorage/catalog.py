@@ -58,38 +58,34 @@ class Catalog:
         with_chunk: bool = False,
         links_from: int | None = None,
     ) -> StoredHead | None:
-        """Return the head of a file, or None.
+        """Return the head of a file as the writing database has it, or None.
 
-        A replica may lag behind, so the writing database is asked for what it lacks.
+        What a link opens is not left to a replica, which would lag behind a file made private.
 
+        :param public_only: look for public files alone.
+        :param with_chunk: fetch the first chunk as well.
         :param links_from: the link epoch that a link carries; with another, None.
         """
-        for using in dict.fromkeys((self.reader, self.writer)):
-            connection = connections[using]
-            head = dialect_of(connection).fetch_head(
-                connection,
-                self._options.namespace,
-                name,
-                public_only=public_only,
-                with_chunk=with_chunk,
-            )
-            if head is not None and links_from in (None, head.links_from):
-                return head
-        return None
+        connection = connections[self.writer]
+        head = dialect_of(connection).fetch_head(
+            connection,
+            self._options.namespace,
+            name,
+            public_only=public_only,
+            with_chunk=with_chunk,
+        )
+        return head if head and links_from in (None, head.links_from) else None
 
     def find_links(self, wanted: Iterable[str]) -> dict[str, tuple[bool, int]]:
         """Return the public flag and the link epoch of each file that is there, by its name."""
+        connection = connections[self.writer]
+        namespace = self._options.namespace
+        fetch_links = dialect_of(connection).fetch_links
         found: dict[str, tuple[bool, int]] = {}
-        missing = list(dict.fromkeys(wanted))
-        for using in dict.fromkeys((self.reader, self.writer)):
-            connection = connections[using]
-            for start in range(0, len(missing), _MAX_NAMES):
-                some = missing[start : start + _MAX_NAMES]
-                for row in dialect_of(connection).fetch_links(
-                    connection, self._options.namespace, some
-                ):
-                    found[row[0]] = row[1:]
-            missing = [name for name in missing if name not in found]
+        unique = list(dict.fromkeys(wanted))
+        for start in range(0, len(unique), _MAX_NAMES):
+            for row in fetch_links(connection, namespace, unique[start : start + _MAX_NAMES]):
+                found[row[0]] = row[1:]
         return found
 
     def stream(self, head: StoredHead, start: int, stop: int) -> Iterator[bytes]:
@@ -107,17 +103,19 @@ class Catalog:
             streams.release(using)
 
     def get(self, name: str) -> StoredHead:
-        """Return the head of a file.
+        """Return the head of a file, from a replica if that has it.
 
         :raises FileNotFoundError: when there is no such file.
         :raises IsADirectoryError: for a directory.
         """
-        head = self.find(name) if name else None
-        if head is None:
-            if self.is_directory(name):
-                raise os_error(IsADirectoryError, errno.EISDIR, name)
-            raise os_error(FileNotFoundError, errno.ENOENT, name)
-        return head
+        for using in dict.fromkeys((self.reader, self.writer)):
+            connection = connections[using]
+            head = dialect_of(connection).fetch_head(connection, self._options.namespace, name)
+            if head is not None:
+                return head
+        if self.is_directory(name):
+            raise os_error(IsADirectoryError, errno.EISDIR, name)
+        raise os_error(FileNotFoundError, errno.ENOENT, name)
 
     def exists(self, path: str) -> bool:
         """Tell whether there is a file of this name, or a directory that files imply."""
@@ -201,6 +199,7 @@ class Catalog:
             if self._files(using).below(name).exists():
                 raise os_error(IsADirectoryError, errno.EISDIR, name)
             written = self._write(pieces, using)
+            taken: IntegrityError | None = None
             for _ in range(_MAX_ATTEMPTS):
                 row = self._locked(name, using)
                 if replaced_key is not None and (row is None or row.content != replaced_key):
@@ -211,7 +210,8 @@ class Catalog:
                 taken = self._insert(name, written, using)
                 if taken is None:
                     return
-            raise os_error(FileExistsError, errno.EEXIST, name) from taken
+            # The transaction does not see who has the name: it is the caller's to repeat.
+            raise taken or os_error(FileExistsError, errno.EEXIST, name)
 
     def remove(self, name: str) -> None:
         """Delete a file, if there is one.
@@ -272,7 +272,11 @@ class Catalog:
         return next((row for row in rows if row.name == name), None)
 
     def _check_place(self, name: str, using: str) -> None:
-        """Refuse a name that the table can't hold, or that lies below a file."""
+        """Refuse a name that the table can't hold, or that lies below a file.
+
+        Nothing is locked: two savers at one instant may make both a file and a directory of one
+        name, as object stores have them. Each file is whole all the same.
+        """
         if not 0 < len(name) <= names.MAX_LENGTH:
             raise SuspiciousFileOperation(f"{name!r} can't be the name of a file")
         above = names.ancestors(name)
@@ -289,12 +293,15 @@ class Catalog:
 
     def _insert(self, name: str, written: streams.Written, using: str) -> IntegrityError | None:
         """Insert a head row; return the database's error if the name was taken meanwhile."""
+        is_public = self._options.default_public(name)
+        if not isinstance(is_public, bool):
+            raise TypeError(f"default_public returned {is_public!r} for {name!r}, and not a bool")
         now = timezone.now()
         row = self._content_columns(name, written, now) | {
             "position": 0,
             "namespace": self._options.namespace,
             "name": name,
-            "is_public": self._options.default_public(name),
+            "is_public": is_public,
             "created": now,
             "links_from": _later_than(0),
         }

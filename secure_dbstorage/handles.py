@@ -4,7 +4,6 @@ import errno
 import io
 import logging
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -20,8 +19,6 @@ from django.core.files.utils import FileProxyMixin
 from secure_dbstorage import streams
 from secure_dbstorage.catalog import Catalog, os_error
 from secure_dbstorage.files import Content, StoredHead
-
-_MODE = re.compile(r"(?=[^rwax]*[rwax][^rwax]*$)(?!.*b.*t|.*t.*b)(?!.*(.).*\1)[rwaxbt+]+")
 
 _logger = logging.getLogger(__name__)
 
@@ -103,7 +100,7 @@ def open_file(
     :raises FileExistsError: when a file that must not be there is.
     :raises IsADirectoryError: for a directory.
     """
-    if not _MODE.fullmatch(mode):
+    if not _is_mode(mode):
         raise io.UnsupportedOperation(f"The mode {mode!r} is not supported")
     if "r" in mode and "+" not in mode:
         return _open_for_reading(catalog.get(name), mode)
@@ -119,6 +116,16 @@ def open_file(
         present=streams.read(updated) if updated else iter(()),
         save=partial(save, replaced_key=updated.key if updated else None),
         directory=directory,
+    )
+
+
+def _is_mode(mode: str) -> bool:
+    flags = set(mode)
+    return (
+        len(flags) == len(mode)
+        and flags <= set("rwaxbt+")
+        and len(flags & set("rwax")) == 1
+        and not flags >= set("bt")
     )
 
 

@@ -1,7 +1,7 @@
 """Take the token out of a request, so that no log, error report or later code keeps it."""
 
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
@@ -9,74 +9,87 @@ from django.http import HttpRequest
 #: The one query parameter that we read.
 PARAMETER = "token"
 
-#: Where servers keep the request target as they received it: gunicorn, uWSGI, mod_wsgi.
-_TARGETS = ("RAW_URI", "REQUEST_URI", "UNENCODED_URL")
+#: No token is shorter, in characters: what is shorter could stand anywhere by chance.
+_SHORTEST = 40
+
+_REMOVED = "removed"
 
 
 def take_tokens(request: HttpRequest) -> list[str]:
     """Remove every token from a request, and return them in their order.
 
-    They go from the query string, the servers' copies of it, ``request.GET``, the ASGI scope, and
-    from a Referer of our own host.
+    They go from the query string, from every copy of it that servers and proxies leave in the
+    request, from ``request.GET``, ``request.headers`` and the ASGI scope, and from a Referer of our
+    own host.
     """
-    meta = request.META
-    query = meta.get("QUERY_STRING", "")
-    if PARAMETER in _decoded_names(query):
-        tokens = [value for name, value in _pairs(query) if name == PARAMETER]
-        clean = meta["QUERY_STRING"] = _without_tokens(query)
-        # Computed anew from the query string when it is next asked for.
-        request.__dict__.pop("GET", None)
-        for target in _TARGETS:
-            if target in meta:
-                meta[target] = _with_query(meta[target], clean)
-        _clean_scope(request, clean)
-    else:
-        tokens = []
-    _clean_referer(request)
-    return tokens
+    query = request.META.get("QUERY_STRING", "")
+    token_parts = [part for part in query.split("&") if _is_token(part)]
+    if token_parts:
+        _remove(request, query, [part for part in token_parts if len(part) >= _SHORTEST])
+    referer = request.META.get("HTTP_REFERER", "")
+    clean = _without_query_tokens(referer) if _is_ours(request, referer) else referer
+    if clean != referer:
+        request.META["HTTP_REFERER"] = clean
+        _rewrite_scope_headers(request, referer, clean)
+    if token_parts or clean != referer:
+        # Computed anew from META when they are next asked for.
+        for cached in ("GET", "headers"):
+            request.__dict__.pop(cached, None)
+    return [unquote_plus(part.partition("=")[2]) for part in token_parts]
 
 
-def _pairs(query: str) -> list[tuple[str, str]]:
-    return parse_qsl(query, keep_blank_values=True, errors="replace")
-
-
-def _decoded_names(query: str) -> set[str]:
-    return {name for name, _ in _pairs(query)}
+def _is_token(part: str) -> bool:
+    return unquote_plus(part.partition("=")[0]) == PARAMETER
 
 
 def _without_tokens(query: str) -> str:
     # What remains is left as it was spelled.
-    return "&".join(part for part in query.split("&") if PARAMETER not in _decoded_names(part))
+    return "&".join(part for part in query.split("&") if not _is_token(part))
 
 
-def _with_query(target: str, query: str) -> str:
-    path = target.partition("?")[0]
-    return f"{path}?{query}" if query else path
+def _without_query_tokens(url: str) -> str:
+    path, _, query = url.partition("#")[0].partition("?")
+    clean = _without_tokens(query)
+    return f"{path}?{clean}" if clean else path
 
 
-def _clean_scope(request: HttpRequest, query: str) -> None:
-    scope: dict[str, Any] | None = getattr(request, "scope", None)
-    if scope is not None:
-        scope["query_string"] = query.encode("latin-1", "replace")
-
-
-def _clean_referer(request: HttpRequest) -> None:
-    referer = request.META.get("HTTP_REFERER", "")
-    if PARAMETER not in referer:
-        return
+def _is_ours(request: HttpRequest, url: str) -> bool:
+    if "?" not in url:
+        return False
     try:
-        parts = urlsplit(referer)
-        # What a proxy forwards as the host counts too, where the project believes it.
-        is_ours = parts.netloc == request.get_host()
+        # Compared without port, user and upper case, in which a spelling may differ.
+        return urlsplit(url).hostname == urlsplit(f"//{request.get_host()}").hostname
     except (ValueError, DisallowedHost):
-        return
-    if not is_ours:
-        return
-    clean = _with_query(referer.partition("#")[0], _without_tokens(parts.query))
-    request.META["HTTP_REFERER"] = clean
+        return False
+
+
+def _remove(request: HttpRequest, query: str, token_parts: list[str]) -> None:
+    clean = _without_tokens(query)
+    request.META["QUERY_STRING"] = clean
+    for name, value in request.META.items():
+        if isinstance(value, str) and PARAMETER in value and name != "QUERY_STRING":
+            request.META[name] = _redacted(value, query, token_parts)
     scope: dict[str, Any] | None = getattr(request, "scope", None)
     if scope is not None:
+        scope["query_string"] = clean.encode()
+        for _, value in list(scope["headers"]):
+            text = value.decode("latin-1")
+            _rewrite_scope_headers(request, text, _redacted(text, query, token_parts))
+
+
+def _redacted(value: str, query: str, token_parts: list[str]) -> str:
+    """Return a text, such as a request target, without the tokens of a query string."""
+    if value.endswith(f"?{query}"):
+        return _without_query_tokens(value)
+    for part in token_parts:
+        value = value.replace(part, f"{PARAMETER}={_REMOVED}")
+    return value
+
+
+def _rewrite_scope_headers(request: HttpRequest, old: str, new: str) -> None:
+    scope: dict[str, Any] | None = getattr(request, "scope", None)
+    if scope is not None and old != new:
+        before, after = old.encode("latin-1", "replace"), new.encode("latin-1", "replace")
         scope["headers"] = [
-            (name, clean.encode("latin-1", "replace") if name == b"referer" else value)
-            for name, value in scope["headers"]
+            (name, after if value == before else value) for name, value in scope["headers"]
         ]

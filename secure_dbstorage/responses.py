@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from http import HTTPStatus
+from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
 
@@ -73,15 +74,19 @@ _TEXTS = {
 }
 
 
+class _NoCookies(SimpleCookie):
+    """Stays empty: shared caches would hand the cookie of one visitor to the next."""
+
+    def __setitem__(self, key: str, value: object) -> None:
+        """Set nothing."""
+
+
 class _StoredBytes(HttpResponseBase):
     """What middleware must leave alone in an answer of ours.
 
     GZipMiddleware would compress ranges and change lengths, so it is told that there is a
     Content-Encoding; CommonMiddleware would put a Content-Length on a 304.
     """
-
-    #: Whether shared caches may keep the answer.
-    shared = False
 
     def has_header(self, header: str) -> bool:
         return header.lower() in ("content-encoding", "content-length") or super().has_header(
@@ -91,8 +96,8 @@ class _StoredBytes(HttpResponseBase):
     __contains__ = has_header
 
     def set_cookie(self, *args: Any, **kwargs: Any) -> None:
-        """Set no cookie on what shared caches keep: they would hand it to the next visitor."""
-        if not self.shared:
+        """Set a cookie, except on what shared caches keep."""
+        if not isinstance(self.cookies, _NoCookies):
             super().set_cookie(*args, **kwargs)
 
 
@@ -172,7 +177,14 @@ def refuse(request: HttpRequest, refused: Refused) -> HttpResponse:
     except TemplateDoesNotExist:  # The project has no engine that looks into apps.
         page = Engine().from_string(_PACKAGED.read_text("utf-8")).render(Context(context))
     body = page.encode()
-    response = FileResponse(b"" if request.method == "HEAD" else body, status=refused.status)
+    response = FileResponse(
+        b"" if request.method == "HEAD" else body,
+        status=refused.status,
+        content_type="text/html; charset=utf-8",
+    )
+    if refused.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        # Django would mail each one to the admins; whoever refused has logged the cause once.
+        response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001
     for name, value in {**REFUSAL_HEADERS, **refused.headers}.items():
         response[name] = value
     response["Content-Length"] = str(len(body))
@@ -246,7 +258,8 @@ def _wanted_range(request: HttpRequest, stat: FileStat) -> ByteRange | None:
 def _with_headers(
     response: FileResponse | StreamingFileResponse, headers: dict[str, str], shown: Presentation
 ) -> HttpResponseBase:
-    response.shared = not shown.private
+    if not shown.private:
+        response.cookies = _NoCookies()
     for name, value in headers.items():
         response[name] = value
     return response

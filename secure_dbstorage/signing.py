@@ -88,7 +88,16 @@ class Grant:
 
     def at(self, return_path: str) -> "Grant":
         """Return this grant with the path under which it came."""
-        return replace(self, return_path=return_path)
+        return replace(self, return_path=SignedPath(return_path))
+
+
+class SignedPath(str):
+    """A path that holds a token: an error report that shows it as a variable does not tell."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<a signed path>"
 
 
 class LinkSigner:

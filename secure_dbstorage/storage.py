@@ -1,6 +1,7 @@
 """The storage: Django's ``Storage`` over the table, and what a table can do besides."""
 
 import errno
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -65,6 +66,10 @@ class DatabaseStorage(Storage):
             if name in ("namespace", "using", "base_url")
         }
         return f"{type(self).__module__}.{type(self).__qualname__}", (), kept
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle what was given, and no key that was derived from it."""
+        return _made_again, (type(self), self._given)
 
     @cached_property
     def options(self) -> StorageOptions:
@@ -176,8 +181,9 @@ class DatabaseStorage(Storage):
             self.catalog.replace(name, _pieces(content))
         else:
             name = self.catalog.add(name, _pieces(content), alternative=self._alternative)
-        # As FileSystemStorage, which moves it: an upload's temporary file has done its work.
         if hasattr(content, "temporary_file_path"):
+            # As FileSystemStorage, which moves it: an upload's temporary file has done its work.
+            # Who saves it once more reads on from the open file.
             with suppress(OSError):
                 Path(content.temporary_file_path()).unlink()
         return name
@@ -206,9 +212,11 @@ class DatabaseStorage(Storage):
         self, names: Iterable[AnyName], **arguments: Unpack[LinkArguments]
     ) -> dict[AnyName, str]:
         """Return the URLs of any number of files by their names, with one query."""
+        if isinstance(names, str):
+            raise TypeError("urls() takes names; url() takes one")
         terms = self._links.terms(**arguments)
         # No file has a name that is not canonical, and no page breaks on one.
-        normal = {name: normal_name(str(name or "").lstrip("/\\")) for name in names}
+        normal = {name: _normal(name) for name in names}
         found = self.catalog.find_links(filter(is_canonical, normal.values()))
         urls = {}
         for given, name in normal.items():
@@ -299,6 +307,10 @@ class DatabaseStorage(Storage):
             self.__dict__.pop(name, None)
 
 
+def _made_again(storage_class: type[DatabaseStorage], options: Options) -> DatabaseStorage:
+    return storage_class(**options)
+
+
 @dataclass(frozen=True, slots=True)
 class _Saving:
     """What one call of ``save()`` knows; Django hands ``_save()`` the name and content alone."""
@@ -333,6 +345,10 @@ def _rest(content: "File[Any]") -> Iterator[bytes | str]:
     """Read a stream from where it is: ``chunks()`` rewinds, which some streams take badly."""
     while piece := content.read(File.DEFAULT_CHUNK_SIZE):
         yield piece
+
+
+def _normal(name: Name | None) -> str:
+    return "" if name is None else normal_name(os.fspath(name).lstrip("/\\"))
 
 
 def _project_time(value: datetime) -> datetime:

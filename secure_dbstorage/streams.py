@@ -13,7 +13,7 @@ from secure_dbstorage.dialects import dialect_of
 from secure_dbstorage.exceptions import ContentVanished, FileTooLarge
 from secure_dbstorage.files import Content
 
-#: The most that one query fetches, in bytes. More gains nothing, on any database.
+#: The most that one query fetches, in bytes, unless a row is longer. More gains nothing.
 MAX_RUN_BYTES = 1024 * 1024
 
 #: Random bits of a content key: a positive bigint.
@@ -68,9 +68,10 @@ def read(
     first_chunk: bytes | None = None,
     release: bool = False,
 ) -> Iterator[bytes]:
-    """Yield the bytes of a content from *start* up to *stop*, in pieces of at most 1 MiB.
+    """Yield the bytes of a content from *start* up to *stop*.
 
-    Each piece is one short query: nothing stays open between two pieces.
+    They come in pieces of at most 1 MiB, or of one row where rows are longer. Each piece is one
+    short query: nothing stays open between two pieces.
 
     :param first_chunk: the head row's bytes, where they are known already.
     :param release: give connections back between pieces, see Note [Lending connections].

@@ -30,7 +30,7 @@ from secure_dbstorage.signing import Grant
 from secure_dbstorage.storage import DatabaseStorage
 
 
-class _EveryAlias:
+class _EveryAlias(set[str]):
     """Every database alias: no download holds a transaction of ATOMIC_REQUESTS open."""
 
     def __contains__(self, alias: object) -> bool:
@@ -53,6 +53,9 @@ def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResp
         return refuse(request, refused)
 
 
+# The token is the key, and the hooks are the guards: a LoginRequiredMiddleware would send visitors
+# of public files away, and put the token of a link into the login page's URL.
+serve.login_required = False  # type: ignore[attr-defined]
 # What `non_atomic_requests` sets, for one alias at a time.
 serve._non_atomic_requests = _EveryAlias()  # type: ignore[attr-defined]  # noqa: SLF001
 

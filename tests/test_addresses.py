@@ -1,14 +1,14 @@
 """Who is asking, as far as that can be believed."""
 
 import logging
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from secure_dbstorage import addresses
-from secure_dbstorage.addresses import UNKNOWN, budget_of, client_address, parse_address
+from secure_dbstorage.addresses import budget_of, client_address, parse_address
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("127.0.0.0/8"), ip_network("fd00::/8")]
 
@@ -101,7 +101,8 @@ def test_every_address_is_read(address: str, spelled: str) -> None:
         ("10.0.0.1", "unknown, 5.6.7.8", "5.6.7.8"),
         ("", "5.6.7.8", "5.6.7.8"),
         (None, "5.6.7.8", "5.6.7.8"),
-        ("nonsense", "5.6.7.8", str(UNKNOWN)),
+        ("nonsense", "5.6.7.8", "5.6.7.8"),
+        ("localhost", "5.6.7.8", "5.6.7.8"),
     ],
 )
 def test_the_client_is_the_last_hop_that_no_trusted_proxy_is(
@@ -117,7 +118,7 @@ def test_without_trusted_proxies_the_header_is_not_believed(forwarded: str) -> N
 
 @pytest.mark.parametrize(
     ("peer", "address"),
-    [(None, "127.0.0.1"), ("", "127.0.0.1"), ("nonsense", str(UNKNOWN)), ("::1", "::1")],
+    [(None, "127.0.0.1"), ("", "127.0.0.1"), ("localhost", "127.0.0.1"), ("::1", "::1")],
 )
 def test_a_peer_without_an_address_has_a_constant_one(peer: str | None, address: str) -> None:
     assert client(peer) == address
@@ -180,5 +181,5 @@ def test_what_a_stranger_writes_does_not_change_who_a_proxy_saw(written: str) ->
     ],
 )
 def test_a_client_has_one_budget(one: str, other: str, shared: bool) -> None:  # noqa: FBT001
-    budgets = [budget_of(parse_address(text) or UNKNOWN) for text in (one, other)]
+    budgets = [budget_of(parse_address(text) or IPv4Address(0)) for text in (one, other)]
     assert (budgets[0] == budgets[1]) is shared

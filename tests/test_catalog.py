@@ -284,22 +284,23 @@ class TestReplica:
         assert head.content.using == "default"
         assert b"".join(replicated.stream(head, 0, 7)) == b"content"
 
-    def test_links_that_the_replica_lacks_are_found_where_they_were_written(
-        self, replicated: Catalog
-    ) -> None:
-        catalog_of("replica").add("old.txt", [b""])
-        replicated.add("new.txt", [b""])
-        assert sorted(replicated.find_links(["old.txt", "new.txt"])) == ["new.txt", "old.txt"]
+    def test_links_are_made_of_what_is_written_to(self, replicated: Catalog) -> None:
+        catalog_of("replica").add("deleted.txt", [b""])
+        catalog_of("replica").add("private.txt", [b""])
+        catalog_of("replica").set_public("private.txt", public=True)
+        replicated.add("private.txt", [b""])
+        found = replicated.find_links(["deleted.txt", "private.txt"])
+        assert found == {"private.txt": (False, epoch(catalog_of("default"), "private.txt"))}
 
-    def test_a_link_that_the_replica_does_not_know_yet_opens_the_file(
+    def test_what_was_made_private_or_deleted_is_not_served_from_a_replica_that_lags(
         self, replicated: Catalog
     ) -> None:
-        catalog_of("replica").add("a.txt", [b"old"])
-        replicated.add("a.txt", [b"new"])
-        links_from = epoch(catalog_of("default"), "a.txt")
-        head = replicated.find("a.txt", links_from=links_from)
-        assert head is not None
-        assert head.content.using == "default"
+        catalog_of("replica").add("private.txt", [b""])
+        catalog_of("replica").set_public("private.txt", public=True)
+        replicated.add("private.txt", [b""])
+        assert replicated.find("private.txt", public_only=True) is None
+        stale = epoch(catalog_of("replica"), "private.txt")
+        assert replicated.find("private.txt", links_from=stale) is None
 
     def test_reads_inside_a_transaction_see_what_it_wrote(self, replicated: Catalog) -> None:
         catalog_of("replica").add("a.txt", [b"old"])

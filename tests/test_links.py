@@ -600,3 +600,14 @@ def test_a_link_is_made_without_the_database(
         url = maker.signed("a b.txt", 7, maker.terms())
     assert url.startswith("/files/a%20b.txt?token=1")
     assert grant_of(storage, "a b.txt", url).links_from == 7
+
+
+def test_urls_takes_names_and_not_one_name() -> None:
+    with pytest.raises(TypeError, match="url\\(\\)"):
+        DatabaseStorage().urls("abc")
+
+
+@pytest.mark.django_db
+def test_bytes_are_no_name() -> None:
+    with pytest.raises(TypeError):
+        DatabaseStorage().url(b"abc")  # type: ignore[arg-type]

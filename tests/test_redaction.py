@@ -122,6 +122,45 @@ def test_a_host_that_is_not_allowed_is_not_our_own(settings: Settings) -> None:
     assert request.META["HTTP_REFERER"] == referer
 
 
+LONG = "1k7." + "x" * 60
+
+
+@pytest.mark.parametrize(
+    "header", ["HTTP_X_ORIGINAL_URI", "HTTP_X_FORWARDED_URI", "HTTP_X_REWRITE_URL", "REQUEST_URI"]
+)
+@pytest.mark.parametrize("target", ["/files/a.txt?{}", "https://host/a?x=1&{}&y=2", "{}"])
+def test_a_token_is_gone_from_the_copies_of_a_proxy(header: str, target: str) -> None:
+    request = request_of(f"token={LONG}", **{header: target.format(f"token={LONG}")})
+    assert take_tokens(request) == [LONG]
+    assert LONG not in repr(request.META)
+
+
+def test_headers_that_were_looked_at_before_are_clean_too() -> None:
+    referer = f"http://testserver/a?token={LONG}"
+    request = request_of(
+        f"token={LONG}", HTTP_REFERER=referer, HTTP_X_ORIGINAL_URI=f"?token={LONG}"
+    )
+    assert LONG in repr(request.headers)
+    take_tokens(request)
+    assert LONG not in repr(request.headers)
+
+
+def test_a_word_that_is_no_token_stays_where_it_is() -> None:
+    request = request_of("token", HTTP_USER_AGENT="my token reader", HTTP_X_ORIGINAL_URI="/token")
+    take_tokens(request)
+    assert request.META["HTTP_USER_AGENT"] == "my token reader"
+    assert request.META["HTTP_X_ORIGINAL_URI"] == "/token"
+
+
+@pytest.mark.parametrize("host", ["TESTSERVER", "testserver:80", "ada@testserver"])
+def test_our_own_host_is_known_in_each_spelling(host: str) -> None:
+    request = request_of(
+        "", HTTP_REFERER=f"http://{host}/a?t%6fken=SECRET", HTTP_HOST="testserver"
+    )
+    take_tokens(request)
+    assert request.META["HTTP_REFERER"] == f"http://{host}/a"
+
+
 def test_the_token_of_a_referer_is_none_of_the_request() -> None:
     referer = "http://testserver/b?token=OTHER"
     request = request_of("token=T", HTTP_REFERER=referer, HTTP_HOST="testserver")
@@ -156,3 +195,9 @@ class TestASGI:
         before = request.scope["query_string"]
         take_tokens(request)
         assert request.scope["query_string"] is before
+
+    def test_a_token_is_gone_from_the_copies_of_a_proxy_in_the_scope(self) -> None:
+        request = self.request_of(f"x=\u65e5&token={LONG}", x_original_uri=f"/a?token={LONG}")
+        take_tokens(request)
+        assert LONG not in repr((request.scope, request.META))
+        assert request.GET["x"] == "\u65e5"

@@ -821,3 +821,53 @@ def test_head_of_a_refusal_has_the_length_of_its_page(store: Store, client: Clie
     page, head = client.get("/files/missing.txt"), client.head("/files/missing.txt")
     assert head.content == b""
     assert int(head["Content-Length"]) == len(page.content)
+
+
+# --- what stands around --------------------------------------------------------------------------
+
+
+def test_a_project_that_asks_everybody_to_sign_in_still_serves_links(
+    store: Store, client: Client, settings: Settings
+) -> None:
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE,
+        "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    ]
+    assert client.get(store().url("private.txt")).content == b"private"
+    assert client.get("/files/public.txt").content == b"public"
+
+
+def test_an_outage_of_the_cache_is_not_mailed_for_each_request(
+    store: Store, client: Client, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    store()
+    settings.CACHES = {"default": {"BACKEND": "tests.test_ratelimits.DeadCache"}}
+    for _ in range(3):
+        assert client.get("/files/public.txt").status_code == 503
+    errors = [record.name for record in caplog.records if record.levelno >= logging.ERROR]
+    assert errors == ["secure_dbstorage.ratelimits"]
+
+
+def test_a_cookie_put_straight_into_a_public_answer_is_dropped(
+    store: Store, client: Client
+) -> None:
+    store()
+    answer = client.get("/files/public.txt")
+    answer.cookies["visitor"] = "1"
+    answer.set_cookie("visitor", "1")
+    assert not answer.cookies
+
+
+def test_a_private_answer_may_have_a_cookie(store: Store, client: Client) -> None:
+    answer = client.get(store().url("private.txt"))
+    answer.set_cookie("visitor", "1")
+    assert "visitor" in answer.cookies
+
+
+def test_the_signed_path_is_not_shown_by_accident(store: Store, client: Client) -> None:
+    paths = []
+    store(auth_hooks=[lambda request, file, grant: bool(paths.append(grant.return_path)) or True])
+    url = storages["default"].url("private.txt")
+    assert client.get(url).status_code == 200
+    assert paths == [url]
+    assert token_of(url) not in repr(paths)
