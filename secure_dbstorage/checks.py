@@ -8,11 +8,14 @@ that only matter in production are asked by ``check --deploy``, and those that a
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from typing import Any
+from urllib.parse import unquote
 
+from django.apps import apps
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
+from django.urls import get_script_prefix, resolve
 
 from secure_dbstorage import conf
 from secure_dbstorage.access import authenticated, staff
@@ -44,22 +47,30 @@ def check_options(**kwargs: Any) -> Iterator[CheckMessage]:
     """Find options with unknown names, and values that can't be used."""
     for problem in conf.find_default_problems():
         yield _option_error(problem, where="")
-    for alias, given in _declared().items():
+    for place, given in (*_declared_places(), *_field_places()):
         for problem in conf.find_problems(given):
-            yield _option_error(problem, where=f"STORAGES[{alias!r}]['OPTIONS']: ")
+            yield _option_error(problem, where=f"{place}: ")
 
 
 def check_routes(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Find storages that no URLconf serves."""
+    """Find storages that no URLconf serves, and routes that serve another storage."""
     for alias, options in _usable().items():
         if options.base_url is not None:
             continue
+        line = _include_line(alias, options.namespace)
         try:
-            route_prefix(options.namespace)
+            served = _alias_served_at(route_prefix(options.namespace))
         except ImproperlyConfigured as error:
             yield Error(
                 f"Nothing serves STORAGES[{alias!r}]: {error}",
-                hint=_include_line(alias, options.namespace),
+                hint=f"Add {line} to your URLconf.",
+                id="secure_dbstorage.E003",
+            )
+            continue
+        if served != alias:
+            yield Error(
+                f"The route of STORAGES[{alias!r}] serves STORAGES[{served!r}].",
+                hint=f"Write its route as {line}; no two storages can have one route.",
                 id="secure_dbstorage.E003",
             )
 
@@ -213,7 +224,26 @@ def _listed(check: Callable[..., Iterator[CheckMessage]]) -> Callable[..., list[
 
 
 def _declared() -> dict[str, Any]:
-    return dict(conf.declared_storages(DatabaseStorage))
+    return conf.declared_storages(DatabaseStorage)
+
+
+def _declared_places() -> Iterator[tuple[str, Any]]:
+    """Yield the options of each storage in STORAGES, after the place where they stand."""
+    for alias, given in _declared().items():
+        yield f"STORAGES[{alias!r}]['OPTIONS']", given
+
+
+def _field_places() -> Iterator[tuple[str, Any]]:
+    """Yield the same of each storage that was made for a field of a model."""
+    declared = list(_declared().values())
+    for model in apps.get_models():
+        for field in model._meta.local_fields:
+            storage: Any = getattr(field, "storage", None)
+            # `isinstance()` would set up a lazy storage, as the default one, which may not work.
+            if issubclass(type(storage), DatabaseStorage):
+                given = storage._given  # noqa: SLF001 -- `options` raises for what is wrong
+                if given not in declared:
+                    yield f"{model._meta.label}.{field.name}", given
 
 
 def _usable() -> dict[str, StorageOptions]:
@@ -237,12 +267,19 @@ def _option_error(problem: conf.Problem, *, where: str) -> CheckMessage:
 
 def _include_line(alias: str, namespace: str) -> str:
     if not namespace and alias == "default":
-        return 'Add path("files/", include("secure_dbstorage.urls")) to your URLconf.'
+        return 'path("files/", include("secure_dbstorage.urls"))'
     given = f', namespace="{namespace}"' if namespace else ""
     return (
-        f'Add path("{namespace or alias}/", include("secure_dbstorage.urls"{given}), '
-        f'{{"storage": "{alias}"}}) to your URLconf.'
+        f'path("{namespace or alias}/", include("secure_dbstorage.urls"{given}), '
+        f'{{"storage": "{alias}"}})'
     )
+
+
+def _alias_served_at(prefix: str) -> object:
+    """Return the alias in STORAGES that the route with this path is for."""
+    # URLconfs know paths without the part that the web server has given to the whole project.
+    path = unquote(prefix).removeprefix(get_script_prefix())
+    return resolve(f"/{path}_").kwargs.get("storage", "default")
 
 
 def _database(options: StorageOptions) -> str:

@@ -52,8 +52,11 @@ def read_options(given: Mapping[str, Any]) -> StorageOptions:
     return StorageOptions(**values)
 
 
-def find_problems(given: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what is wrong with a storage's keyword arguments."""
+def find_problems(given: object) -> Iterator[Problem]:
+    """Yield what is wrong with a storage's keyword arguments, as the project wrote them."""
+    if not isinstance(given, Mapping):
+        yield Problem("the value", "must be a dictionary")
+        return
     yield from _problems_of(given, spelled="{}".format)
     using = _merged(given).get("using")
     if isinstance(using, str) and using not in settings.DATABASES:
@@ -80,9 +83,12 @@ def find_default_problems() -> Iterator[Problem]:
     yield from _problems_of(known, spelled=lambda name: f"{SETTING}[{name.upper()!r}]")
 
 
-def declared_storages(backend: type) -> dict[str, Mapping[str, Any]]:
-    """Return the aliases in ``STORAGES`` whose backend is this class, with their ``OPTIONS``."""
-    declared: dict[str, Mapping[str, Any]] = {}
+def declared_storages(backend: type) -> dict[str, Any]:
+    """Return the aliases in ``STORAGES`` whose backend is this class, with their ``OPTIONS``.
+
+    The options are as the project wrote them: :func:`find_problems` says whether they can be used.
+    """
+    declared: dict[str, Any] = {}
     entries: Any = settings.STORAGES
     for alias, entry in entries.items():
         try:
@@ -104,7 +110,7 @@ def uses_time_zones() -> bool:
     return settings.USE_TZ
 
 
-def uses_secret_key(given: Mapping[str, Any]) -> bool:
+def uses_secret_key(given: object) -> bool:
     """Tell whether a storage with these keyword arguments signs its links with ``SECRET_KEY``."""
     return not _merged(given).get("signing_keys")
 
@@ -141,10 +147,13 @@ def _problems_of(given: Mapping[str, Any], *, spelled: Callable[[str], str]) -> 
             yield Problem(spelled(name), str(error))
 
 
-def _merged(given: Mapping[str, Any]) -> dict[str, Any]:
-    defaults = getattr(settings, SETTING, {})
-    # What is no dictionary is a problem of its own: `find_default_problems()` says it.
-    return {**(_lower(defaults) if isinstance(defaults, Mapping) else {}), **given}
+def _merged(given: object) -> dict[str, Any]:
+    return {**_lower(_dictionary(getattr(settings, SETTING, {}))), **_dictionary(given)}
+
+
+def _dictionary(raw: object) -> Mapping[Any, Any]:
+    # What is no dictionary is a problem of its own: `find_problems()` and its kin say it.
+    return raw if isinstance(raw, Mapping) else {}
 
 
 def _lower(defaults: Mapping[Any, Any]) -> dict[str, Any]:

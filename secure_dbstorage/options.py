@@ -20,8 +20,8 @@ MIN_KEY_BYTES = 32
 #: The smallest and the largest chunk, in bytes.
 MIN_CHUNK_SIZE, MAX_CHUNK_SIZE = 4 * 1024, 4 * 1024 * 1024
 
-#: What django-ratelimit calls a rate: "600/m", "5/10s".
-_RATE = re.compile(r"[0-9]+/(?!0+[smhd]?$)[0-9]*[smhd]?", re.ASCII)
+#: What django-ratelimit calls a rate: "600/m", "5/10s". Python refuses to read endless digits.
+_RATE = re.compile(r"[0-9]{1,9}/(?!0+[smhd]?$)[0-9]{0,9}[smhd]?", re.ASCII)
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+", re.ASCII)
 
@@ -30,9 +30,11 @@ MAX_NAMESPACE_LENGTH = 100
 
 _NAMESPACE = re.compile(rf"[A-Za-z0-9_.-]{{0,{MAX_NAMESPACE_LENGTH}}}", re.ASCII)
 
-#: Types that can carry script: served inline they would run as the site itself.
-_ACTIVE_TYPE = re.compile(r"text/html|.*[/+]xml|.*[/+]xhtml.*|.*script.*|.*svg.*", re.ASCII)
-
+#: Types that can carry script: served inline they would run as the site itself. A part of a
+#: multipart or a message may be HTML, and XSL makes HTML.
+_ACTIVE_TYPE = re.compile(
+    r"text/html|(multipart|message)/.*|.*(xml|xsl|xhtml|script|svg).*", re.ASCII
+)
 
 _INLINE_TYPES = frozenset(
     {
@@ -161,8 +163,12 @@ def _base_url(raw: object) -> str | None:
         raw = str(raw)
     if not isinstance(raw, str) or not raw or "?" in raw or "#" in raw:
         raise ValueError("must be None, a path or a URL without query and fragment")
-    if not raw.startswith("/") and not urlsplit(raw).netloc:
-        raise ValueError("must begin with '/' or with a scheme and a host")
+    # Browsers drop tabs and line breaks, and would read another URL than `urlsplit()`.
+    if not raw.isprintable() or " " in raw:
+        raise ValueError("must not hold white space or control characters")
+    parts = urlsplit(raw)
+    if not raw.startswith("/") and (parts.scheme not in ("http", "https") or not parts.netloc):
+        raise ValueError("must begin with '/', or with http:// or https:// and a host")
     return raw if raw.endswith("/") else f"{raw}/"
 
 
@@ -269,7 +275,19 @@ def _chunk_size(raw: object) -> int:
 def _trusted_proxies(raw: object) -> tuple[Network, ...]:
     if isinstance(raw, str) or not isinstance(raw, Sequence):
         raise ValueError("must be a list of networks, like '10.0.0.0/8'")
-    return tuple(ip_network(network) for network in raw)
+    return tuple(map(_proxy_network, raw))
+
+
+def _proxy_network(raw: object) -> Network:
+    if not isinstance(raw, str):  # `ip_network()` takes numbers and bytes too.
+        raise ValueError("must hold networks as texts, like '10.0.0.0/8'")
+    network = ip_network(raw)
+    if network.prefixlen == 0:
+        raise ValueError(f"must not hold {raw}, which would believe every client")
+    # `parse_address()` makes mapped addresses IPv4, so no client would be in such a network.
+    if mapped := getattr(network.network_address, "ipv4_mapped", None):
+        raise ValueError(f"must hold {raw} as IPv4: {mapped}/{network.prefixlen - 96}")
+    return network
 
 
 def _max_size(raw: object) -> int | None:

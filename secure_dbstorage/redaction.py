@@ -19,8 +19,8 @@ def take_tokens(request: HttpRequest) -> list[str]:
     """Remove every token from a request, and return them in their order.
 
     They go from the query string, from every copy of it that servers and proxies leave in the
-    request, from ``request.GET``, ``request.headers`` and the ASGI scope, and from a Referer of our
-    own host.
+    request, from ``request.GET``, ``request.headers`` and the ASGI scope, and from a Referer of
+    our own host.
     """
     query = request.META.get("QUERY_STRING", "")
     token_parts = [part for part in query.split("&") if _is_token(part)]

@@ -8,18 +8,26 @@ from typing import Any
 import pytest
 from django.core import checks as django_checks
 from django.core.checks import CheckMessage, Tags
+from django.core.files.storage import FileSystemStorage
+from django.core.files.storage import storages as django_storages
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
-from django.db import connections
+from django.db import connections, models
+from django.test.utils import isolate_apps, override_script_prefix
 from django.urls import include, path
 from pytest_django import Settings
 
 from secure_dbstorage import checks
+from secure_dbstorage.storage import DatabaseStorage
 
 BACKEND = "secure_dbstorage.storage.DatabaseStorage"
 SHARED_CACHE = "django.core.cache.backends.redis.RedisCache"
 
-urlpatterns = [path("docs/", include("secure_dbstorage.urls", namespace="docs"))]
+urlpatterns = [
+    path("docs/", include("secure_dbstorage.urls", namespace="docs")),
+    path("p é/", include("secure_dbstorage.urls", namespace="pages"), {"storage": "pages"}),
+    path("static/", include("secure_dbstorage.urls", namespace="css"), {"storage": "staticfiles"}),
+]
 
 
 def messages(check: Callable[..., Iterator[CheckMessage]], **given: Any) -> list[str]:
@@ -136,6 +144,75 @@ class TestOptions:
         for check in (checks.check_routes, checks.check_identities, checks.check_proxies):
             assert messages(check) == []
 
+    @pytest.mark.parametrize("given", [None, [], "text"])
+    def test_options_that_are_no_dictionary_are_an_error(
+        self, settings: Settings, given: Any
+    ) -> None:
+        settings.STORAGES = storages(default={}, other=given)
+        (message,) = checks.check_options()
+        assert message.id == "secure_dbstorage.E002"
+        assert message.msg == "STORAGES['other']['OPTIONS']: the value must be a dictionary."
+        django_checks.run_checks(include_deployment_checks=True)  # Nothing else stumbles over it.
+
+
+class TestFields:
+    """E002, for storages that were made for the fields of models."""
+
+    @pytest.fixture(autouse=True)
+    def _own_models(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        """Let the project have the models that a test makes, and no others."""
+        with isolate_apps("tests") as own:
+            monkeypatch.setattr(checks, "apps", own)
+            yield
+
+    def make_model(self, storage: Any) -> type[models.Model]:
+        """Return a model with a file in this storage."""
+
+        class Book(models.Model):  # noqa: DJ008 -- nobody reads it
+            cover = models.FileField(storage=storage)
+
+            class Meta:
+                app_label = "tests"
+
+        return Book
+
+    def test_a_value_that_cannot_be_used_is_an_error(self) -> None:
+        self.make_model(DatabaseStorage(expires_in=-1))
+        (message,) = checks.check_options()
+        assert message.id == "secure_dbstorage.E002"
+        assert message.msg == "tests.Book.cover: expires_in must be zero or more seconds."
+
+    def test_the_storage_of_a_callable_is_looked_at(self) -> None:
+        self.make_model(lambda: DatabaseStorage(chunk_size=1))
+        assert messages(checks.check_options) == ["E002"]
+
+    def test_what_is_set_well_is_no_problem(self) -> None:
+        self.make_model(DatabaseStorage(namespace="covers"))
+        assert messages(checks.check_options) == []
+
+    def test_an_inherited_field_is_named_once(self) -> None:
+        class Atlas(self.make_model(DatabaseStorage(expires_in=-1))):  # type: ignore[misc]
+            class Meta:
+                app_label = "tests"
+
+        (message,) = checks.check_options()
+        assert message.msg.startswith("tests.Book.cover: ")
+
+    def test_a_storage_in_storages_is_named_once(self, settings: Settings) -> None:
+        settings.STORAGES = storages(other={"expires_in": -1})
+        self.make_model(lambda: django_storages["other"])
+        (message,) = checks.check_options()
+        assert message.msg.startswith("STORAGES['other']")
+
+    def test_a_default_storage_that_does_not_work_is_not_set_up(self, settings: Settings) -> None:
+        settings.STORAGES = storages(default={"colour": 1})
+        self.make_model(None)
+        assert messages(checks.check_options) == ["E001"]
+
+    def test_storages_of_others_are_left_alone(self) -> None:
+        self.make_model(FileSystemStorage())
+        assert messages(checks.check_options) == []
+
 
 class TestRoutes:
     """E003."""
@@ -180,6 +257,36 @@ class TestRoutes:
         settings.ROOT_URLCONF = __name__
         settings.STORAGES = storages(default={"namespace": "docs"})
         assert messages(checks.check_routes) == []
+
+    @pytest.mark.parametrize("prefix", ["/", "/the project/", "/files%20/"])
+    def test_a_route_of_the_alias_is_one(self, settings: Settings, prefix: str) -> None:
+        settings.ROOT_URLCONF = __name__
+        settings.STORAGES = storages(pages={"namespace": "pages"})
+        with override_script_prefix(prefix):
+            assert messages(checks.check_routes) == []
+
+    @pytest.mark.parametrize(
+        ("namespace", "served"),
+        [("docs", "default"), ("pages", "pages"), ("css", "staticfiles")],
+    )
+    def test_a_route_that_serves_another_storage_is_an_error(
+        self, settings: Settings, namespace: str, served: str
+    ) -> None:
+        settings.ROOT_URLCONF = __name__
+        settings.STORAGES = storages(ours={"namespace": namespace})
+        (message,) = checks.check_routes()
+        assert message.id == "secure_dbstorage.E003"
+        assert message.msg == f"The route of STORAGES['ours'] serves STORAGES['{served}']."
+        assert str(message.hint).startswith(
+            f'Write its route as path("{namespace}/", include("secure_dbstorage.urls", '
+            f'namespace="{namespace}"), {{"storage": "ours"}});'
+        )
+
+    def test_one_route_serves_one_storage(self, settings: Settings, another_database: str) -> None:
+        settings.STORAGES = storages(default={}, two={"using": another_database})
+        (message,) = checks.check_routes()
+        assert message.msg == "The route of STORAGES['two'] serves STORAGES['default']."
+        assert "no two storages can have one route" in str(message.hint)
 
 
 class TestIdentities:

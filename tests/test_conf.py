@@ -114,6 +114,13 @@ class TestProblems:
         with pytest.raises(ImproperlyConfigured, match="must be a dictionary"):
             read_options({})
 
+    @pytest.mark.parametrize("given", [None, [], [("expires_in", 60)], "text", 7])
+    def test_options_must_be_a_dictionary(self, given: Any) -> None:
+        assert problems(find_problems(given)) == ["the value must be a dictionary"]
+        assert conf.uses_secret_key(given)
+        with pytest.raises(ImproperlyConfigured, match=r"^the value must be a dictionary$"):
+            read_options(given)
+
     @pytest.mark.parametrize("name", ["expires_in", "Expires_In", "NAMESPACE", "", 7, None, "é"])
     def test_defaults_have_names_in_capitals_and_no_namespace(
         self, settings: Settings, name: object
@@ -202,6 +209,7 @@ class TestProject:
         settings.STORAGES = {
             "default": {"BACKEND": ours},
             "derived": {"BACKEND": f"{__name__}.OwnStorage", "OPTIONS": {"namespace": "own"}},
+            "broken": {"BACKEND": ours, "OPTIONS": None},
             "files": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
             "missing": {"BACKEND": "no.such.Storage"},
             "function": {"BACKEND": "os.path.join"},
@@ -210,6 +218,7 @@ class TestProject:
         assert declared_storages(DatabaseStorage) == {
             "default": {},
             "derived": {"namespace": "own"},
+            "broken": None,
         }
         assert set(declared_storages(FileSystemStorage)) == {"files"}
 

@@ -39,7 +39,9 @@ USABLE: dict[str, list[tuple[object, object]]] = {
         ("/media", "/media/"),
         ("/media/", "/media/"),
         ("https://cdn.example.com", "https://cdn.example.com/"),
-        ("//cdn.example.com/x/", "//cdn.example.com/x/"),
+        ("//cdn.example.com/x", "//cdn.example.com/x/"),
+        ("HTTP://localhost:8000/é/", "HTTP://localhost:8000/é/"),
+        ("/a:b/", "/a:b/"),
         (reverse_lazy("admin:index"), "/admin/"),
     ],
     "using": [(None, None), ("default", "default")],
@@ -62,6 +64,7 @@ USABLE: dict[str, list[tuple[object, object]]] = {
         ({"plain": "5/10s"}, RATES | {"plain": "5/10s"}),
         ({"plain": None}, RATES | {"plain": None}),
         (dict.fromkeys(RATES, "0/d"), dict.fromkeys(RATES, "0/d")),
+        ({"plain": "9" * 9 + "/" + "9" * 9}, RATES | {"plain": "9" * 9 + "/" + "9" * 9}),
     ],
     "rate_limit_key": [
         *((key, key) for key in ("ip", "link", "user", "user_or_ip", "header:x-a", "get:a")),
@@ -80,6 +83,7 @@ USABLE: dict[str, list[tuple[object, object]]] = {
     "trusted_proxies": [
         ([], ()),
         (["10.0.0.0/8", "::1"], (ip_network("10.0.0.0/8"), ip_network("::1/128"))),
+        (["::/8"], (ip_network("::/8"),)),
     ],
     "max_size": [(None, None), (0, 0), (2**40, 2**40)],
 }
@@ -102,6 +106,16 @@ UNUSABLE: dict[str, list[object]] = {
         "https:///a",
         "http://[/",
         b"/",
+        "/a b/",
+        "/a\n/",
+        "/a\x00/",
+        "/a\x85/",
+        "/a\u2028/",
+        " https://cdn.example.com/",
+        "ht\ttps://cdn.example.com/",
+        "javascript://cdn.example.com/",
+        "ftp://cdn.example.com/",
+        "data:text/html,",
     ],
     "using": [1, True, b"default", ["default"]],
     "default_public": [None, 1, 0, "yes", "no.such.module", [True]],
@@ -146,6 +160,10 @@ UNUSABLE: dict[str, list[object]] = {
         {"signed": "1/0s"},
         {"signed": "1/00"},
         {"signed": "\u0661/m"},
+        {"signed": "9" * 5000 + "/m"},
+        {"signed": "9" * 10 + "/m"},
+        {"signed": "1/" + "9" * 5000 + "s"},
+        {"signed": "1/" + "9" * 10},
         {"signed": "1/M"},
         {"signed": True},
         {"everything": "1/m"},
@@ -170,6 +188,12 @@ UNUSABLE: dict[str, list[object]] = {
         ["text/javascript"],
         ["application/ecmascript"],
         ["image/png", "application/rss+xml"],
+        ["text/xsl"],
+        ["application/xslt+xml"],
+        ["application/vnd.x.xml-y"],
+        ["multipart/x-mixed-replace"],
+        ["multipart/related"],
+        ["message/rfc822"],
     ],
     "public_max_age": NO_SECONDS,
     "private_max_age": NO_SECONDS,
@@ -182,6 +206,16 @@ UNUSABLE: dict[str, list[object]] = {
         ["10.0.0.0/33"],
         ["*"],
         {"10.0.0.0/8": 1},
+        [2130706433],
+        [None],
+        [b"\x7f\x00\x00\x01"],
+        b"\x7f",
+        [ip_network("10.0.0.0/8")],
+        ["0.0.0.0/0"],
+        ["10.0.0.0/8", "::/0"],
+        ["::ffff:10.0.0.0/104"],
+        ["::ffff:127.0.0.1"],
+        ["::ffff:0:0/96"],
     ],
     "max_size": [-1, True, False, 1.0, "1", NAN],
 }
@@ -232,11 +266,22 @@ def test_a_rate_is_what_django_ratelimit_calls_one(rate: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "extension", ["html", "htm", "svg", "xml", "xsl", "rdf", "wsdl", "js", "mjs"]
+    "extension",
+    ["html", "htm", "svg", "xml", "xsl", "rdf", "wsdl", "js", "mjs", "mht", "mhtml", "eml"],
 )
 def test_no_type_of_ours_that_carries_script_can_be_shown(extension: str) -> None:
     with pytest.raises(ValueError, match="which can carry script"):
         parse_option("inline_types", [content_type_of(f"a.{extension}")])
+
+
+def test_a_proxy_that_is_everybody_is_told() -> None:
+    with pytest.raises(ValueError, match=r"not hold ::/0, which would believe every client"):
+        parse_option("trusted_proxies", ["::/0"])
+
+
+def test_a_mapped_proxy_is_told_as_ipv4() -> None:
+    with pytest.raises(ValueError, match=r"hold ::ffff:10\.0\.0\.0/104 as IPv4: 10\.0\.0\.0/8$"):
+        parse_option("trusted_proxies", ["::ffff:10.0.0.0/104"])
 
 
 def test_the_defaults_are_as_they_are_documented() -> None:

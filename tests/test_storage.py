@@ -25,7 +25,6 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from secure_dbstorage import dialects
 from secure_dbstorage.exceptions import FileTooLarge
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
@@ -428,11 +427,6 @@ class DatabaseStorageContract(StorageContract, OverwritingContract):
     @pytest.fixture
     def overwriting(self, database: str) -> DatabaseStorage:
         return DatabaseStorage(using=database, chunk_size=CHUNK_SIZE, allow_overwrite=True)
-
-    @pytest.fixture(autouse=True)
-    def _new_dialects(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        # They know how the database's values are converted, which USE_TZ changes.
-        monkeypatch.setattr(dialects, "_dialects", {})
 
     # Names
 
