@@ -4,6 +4,8 @@ The portable dialect works on every database of Django. Where a driver has a sho
 a dialect of its own takes it, on the caller's connection and in the caller's transaction. All of
 them go through Django's cursor wrapper: errors are those of ``django.db``, execute wrappers are
 called, and ``connection.queries`` shows each statement, with its bytes left out.
+
+A dialect keeps nothing of a connection: connections belong to threads, and end with them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,18 +31,6 @@ _CONTENT_COLUMNS = ("content", "chunk_size", "links_from")
 class PortableDialect:
     """Plain SQL through Django's own cursor, for every database."""
 
-    def __init__(self, connection: BaseDatabaseWrapper) -> None:
-        quote = connection.ops.quote_name
-        self._quoted = {name: quote(field.column) for name, field in _FIELDS.items()}
-        self._table = quote(_TABLE)
-        self._converters = {
-            name: [
-                *connection.ops.get_db_converters(field.get_col(_TABLE)),
-                *field.get_db_converters(connection),
-            ]
-            for name, field in _FIELDS.items()
-        }
-
     def insert(self, connection: BaseDatabaseWrapper, row: Mapping[str, object]) -> None:
         """Insert a row, given as values by column.
 
@@ -52,14 +42,13 @@ class PortableDialect:
         self, connection: BaseDatabaseWrapper, row_id: int, row: Mapping[str, object]
     ) -> None:
         """Give the row with this primary key new values."""
-        changes = ", ".join(f"{self._quoted[name]} = %s" for name in row)
-        where = f"{self._quoted['id']} = {row_id:d}"
-        self._change(connection, f"UPDATE {self._table} SET {changes} WHERE {where}", row)
+        changes = ", ".join(f"{{{name}}} = %s" for name in row)
+        sql = f"UPDATE {{table}} SET {changes} WHERE {{id}} = {row_id:d}"
+        self._change(connection, sql, row)
 
     def delete(self, connection: BaseDatabaseWrapper, key: int) -> None:
         """Delete the rows of a content."""
-        content = self._quoted["content"]
-        self._delete(connection, f"DELETE FROM {self._table} WHERE {content} = %s", key)
+        self._execute(connection, "DELETE FROM {table} WHERE {content} = %s", [key])
 
     def fetch_head(
         self,
@@ -117,16 +106,17 @@ class PortableDialect:
 
     def driver_cursor(self, connection: BaseDatabaseWrapper) -> Any:
         """Return a new cursor of the driver."""
-        return connection.create_cursor()
+        # Not create_cursor(): at cursor() Django's tests guard the databases they may not use.
+        return connection.cursor().cursor
 
     def binary(self, connection: BaseDatabaseWrapper, data: bytes) -> object:
         """Return bytes as the driver takes them for a parameter."""
         return connection.Database.Binary(data)  # type: ignore[attr-defined]
 
     def _insert_statement(self, row: Mapping[str, object]) -> str:
-        columns = ", ".join(self._quoted[name] for name in row)
+        columns = ", ".join(f"{{{name}}}" for name in row)
         holes = ", ".join(["%s"] * len(row))
-        return f"INSERT INTO {self._table} ({columns}) VALUES ({holes})"
+        return f"INSERT INTO {{table}} ({columns}) VALUES ({holes})"
 
     def _change(
         self, connection: BaseDatabaseWrapper, sql: str, row: Mapping[str, object]
@@ -137,12 +127,13 @@ class PortableDialect:
             else _FIELDS[name].get_db_prep_save(value, connection)
             for name, value in row.items()
         ]
-        with self._cursor(connection) as cursor:
-            cursor.execute(sql, parameters)
+        self._execute(connection, sql, parameters)
 
-    def _delete(self, connection: BaseDatabaseWrapper, sql: str, key: int) -> None:
+    def _execute(
+        self, connection: BaseDatabaseWrapper, sql: str, parameters: Sequence[Any]
+    ) -> None:
         with self._cursor(connection) as cursor:
-            cursor.execute(sql, [key])
+            cursor.execute(sql.format_map(_Quoted(connection)), parameters)
 
     def _select(
         self,
@@ -153,11 +144,11 @@ class PortableDialect:
         expression: str = "",
     ) -> list[tuple[Any, ...]]:
         selected = expression or ", ".join(f"{{{name}}}" for name in columns)
-        sql = f"SELECT {selected} FROM {self._table} WHERE {condition}".format_map(self._quoted)
+        sql = f"SELECT {selected} FROM {{table}} WHERE {condition}"
         with self._cursor(connection) as cursor:
-            cursor.execute(sql, parameters)
+            cursor.execute(sql.format_map(_Quoted(connection)), parameters)
             rows = cursor.fetchall()
-        converters = [self._converters[name] for name in columns]
+        converters = [_converters(name, connection) for name in columns]
         return [
             tuple(
                 _converted(value, steps, connection)
@@ -167,13 +158,8 @@ class PortableDialect:
         ]
 
     def _cursor(self, connection: BaseDatabaseWrapper) -> CursorWrapper:
-        connection.close_if_health_check_failed()
-        connection.ensure_connection()
-        connection.validate_thread_sharing()
-        with connection.wrap_database_errors:
-            cursor = self.driver_cursor(connection)
         wrapper = _ShortLogCursor if connection.queries_logged else CursorWrapper
-        return wrapper(cursor, connection)
+        return wrapper(self.driver_cursor(connection), connection)
 
 
 class SlicingDialect(PortableDialect):
@@ -196,7 +182,8 @@ class PsycopgDialect(SlicingDialect):
     """psycopg 3's binary protocol; through Django's cursor bytes travel as hexadecimal text."""
 
     def driver_cursor(self, connection: BaseDatabaseWrapper) -> Any:
-        return _binary_cursor_class()(connection.connection)
+        with connection.cursor():  # It connects, checks and guards; its own cursor speaks text.
+            return _binary_cursor_class()(connection.connection)
 
     def binary(self, connection: BaseDatabaseWrapper, data: bytes) -> object:
         return data
@@ -212,9 +199,8 @@ class MySQLDialect(SlicingDialect):
         # An error for a duplicate key leaves shared locks on the row and on the gap beside it: two
         # savers that both met one name and go on to another then wait for each other, which is a
         # deadlock. Without the error, the second waits until the first has ended.
-        own_id = f"{self._quoted['id']} = {self._quoted['id']}"
-        statement = f"{self._insert_statement(row)} ON DUPLICATE KEY UPDATE {own_id}"
-        self._change(connection, statement, row)
+        statement = self._insert_statement(row)
+        self._change(connection, f"{statement} ON DUPLICATE KEY UPDATE {{id}} = {{id}}", row)
         condition = "{namespace} = %s AND {name} = %s AND {content} = %s"
         identity = [row["namespace"], row["name"], row["content"]]
         if not self._select(connection, ("id",), condition, identity):
@@ -223,9 +209,8 @@ class MySQLDialect(SlicingDialect):
     def delete(self, connection: BaseDatabaseWrapper, key: int) -> None:
         # In a small table the optimizer prefers to scan: then two overwrites, even of different
         # files, wait for each other's rows, which is a deadlock.
-        index = connection.ops.quote_name("secure_dbstorage_unique_chunk")
-        source = f"{self._table} FROM {self._table} FORCE INDEX ({index})"
-        self._delete(connection, f"DELETE {source} WHERE {self._quoted['content']} = %s", key)
+        source = "{table} FROM {table} FORCE INDEX (`secure_dbstorage_unique_chunk`)"
+        self._execute(connection, f"DELETE {source} WHERE {{content}} = %s", [key])
 
     def driver_cursor(self, connection: BaseDatabaseWrapper) -> Any:
         return _HexCursor(super().driver_cursor(connection))
@@ -236,14 +221,7 @@ class MySQLDialect(SlicingDialect):
 
 def dialect_of(connection: BaseDatabaseWrapper) -> PortableDialect:
     """Return the fastest dialect for a connection."""
-    known = _dialects.get(connection.alias)
-    if known is None or known[0] is not type(connection):
-        known = type(connection), _dialect_class(connection)(connection)
-        _dialects[connection.alias] = known
-    return known[1]
-
-
-_dialects: dict[str, tuple[type[BaseDatabaseWrapper], PortableDialect]] = {}
+    return _dialect_class(connection)()
 
 
 def _dialect_class(connection: Any) -> type[PortableDialect]:
@@ -253,6 +231,16 @@ def _dialect_class(connection: Any) -> type[PortableDialect]:
     return {"sqlite": SlicingDialect, "mysql": MySQLDialect}.get(
         connection.vendor, PortableDialect
     )
+
+
+class _Quoted:
+    """The names of the table and of its columns, as a database wants them quoted."""
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self._quote = connection.ops.quote_name
+
+    def __getitem__(self, name: str) -> str:
+        return self._quote(_TABLE if name == "table" else _FIELDS[name].column)
 
 
 class _ShortLogCursor(CursorDebugWrapper):
@@ -293,6 +281,15 @@ def _binary_cursor_class() -> type[Any]:
             return super().execute(query, params, binary=True)
 
     return BinaryCursor
+
+
+def _converters(name: str, connection: BaseDatabaseWrapper) -> list[Callable[..., Any]]:
+    """Return what makes a column's value from the database's, which for MySQL USE_TZ decides."""
+    field = _FIELDS[name]
+    return [
+        *connection.ops.get_db_converters(field.get_col(_TABLE)),
+        *field.get_db_converters(connection),
+    ]
 
 
 def _head(row: tuple[Any, ...], using: str) -> StoredHead:

@@ -1,8 +1,12 @@
 """The fast form and the portable form of each database are one interface, and one behaviour."""
 
+import gc
 import logging
+import threading
+import weakref
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -17,7 +21,10 @@ from django.db import (
     transaction,
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.test import SimpleTestCase
+from django.test.testcases import DatabaseOperationForbidden
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from pytest_django import Settings
 
 from secure_dbstorage import dialects, models
@@ -58,6 +65,13 @@ OPTIONS = {
 
 every_way = pytest.mark.parametrize(("database", "way"), WAYS, indirect=["database"])
 
+#: On the aliases of DATABASES: Django looks after no other when settings change, or a test begins.
+every_plain_way = pytest.mark.parametrize(
+    ("database", "way"),
+    [way for way in WAYS if way[1] in {"fast", "portable"}],
+    indirect=["database"],
+)
+
 
 @pytest.fixture
 def connection(
@@ -65,7 +79,6 @@ def connection(
 ) -> Iterator[BaseDatabaseWrapper]:
     """Connect in this way; what is written is undone."""
     if way.startswith("portable"):
-        monkeypatch.setattr(dialects, "_dialects", {})
         monkeypatch.setattr(dialects, "_dialect_class", lambda connection: PortableDialect)
     options = OPTIONS.get(way.removeprefix("portable, "), {})
     if not options:
@@ -114,13 +127,11 @@ def insert_chunks(connection: BaseDatabaseWrapper, key: int, *chunks: bytes) -> 
 )
 def test_each_database_has_its_dialect(database: str, dialect: type[PortableDialect]) -> None:
     assert type(dialect_of(connections[database])) is dialect
-    assert dialect_of(connections[database]) is dialect_of(connections[database])
 
 
 def test_an_unknown_database_gets_the_portable_dialect(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(dialects, "_dialects", {})
     monkeypatch.setattr(connections["default"], "vendor", "oracle", raising=False)
     assert type(dialect_of(connections["default"])) is PortableDialect
 
@@ -132,7 +143,6 @@ def test_psycopg2_gets_the_portable_dialect(
     class Psycopg2:
         __name__ = "psycopg2"
 
-    monkeypatch.setattr(dialects, "_dialects", {})
     monkeypatch.setattr(connections[database], "Database", Psycopg2())
     assert type(dialect_of(connections[database])) is PortableDialect
 
@@ -182,9 +192,11 @@ def test_only_the_very_name_is_found(connection: BaseDatabaseWrapper, name: str)
 
 
 @pytest.mark.django_db
-def test_a_column_that_is_not_exact_opens_no_other_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_column_that_is_not_exact_opens_no_other_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(models, "_byte_collation", lambda connection: "NOCASE")
-    with added_alias("careless", like="default", NAME=":memory:") as connection:
+    with added_alias("careless", like="default", NAME=str(tmp_path / "db.sqlite3")) as connection:
         with connection.schema_editor() as editor:
             editor.create_model(StoredFile)
         insert(connection, head_row())
@@ -347,12 +359,62 @@ def test_a_missing_table_is_an_error_of_django(
     connection: BaseDatabaseWrapper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dialects, "_TABLE", "no_such_table")
-    dialect = type(dialect_of(connection))(connection)
     with (
         pytest.raises((OperationalError, ProgrammingError)),
         transaction.atomic(using=connection.alias),
     ):
-        dialect.fetch_run(connection, 5, 0, 1)
+        dialect_of(connection).fetch_run(connection, 5, 0, 1)
+
+
+@every_plain_way
+@pytest.mark.parametrize("before", [True, False])
+def test_times_are_as_use_tz_says(
+    connection: BaseDatabaseWrapper,
+    settings: Settings,
+    before: bool,  # noqa: FBT001
+) -> None:
+    for key, use_tz in enumerate([before, not before]):
+        settings.USE_TZ = use_tz
+        now = NOW if use_tz else timezone.make_naive(NOW, timezone.get_default_timezone())
+        insert(connection, head_row(content=key, name=f"{key}.txt", created=now, modified=now))
+        head = dialect_of(connection).fetch_head(connection, "", f"{key}.txt")
+        assert head is not None
+        assert (head.stat.created, head.stat.modified) == (NOW, NOW)
+
+
+def test_no_connection_outlives_its_thread(database: str) -> None:
+    seen = []
+
+    def use() -> None:
+        connection = connections[database]
+        seen.append(weakref.ref(connection))
+        dialect_of(connection).fetch_head(connection, "", "a.txt", with_chunk=True)
+        connection.close()
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    thread.join()
+    gc.collect()
+    assert [reference() for reference in seen] == [None]
+
+
+@every_plain_way
+def test_a_database_that_a_test_case_may_not_use_is_refused(
+    connection: BaseDatabaseWrapper,
+) -> None:
+    class Forbidding(SimpleTestCase):
+        pass
+
+    connection.ensure_connection()
+    Forbidding.setUpClass()
+    try:
+        with pytest.raises(DatabaseOperationForbidden):
+            dialect_of(connection).fetch_run(connection, 5, 0, 1)
+        with pytest.raises(DatabaseOperationForbidden):
+            dialect_of(connection).delete(connection, 5)
+    finally:
+        Forbidding.doClassCleanups()
+    assert dialect_of(connection).fetch_run(connection, 5, 0, 1) == []
 
 
 @every_way
@@ -370,20 +432,20 @@ def test_statements_are_logged_without_the_bytes(connection: BaseDatabaseWrapper
     with CaptureQueriesContext(connection) as queries:
         insert(connection, head_row(data=b"secret" * 43_520))
         dialect_of(connection).update(connection, row_id, {"data": b"secret"})
-    logged, updated = (query["sql"] for query in queries)
-    assert "<261120 bytes>" in logged
-    assert "<6 bytes>" in updated
-    assert "'a.txt'" in logged
-    assert "secret" not in logged + updated
-    assert b"secret".hex() not in logged + updated
+    statements = [query["sql"] for query in queries]
+    assert "<261120 bytes>" in statements[0]
+    assert "'a.txt'" in statements[0]
+    assert "<6 bytes>" in statements[-1]
+    assert "secret" not in "".join(statements)
+    assert b"secret".hex() not in "".join(statements)
 
 
 @every_way
 def test_each_method_is_one_query_for_those_who_count(connection: BaseDatabaseWrapper) -> None:
     dialect = dialect_of(connection)
     calls: list[Callable[[], object]] = [
-        lambda: dialect.insert(connection, head_row()),
-        lambda: dialect.update(connection, 1, {"size": 1}),
+        lambda: dialect.insert(connection, {"content": 5, "position": 1, "data": DATA}),
+        lambda: dialect.update(connection, 0, {"size": 1}),
         lambda: dialect.delete(connection, 1),
         lambda: dialect.fetch_head(connection, "", "a.txt", with_chunk=True),
         lambda: dialect.fetch_links(connection, "", ["a.txt", "b.txt"]),
@@ -425,7 +487,7 @@ def test_execute_wrappers_are_called(connection: BaseDatabaseWrapper) -> None:
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(wrapper):
-        insert(connection, head_row())
+        insert_chunks(connection, 5, DATA)
         dialect_of(connection).fetch_head(connection, "", "a.txt")
     assert seen == [("INSERT", connection), ("SELECT", connection)]
 
