@@ -15,7 +15,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
-from django.urls import get_script_prefix, resolve
+from django.urls import Resolver404, get_script_prefix, resolve
 
 from secure_dbstorage import conf
 from secure_dbstorage.access import authenticated, staff
@@ -60,7 +60,7 @@ def check_routes(**kwargs: Any) -> Iterator[CheckMessage]:
         line = _include_line(alias, options.namespace)
         try:
             served = _alias_served_at(route_prefix(options.namespace))
-        except ImproperlyConfigured as error:
+        except (ImproperlyConfigured, Resolver404) as error:
             yield Error(
                 f"Nothing serves STORAGES[{alias!r}]: {error}",
                 hint=f"Add {line} to your URLconf.",
