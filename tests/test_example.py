@@ -185,7 +185,7 @@ def address_of(kind: str, folder: Path) -> Iterator[str]:
                 server = stack.enter_context(PostgresServer(Path(short) / "pg"))
                 yield f"postgres://postgres@{quote(server.host, safe='')}/postgres"
             elif not importlib.util.find_spec("MySQLdb"):
-                pytest.skip("mysqlclient is not installed")
+                skip_or_fail("mysqlclient is not installed")
             else:
                 server = stack.enter_context(MariaDBServer(Path(short) / "my"))
                 yield f"mysql://root@{quote(server.host, safe='')}/mysql"
