@@ -1,0 +1,47 @@
+"""Measure, print tables, write ``results.json`` and pictures."""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from tests.benchmarks import report, signing
+from tests.benchmarks.grounds import DATABASES, Failed, ground_of
+from tests.benchmarks.results import Result
+from tests.servers.unavailable import Unavailable
+
+#: Each measures on a ground, thoroughly or quickly.
+TOPICS = {"signing": signing.measure}
+
+
+def main() -> None:
+    """Run what the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("topics", nargs="*", choices=[*TOPICS, []], help="default: all")
+    parser.add_argument("--databases", nargs="+", choices=DATABASES, default=DATABASES)
+    parser.add_argument("--quick", action="store_true", help="small files and few rounds")
+    parser.add_argument("--output", type=Path, default=Path(), help="default: here")
+    options = parser.parse_args()
+    results: list[Result] = []
+    for topic in options.topics or TOPICS:
+        for database in options.databases:
+            results += _measured(topic, database, quick=options.quick)
+    options.output.mkdir(parents=True, exist_ok=True)
+    report.write_json(options.output / "results.json", results)
+    report.plot(options.output, results)
+
+
+def _measured(topic: str, database: str, *, quick: bool) -> list[Result]:
+    with tempfile.TemporaryDirectory(prefix="dbstorage-") as directory:
+        Path(directory).chmod(0o755)  # The servers run under another account.
+        try:
+            with ground_of(database, Path(directory)) as ground:
+                results = TOPICS[topic](ground, quick=quick)
+        except (Unavailable, Failed) as error:
+            print(f"\n{topic} on {database} left out: {error}")
+            return []
+    print(report.tables(results), flush=True)
+    return results
+
+
+if __name__ == "__main__":
+    main()

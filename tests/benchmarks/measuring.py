@@ -1,0 +1,77 @@
+"""Take times in turns, so that a noisy moment falls on all contenders alike."""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+#: A sample lasts at least so many seconds; quick calls are repeated.
+SAMPLE_SECONDS = 0.05
+
+
+@dataclass(slots=True, kw_only=True)
+class Contender:
+    """One way to do what is measured."""
+
+    name: str
+    #: Does it once.
+    run: Callable[[], object]
+    #: Undoes it, outside the time.
+    reset: Callable[[], object] | None = None
+    #: Seconds a call took, one number a round.
+    seconds: list[float] = field(default_factory=list)
+    #: Why it was left out of the rest.
+    failure: str = ""
+
+
+def take_turns(contenders: Sequence[Contender], *, rounds: int) -> None:
+    """Fill each contender's *seconds*; who raises is left out from then on, and says why."""
+    loops = {contender.name: _warm_up(contender) for contender in contenders}
+    for number in range(rounds):
+        # Each round begins with another one: what comes after a slow one has cold caches.
+        start = number % len(contenders)
+        for contender in (*contenders[start:], *contenders[:start]):
+            if not contender.failure:
+                _take(contender, loops[contender.name])
+
+
+def ratios(seconds: Sequence[float], reference: Sequence[float]) -> float:
+    """Return the median quotient of rounds that were measured side by side."""
+    return statistics.median(a / b for a, b in zip(seconds, reference, strict=True))
+
+
+def _warm_up(contender: Contender) -> int:
+    """Return how many calls fill a sample."""
+    loops = 1
+    while True:
+        _take(contender, loops)
+        if contender.failure or contender.seconds.pop() * loops >= SAMPLE_SECONDS:
+            return loops
+        loops *= 2
+
+
+def _take(contender: Contender, loops: int) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        contender.seconds.append(_seconds(contender, loops) / loops)
+    except Exception as error:  # noqa: BLE001 -- peers fail in their own ways
+        contender.failure = f"{type(error).__name__}: {error}"[:200]
+    finally:
+        gc.enable()
+
+
+def _seconds(contender: Contender, loops: int) -> float:
+    if contender.reset is None:
+        began = time.perf_counter()
+        for _ in range(loops):
+            contender.run()
+        return time.perf_counter() - began
+    spent = 0.0
+    for _ in range(loops):
+        began = time.perf_counter()
+        contender.run()
+        spent += time.perf_counter() - began
+        contender.reset()
+    return spent
