@@ -84,8 +84,7 @@ class Catalog:
         found: dict[str, tuple[bool, int]] = {}
         unique = list(dict.fromkeys(wanted))
         for start in range(0, len(unique), _MAX_NAMES):
-            for row in fetch_links(connection, namespace, unique[start : start + _MAX_NAMES]):
-                found[row[0]] = row[1:]
+            found |= fetch_links(connection, namespace, unique[start : start + _MAX_NAMES])
         return found
 
     def stream(self, head: StoredHead, start: int, stop: int) -> Iterator[bytes]:
@@ -171,13 +170,12 @@ class Catalog:
             self._check_place(name, using)
             written = self._write(pieces, using)
             for _ in range(_MAX_ATTEMPTS):
-                taken = self._insert(name, written, using)
-                if taken is None:
+                if self._insert(name, written, using):
                     return name
                 if alternative is None:
                     break
                 name = alternative(name)
-            raise os_error(FileExistsError, errno.EEXIST, name) from taken
+            raise os_error(FileExistsError, errno.EEXIST, name)
 
     def replace(
         self, name: str, pieces: Iterable[bytes | str], *, replaced_key: int | None = None
@@ -199,7 +197,6 @@ class Catalog:
             if self._files(using).below(name).exists():
                 raise os_error(IsADirectoryError, errno.EISDIR, name)
             written = self._write(pieces, using)
-            taken: IntegrityError | None = None
             for _ in range(_MAX_ATTEMPTS):
                 row = self._locked(name, using)
                 if replaced_key is not None and (row is None or row.content != replaced_key):
@@ -207,11 +204,10 @@ class Catalog:
                 if row is not None:
                     self._update(row, written, using)
                     return
-                taken = self._insert(name, written, using)
-                if taken is None:
+                if self._insert(name, written, using):
                     return
             # The transaction does not see who has the name: it is the caller's to repeat.
-            raise taken or os_error(FileExistsError, errno.EEXIST, name)
+            raise IntegrityError(f"{name!r} is being saved by another transaction")
 
     def remove(self, name: str) -> None:
         """Delete a file, if there is one.
@@ -291,8 +287,8 @@ class Catalog:
             max_size=self._options.max_size,
         )
 
-    def _insert(self, name: str, written: streams.Written, using: str) -> IntegrityError | None:
-        """Insert a head row; return the database's error if the name was taken meanwhile."""
+    def _insert(self, name: str, written: streams.Written, using: str) -> bool:
+        """Insert a head row; return False if the name was taken meanwhile."""
         is_public = self._options.default_public(name)
         if not isinstance(is_public, bool):
             raise TypeError(f"default_public returned {is_public!r} for {name!r}, and not a bool")
@@ -306,12 +302,7 @@ class Catalog:
             "links_from": _later_than(0),
         }
         connection = connections[using]
-        try:
-            with transaction.atomic(using=using):
-                dialect_of(connection).insert(connection, row)
-        except IntegrityError as error:
-            return error
-        return None
+        return dialect_of(connection).insert_head(connection, row)
 
     def _update(self, row: StoredFile, written: streams.Written, using: str) -> None:
         """Point a head row at new content, and delete the old."""

@@ -8,16 +8,17 @@ called, and ``connection.queries`` shows each statement, with its bytes left out
 A dialect keeps nothing of a connection: connections belong to threads, and end with them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
+from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
+from secure_dbstorage.cursors import HexCursor, ShortLogCursor, binary_cursor_class
 from secure_dbstorage.files import Content, FileStat, StoredHead
 from secure_dbstorage.models import StoredFile
 
@@ -26,25 +27,55 @@ _FIELDS: dict[str, Any] = {field.attname: field for field in StoredFile._meta.co
 
 _STAT_COLUMNS = ("name", "size", "sha256", "content_type", "is_public", "created", "modified")
 _CONTENT_COLUMNS = ("content", "chunk_size", "links_from")
+_LINK_COLUMNS = ("name", "is_public", "links_from")
+
+_RUN = (
+    "SELECT {data} FROM {table} WHERE {content} = %s AND {position} >= %s AND {position} < %s "
+    "ORDER BY {position}"
+)
+_PART = "SELECT substr({data}, %s, %s) FROM {table} WHERE {content} = %s AND {position} = %s"
+
+#: Statements by vendor and template, with their names quoted.
+_statements: dict[tuple[str, str], str] = {}
 
 
 class PortableDialect:
     """Plain SQL through Django's own cursor, for every database."""
 
-    def insert(self, connection: BaseDatabaseWrapper, row: Mapping[str, object]) -> None:
-        """Insert a row, given as values by column.
+    #: The columns whose values the driver may give in another form than Django does.
+    foreign_columns: Collection[str] = _FIELDS.keys()
 
-        :raises django.db.IntegrityError: when the name is taken, or the content key is.
+    def insert_head(self, connection: BaseDatabaseWrapper, row: Mapping[str, object]) -> bool:
+        """Insert a head row, given as values by column, in the caller's transaction.
+
+        :returns: False when the name is taken.
+        :raises django.db.IntegrityError: when the content key is.
         """
-        self._change(connection, self._insert_statement(row), row)
+        try:
+            with transaction.atomic(using=connection.alias):
+                self._change(connection, _insertion(*row), row)
+        except IntegrityError:
+            # A taken name may be one that this transaction does not see.
+            if self.fetch_run(connection, cast("int", row["content"]), 0, 1):
+                raise
+            return False
+        return True
+
+    def insert_chunk(
+        self, connection: BaseDatabaseWrapper, key: int, position: int, data: bytes
+    ) -> None:
+        """Insert a continuation row.
+
+        :raises django.db.IntegrityError: when the content key is taken.
+        """
+        row = {"content": key, "position": position, "data": data}
+        self._change(connection, _insertion(*row), row)
 
     def update(
         self, connection: BaseDatabaseWrapper, row_id: int, row: Mapping[str, object]
     ) -> None:
         """Give the row with this primary key new values."""
-        changes = ", ".join(f"{{{name}}} = %s" for name in row)
-        sql = f"UPDATE {{table}} SET {changes} WHERE {{id}} = {row_id:d}"
-        self._change(connection, sql, row)
+        self._change(connection, _update(*row), row, row_id)
 
     def delete(self, connection: BaseDatabaseWrapper, key: int) -> None:
         """Delete the rows of a content."""
@@ -66,14 +97,14 @@ class PortableDialect:
         :param with_chunk: fetch the first chunk as well.
         """
         columns = _STAT_COLUMNS + _CONTENT_COLUMNS + (("data",) if with_chunk else ())
-        condition = "{namespace} = %s AND {name} = %s"
         parameters: list[object] = [namespace, name]
         if public_only:
-            condition += " AND {is_public} = %s"
             parameters.append(
                 _FIELDS["is_public"].get_db_prep_save(value=True, connection=connection)
             )
-        for row in self._select(connection, columns, condition, parameters):
+        for row in self._select(
+            connection, columns, _selection(columns, public_only=public_only), parameters
+        ):
             # Whatever the column's collation says, only the very name is this file.
             if row[0] == name:
                 return _head(row, connection.alias)
@@ -81,20 +112,24 @@ class PortableDialect:
 
     def fetch_links(
         self, connection: BaseDatabaseWrapper, namespace: str, names: Sequence[str]
-    ) -> list[tuple[str, bool, int]]:
-        """Return the name, the public flag and the link epoch of each of these files."""
-        holes = ", ".join(["%s"] * len(names))
-        condition = f"{{namespace}} = %s AND {{name}} IN ({holes})"
-        columns = ("name", "is_public", "links_from")
-        rows = self._select(connection, columns, condition, [namespace, *names])
-        return [(name, bool(is_public), epoch) for name, is_public, epoch in rows]
+    ) -> dict[str, tuple[bool, int]]:
+        """Return the public flag and the link epoch of those files that are there, by name."""
+        rows = self._select(
+            connection,
+            _LINK_COLUMNS,
+            "SELECT {name}, {is_public}, {links_from} FROM {table} "
+            "WHERE {namespace} = %s AND {name} IN ",
+            [namespace, *names],
+            # Not a part of what is kept: there is one for each number of names.
+            suffix=f"({', '.join(['%s'] * len(names))})",
+        )
+        return {name: (bool(is_public), links_from) for name, is_public, links_from in rows}
 
     def fetch_run(
         self, connection: BaseDatabaseWrapper, key: int, first: int, count: int
     ) -> list[bytes]:
         """Return the chunks of a content from position *first* on, those that are there."""
-        condition = "{content} = %s AND {position} >= %s AND {position} < %s ORDER BY {position}"
-        rows = self._select(connection, ("data",), condition, [key, first, first + count])
+        rows = self._select(connection, ("data",), _RUN, [key, first, first + count])
         return [row[0] for row in rows]
 
     def fetch_part(
@@ -113,53 +148,62 @@ class PortableDialect:
         """Return bytes as the driver takes them for a parameter."""
         return connection.Database.Binary(data)  # type: ignore[attr-defined]
 
-    def _insert_statement(self, row: Mapping[str, object]) -> str:
-        columns = ", ".join(f"{{{name}}}" for name in row)
-        holes = ", ".join(["%s"] * len(row))
-        return f"INSERT INTO {{table}} ({columns}) VALUES ({holes})"
-
     def _change(
-        self, connection: BaseDatabaseWrapper, sql: str, row: Mapping[str, object]
-    ) -> None:
-        parameters: list[Any] = [
+        self,
+        connection: BaseDatabaseWrapper,
+        template: str,
+        row: Mapping[str, object],
+        *more: object,
+    ) -> int:
+        parameters = self._parameters(connection, row)
+        return self._execute(connection, template, [*parameters, *more])
+
+    def _parameters(self, connection: BaseDatabaseWrapper, row: Mapping[str, object]) -> list[Any]:
+        return [
             self.binary(connection, value)
             if isinstance(value, bytes)
             else _FIELDS[name].get_db_prep_save(value, connection)
             for name, value in row.items()
         ]
-        self._execute(connection, sql, parameters)
 
     def _execute(
-        self, connection: BaseDatabaseWrapper, sql: str, parameters: Sequence[Any]
-    ) -> None:
+        self, connection: BaseDatabaseWrapper, template: str, parameters: Sequence[Any]
+    ) -> int:
+        """Return the number of rows that were changed."""
         with self._cursor(connection) as cursor:
-            cursor.execute(sql.format_map(_Quoted(connection)), parameters)
+            cursor.execute(_statement(template, connection), parameters)
+            return int(cursor.rowcount)
 
     def _select(
         self,
         connection: BaseDatabaseWrapper,
         columns: Sequence[str],
-        condition: str,
+        template: str,
         parameters: Sequence[Any],
-        expression: str = "",
-    ) -> list[tuple[Any, ...]]:
-        selected = expression or ", ".join(f"{{{name}}}" for name in columns)
-        sql = f"SELECT {selected} FROM {{table}} WHERE {condition}"
+        suffix: str = "",
+    ) -> list[Any]:
+        """Return the rows that a template's statement finds, each with these columns."""
         with self._cursor(connection) as cursor:
-            cursor.execute(sql.format_map(_Quoted(connection)), parameters)
+            cursor.execute(_statement(template, connection) + suffix, parameters)
             rows = cursor.fetchall()
-        converters = [_converters(name, connection) for name in columns]
-        return [
-            tuple(
-                _converted(value, steps, connection)
-                for value, steps in zip(row, converters, strict=True)
-            )
-            for row in rows
+        converters = [
+            (place, _converters(name, connection))
+            for place, name in enumerate(columns)
+            if name in self.foreign_columns
         ]
+        return [_converted(row, converters, connection) for row in rows] if converters else rows
 
     def _cursor(self, connection: BaseDatabaseWrapper) -> CursorWrapper:
-        wrapper = _ShortLogCursor if connection.queries_logged else CursorWrapper
+        wrapper = ShortLogCursor if connection.queries_logged else CursorWrapper
         return wrapper(self.driver_cursor(connection), connection)
+
+
+class ConflictDialect(PortableDialect):
+    """For databases that tell of a taken name without an error: a save needs no savepoint."""
+
+    def insert_head(self, connection: BaseDatabaseWrapper, row: Mapping[str, object]) -> bool:
+        conflict = " ON CONFLICT ({namespace}, {name}) DO NOTHING"
+        return self._change(connection, _insertion(*row) + conflict, row) == 1
 
 
 class SlicingDialect(PortableDialect):
@@ -168,22 +212,30 @@ class SlicingDialect(PortableDialect):
     def fetch_part(
         self, connection: BaseDatabaseWrapper, key: int, position: int, start: int, stop: int
     ) -> bytes | None:
-        rows = self._select(
-            connection,
-            ("data",),
-            "{content} = %s AND {position} = %s",
-            [start + 1, stop - start, key, position],
-            expression="substr({data}, %s, %s)",
-        )
+        rows = self._select(connection, ("data",), _PART, [start + 1, stop - start, key, position])
         return rows[0][0] if rows else None
 
 
-class PsycopgDialect(SlicingDialect):
+class SQLiteDialect(ConflictDialect, SlicingDialect):
+    """SQLite, whose driver takes and gives bytes as they are."""
+
+    foreign_columns = ("created", "modified")
+
+
+class PsycopgDialect(ConflictDialect, SlicingDialect):
     """psycopg 3's binary protocol; through Django's cursor bytes travel as hexadecimal text."""
+
+    foreign_columns = ()
+
+    def insert_head(self, connection: Any, row: Mapping[str, object]) -> bool:
+        if connection.isolation_level.name == "READ_COMMITTED":
+            return super().insert_head(connection, row)
+        # A transaction that sees the table as it was can't pass over a name that it doesn't see.
+        return PortableDialect.insert_head(self, connection, row)
 
     def driver_cursor(self, connection: BaseDatabaseWrapper) -> Any:
         with connection.cursor():  # It connects, checks and guards; its own cursor speaks text.
-            return _binary_cursor_class()(connection.connection)
+            return binary_cursor_class()(connection.connection)
 
     def binary(self, connection: BaseDatabaseWrapper, data: bytes) -> object:
         return data
@@ -192,19 +244,28 @@ class PsycopgDialect(SlicingDialect):
 class MySQLDialect(SlicingDialect):
     """A hexadecimal literal in the statement; MySQL's drivers escape bytes one by one."""
 
-    def insert(self, connection: BaseDatabaseWrapper, row: Mapping[str, object]) -> None:
-        if "name" not in row:
-            super().insert(connection, row)
-            return
+    foreign_columns = ("created", "modified")
+
+    def insert_head(self, connection: BaseDatabaseWrapper, row: Mapping[str, object]) -> bool:
         # An error for a duplicate key leaves shared locks on the row and on the gap beside it: two
         # savers that both met one name and go on to another then wait for each other, which is a
         # deadlock. Without the error, the second waits until the first has ended.
-        statement = self._insert_statement(row)
-        self._change(connection, f"{statement} ON DUPLICATE KEY UPDATE {{id}} = {{id}}", row)
-        condition = "{namespace} = %s AND {name} = %s AND {content} = %s"
-        identity = [row["namespace"], row["name"], row["content"]]
-        if not self._select(connection, ("id",), condition, identity):
-            raise IntegrityError("The name is taken")
+        insertion = f"{_insertion(*row)} ON DUPLICATE KEY UPDATE {{id}} = {{id}}"
+        # Whose row it is now, the row tells. The number of rows does not: Django has MySQL count
+        # those found, not those changed.
+        columns = ("content", "namespace", "name")
+        if connection.features.can_return_columns_from_insert:
+            parameters = self._parameters(connection, row)
+            sql = f"{insertion} RETURNING {{content}}, {{namespace}}, {{name}}"
+            found = self._select(connection, columns, sql, parameters)
+        else:
+            self._change(connection, insertion, row)
+            names = [row["namespace"], row["name"]]
+            found = self._select(connection, columns, _selection(columns), names)
+        for key, *names in found:
+            if names == [row["namespace"], row["name"]]:
+                return bool(key == row["content"])
+        raise IntegrityError("The content key is taken")
 
     def delete(self, connection: BaseDatabaseWrapper, key: int) -> None:
         # In a small table the optimizer prefers to scan: then two overwrites, even of different
@@ -213,7 +274,7 @@ class MySQLDialect(SlicingDialect):
         self._execute(connection, f"DELETE {source} WHERE {{content}} = %s", [key])
 
     def driver_cursor(self, connection: BaseDatabaseWrapper) -> Any:
-        return _HexCursor(super().driver_cursor(connection))
+        return HexCursor(super().driver_cursor(connection))
 
     def binary(self, connection: BaseDatabaseWrapper, data: bytes) -> object:
         return data
@@ -228,59 +289,40 @@ def _dialect_class(connection: Any) -> type[PortableDialect]:
     if connection.vendor == "postgresql":
         # psycopg2 has no binary protocol.
         return PsycopgDialect if connection.Database.__name__ == "psycopg" else PortableDialect
-    return {"sqlite": SlicingDialect, "mysql": MySQLDialect}.get(
-        connection.vendor, PortableDialect
-    )
-
-
-class _Quoted:
-    """The names of the table and of its columns, as a database wants them quoted."""
-
-    def __init__(self, connection: BaseDatabaseWrapper) -> None:
-        self._quote = connection.ops.quote_name
-
-    def __getitem__(self, name: str) -> str:
-        return self._quote(_TABLE if name == "table" else _FIELDS[name].column)
-
-
-class _ShortLogCursor(CursorDebugWrapper):
-    """Logs a statement with the number of its bytes in their place.
-
-    Django's own would keep each chunk in ``connection.queries``, twice its size.
-    """
-
-    def execute(self, sql: Any, params: Any = None) -> Any:
-        shown = tuple(map(_shown, params or ()))
-        with self.debug_sql(sql % shown):
-            return CursorWrapper.execute(self, sql, params)
-
-
-class _HexCursor:
-    """A driver's cursor that writes bytes into the statement as ``x'...'``."""
-
-    def __init__(self, cursor: Any) -> None:
-        self._cursor = cursor
-
-    def execute(self, sql: str, parameters: Sequence[object]) -> Any:
-        pieces = sql.split("%s")
-        holes = [f"x'{p.hex()}'" if isinstance(p, bytes) else "%s" for p in parameters]
-        others = [p for p in parameters if not isinstance(p, bytes)]
-        joined = "".join(map("".join, zip(pieces, [*holes, ""], strict=True)))
-        return self._cursor.execute(joined, others)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._cursor, name)
+    return {"sqlite": SQLiteDialect, "mysql": MySQLDialect}.get(connection.vendor, PortableDialect)
 
 
 @cache
-def _binary_cursor_class() -> type[Any]:
-    import psycopg  # noqa: PLC0415 -- only where the database is PostgreSQL
+def _insertion(*columns: str) -> str:
+    names = ", ".join(f"{{{name}}}" for name in columns)
+    return f"INSERT INTO {{table}} ({names}) VALUES ({', '.join(['%s'] * len(columns))})"
 
-    class BinaryCursor(psycopg.Cursor[Any]):
-        def execute(self, query: Any, params: Any = None) -> Any:  # type: ignore[override]
-            return super().execute(query, params, binary=True)
 
-    return BinaryCursor
+@cache
+def _update(*columns: str) -> str:
+    changes = ", ".join(f"{{{name}}} = %s" for name in columns)
+    return f"UPDATE {{table}} SET {changes} WHERE {{id}} = %s"
+
+
+@cache
+def _selection(columns: Sequence[str], *, public_only: bool = False) -> str:
+    names = ", ".join(f"{{{name}}}" for name in columns)
+    condition = "{namespace} = %s AND {name} = %s" + " AND {is_public} = %s" * public_only
+    return f"SELECT {names} FROM {{table}} WHERE {condition}"
+
+
+def _statement(template: str, connection: BaseDatabaseWrapper) -> str:
+    """Return a template's statement with the names quoted as this database wants them."""
+    key = connection.vendor, template
+    statement = _statements.get(key)
+    if statement is None:
+        columns = {name: field.column for name, field in _FIELDS.items()}
+        quoted = {
+            name: connection.ops.quote_name(column)
+            for name, column in {"table": _TABLE, **columns}.items()
+        }
+        statement = _statements[key] = template.format_map(quoted)
+    return statement
 
 
 def _converters(name: str, connection: BaseDatabaseWrapper) -> list[Callable[..., Any]]:
@@ -318,15 +360,14 @@ def _utc(value: datetime) -> datetime:
 
 
 def _converted(
-    value: Any, steps: Sequence[Callable[..., Any]], connection: BaseDatabaseWrapper
-) -> Any:
-    for step in steps:
-        value = step(value, None, connection)
-    return bytes(value) if isinstance(value, memoryview) else value
-
-
-def _shown(parameter: object) -> str:
-    parameter = getattr(parameter, "obj", parameter)  # What psycopg's Binary wraps.
-    if isinstance(parameter, bytes | memoryview):
-        return f"<{len(parameter)} bytes>"
-    return repr(parameter)
+    row: Sequence[Any],
+    converters: Sequence[tuple[int, Sequence[Callable[..., Any]]]],
+    connection: BaseDatabaseWrapper,
+) -> tuple[Any, ...]:
+    values = list(row)
+    for place, steps in converters:
+        for step in steps:
+            values[place] = step(values[place], None, connection)
+        if isinstance(values[place], memoryview):
+            values[place] = bytes(values[place])
+    return tuple(values)

@@ -1,12 +1,14 @@
 """Links: where a storage is served, and what its URLs allow."""
 
 import math
+import string
 import time
 import zlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Final, TypedDict
+from typing import Any, Final, TypedDict, Unpack
 
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import NoReverseMatch, get_resolver, get_script_prefix, get_urlconf, reverse
@@ -16,10 +18,14 @@ from django.utils.translation import get_language
 
 from secure_dbstorage.names import is_canonical
 from secure_dbstorage.options import StorageOptions
-from secure_dbstorage.signing import MAX_FILENAME_LENGTH, Grant, LinkSigner
+from secure_dbstorage.signing import MAX_FILENAME_LENGTH, LinkSigner
 
 #: The namespace that ``include("secure_dbstorage.urls")`` has by itself.
 DEFAULT_NAMESPACE = "secure_dbstorage"
+
+
+#: Most names need no quoting: to find that out is quicker than to quote them.
+_UNQUOTED = (string.ascii_letters + string.digits + "-._~/").encode()
 
 
 class LeftOut(Enum):
@@ -50,7 +56,6 @@ class LinkArguments(TypedDict, total=False):
 class LinkTerms:
     """What a link is to allow, checked, and the same for any number of names."""
 
-    now: int
     #: The instant at which each link ends; None for *lifetime* seconds after its issue.
     expires_at: int | None
     #: Seconds.
@@ -60,21 +65,6 @@ class LinkTerms:
     attachment: bool
     filename: str | None
 
-    def grant(self, name: str, links_from: int) -> Grant:
-        """Return what the link to one file allows."""
-        issued = self.now
-        if self.window:
-            # Each name has its own offset, or all links would change at once.
-            issued -= (self.now + zlib.crc32(name.encode())) % self.window
-        lifetime = self.lifetime if self.expires_at is None else self.expires_at - issued
-        return Grant(
-            links_from=links_from,
-            issued=issued,
-            lifetime=lifetime,
-            attachment=self.attachment,
-            filename=self.filename,
-        )
-
 
 class LinkMaker:
     """Makes the URLs of one storage."""
@@ -82,17 +72,51 @@ class LinkMaker:
     def __init__(self, options: StorageOptions, signer: LinkSigner) -> None:
         self._options = options
         self._signer = signer
-        self._prefixes: dict[tuple[str, str | None, str | None], str] = {}
+        self._routes: dict[tuple[str, str | None], _Route] = {}
+        self._usual_terms = self._checked_terms()
 
-    def plain(self, name: str) -> str:
-        """Return the URL of a canonical name without a token; of "", the base URL."""
-        return self._prefix() + filepath_to_uri(name)
+    def making(self, terms: LinkTerms) -> Callable[[str, tuple[bool, int] | None], str]:
+        """Return a function that makes URLs, with what they share done once.
 
-    def signed(self, name: str, links_from: int, terms: LinkTerms) -> str:
-        """Return the URL of a canonical name with a token."""
-        return f"{self.plain(name)}?token={self._signer.sign(name, terms.grant(name, links_from))}"
+        It takes a canonical name, and the public flag and link epoch of the file, or None where
+        there is no file. Public and missing ones get no token.
+        """
+        prefix, now = self.prefix(), int(time.time())
+        window, lifetime, expires_at = terms.window, terms.lifetime, terms.expires_at
+        sign = self._signer.signing(attachment=terms.attachment, filename=terms.filename)
 
-    def terms(
+        def make(name: str, link: tuple[bool, int] | None) -> str:
+            encoded = name.encode()
+            path = name if not encoded.translate(None, _UNQUOTED) else filepath_to_uri(name)
+            is_public, links_from = link or (True, 0)
+            if is_public:
+                return prefix + path
+            # Each name has its own offset, or all links would change at once.
+            issued = now - (now + zlib.crc32(encoded)) % window if window else now
+            seconds = lifetime if expires_at is None else expires_at - issued
+            return f"{prefix}{path}?token={sign(encoded, issued, seconds, links_from)}"
+
+        return make
+
+    def terms(self, **arguments: Unpack[LinkArguments]) -> LinkTerms:
+        """Return the checked arguments of ``url()``.
+
+        :raises ValueError: for what can't be meant: nothing is ever taken for "no limit".
+        """
+        return self._checked_terms(**arguments) if arguments else self._usual_terms
+
+    def prefix(self) -> str:
+        """Return the URL under which the files are served."""
+        if self._options.base_url is not None:
+            return self._options.base_url
+        # What `reverse()` depends on. It takes longer than all the rest of a URL.
+        key = get_script_prefix(), get_urlconf()
+        route = self._routes.get(key)
+        if route is None:
+            route = self._routes[key] = _Route(self._options.namespace, key[1])
+        return route.prefix()
+
+    def _checked_terms(
         self,
         *,
         expires_in: object = LEFT_OUT,
@@ -101,18 +125,13 @@ class LinkMaker:
         filename: object = LEFT_OUT,
         window: object = LEFT_OUT,
     ) -> LinkTerms:
-        """Return the checked arguments of ``url()``.
-
-        :raises ValueError: for what can't be meant: nothing is ever taken for "no limit".
-        """
         options = self._options
-        now = time.time()
         end: int | None = None
         if expires_at is not LEFT_OUT:
             if expires_in is not LEFT_OUT:
                 raise ValueError("Give expires_in or expires_at, not both")
             end = _instant(expires_at)
-            lifetime = end - now
+            lifetime = end - time.time()
         else:
             lifetime = options.expires_in if expires_in is LEFT_OUT else _seconds(expires_in)
         if lifetime < 1:
@@ -125,23 +144,12 @@ class LinkMaker:
         if wanted < 0:
             raise ValueError("window must be zero or more seconds")
         return LinkTerms(
-            now=int(now),
             expires_at=end,
             lifetime=int(lifetime),
             window=int(min(wanted, lifetime // 4)),
             attachment=attachment,
             filename=None if filename is LEFT_OUT else _filename(filename),
         )
-
-    def _prefix(self) -> str:
-        if self._options.base_url is not None:
-            return self._options.base_url
-        # What `reverse()` depends on. It takes longer than all the rest of a URL.
-        key = get_script_prefix(), get_urlconf(), get_language()
-        prefix = self._prefixes.get(key)
-        if prefix is None:
-            prefix = self._prefixes[key] = route_prefix(self._options.namespace)
-        return prefix
 
 
 def route_prefix(namespace: str) -> str:
@@ -161,6 +169,33 @@ def route_prefix(namespace: str) -> str:
             f"No URLconf has {viewname!r}: include 'secure_dbstorage.urls', "
             "or set the option base_url."
         ) from error
+
+
+class _Route:
+    """The path of one namespace in one URLconf, looked up once for each language that matters."""
+
+    def __init__(self, namespace: str, urlconf: str | None) -> None:
+        self._namespace = namespace
+        self._is_translated = _are_translated(get_resolver(urlconf).url_patterns)
+        self._prefixes: dict[str | None, str] = {}
+
+    def prefix(self) -> str:
+        language = get_language() if self._is_translated else None
+        prefix = self._prefixes.get(language)
+        if prefix is None:
+            prefix = self._prefixes[language] = route_prefix(self._namespace)
+        return prefix
+
+
+def _are_translated(patterns: Iterable[Any]) -> bool:
+    """Tell whether any path in a URLconf differs between languages."""
+    # Django keeps the expression of a pattern in it, once asked for, if all languages share it.
+    return any(
+        not pattern.pattern.regex
+        or "regex" not in vars(pattern.pattern)
+        or _are_translated(getattr(pattern, "url_patterns", ()))
+        for pattern in patterns
+    )
 
 
 def _seconds(value: object) -> float:

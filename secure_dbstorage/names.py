@@ -1,6 +1,7 @@
 """File names: one spelling for each file, and none that is dangerous."""
 
 import os
+import string
 import unicodedata
 from pathlib import PurePath
 
@@ -8,6 +9,9 @@ from django.core.exceptions import SuspiciousFileOperation
 
 #: The longest name that the table holds, in characters.
 MAX_LENGTH = 512
+
+#: Characters that mean themselves in names, in URLs and in headers.
+_PLAIN = (string.ascii_letters + string.digits + "_-./").encode()
 
 
 def canonical_name(name: str | PurePath) -> str:
@@ -18,8 +22,10 @@ def canonical_name(name: str | PurePath) -> str:
     :raises SuspiciousFileOperation: for an absolute name, a ``..`` segment, a control character
         or a lone surrogate.
     """
+    if isinstance(name, str) and is_plain(name):
+        return name
     normal = normal_name(name)
-    if not normal.isprintable() and any(unicodedata.category(char) == "Cc" for char in normal):
+    if has_control_character(normal):
         # They break headers, logs and PostgreSQL (NUL).
         raise SuspiciousFileOperation(f"The name {normal!r} holds a control character")
     return normal
@@ -45,6 +51,22 @@ def is_canonical(name: str) -> bool:
         return bool(name) and canonical_name(name) == name
     except SuspiciousFileOperation:
         return False
+
+
+def has_control_character(name: str) -> bool:
+    """Tell whether a name holds what no name in the table does."""
+    return not name.isprintable() and any(unicodedata.category(char) == "Cc" for char in name)
+
+
+def is_plain(name: str) -> bool:
+    """Tell quickly whether *name* is canonical and means the same in a URL.
+
+    Says no to rare ones, such as hidden files, that are canonical all the same.
+    """
+    path = f"/{name}/"
+    return not (
+        path.encode(errors="replace").translate(None, _PLAIN) or "//" in path or "/." in path
+    )
 
 
 def ancestors(name: str) -> list[str]:

@@ -25,7 +25,13 @@ from secure_dbstorage.conf import read_options, upload_directory, uses_time_zone
 from secure_dbstorage.files import FileStat
 from secure_dbstorage.handles import StoredFileHandle, open_file
 from secure_dbstorage.links import LinkArguments, LinkMaker
-from secure_dbstorage.names import MAX_LENGTH, canonical_name, is_canonical, normal_name
+from secure_dbstorage.names import (
+    MAX_LENGTH,
+    canonical_name,
+    has_control_character,
+    is_plain,
+    normal_name,
+)
 from secure_dbstorage.options import OPTION_NAMES, Options, StorageOptions
 from secure_dbstorage.signing import LinkSigner
 
@@ -193,7 +199,7 @@ class DatabaseStorage(Storage):
     @property
     def base_url(self) -> str:
         """The URL under which the files are served, with a slash at its end."""
-        return self._links.plain("")
+        return self._links.prefix()
 
     @async_unsafe(_SYNC_ONLY.format("aurl"))
     def url(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
@@ -205,7 +211,9 @@ class DatabaseStorage(Storage):
         :param arguments: see :class:`~secure_dbstorage.links.LinkArguments`.
         :raises ValueError: for arguments that can't be meant.
         """
-        return self.urls([name], **arguments)[name]
+        make = self._links.making(self._links.terms(**arguments))
+        normal = _normal(name)
+        return make(normal, self._found([normal]).get(normal))
 
     @async_unsafe(_SYNC_ONLY.format("aurls"))
     def urls(
@@ -214,19 +222,10 @@ class DatabaseStorage(Storage):
         """Return the URLs of any number of files by their names, with one query."""
         if isinstance(names, str):
             raise TypeError("urls() takes names; url() takes one")
-        terms = self._links.terms(**arguments)
-        # No file has a name that is not canonical, and no page breaks on one.
+        make = self._links.making(self._links.terms(**arguments))
         normal = {name: _normal(name) for name in names}
-        found = self.catalog.find_links(filter(is_canonical, normal.values()))
-        urls = {}
-        for given, name in normal.items():
-            is_public, links_from = found.get(name, (True, 0))
-            urls[given] = (
-                self._links.plain(name)
-                if is_public
-                else self._links.signed(name, links_from, terms)
-            )
-        return urls
+        found = self._found(normal.values()).get
+        return {given: make(name, found(name)) for given, name in normal.items()}
 
     async def aurl(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
         """Return what :meth:`url` does, in async code."""
@@ -281,6 +280,12 @@ class DatabaseStorage(Storage):
     @cached_property
     def _links(self) -> LinkMaker:
         return LinkMaker(self.options, self.signer)
+
+    def _found(self, names: Iterable[str]) -> dict[str, tuple[bool, int]]:
+        # No file has such a name, and no page breaks on one.
+        return self.catalog.find_links(
+            [name for name in names if name and not has_control_character(name)]
+        )
 
     def _open_file(self, name: str, mode: str) -> Any:
         def save(file: IO[bytes], replaced_key: int | None) -> None:
@@ -348,6 +353,8 @@ def _rest(content: "File[Any]") -> Iterator[bytes | str]:
 
 
 def _normal(name: Name | None) -> str:
+    if isinstance(name, str) and is_plain(name):
+        return name
     return "" if name is None else normal_name(os.fspath(name).lstrip("/\\"))
 
 

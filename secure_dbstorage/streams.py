@@ -40,7 +40,7 @@ def write(
     :raises FileTooLarge: as soon as there is more than *max_size* bytes.
     """
     connection = connections[using]
-    insert = dialect_of(connection).insert
+    insert_chunk = dialect_of(connection).insert_chunk
     key = new_key()
     digest = hashlib.sha256()
     first_chunk, size = b"", 0
@@ -52,7 +52,7 @@ def write(
         if position == 0:
             first_chunk = chunk
         else:
-            insert(connection, {"content": key, "position": position, "data": chunk})
+            insert_chunk(connection, key, position, chunk)
     return Written(
         content=Content(using=using, key=key, size=size, chunk_size=chunk_size),
         sha256=digest.hexdigest(),

@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from django.conf import settings as project
+from django.conf.urls.i18n import i18n_patterns
 from django.core.exceptions import (
     ImproperlyConfigured,
     SuspiciousFileOperation,
@@ -32,7 +33,7 @@ HOUR, DAY, WEEK = 3600, 86400, 604800
 
 pytestmark = pytest.mark.django_db
 
-urlpatterns = [path("other/", include("secure_dbstorage.urls", namespace="other"))]
+urlpatterns = i18n_patterns(path("other/", include("secure_dbstorage.urls", namespace="other")))
 
 
 class Clock:
@@ -108,7 +109,7 @@ class TestPlaces:
         self, settings: Settings
     ) -> None:
         settings.ROOT_URLCONF = __name__
-        assert DatabaseStorage(namespace="other").url("a.txt") == "/other/a.txt"
+        assert DatabaseStorage(namespace="other").url("a.txt") == "/en-us/other/a.txt"
         with pytest.raises(ImproperlyConfigured, match="'secure_dbstorage:serve'"):
             DatabaseStorage().url("a.txt")
 
@@ -198,8 +199,13 @@ class TestPlaces:
         with pytest.raises(ImproperlyConfigured):
             storage.url("a.txt")
 
-    def test_a_route_is_looked_up_once_for_each_language(
-        self, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(("urlconf", "looked_up"), [("tests.urls", 1), (__name__, 2)])
+    def test_a_route_is_looked_up_once_or_once_for_each_language_that_changes_it(
+        self,
+        urlconf: str,
+        looked_up: int,
+        settings: Settings,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         asked: list[str] = []
 
@@ -208,11 +214,20 @@ class TestPlaces:
             return "/somewhere/_"
 
         monkeypatch.setattr("secure_dbstorage.links.reverse", counting)
-        storage = DatabaseStorage()
+        settings.ROOT_URLCONF = urlconf
+        storage = DatabaseStorage(namespace="other" if urlconf == __name__ else "")
         for language in ("en", "de", "en", "de"):
             with translation.override(language):
                 storage.urls(["a", "b"])
-        assert asked == ["secure_dbstorage:serve"] * 2
+        assert len(asked) == looked_up
+
+    def test_a_url_follows_the_language(self, settings: Settings) -> None:
+        settings.ROOT_URLCONF = __name__
+        storage = DatabaseStorage(namespace="other")
+        with translation.override("de"):
+            assert storage.url("a.txt") == "/de/other/a.txt"
+        with translation.override("en"):
+            assert storage.url("a.txt") == "/en/other/a.txt"
 
     def test_the_route_of_no_namespace_is_the_packages_own(self) -> None:
         assert route_prefix("") == route_prefix("secure_dbstorage") == "/files/"
@@ -597,7 +612,7 @@ def test_a_link_is_made_without_the_database(
     storage = DatabaseStorage()
     maker = LinkMaker(StorageOptions(), storage.signer)
     with django_assert_num_queries(0):
-        url = maker.signed("a b.txt", 7, maker.terms())
+        url = maker.making(maker.terms())("a b.txt", (False, 7))
     assert url.startswith("/files/a%20b.txt?token=1")
     assert grant_of(storage, "a b.txt", url).links_from == 7
 

@@ -30,19 +30,19 @@ def sign(rounds: int) -> list[dict[str, Any]]:
     storage: Any = storages["default"]
     for name in NAMES:
         storage.save(name, ContentFile(b"x"))
-    epoch = storage.catalog.find(NAMES[0]).links_from
-    terms = storage._links.terms()
-    key, message = secrets.token_bytes(32), secrets.token_bytes(120)
+    make = storage._links.making(storage._links.terms())
+    link = (False, storage.catalog.find(NAMES[0]).links_from)
+    # As long as what a link signs.
+    key, message = secrets.token_bytes(32), secrets.token_bytes(75)
     signer = TimestampSigner()
     prefixed = [f"/files/{name}" for name in NAMES]
-    found_links = dict.fromkeys(NAMES, (False, epoch))
 
     def ask_for_links() -> None:
         storage.catalog.find_links(NAMES)
 
     def sign_all() -> None:
         for name in NAMES:
-            storage._links.signed(name, found_links[name][1], terms)
+            make(name, link)
 
     contenders = [
         Contender(name=_RAW, run=lambda: hmac.new(key, message, sha256).digest()),

@@ -1,0 +1,55 @@
+"""Cursors: what stands between a statement and a driver, where bytes are concerned."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
+
+
+class ShortLogCursor(CursorDebugWrapper):
+    """Logs a statement with the number of its bytes in their place.
+
+    Django's own would keep each chunk in ``connection.queries``, twice its size.
+    """
+
+    def execute(self, sql: Any, params: Any = None) -> Any:
+        shown = tuple(map(_shown, params or ()))
+        with self.debug_sql(sql % shown):
+            return CursorWrapper.execute(self, sql, params)
+
+
+class HexCursor:
+    """A driver's cursor that writes bytes into the statement as ``x'...'``."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    def execute(self, sql: str, parameters: Sequence[object]) -> Any:
+        pieces = sql.split("%s")
+        holes = [f"x'{p.hex()}'" if isinstance(p, bytes) else "%s" for p in parameters]
+        others = [p for p in parameters if not isinstance(p, bytes)]
+        joined = "".join(map("".join, zip(pieces, [*holes, ""], strict=True)))
+        return self._cursor.execute(joined, others)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+
+@cache
+def binary_cursor_class() -> type[Any]:
+    """Return psycopg 3's cursor, speaking its binary protocol."""
+    import psycopg  # noqa: PLC0415 -- only where the database is PostgreSQL
+
+    class BinaryCursor(psycopg.Cursor[Any]):
+        def execute(self, query: Any, params: Any = None) -> Any:  # type: ignore[override]
+            return super().execute(query, params, binary=True)
+
+    return BinaryCursor
+
+
+def _shown(parameter: object) -> str:
+    parameter = getattr(parameter, "obj", parameter)  # What psycopg's Binary wraps.
+    if isinstance(parameter, bytes | memoryview):
+        return f"<{len(parameter)} bytes>"
+    return repr(parameter)
