@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -20,6 +20,9 @@ _LOCAL = IPv4Address("127.0.0.1")
 
 #: More hops than any chain of proxies has; the rest of a long header is not read.
 _MAX_HOPS = 32
+
+#: Characters of an address with brackets, a zone, a port and some space.
+_MAX_LENGTH = 100
 
 _logger = logging.getLogger(__name__)
 
@@ -51,6 +54,20 @@ def parse_address(text: str) -> Address | None:
     Understands what proxies write: ``1.2.3.4:555``, ``[::1]:555``, ``fe80::1%eth0``; an IPv4
     address mapped into IPv6 is the IPv4 address.
     """
+    # A longer text is none, and not worth a place in the cache.
+    return _parsed(text) if len(text) <= _MAX_LENGTH else None
+
+
+@lru_cache(maxsize=1024)
+def budget_of(address: Address) -> str:
+    """Return the text that names a client's budget: an IPv6 client has its /64 to itself."""
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, 64), strict=False).network_address)
+    return str(address)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> Address | None:
     text = text.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -61,13 +78,6 @@ def parse_address(text: str) -> Address | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
-
-
-def budget_of(address: Address) -> str:
-    """Return the text that names a client's budget: an IPv6 client has its /64 to itself."""
-    if isinstance(address, IPv6Address):
-        return str(ip_network((address, 64), strict=False).network_address)
-    return str(address)
 
 
 def _last_untrusted(peer: Address, forwarded: str, trusted_proxies: Sequence[Network]) -> Address:

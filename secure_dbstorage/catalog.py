@@ -97,9 +97,8 @@ class Catalog:
         )
 
     def release(self) -> None:
-        """Give the connections that were asked back to their pools."""
-        for using in {self.reader, self.writer}:
-            streams.release(using)
+        """Give the connection that :meth:`find` asked back to its pool."""
+        streams.release(self.writer)
 
     def get(self, name: str) -> StoredHead:
         """Return the head of a file, from a replica if that has it.

@@ -170,7 +170,7 @@ class PortableDialect:
         self, connection: BaseDatabaseWrapper, template: str, parameters: Sequence[Any]
     ) -> int:
         """Return the number of rows that were changed."""
-        with self._cursor(connection) as cursor:
+        with _wrapped(self.driver_cursor(connection), connection) as cursor:
             cursor.execute(_statement(template, connection), parameters)
             return int(cursor.rowcount)
 
@@ -183,7 +183,7 @@ class PortableDialect:
         suffix: str = "",
     ) -> list[Any]:
         """Return the rows that a template's statement finds, each with these columns."""
-        with self._cursor(connection) as cursor:
+        with _wrapped(self.driver_cursor(connection), connection) as cursor:
             cursor.execute(_statement(template, connection) + suffix, parameters)
             rows = cursor.fetchall()
         converters = [
@@ -192,10 +192,6 @@ class PortableDialect:
             if name in self.foreign_columns
         ]
         return [_converted(row, converters, connection) for row in rows] if converters else rows
-
-    def _cursor(self, connection: BaseDatabaseWrapper) -> CursorWrapper:
-        wrapper = ShortLogCursor if connection.queries_logged else CursorWrapper
-        return wrapper(self.driver_cursor(connection), connection)
 
 
 class ConflictDialect(PortableDialect):
@@ -234,8 +230,8 @@ class PsycopgDialect(ConflictDialect, SlicingDialect):
         return PortableDialect.insert_head(self, connection, row)
 
     def driver_cursor(self, connection: BaseDatabaseWrapper) -> Any:
-        with connection.cursor():  # It connects, checks and guards; its own cursor speaks text.
-            return binary_cursor_class()(connection.connection)
+        connection.cursor()  # It connects, checks and guards; its own cursor speaks text.
+        return binary_cursor_class()(connection.connection)
 
     def binary(self, connection: BaseDatabaseWrapper, data: bytes) -> object:
         return data
@@ -290,6 +286,11 @@ def _dialect_class(connection: Any) -> type[PortableDialect]:
         # psycopg2 has no binary protocol.
         return PsycopgDialect if connection.Database.__name__ == "psycopg" else PortableDialect
     return {"sqlite": SQLiteDialect, "mysql": MySQLDialect}.get(connection.vendor, PortableDialect)
+
+
+def _wrapped(cursor: Any, connection: BaseDatabaseWrapper) -> CursorWrapper:
+    wrapper = ShortLogCursor if connection.queries_logged else CursorWrapper
+    return wrapper(cursor, connection)
 
 
 @cache

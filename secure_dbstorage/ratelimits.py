@@ -42,7 +42,7 @@ def check_limit(
         ``rate_limit_fail_open`` lets requests pass. Both carry Retry-After.
     """
     rate = options.rate_limits[kind]
-    if rate is None or not ratelimit_is_enabled():
+    if rate is None:
         return
     budget = _budget(request, options, grant)
     if budget is None:
@@ -102,6 +102,8 @@ def _usage(
     except Exception as error:  # noqa: BLE001 -- each cache has its own errors for being down
         _note(down=True, error=error)
         return None
+    if usage is None and not ratelimit_is_enabled():
+        return {"should_limit": False}
     # A request that was counted is at least the first. Where the cache failed, django-ratelimit
     # says 0, or nothing by its own setting RATELIMIT_FAIL_OPEN; ours decides.
     counted = usage is not None and usage["count"] > 0

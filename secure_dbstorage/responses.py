@@ -207,6 +207,8 @@ def _is_not_modified(request: HttpRequest, stat: FileStat) -> bool:
 
     :raises Refused: 412.
     """
+    if not any(name in request.META for name in _PRECONDITIONS):
+        return False
     _keep_to_the_letter(request.META)
     answer = get_conditional_response(request, stat.etag, int(stat.modified.timestamp()))
     if answer is None:

@@ -30,7 +30,7 @@ import string
 import time
 from binascii import b2a_base64
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -94,10 +94,6 @@ class Grant:
         """When the link stops to work, in seconds since 1970."""
         return self.issued + self.lifetime
 
-    def at(self, return_path: str) -> "Grant":
-        """Return this grant with the path under which it came."""
-        return replace(self, return_path=SignedPath(return_path))
-
 
 class SignedPath(str):
     """A path that holds a token: an error report that shows it as a variable does not tell."""
@@ -139,11 +135,18 @@ class LinkSigner:
 
     @sensitive_variables()
     def unsign(
-        self, name: str, token: str, *, max_lifetime: int, now: float | None = None
+        self,
+        name: str,
+        token: str,
+        *,
+        max_lifetime: int,
+        return_path: str = "",
+        now: float | None = None,
     ) -> Grant:
         """Return what a token grants for the file of a canonical name.
 
         :param max_lifetime: seconds after which even a longer link has expired.
+        :param return_path: the path and query under which the token came.
         :param now: seconds since 1970, for tests.
         :raises ExpiredToken: when it is authentic, and its time is over.
         :raises BadToken: for all else that is wrong with it.
@@ -160,11 +163,10 @@ class LinkSigner:
             if key.id == match["key_id"]
         ):
             raise BadToken("The signature is not ours")
-        grant = _grant(match)
+        grant = _grant(match, max_lifetime, return_path)
         current = time.time() if now is None else now
         if grant.issued > current + CLOCK_SKEW:
             raise BadToken("The token is from the future")
-        grant = replace(grant, lifetime=min(grant.lifetime, max_lifetime))
         if current >= grant.expires:
             raise ExpiredToken("The link has expired")
         return grant
@@ -213,15 +215,16 @@ def _signer(secret: bytes, salt: bytes) -> Signer:
     return Signer(secret, salt=salt, key_derivation="hmac", digest_method=hashlib.sha256)
 
 
-def _grant(match: re.Match[str]) -> Grant:
+def _grant(match: re.Match[str], max_lifetime: int, return_path: str) -> Grant:
     rare: dict[str, Any] = json.loads(base64_decode(match["rare"])) if match["rare"] else {}
     return Grant(
         links_from=int(match["links_from"], 36),
         issued=int(match["issued"], 36),
-        lifetime=int(match["lifetime"], 36),
+        lifetime=min(int(match["lifetime"], 36), max_lifetime),
         attachment="a" in match["flags"],
         filename=rare.get("f"),
         link_id=match["signature"][:8],
+        return_path=SignedPath(return_path),
     )
 
 

@@ -102,7 +102,7 @@ def _read_tokens(
     max_lifetime = storage.options.max_expires_in
     try:
         token = tokens[0] if len(tokens) == 1 else ""
-        return storage.signer.unsign(name, token, max_lifetime=max_lifetime).at(path)
+        return storage.signer.unsign(name, token, max_lifetime=max_lifetime, return_path=path)
     except BadToken as error:
         check_limit(request, "refused", storage.options)
         reason = "expired" if isinstance(error, ExpiredToken) else "bad-token"
