@@ -64,11 +64,14 @@ def _is_ours(request: HttpRequest, url: str) -> bool:
 
 
 def _remove(request: HttpRequest, query: str, token_parts: list[str]) -> None:
-    clean = _without_tokens(query)
-    request.META["QUERY_STRING"] = clean
-    for name, value in request.META.items():
-        if isinstance(value, str) and PARAMETER in value and name != "QUERY_STRING":
-            request.META[name] = _redacted(value, query, token_parts)
+    request.META["QUERY_STRING"] = clean = _without_tokens(query)
+    copies = [
+        (name, value)
+        for name, value in request.META.items()
+        if isinstance(value, str) and PARAMETER in value
+    ]
+    for name, value in copies:
+        request.META[name] = _redacted(value, query, token_parts)
     scope: dict[str, Any] | None = getattr(request, "scope", None)
     if scope is not None:
         scope["query_string"] = clean.encode()

@@ -141,23 +141,23 @@ def answer_with_file(
     :raises Refused: 412 and 416.
     """
     if _is_not_modified(request, stat):
-        response = FileResponse(status=HTTPStatus.NOT_MODIFIED)
-        del response["Content-Type"]
-        return _with_headers(response, validator_headers(stat, shown), shown)
+        return _not_modified(stat, shown)
     part = _wanted_range(request, stat)
     headers = file_headers(stat, shown)
     headers["Content-Length"] = str(stat.size if part is None else part.length)
+    response: FileResponse | StreamingFileResponse
     if request.method == "HEAD":
         # Servers iterate the body of a HEAD all the same, and some send it.
-        return _with_headers(FileResponse(), headers, shown)
-    if part is not None:
+        response = FileResponse(headers=headers)
+    elif part is not None:
         headers["Content-Range"] = part.content_range(stat.size)
-        pieces = read(part.start, part.stop)
-        partial = StreamingFileResponse(pieces, status=HTTPStatus.PARTIAL_CONTENT)
-        return _with_headers(partial, headers, shown)
-    if whole is not None:
-        return _with_headers(FileResponse(whole), headers, shown)
-    return _with_headers(StreamingFileResponse(read(0, stat.size)), headers, shown)
+        pieces, status = read(part.start, part.stop), HTTPStatus.PARTIAL_CONTENT
+        response = StreamingFileResponse(pieces, status=status, headers=headers)
+    elif whole is not None:
+        response = FileResponse(whole, headers=headers)
+    else:
+        response = StreamingFileResponse(read(0, stat.size), headers=headers)
+    return _without_cookies(response, shown)
 
 
 def answer_with_methods() -> HttpResponse:
@@ -257,11 +257,16 @@ def _wanted_range(request: HttpRequest, stat: FileStat) -> ByteRange | None:
         ) from None
 
 
-def _with_headers(
-    response: FileResponse | StreamingFileResponse, headers: dict[str, str], shown: Presentation
+def _not_modified(stat: FileStat, shown: Presentation) -> HttpResponseBase:
+    headers = validator_headers(stat, shown)
+    response = FileResponse(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+    del response["Content-Type"]
+    return _without_cookies(response, shown)
+
+
+def _without_cookies(
+    response: FileResponse | StreamingFileResponse, shown: Presentation
 ) -> HttpResponseBase:
     if not shown.private:
         response.cookies = _NoCookies()
-    for name, value in headers.items():
-        response[name] = value
     return response
