@@ -117,7 +117,7 @@ class Catalog:
 
     def exists(self, path: str) -> bool:
         """Tell whether there is a file of this name, or a directory that files imply."""
-        return not path or self._files(self.reader).at_or_below(path).exists()
+        return not path or self._holds(path, self.reader)
 
     def is_directory(self, path: str) -> bool:
         """Tell whether there are files below this path; the root is always there."""
@@ -234,7 +234,7 @@ class Catalog:
                 raise os_error(FileNotFoundError, errno.ENOENT, old)
             if old == new:
                 return
-            if self._files(using).at_or_below(new).exists():
+            if self._holds(new, using):
                 raise os_error(FileExistsError, errno.EEXIST, new)
             self._check_place(new, using)
             changes = {
@@ -262,6 +262,10 @@ class Catalog:
         )
         return files
 
+    def _holds(self, path: str, using: str) -> bool:
+        connection = connections[using]
+        return dialect_of(connection).holds(connection, self._options.namespace, path)
+
     def _locked(self, name: str, using: str) -> StoredFile | None:
         rows = self._files(using).filter(name=name).select_for_update()
         return next((row for row in rows if row.name == name), None)
@@ -274,9 +278,12 @@ class Catalog:
         """
         if not 0 < len(name) <= names.MAX_LENGTH:
             raise SuspiciousFileOperation(f"{name!r} can't be the name of a file")
-        above = names.ancestors(name)
-        if above and (file := self._files(using).filter(name__in=above).first()):
-            raise os_error(FileExistsError, errno.EEXIST, str(file.name))
+        if not (above := names.ancestors(name)):
+            return
+        connection = connections[using]
+        files = dialect_of(connection).fetch_links(connection, self._options.namespace, above)
+        if files:
+            raise os_error(FileExistsError, errno.EEXIST, next(iter(files)))
 
     def _write(self, pieces: Iterable[bytes | str], using: str) -> streams.Written:
         return streams.write(

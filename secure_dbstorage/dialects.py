@@ -21,6 +21,7 @@ from django.utils import timezone
 from secure_dbstorage.cursors import HexCursor, ShortLogCursor, binary_cursor_class
 from secure_dbstorage.files import Content, FileStat, StoredHead
 from secure_dbstorage.models import StoredFile
+from secure_dbstorage.names import directory_range
 
 _TABLE = StoredFile._meta.db_table
 _FIELDS: dict[str, Any] = {field.attname: field for field in StoredFile._meta.concrete_fields}
@@ -32,6 +33,11 @@ _LINK_COLUMNS = ("name", "is_public", "links_from")
 _RUN = (
     "SELECT {data} FROM {table} WHERE {content} = %s AND {position} >= %s AND {position} < %s "
     "ORDER BY {position}"
+)
+_HOLDS = (
+    "SELECT EXISTS (SELECT 1 FROM {table} WHERE {namespace} = %s AND {name} = %s) "
+    "OR EXISTS (SELECT 1 FROM {table} "
+    "WHERE {namespace} = %s AND {name} >= %s AND {name} < %s)"
 )
 _PART = "SELECT substr({data}, %s, %s) FROM {table} WHERE {content} = %s AND {position} = %s"
 
@@ -125,6 +131,11 @@ class PortableDialect:
         )
         return {name: (bool(is_public), links_from) for name, is_public, links_from in rows}
 
+    def holds(self, connection: BaseDatabaseWrapper, namespace: str, path: str) -> bool:
+        """Tell whether there is a file of this name, or one below the directory of this name."""
+        files = StoredFile.objects.using(connection.alias).in_namespace(namespace)
+        return bool(files.at_or_below(path).exists())
+
     def fetch_run(
         self, connection: BaseDatabaseWrapper, key: int, first: int, count: int
     ) -> list[bytes]:
@@ -194,7 +205,25 @@ class PortableDialect:
         return [_converted(row, converters, connection) for row in rows] if converters else rows
 
 
-class ConflictDialect(PortableDialect):
+class FastDialect(PortableDialect):
+    """What SQLite, PostgreSQL and MySQL have in common."""
+
+    foreign_columns: Collection[str] = ("created", "modified")
+
+    def holds(self, connection: BaseDatabaseWrapper, namespace: str, path: str) -> bool:
+        low, high = directory_range(path)
+        parameters = [namespace, path, namespace, low, high]
+        return bool(self._select(connection, (), _HOLDS, parameters)[0][0])
+
+    def fetch_part(
+        self, connection: BaseDatabaseWrapper, key: int, position: int, start: int, stop: int
+    ) -> bytes | None:
+        # A part of a chunk travels alone.
+        rows = self._select(connection, ("data",), _PART, [start + 1, stop - start, key, position])
+        return rows[0][0] if rows else None
+
+
+class ConflictDialect(FastDialect):
     """For databases that tell of a taken name without an error: a save needs no savepoint."""
 
     def insert_head(self, connection: BaseDatabaseWrapper, row: Mapping[str, object]) -> bool:
@@ -202,23 +231,7 @@ class ConflictDialect(PortableDialect):
         return self._change(connection, _insertion(*row) + conflict, row) == 1
 
 
-class SlicingDialect(PortableDialect):
-    """For databases whose ``substr`` cuts bytes: a part of a chunk travels alone."""
-
-    def fetch_part(
-        self, connection: BaseDatabaseWrapper, key: int, position: int, start: int, stop: int
-    ) -> bytes | None:
-        rows = self._select(connection, ("data",), _PART, [start + 1, stop - start, key, position])
-        return rows[0][0] if rows else None
-
-
-class SQLiteDialect(ConflictDialect, SlicingDialect):
-    """SQLite, whose driver takes and gives bytes as they are."""
-
-    foreign_columns = ("created", "modified")
-
-
-class PsycopgDialect(ConflictDialect, SlicingDialect):
+class PsycopgDialect(ConflictDialect):
     """psycopg 3's binary protocol; through Django's cursor bytes travel as hexadecimal text."""
 
     foreign_columns = ()
@@ -237,10 +250,8 @@ class PsycopgDialect(ConflictDialect, SlicingDialect):
         return data
 
 
-class MySQLDialect(SlicingDialect):
+class MySQLDialect(FastDialect):
     """A hexadecimal literal in the statement; MySQL's drivers escape bytes one by one."""
-
-    foreign_columns = ("created", "modified")
 
     def insert_head(self, connection: BaseDatabaseWrapper, row: Mapping[str, object]) -> bool:
         # An error for a duplicate key leaves shared locks on the row and on the gap beside it: two
@@ -285,7 +296,9 @@ def _dialect_class(connection: Any) -> type[PortableDialect]:
     if connection.vendor == "postgresql":
         # psycopg2 has no binary protocol.
         return PsycopgDialect if connection.Database.__name__ == "psycopg" else PortableDialect
-    return {"sqlite": SQLiteDialect, "mysql": MySQLDialect}.get(connection.vendor, PortableDialect)
+    return {"sqlite": ConflictDialect, "mysql": MySQLDialect}.get(
+        connection.vendor, PortableDialect
+    )
 
 
 def _wrapped(cursor: Any, connection: BaseDatabaseWrapper) -> CursorWrapper:

@@ -28,10 +28,10 @@ from pytest_django import Settings
 
 from secure_dbstorage import dialects, models
 from secure_dbstorage.dialects import (
+    ConflictDialect,
     MySQLDialect,
     PortableDialect,
     PsycopgDialect,
-    SQLiteDialect,
     dialect_of,
 )
 from secure_dbstorage.models import StoredFile
@@ -125,7 +125,7 @@ def insert_chunks(connection: BaseDatabaseWrapper, key: int, *chunks: bytes) -> 
 
 @pytest.mark.parametrize(
     ("database", "dialect"),
-    [("sqlite", SQLiteDialect), ("postgres", PsycopgDialect), ("mariadb", MySQLDialect)],
+    [("sqlite", ConflictDialect), ("postgres", PsycopgDialect), ("mariadb", MySQLDialect)],
     indirect=["database"],
 )
 def test_each_database_has_its_dialect(database: str, dialect: type[PortableDialect]) -> None:
@@ -234,6 +234,21 @@ def test_links_of_many_files_are_fetched_at_once(connection: BaseDatabaseWrapper
     links = dialect_of(connection).fetch_links(connection, "", ["a.txt", "日本.txt", "missing"])
     assert links == {"a.txt": (True, 2**60), "日本.txt": (False, 7)}
     assert all(type(is_public) is bool for is_public, _ in links.values())
+
+
+@every_way
+@pytest.mark.parametrize(
+    ("path", "held"),
+    [("a/b.txt", True), ("a", True), ("a/b", False), ("b", False), ("a/b.txt/c", False)],
+)
+def test_a_path_is_held_by_a_file_or_by_what_is_below_it(
+    connection: BaseDatabaseWrapper,
+    path: str,
+    held: bool,  # noqa: FBT001
+) -> None:
+    insert(connection, head_row(name="a/b.txt"))
+    assert dialect_of(connection).holds(connection, "", path) is held
+    assert not dialect_of(connection).holds(connection, "invoices", path)
 
 
 @every_way
@@ -459,6 +474,7 @@ def test_each_method_is_one_query_for_those_who_count(connection: BaseDatabaseWr
         lambda: dialect.delete(connection, 1),
         lambda: dialect.fetch_head(connection, "", "a.txt", with_chunk=True),
         lambda: dialect.fetch_links(connection, "", ["a.txt", "b.txt"]),
+        lambda: dialect.holds(connection, "", "a.txt"),
         lambda: dialect.fetch_run(connection, 5, 0, 4),
         lambda: dialect.fetch_part(connection, 5, 0, 1, 2),
     ]
