@@ -121,7 +121,9 @@ class Catalog:
 
     def is_directory(self, path: str) -> bool:
         """Tell whether there are files below this path; the root is always there."""
-        return not path or self._files(self.reader).below(path).exists()
+        if not path:
+            return True
+        return bool(self._names(names.directory_range(path), limit=1))
 
     def children(self, directory: str) -> tuple[list[str], list[str]]:
         """Return the directories and the files right below a directory, each in order.
@@ -129,14 +131,13 @@ class Catalog:
         Costs by what it returns: the names below a subdirectory are skipped through the index.
         """
         prefix = f"{directory}/" if directory else ""
-        ordered = self._files(self.reader).below(directory).order_by("name")
-        ordered_names = ordered.values_list("name", flat=True)
+        low, high = names.directory_range(directory) if directory else ("", None)
         directories: list[str] = []
         files: list[str] = []
-        low, limit = prefix, 64
-        while batch := list(ordered_names.filter(name__gte=low)[:limit]):
+        limit = 64
+        while batch := self._names((low, high), limit):
             used = 0
-            for name in filter(None, batch):
+            for name in batch:
                 if name < low:
                     continue
                 child, slash, _ = name.removeprefix(prefix).partition("/")
@@ -265,6 +266,11 @@ class Catalog:
     def _holds(self, path: str, using: str) -> bool:
         connection = connections[using]
         return dialect_of(connection).holds(connection, self._options.namespace, path)
+
+    def _names(self, bounds: tuple[str, str | None], limit: int) -> list[str]:
+        connection = connections[self.reader]
+        fetch_names = dialect_of(connection).fetch_names
+        return fetch_names(connection, self._options.namespace, bounds, limit)
 
     def _locked(self, name: str, using: str) -> StoredFile | None:
         rows = self._files(using).filter(name=name).select_for_update()

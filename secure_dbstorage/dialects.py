@@ -39,6 +39,7 @@ _HOLDS = (
     "OR EXISTS (SELECT 1 FROM {table} "
     "WHERE {namespace} = %s AND {name} >= %s AND {name} < %s)"
 )
+_NAMES = "SELECT {name} FROM {table} WHERE {namespace} = %s AND {name} >= %s"
 _PART = "SELECT substr({data}, %s, %s) FROM {table} WHERE {content} = %s AND {position} = %s"
 
 #: Statements by vendor and template, with their names quoted.
@@ -136,6 +137,22 @@ class PortableDialect:
         files = StoredFile.objects.using(connection.alias).in_namespace(namespace)
         return bool(files.at_or_below(path).exists())
 
+    def fetch_names(
+        self,
+        connection: BaseDatabaseWrapper,
+        namespace: str,
+        bounds: tuple[str, str | None],
+        limit: int,
+    ) -> list[str]:
+        """Return the first names in order, from the lower bound up to, not including, the upper.
+
+        :param bounds: None for no upper one.
+        """
+        low, high = bounds
+        files = StoredFile.objects.using(connection.alias).in_namespace(namespace)
+        files = files.filter(name__gte=low, **({} if high is None else {"name__lt": high}))
+        return list(files.order_by("name").values_list("name", flat=True)[:limit])
+
     def fetch_run(
         self, connection: BaseDatabaseWrapper, key: int, first: int, count: int
     ) -> list[bytes]:
@@ -214,6 +231,19 @@ class FastDialect(PortableDialect):
         low, high = directory_range(path)
         parameters = [namespace, path, namespace, low, high]
         return bool(self._select(connection, (), _HOLDS, parameters)[0][0])
+
+    def fetch_names(
+        self,
+        connection: BaseDatabaseWrapper,
+        namespace: str,
+        bounds: tuple[str, str | None],
+        limit: int,
+    ) -> list[str]:
+        low, high = bounds
+        upper = () if high is None else (high,)
+        template = _NAMES + " AND {name} < %s" * len(upper) + " ORDER BY {name} LIMIT %s"
+        rows = self._select(connection, ("name",), template, [namespace, low, *upper, limit])
+        return [name for (name,) in rows]
 
     def fetch_part(
         self, connection: BaseDatabaseWrapper, key: int, position: int, start: int, stop: int

@@ -252,6 +252,29 @@ def test_a_path_is_held_by_a_file_or_by_what_is_below_it(
 
 
 @every_way
+@pytest.mark.parametrize(
+    ("bounds", "limit", "names"),
+    [
+        (("", None), 9, ["a", "a ", "a/b", "b", "\U0010ffff"]),
+        (("", None), 2, ["a", "a "]),
+        (("a ", None), 2, ["a ", "a/b"]),
+        (("a/", "a0"), 9, ["a/b"]),
+        (("c", "d"), 9, []),
+    ],
+)
+def test_names_come_in_the_order_of_their_bytes(
+    connection: BaseDatabaseWrapper,
+    bounds: tuple[str, str | None],
+    limit: int,
+    names: list[str],
+) -> None:
+    for number, name in enumerate(["b", "\U0010ffff", "a/b", "a ", "a"]):
+        insert(connection, head_row(name=name, content=number))
+    insert(connection, head_row(name="a", content=9, namespace="invoices"))
+    assert dialect_of(connection).fetch_names(connection, "", bounds, limit) == names
+
+
+@every_way
 def test_a_run_of_chunks_comes_in_order(connection: BaseDatabaseWrapper) -> None:
     for number in reversed(range(12)):
         data = DATA + bytes([number])
@@ -475,6 +498,7 @@ def test_each_method_is_one_query_for_those_who_count(connection: BaseDatabaseWr
         lambda: dialect.fetch_head(connection, "", "a.txt", with_chunk=True),
         lambda: dialect.fetch_links(connection, "", ["a.txt", "b.txt"]),
         lambda: dialect.holds(connection, "", "a.txt"),
+        lambda: dialect.fetch_names(connection, "", ("a", "b"), 4),
         lambda: dialect.fetch_run(connection, 5, 0, 4),
         lambda: dialect.fetch_part(connection, 5, 0, 1, 2),
     ]

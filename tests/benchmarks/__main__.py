@@ -4,13 +4,30 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks import report, signing
+from tests.benchmarks import (
+    clients,
+    growth,
+    memory,
+    report,
+    serving,
+    serving_memory,
+    signing,
+    storage,
+)
 from tests.benchmarks.grounds import DATABASES, Failed, ground_of
 from tests.benchmarks.results import Result
 from tests.servers.unavailable import Unavailable
 
 #: Each measures on a ground, thoroughly or quickly.
-TOPICS = {"signing": signing.measure}
+TOPICS = {
+    "signing": signing.measure,
+    "storage": storage.measure,
+    "memory": memory.measure,
+    "growth": growth.measure,
+    "serving": serving.measure,
+    "serving-memory": serving_memory.measure,
+    "clients": clients.measure,
+}
 
 
 def main() -> None:

@@ -76,9 +76,7 @@ def _table(results: Sequence[Result]) -> str:
         ratio = "" if result.ratio is None else f"{result.ratio:.2f}"
         rows.append((case, result.contender, _amount(result), ratio, result.note))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows
-    ]
+    lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)
 
@@ -86,8 +84,10 @@ def _table(results: Sequence[Result]) -> str:
 def _amount(result: Result) -> str:
     if result.value is None:
         return "fails"
-    return f"{result.value:.3g} {result.unit}" if result.value < 1000 else (
-        f"{result.value:,.0f} {result.unit}"
+    return (
+        f"{result.value:.3g} {result.unit}"
+        if result.value < 1000
+        else (f"{result.value:,.0f} {result.unit}")
     )
 
 

@@ -1,5 +1,24 @@
-"""Where the benchmarks' files are served."""
+"""Where the benchmarks' files are served: ours, the floor, and each installed peer's own view."""
 
-from django.urls import include, path
+from django.apps import apps
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns = [path("files/", include("secure_dbstorage.urls"))]
+from tests.benchmarks import views
+
+#: The URLconf of each app that has a view, and where it goes.
+_PEERS = {
+    "django_single_table_db_storage": "single/",
+    "binary_database_files": "binary/",
+    "private_storage": "private/",
+    "dbfiles": "",  # Puts MEDIA_URL in front itself.
+}
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("files/", include("secure_dbstorage.urls")),
+    path("floor/<path:name>", views.serve, name="floor"),
+    *(
+        path(prefix, include(f"{app}.urls"))
+        for app, prefix in _PEERS.items()
+        if apps.is_installed(app)
+    ),
+]
