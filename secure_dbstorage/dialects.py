@@ -10,7 +10,6 @@ A dialect keeps nothing of a connection: connections belong to threads, and end 
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, cast
 
 from django.db import IntegrityError, transaction
@@ -18,39 +17,23 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
+from secure_dbstorage import statements
 from secure_dbstorage.cursors import HexCursor, ShortLogCursor, binary_cursor_class
 from secure_dbstorage.files import Content, FileStat, StoredHead
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import directory_range
-
-_TABLE = StoredFile._meta.db_table
-_FIELDS: dict[str, Any] = {field.attname: field for field in StoredFile._meta.concrete_fields}
+from secure_dbstorage.statements import FIELDS, TABLE
 
 _STAT_COLUMNS = ("name", "size", "sha256", "content_type", "is_public", "created", "modified")
 _CONTENT_COLUMNS = ("content", "chunk_size", "links_from")
 _LINK_COLUMNS = ("name", "is_public", "links_from")
-
-_RUN = (
-    "SELECT {data} FROM {table} WHERE {content} = %s AND {position} >= %s AND {position} < %s "
-    "ORDER BY {position}"
-)
-_HOLDS = (
-    "SELECT EXISTS (SELECT 1 FROM {table} WHERE {namespace} = %s AND {name} = %s) "
-    "OR EXISTS (SELECT 1 FROM {table} "
-    "WHERE {namespace} = %s AND {name} >= %s AND {name} < %s)"
-)
-_NAMES = "SELECT {name} FROM {table} WHERE {namespace} = %s AND {name} >= %s"
-_PART = "SELECT substr({data}, %s, %s) FROM {table} WHERE {content} = %s AND {position} = %s"
-
-#: Statements by vendor and template, with their names quoted.
-_statements: dict[tuple[str, str], str] = {}
 
 
 class PortableDialect:
     """Plain SQL through Django's own cursor, for every database."""
 
     #: The columns whose values the driver may give in another form than Django does.
-    foreign_columns: Collection[str] = _FIELDS.keys()
+    foreign_columns: Collection[str] = FIELDS.keys()
 
     def insert_head(self, connection: BaseDatabaseWrapper, row: Mapping[str, object]) -> bool:
         """Insert a head row, given as values by column, in the caller's transaction.
@@ -60,7 +43,7 @@ class PortableDialect:
         """
         try:
             with transaction.atomic(using=connection.alias):
-                self._change(connection, _insertion(*row), row)
+                self._change(connection, statements.insertion(*row), row)
         except IntegrityError:
             # A taken name may be one that this transaction does not see.
             if self.fetch_run(connection, cast("int", row["content"]), 0, 1):
@@ -76,17 +59,17 @@ class PortableDialect:
         :raises django.db.IntegrityError: when the content key is taken.
         """
         row = {"content": key, "position": position, "data": data}
-        self._change(connection, _insertion(*row), row)
+        self._change(connection, statements.insertion(*row), row)
 
     def update(
         self, connection: BaseDatabaseWrapper, row_id: int, row: Mapping[str, object]
     ) -> None:
         """Give the row with this primary key new values."""
-        self._change(connection, _update(*row), row, row_id)
+        self._change(connection, statements.update(*row), row, row_id)
 
     def delete(self, connection: BaseDatabaseWrapper, key: int) -> None:
         """Delete the rows of a content."""
-        self._execute(connection, "DELETE FROM {table} WHERE {content} = %s", [key])
+        self._execute(connection, statements.DELETE, [key])
 
     def fetch_head(
         self,
@@ -107,10 +90,10 @@ class PortableDialect:
         parameters: list[object] = [namespace, name]
         if public_only:
             parameters.append(
-                _FIELDS["is_public"].get_db_prep_save(value=True, connection=connection)
+                FIELDS["is_public"].get_db_prep_save(value=True, connection=connection)
             )
         for row in self._select(
-            connection, columns, _selection(columns, public_only=public_only), parameters
+            connection, columns, statements.selection(columns, public_only=public_only), parameters
         ):
             # Whatever the column's collation says, only the very name is this file.
             if row[0] == name:
@@ -157,7 +140,7 @@ class PortableDialect:
         self, connection: BaseDatabaseWrapper, key: int, first: int, count: int
     ) -> list[bytes]:
         """Return the chunks of a content from position *first* on, those that are there."""
-        rows = self._select(connection, ("data",), _RUN, [key, first, first + count])
+        rows = self._select(connection, ("data",), statements.RUN, [key, first, first + count])
         return [row[0] for row in rows]
 
     def fetch_part(
@@ -190,7 +173,7 @@ class PortableDialect:
         return [
             self.binary(connection, value)
             if isinstance(value, bytes)
-            else _FIELDS[name].get_db_prep_save(value, connection)
+            else FIELDS[name].get_db_prep_save(value, connection)
             for name, value in row.items()
         ]
 
@@ -199,7 +182,7 @@ class PortableDialect:
     ) -> int:
         """Return the number of rows that were changed."""
         with _wrapped(self.driver_cursor(connection), connection) as cursor:
-            cursor.execute(_statement(template, connection), parameters)
+            cursor.execute(statements.statement(template, connection), parameters)
             return int(cursor.rowcount)
 
     def _select(
@@ -212,7 +195,7 @@ class PortableDialect:
     ) -> list[Any]:
         """Return the rows that a template's statement finds, each with these columns."""
         with _wrapped(self.driver_cursor(connection), connection) as cursor:
-            cursor.execute(_statement(template, connection) + suffix, parameters)
+            cursor.execute(statements.statement(template, connection) + suffix, parameters)
             rows = cursor.fetchall()
         converters = [
             (place, _converters(name, connection))
@@ -230,7 +213,7 @@ class FastDialect(PortableDialect):
     def holds(self, connection: BaseDatabaseWrapper, namespace: str, path: str) -> bool:
         low, high = directory_range(path)
         parameters = [namespace, path, namespace, low, high]
-        return bool(self._select(connection, (), _HOLDS, parameters)[0][0])
+        return bool(self._select(connection, (), statements.HOLDS, parameters)[0][0])
 
     def fetch_names(
         self,
@@ -241,7 +224,7 @@ class FastDialect(PortableDialect):
     ) -> list[str]:
         low, high = bounds
         upper = () if high is None else (high,)
-        template = _NAMES + " AND {name} < %s" * len(upper) + " ORDER BY {name} LIMIT %s"
+        template = statements.NAMES + " AND {name} < %s" * len(upper) + " ORDER BY {name} LIMIT %s"
         rows = self._select(connection, ("name",), template, [namespace, low, *upper, limit])
         return [name for (name,) in rows]
 
@@ -249,7 +232,9 @@ class FastDialect(PortableDialect):
         self, connection: BaseDatabaseWrapper, key: int, position: int, start: int, stop: int
     ) -> bytes | None:
         # A part of a chunk travels alone.
-        rows = self._select(connection, ("data",), _PART, [start + 1, stop - start, key, position])
+        rows = self._select(
+            connection, ("data",), statements.PART, [start + 1, stop - start, key, position]
+        )
         return rows[0][0] if rows else None
 
 
@@ -258,7 +243,7 @@ class ConflictDialect(FastDialect):
 
     def insert_head(self, connection: BaseDatabaseWrapper, row: Mapping[str, object]) -> bool:
         conflict = " ON CONFLICT ({namespace}, {name}) DO NOTHING"
-        return self._change(connection, _insertion(*row) + conflict, row) == 1
+        return self._change(connection, statements.insertion(*row) + conflict, row) == 1
 
 
 class PsycopgDialect(ConflictDialect):
@@ -287,7 +272,7 @@ class MySQLDialect(FastDialect):
         # An error for a duplicate key leaves shared locks on the row and on the gap beside it: two
         # savers that both met one name and go on to another then wait for each other, which is a
         # deadlock. Without the error, the second waits until the first has ended.
-        insertion = f"{_insertion(*row)} ON DUPLICATE KEY UPDATE {{id}} = {{id}}"
+        insertion = f"{statements.insertion(*row)} ON DUPLICATE KEY UPDATE {{id}} = {{id}}"
         # Whose row it is now, the row tells. The number of rows does not: Django has MySQL count
         # those found, not those changed.
         columns = ("content", "namespace", "name")
@@ -298,7 +283,7 @@ class MySQLDialect(FastDialect):
         else:
             self._change(connection, insertion, row)
             names = [row["namespace"], row["name"]]
-            found = self._select(connection, columns, _selection(columns), names)
+            found = self._select(connection, columns, statements.selection(columns), names)
         for key, *names in found:
             if names == [row["namespace"], row["name"]]:
                 return bool(key == row["content"])
@@ -336,44 +321,11 @@ def _wrapped(cursor: Any, connection: BaseDatabaseWrapper) -> CursorWrapper:
     return wrapper(cursor, connection)
 
 
-@cache
-def _insertion(*columns: str) -> str:
-    names = ", ".join(f"{{{name}}}" for name in columns)
-    return f"INSERT INTO {{table}} ({names}) VALUES ({', '.join(['%s'] * len(columns))})"
-
-
-@cache
-def _update(*columns: str) -> str:
-    changes = ", ".join(f"{{{name}}} = %s" for name in columns)
-    return f"UPDATE {{table}} SET {changes} WHERE {{id}} = %s"
-
-
-@cache
-def _selection(columns: Sequence[str], *, public_only: bool = False) -> str:
-    names = ", ".join(f"{{{name}}}" for name in columns)
-    condition = "{namespace} = %s AND {name} = %s" + " AND {is_public} = %s" * public_only
-    return f"SELECT {names} FROM {{table}} WHERE {condition}"
-
-
-def _statement(template: str, connection: BaseDatabaseWrapper) -> str:
-    """Return a template's statement with the names quoted as this database wants them."""
-    key = connection.vendor, template
-    statement = _statements.get(key)
-    if statement is None:
-        columns = {name: field.column for name, field in _FIELDS.items()}
-        quoted = {
-            name: connection.ops.quote_name(column)
-            for name, column in {"table": _TABLE, **columns}.items()
-        }
-        statement = _statements[key] = template.format_map(quoted)
-    return statement
-
-
 def _converters(name: str, connection: BaseDatabaseWrapper) -> list[Callable[..., Any]]:
     """Return what makes a column's value from the database's, which for MySQL USE_TZ decides."""
-    field = _FIELDS[name]
+    field = FIELDS[name]
     return [
-        *connection.ops.get_db_converters(field.get_col(_TABLE)),
+        *connection.ops.get_db_converters(field.get_col(TABLE)),
         *field.get_db_converters(connection),
     ]
 

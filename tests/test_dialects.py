@@ -26,7 +26,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from secure_dbstorage import dialects, models
+from secure_dbstorage import dialects, models, statements
 from secure_dbstorage.dialects import (
     ConflictDialect,
     MySQLDialect,
@@ -405,8 +405,8 @@ def test_too_long_a_value_is_an_error_of_django(connection: BaseDatabaseWrapper)
 def test_a_missing_table_is_an_error_of_django(
     connection: BaseDatabaseWrapper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dialects, "_statements", {})
-    monkeypatch.setattr(dialects, "_TABLE", "no_such_table")
+    monkeypatch.setattr(statements, "_finished", {})
+    monkeypatch.setattr(statements, "TABLE", "no_such_table")
     with (
         pytest.raises((OperationalError, ProgrammingError)),
         transaction.atomic(using=connection.alias),
@@ -480,12 +480,12 @@ def test_statements_are_logged_without_the_bytes(connection: BaseDatabaseWrapper
     with CaptureQueriesContext(connection) as queries:
         insert(connection, head_row(data=b"secret" * 43_520))
         dialect_of(connection).update(connection, row_id, {"data": b"secret"})
-    statements = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
-    assert "<261120 bytes>" in statements[0]
-    assert "'a.txt'" in statements[0]
-    assert "<6 bytes>" in statements[-1]
-    assert "secret" not in "".join(statements)
-    assert b"secret".hex() not in "".join(statements)
+    logged = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
+    assert "<261120 bytes>" in logged[0]
+    assert "'a.txt'" in logged[0]
+    assert "<6 bytes>" in logged[-1]
+    assert "secret" not in "".join(logged)
+    assert b"secret".hex() not in "".join(logged)
 
 
 @every_way
