@@ -22,7 +22,7 @@ from secure_dbstorage.cursors import HexCursor, ShortLogCursor, binary_cursor_cl
 from secure_dbstorage.files import Content, FileStat, StoredHead
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import directory_range
-from secure_dbstorage.statements import FIELDS, TABLE
+from secure_dbstorage.statements import FIELDS
 
 _STAT_COLUMNS = ("name", "size", "sha256", "content_type", "is_public", "created", "modified")
 _CONTENT_COLUMNS = ("content", "chunk_size", "links_from")
@@ -325,7 +325,7 @@ def _converters(name: str, connection: BaseDatabaseWrapper) -> list[Callable[...
     """Return what makes a column's value from the database's, which for MySQL USE_TZ decides."""
     field = FIELDS[name]
     return [
-        *connection.ops.get_db_converters(field.get_col(TABLE)),
+        *connection.ops.get_db_converters(field.cached_col),
         *field.get_db_converters(connection),
     ]
 

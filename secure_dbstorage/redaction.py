@@ -39,7 +39,8 @@ def take_tokens(request: HttpRequest) -> list[str]:
 
 
 def _is_token(part: str) -> bool:
-    return unquote_plus(part.partition("=")[0]) == PARAMETER
+    name = part.partition("=")[0]
+    return name == PARAMETER or unquote_plus(name) == PARAMETER
 
 
 def _without_tokens(query: str) -> str:
@@ -49,8 +50,11 @@ def _without_tokens(query: str) -> str:
 
 def _without_query_tokens(url: str) -> str:
     path, _, query = url.partition("#")[0].partition("?")
-    clean = _without_tokens(query)
-    return f"{path}?{clean}" if clean else path
+    return _joined(path, _without_tokens(query))
+
+
+def _joined(path: str, query: str) -> str:
+    return f"{path}?{query}" if query else path
 
 
 def _is_ours(request: HttpRequest, url: str) -> bool:
@@ -71,19 +75,19 @@ def _remove(request: HttpRequest, query: str, token_parts: list[str]) -> None:
         if isinstance(value, str) and PARAMETER in value
     ]
     for name, value in copies:
-        request.META[name] = _redacted(value, query, token_parts)
+        request.META[name] = _redacted(value, query, clean, token_parts)
     scope: dict[str, Any] | None = getattr(request, "scope", None)
     if scope is not None:
         scope["query_string"] = clean.encode()
         for _, value in list(scope["headers"]):
             text = value.decode("latin-1")
-            _rewrite_scope_headers(request, text, _redacted(text, query, token_parts))
+            _rewrite_scope_headers(request, text, _redacted(text, query, clean, token_parts))
 
 
-def _redacted(value: str, query: str, token_parts: list[str]) -> str:
+def _redacted(value: str, query: str, clean: str, token_parts: list[str]) -> str:
     """Return a text, such as a request target, without the tokens of a query string."""
     if value.endswith(f"?{query}"):
-        return _without_query_tokens(value)
+        return _joined(value[: -len(query) - 1], clean)
     for part in token_parts:
         value = value.replace(part, f"{PARAMETER}={_REMOVED}")
     return value

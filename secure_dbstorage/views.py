@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import storages
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.encoding import escape_uri_path, iri_to_uri
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 
@@ -45,10 +46,10 @@ def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResp
     The order is the cheapest and the least telling first: a refused token costs no query, and
     nothing tells a private file from a missing one.
     """
-    path = request.get_full_path()
+    query = request.META.get("QUERY_STRING", "")
     tokens = take_tokens(request)
     try:
-        return _serve(request, name, _database_storage(storage), tokens, path)
+        return _serve(request, name, _database_storage(storage), tokens, query)
     except Refused as refused:
         return refuse(request, refused)
 
@@ -61,7 +62,7 @@ serve._non_atomic_requests = _EveryAlias()  # type: ignore[attr-defined]  # noqa
 
 
 def _serve(
-    request: HttpRequest, name: str, storage: DatabaseStorage, tokens: list[str], path: str
+    request: HttpRequest, name: str, storage: DatabaseStorage, tokens: list[str], query: str
 ) -> HttpResponseBase:
     if request.method == "OPTIONS":
         return answer_with_methods()
@@ -69,7 +70,7 @@ def _serve(
         raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "method", headers={"Allow": ALLOW})
     if not is_canonical(name):
         raise Refused(HTTPStatus.NOT_FOUND, "missing")
-    grant = _read_tokens(request, name, storage, tokens, path) if tokens else None
+    grant = _read_tokens(request, name, storage, tokens, query) if tokens else None
     check_limit(request, "signed" if grant else "plain", storage.options, grant)
     try:
         head = _find(request, name, storage, grant)
@@ -96,13 +97,17 @@ def _database_storage(alias: str) -> DatabaseStorage:
 
 
 def _read_tokens(
-    request: HttpRequest, name: str, storage: DatabaseStorage, tokens: list[str], path: str
+    request: HttpRequest, name: str, storage: DatabaseStorage, tokens: list[str], query: str
 ) -> Grant:
     """Return what the token of a request grants; more than one token is a bad one."""
-    max_lifetime = storage.options.max_expires_in
+    max_lifetime, return_path = storage.options.max_expires_in, ""
+    if storage.options.auth_hooks:
+        return_path = f"{escape_uri_path(request.path)}?{iri_to_uri(query)}"
     try:
         token = tokens[0] if len(tokens) == 1 else ""
-        return storage.signer.unsign(name, token, max_lifetime=max_lifetime, return_path=path)
+        return storage.signer.unsign(
+            name, token, max_lifetime=max_lifetime, return_path=return_path
+        )
     except BadToken as error:
         check_limit(request, "refused", storage.options)
         reason = "expired" if isinstance(error, ExpiredToken) else "bad-token"
