@@ -100,15 +100,18 @@ class Catalog:
         """Give the connection that :meth:`find` asked back to its pool."""
         streams.release(self.writer)
 
-    def get(self, name: str) -> StoredHead:
+    def get(self, name: str, *, with_chunk: bool = False) -> StoredHead:
         """Return the head of a file, from a replica if that has it.
 
+        :param with_chunk: fetch the first chunk as well.
         :raises FileNotFoundError: when there is no such file.
         :raises IsADirectoryError: for a directory.
         """
         for using in dict.fromkeys((self.reader, self.writer)):
             connection = connections[using]
-            head = dialect_of(connection).fetch_head(connection, self._options.namespace, name)
+            head = dialect_of(connection).fetch_head(
+                connection, self._options.namespace, name, with_chunk=with_chunk
+            )
             if head is not None:
                 return head
         if self.is_directory(name):

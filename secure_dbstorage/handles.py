@@ -18,7 +18,7 @@ from django.core.files.utils import FileProxyMixin
 
 from secure_dbstorage import streams
 from secure_dbstorage.catalog import Catalog, os_error
-from secure_dbstorage.files import Content, StoredHead
+from secure_dbstorage.files import StoredHead
 
 _logger = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ def open_file(
     if not _is_mode(mode):
         raise io.UnsupportedOperation(f"The mode {mode!r} is not supported")
     if "r" in mode and "+" not in mode:
-        return _open_for_reading(catalog.get(name), mode)
+        return _open_for_reading(catalog.get(name, with_chunk=True), mode)
     catalog = catalog.for_update()
     if catalog.is_directory(name):
         raise os_error(IsADirectoryError, errno.EISDIR, name)
@@ -130,7 +130,7 @@ def _is_mode(mode: str) -> bool:
 
 
 def _open_for_reading(head: StoredHead, mode: str) -> Any:
-    file: Any = io.BufferedReader(_ContentReader(head.content), head.content.chunk_size)
+    file: Any = io.BufferedReader(_ContentReader(head))
     if "b" not in mode:
         file = io.TextIOWrapper(file, encoding=_ENCODING)
     file.size = head.stat.size
@@ -191,8 +191,10 @@ class _SavedOnClose(BaseProxy):
 class _ContentReader(io.RawIOBase):
     """A seekable raw stream over the rows of one content."""
 
-    def __init__(self, content: Content) -> None:
-        self._content = content
+    def __init__(self, head: StoredHead) -> None:
+        self._content = head.content
+        #: The bytes that came along when the file was opened.
+        self._first_chunk = head.first_chunk
         self._position = 0
         self._pieces: Iterator[bytes] = iter(())
         self._piece = memoryview(b"")
@@ -219,7 +221,7 @@ class _ContentReader(io.RawIOBase):
     def readall(self) -> bytes:
         """Return the rest at once; io's own way takes it in small steps."""
         after = self._position + len(self._piece)
-        rest = b"".join([self._piece, *streams.read(self._content, start=after)])
+        rest = b"".join([self._piece, *self._read(after)])
         self.seek(self._position + len(rest))
         return rest
 
@@ -237,6 +239,9 @@ class _ContentReader(io.RawIOBase):
             return b""
         piece = next(self._pieces, None)
         if piece is None:
-            self._pieces = streams.read(self._content, start=self._position)
+            self._pieces = self._read(self._position)
             piece = next(self._pieces)
         return piece
+
+    def _read(self, start: int) -> Iterator[bytes]:
+        return streams.read(self._content, start=start, first_chunk=self._first_chunk)
