@@ -9,6 +9,8 @@ from datetime import datetime
 
 from django.core.exceptions import SuspiciousFileOperation
 from django.db import IntegrityError, connections, router, transaction
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from secure_dbstorage import names, streams
@@ -259,6 +261,24 @@ class Catalog:
         """
         if not self._files(self.writer).filter(name=name).update(is_public=public):
             raise os_error(FileNotFoundError, errno.ENOENT, name)
+
+    def revoke(self, name: str) -> int:
+        """Let no link that is out open this file; links made from now on do.
+
+        :raises FileNotFoundError: when there is no such file.
+        """
+        revoked = self._revoke(self._files(self.writer).filter(name=name))
+        if not revoked:
+            raise os_error(FileNotFoundError, errno.ENOENT, name)
+        return revoked
+
+    def revoke_below(self, directory: str) -> int:
+        """Let no link that is out open a file below a directory, and return how many there are."""
+        return self._revoke(self._files(self.writer).below(directory))
+
+    def _revoke(self, files: StoredFileQuerySet) -> int:
+        # As `_later_than()`, in the database: an epoch never comes back, not even with the clock.
+        return files.update(links_from=Greatest(Value(_later_than(0)), F("links_from") + 1))
 
     def _files(self, using: str) -> StoredFileQuerySet:
         files: StoredFileQuerySet = StoredFile.objects.using(using).in_namespace(

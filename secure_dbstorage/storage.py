@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path, PurePath
-from typing import IO, Any, TypeVar, Unpack
+from typing import IO, Any, TypeVar, Unpack, cast
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
@@ -24,7 +24,7 @@ from secure_dbstorage.catalog import Catalog, os_error
 from secure_dbstorage.conf import read_options, upload_directory, uses_time_zones
 from secure_dbstorage.files import FileStat
 from secure_dbstorage.handles import StoredFileHandle, open_file
-from secure_dbstorage.links import LinkArguments, LinkMaker
+from secure_dbstorage.links import LEFT_OUT, LeftOut, LinkArguments, LinkMaker
 from secure_dbstorage.names import (
     MAX_LENGTH,
     canonical_name,
@@ -259,6 +259,23 @@ class DatabaseStorage(Storage):
         if not isinstance(public, bool):
             raise TypeError(f"public must be True or False, not {public!r}")
         self.catalog.set_public(canonical_name(name), public=public)
+
+    def revoke_urls(
+        self, name: Name | LeftOut = LEFT_OUT, *, prefix: Name | LeftOut = LEFT_OUT
+    ) -> int:
+        """Let no link that is out open a file, from the next request on; new links work.
+
+        :param name: the file.
+        :param prefix: instead, a directory: all files below it, and all of them for "".
+        :returns: the number of files.
+        :raises TypeError: without an argument, or with both: nothing is revoked by mistake.
+        :raises FileNotFoundError: when there is no file *name*.
+        """
+        if isinstance(name, LeftOut) == isinstance(prefix, LeftOut):
+            raise TypeError("revoke_urls() takes a name or a prefix")
+        if not isinstance(prefix, LeftOut):
+            return self.catalog.revoke_below(canonical_name(prefix))
+        return self.catalog.revoke(canonical_name(cast("Name", name)))
 
     def rename(self, old: Name, new: Name) -> str:
         """Give a file another name, and return it. No bytes are copied.

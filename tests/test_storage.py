@@ -60,7 +60,10 @@ DANGEROUS_NAMES = [
 ]
 
 LOOK_UPS = ["open", "delete", "exists", "listdir", "size", "get_modified_time"]
-METHODS = [*LOOK_UPS, "save", "stat", "is_public", "set_public", "rename", "get_created_time"]
+METHODS = [
+    *LOOK_UPS,
+    *("save", "stat", "is_public", "set_public", "revoke_urls", "rename", "get_created_time"),
+]
 
 
 class Unseekable(io.RawIOBase):
@@ -719,6 +722,65 @@ class DatabaseStorageContract(StorageContract, OverwritingContract):
         with pytest.raises(SuspiciousFileOperation):
             storage.rename("a.txt", name)
 
+    # Revocation
+
+    @pytest.mark.parametrize(
+        ("arguments", "revoked"),
+        [
+            ({"name": "a/b.txt"}, {"a/b.txt"}),
+            ({"name": "./a//b.txt"}, {"a/b.txt"}),
+            ({"prefix": "a"}, {"a/b.txt", "a/c/d.txt"}),
+            ({"prefix": "a/"}, {"a/b.txt", "a/c/d.txt"}),
+            ({"prefix": "a/b"}, set()),
+            ({"prefix": "nothing"}, set()),
+            ({"prefix": ""}, {"a/b.txt", "a/c/d.txt", "ab.txt"}),
+        ],
+    )
+    def test_links_of_a_name_or_a_prefix_are_revoked(
+        self, storage: DatabaseStorage, arguments: dict[str, str], revoked: set[str]
+    ) -> None:
+        names = ["a/b.txt", "a/c/d.txt", "ab.txt"]
+        for name in names:
+            storage.save(name, b"")
+        before = epochs(storage, names)
+        assert storage.revoke_urls(**arguments) == len(revoked)
+        after = epochs(storage, names)
+        assert {name for name in names if after[name] > before[name]} == revoked
+        assert all(after[name] == before[name] for name in set(names) - revoked)
+
+    def test_revoking_twice_at_one_instant_makes_two_epochs(
+        self, storage: DatabaseStorage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("time.time_ns", lambda: 1_000_000_000)  # a clock far behind
+        storage.save("a.txt", b"")
+        seen = [epochs(storage, ["a.txt"])["a.txt"]]
+        for _ in range(3):
+            storage.revoke_urls("a.txt")
+            seen.append(epochs(storage, ["a.txt"])["a.txt"])
+        assert seen == sorted(set(seen))
+
+    def test_links_of_a_missing_file_are_not_revoked_in_silence(
+        self, storage: DatabaseStorage
+    ) -> None:
+        storage.save("a/b.txt", b"")
+        for name in ("missing.txt", "a"):
+            with pytest.raises(FileNotFoundError):
+                storage.revoke_urls(name)
+
+    @pytest.mark.parametrize("arguments", [{}, {"name": "a.txt", "prefix": "a"}])
+    def test_revoking_takes_a_name_or_a_prefix(
+        self, storage: DatabaseStorage, arguments: dict[str, str]
+    ) -> None:
+        with pytest.raises(TypeError):
+            storage.revoke_urls(**arguments)
+
+    def test_links_of_another_namespace_are_not_revoked(self, storage: DatabaseStorage) -> None:
+        other = type(storage)(**{**storage._given, "namespace": "other"})
+        other.save("a.txt", b"")
+        before = epochs(other, ["a.txt"])
+        assert storage.revoke_urls(prefix="") == 0
+        assert epochs(other, ["a.txt"]) == before
+
     # What it costs
 
     def test_saving_a_small_file_takes_a_look_and_an_insert(
@@ -813,6 +875,11 @@ class DatabaseStorageContract(StorageContract, OverwritingContract):
 def pickle_and_back(storage: DatabaseStorage) -> DatabaseStorage:
     """Return what another process would get."""
     return pickle.loads(pickle.dumps(storage))  # type: ignore[no-any-return]  # noqa: S301
+
+
+def epochs(storage: DatabaseStorage, names: list[str]) -> dict[str, int]:
+    """Return the link epoch of each file."""
+    return {name: link[1] for name, link in storage.catalog.find_links(names).items()}
 
 
 class TestDatabaseStorage(DatabaseStorageContract):

@@ -201,6 +201,14 @@ def test_a_private_file_and_a_missing_one_get_the_same(
     assert len(seen[0][3]) == 1
 
 
+def test_a_revoked_link_opens_nothing_and_a_new_one_opens(store: Store, client: Client) -> None:
+    storage = store()
+    url = storage.url("private.txt")
+    storage.revoke_urls("private.txt")
+    assert client.get(url).status_code == 403
+    assert client.get(storage.url("private.txt")).content == b"private"
+
+
 def test_missing_revoked_and_replaced_are_one_answer_to_an_authentic_link(
     store: Store, client: Client
 ) -> None:
