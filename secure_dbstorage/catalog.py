@@ -184,13 +184,14 @@ class Catalog:
 
     def replace(
         self, name: str, pieces: Iterable[bytes | str], *, replaced_key: int | None = None
-    ) -> None:
+    ) -> bool:
         """Save a file under a name that may be taken, in one transaction.
 
         An overwrite keeps the public flag, the time of creation and the link epoch: a private file
         never turns public, and a revoked link never revives.
 
         :param replaced_key: the content that is to be replaced, if it must be this one.
+        :returns: whether there was no such file.
         :raises FileChanged: when the content is another one.
         :raises FileExistsError: when the name lies below a file.
         :raises IsADirectoryError: for a directory.
@@ -208,14 +209,14 @@ class Catalog:
                     raise FileChanged(f"{name!r} was replaced or deleted after it was opened")
                 if row is not None:
                     self._update(row, written, using)
-                    return
+                    return False
                 if self._insert(name, written, using):
-                    return
+                    return True
             # The transaction does not see who has the name: it is the caller's to repeat.
             raise IntegrityError(f"{name!r} is being saved by another transaction")
 
-    def remove(self, name: str) -> None:
-        """Delete a file, if there is one.
+    def remove(self, name: str) -> bool:
+        """Delete a file, if there is one, and tell whether there was.
 
         :raises OSError: for a directory, which is there because of the files below it.
         """
@@ -226,6 +227,11 @@ class Catalog:
                 streams.delete(row.content, using=using)
             elif self.is_directory(name):
                 raise os_error(OSError, errno.ENOTEMPTY, name)
+            return row is not None
+
+    def after_commit(self, function: Callable[[], object]) -> None:
+        """Call a function as soon as what was written is committed; at once, if it is."""
+        transaction.on_commit(function, using=self.writer, robust=True)
 
     def rename(self, old: str, new: str) -> None:
         """Give a file another name; links to the old one never open it.

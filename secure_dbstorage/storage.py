@@ -17,6 +17,7 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
 from django.core.signals import setting_changed
+from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.asyncio import async_unsafe
 
@@ -33,6 +34,7 @@ from secure_dbstorage.names import (
     normal_name,
 )
 from secure_dbstorage.options import OPTION_NAMES, Options, StorageOptions
+from secure_dbstorage.signals import file_deleted, file_saved
 from secure_dbstorage.signing import LinkSigner
 
 Name = str | PurePath
@@ -133,7 +135,9 @@ class DatabaseStorage(Storage):
         """
         if not name:
             raise ValueError("The name must be given to delete().")
-        self.catalog.remove(canonical_name(name))
+        canonical = canonical_name(name)
+        if self.catalog.remove(canonical):
+            self._announce(file_deleted, name=canonical)
 
     def exists(self, name: Name) -> bool:
         """Tell whether there is such a file, or a directory that files imply."""
@@ -184,9 +188,11 @@ class DatabaseStorage(Storage):
     def _save(self, name: str, content: "File[Any]") -> str:
         name = canonical_name(name)
         if self.options.allow_overwrite:
-            self.catalog.replace(name, _pieces(content))
+            created = self.catalog.replace(name, _pieces(content))
         else:
             name = self.catalog.add(name, _pieces(content), alternative=self._alternative)
+            created = True
+        self._announce(file_saved, name=name, created=created)
         if hasattr(content, "temporary_file_path"):
             # As FileSystemStorage, which moves it: an upload's temporary file has done its work.
             # Who saves it once more reads on from the open file.
@@ -307,12 +313,21 @@ class DatabaseStorage(Storage):
     def _open_file(self, name: str, mode: str) -> Any:
         def save(file: IO[bytes], replaced_key: int | None) -> None:
             # Opened to add to a file or to make one, and there was none: so it must be still.
+            pieces, created = _pieces(File(file)), True
             if replaced_key is None and "w" not in mode:
-                self.catalog.add(name, _pieces(File(file)))
+                self.catalog.add(name, pieces)
             else:
-                self.catalog.replace(name, _pieces(File(file)), replaced_key=replaced_key)
+                created = self.catalog.replace(name, pieces, replaced_key=replaced_key)
+            self._announce(file_saved, name=name, created=created)
 
         return open_file(self.catalog, name, mode, save=save, directory=upload_directory())
+
+    def _announce(self, signal: Signal, **arguments: object) -> None:
+        """Send a signal as soon as what happened is committed."""
+        sender = type(self)
+        if signal.has_listeners(sender):
+            send = partial(signal.send_robust, sender, storage=self, **arguments)
+            self.catalog.after_commit(send)
 
     def _alternative(self, name: str) -> str:
         """Return another name for one that was taken between the look and the save.

@@ -1,7 +1,6 @@
 """The serving view: from a request to the bytes of a file, or a refusal."""
 
 import time
-from functools import partial
 from http import HTTPStatus
 
 from django.core.exceptions import ImproperlyConfigured
@@ -13,6 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 
 from secure_dbstorage.access import ask_hooks
+from secure_dbstorage.audit import Visit
 from secure_dbstorage.exceptions import BadToken, ExpiredToken, Refused
 from secure_dbstorage.files import StoredHead
 from secure_dbstorage.headers import Presentation, cache_control
@@ -48,9 +48,11 @@ def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResp
     """
     query = request.META.get("QUERY_STRING", "")
     tokens = take_tokens(request)
+    visit = Visit(request=request, storage=_database_storage(storage), name=name)
     try:
-        return _serve(request, name, _database_storage(storage), tokens, query)
+        return _serve(visit, tokens, query)
     except Refused as refused:
+        visit.refused(refused)
         return refuse(request, refused)
 
 
@@ -61,30 +63,35 @@ serve.login_required = False  # type: ignore[attr-defined]
 serve._non_atomic_requests = _EveryAlias()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
-def _serve(
-    request: HttpRequest, name: str, storage: DatabaseStorage, tokens: list[str], query: str
-) -> HttpResponseBase:
+def _serve(visit: Visit, tokens: list[str], query: str) -> HttpResponseBase:
+    request, name, storage = visit.request, visit.name, visit.storage
     if request.method == "OPTIONS":
         return answer_with_methods()
     if request.method not in ("GET", "HEAD"):
         raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "method", headers={"Allow": ALLOW})
     if not is_canonical(name):
         raise Refused(HTTPStatus.NOT_FOUND, "missing")
-    grant = _read_tokens(request, name, storage, tokens, query) if tokens else None
+    if tokens:
+        visit.grant = _read_tokens(request, name, storage, tokens, query)
+    grant = visit.grant
     check_limit(request, "signed" if grant else "plain", storage.options, grant)
     try:
         head = _find(request, name, storage, grant)
+        visit.file = head.stat
         if grant is not None and not head.stat.is_public:
             answer = ask_hooks(storage.options.auth_hooks, request, head.stat, grant)
             if answer is not None:
+                visit.sent_away(answer)
                 return protect(answer)
-        return answer_with_file(
+        response = answer_with_file(
             request,
             head.stat,
             _presentation(head, storage, grant),
             whole=_whole(head),
-            read=partial(storage.catalog.stream, head),
+            read=lambda start, stop: visit.watch(storage.catalog.stream(head, start, stop)),
         )
+        visit.answered(response)
+        return response
     finally:
         storage.catalog.release()
 

@@ -1,0 +1,244 @@
+"""Each request is recorded once, by a log line and a signal, with how far it came."""
+
+import gc
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from django.http import HttpResponseRedirect
+from django.test import AsyncClient, Client
+from pytest_django import Settings
+
+from secure_dbstorage.audit import AccessRecord
+from secure_dbstorage.signals import file_refused, file_served
+from secure_dbstorage.storage import DatabaseStorage
+from tests.test_views import Store, store
+
+__all__ = ["store"]
+
+pytestmark = pytest.mark.django_db
+
+LARGE = b"0123456789" * 60_000
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """Return what the access log gets."""
+    with caplog.at_level(logging.INFO, logger="secure_dbstorage.access"):
+        yield caplog
+
+
+@pytest.fixture
+def received() -> Iterator[list[dict[str, Any]]]:
+    """Return what receivers of both signals are given."""
+    calls: list[dict[str, Any]] = []
+
+    def receive(**arguments: Any) -> None:
+        calls.append(arguments)
+
+    file_served.connect(receive)
+    file_refused.connect(receive)
+    yield calls
+    file_served.disconnect(receive)
+    file_refused.disconnect(receive)
+
+
+def records(log: pytest.LogCaptureFixture) -> list[AccessRecord]:
+    return [record.access for record in log.records if record.name == "secure_dbstorage.access"]  # type: ignore[attr-defined]
+
+
+def token_of(url: str) -> str:
+    return url.partition("?token=")[2]
+
+
+def test_a_served_file_is_a_line_without_its_token(
+    store: Store, client: Client, log: pytest.LogCaptureFixture
+) -> None:
+    url = store().url("private.txt")
+    client.get(url, REMOTE_ADDR="203.0.113.9")
+    (record,) = records(log)
+    assert record == AccessRecord(
+        client="203.0.113.9",
+        user="-",
+        method="GET",
+        namespace="",
+        name="private.txt",
+        link=token_of(url).rpartition(".")[2][:8],
+        outcome="served",
+        status=200,
+        bytes=7,
+        seconds=record.seconds,
+    )
+    assert 0 < record.seconds < 60
+    (line,) = (message for message in log.messages if message.startswith("client="))
+    assert line == (
+        f'client=203.0.113.9 user=- method=GET namespace="" name="private.txt" '
+        f"link={record.link} outcome=served status=200 bytes=7 seconds={record.seconds:.3f}"
+    )
+    assert token_of(url) not in log.text
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "headers", "outcome", "status", "sent"),
+    [
+        ("public.txt", "GET", {}, "served", 200, 6),
+        ("public.txt", "HEAD", {}, "head", 200, 0),
+        ("public.txt", "GET", {"Range": "bytes=1-2"}, "served", 206, 2),
+        ("public.txt", "GET", {"If-None-Match": "*"}, "not-modified", 304, 0),
+        ("public.txt", "GET", {"If-Match": '"x"'}, "precondition", 412, 0),
+        ("public.txt", "GET", {"Range": "bytes=99-"}, "range", 416, 0),
+        ("public.txt", "POST", {}, "method", 405, 0),
+        ("private.txt", "GET", {}, "missing", 404, 0),
+        ('a"b.txt', "GET", {}, "missing", 404, 0),
+        ("public.txt?token=x", "GET", {}, "bad-token", 403, 0),
+    ],
+)
+def test_each_answer_has_its_word(
+    name: str,
+    method: str,
+    headers: dict[str, str],
+    outcome: str,
+    status: int,
+    sent: int,
+    store: Store,
+    client: Client,
+    log: pytest.LogCaptureFixture,
+) -> None:
+    store()
+    answer = client.generic(method, f"/files/{name}", headers=headers)
+    if answer.streaming:
+        b"".join(answer.streaming_content)
+    answer.close()
+    (record,) = records(log)
+    assert (record.outcome, record.status, record.bytes) == (outcome, status, sent)
+    assert record.name == name.partition("?")[0]
+    assert f"name={json.dumps(record.name)} " in str(record)
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 2])
+def test_a_body_that_breaks_off_says_how_far_it_came(
+    pieces: int, store: Store, client: Client, log: pytest.LogCaptureFixture
+) -> None:
+    storage = store(chunk_size=65536)
+    storage.save("large.bin", ContentFile(LARGE))
+    answer = client.get(storage.url("large.bin"))
+    content = iter(answer.streaming_content)
+    sent = sum(len(next(content)) for _ in range(pieces))
+    assert records(log) == []
+    answer.close()
+    (record,) = records(log)
+    assert (record.outcome, record.status, record.bytes) == ("broken", 200, sent)
+
+
+def test_a_body_whose_content_vanishes_is_broken(
+    store: Store, client: Client, log: pytest.LogCaptureFixture
+) -> None:
+    storage = store(chunk_size=65536)
+    storage.save("large.bin", ContentFile(LARGE))
+    answer = client.get(storage.url("large.bin"))
+    content = iter(answer.streaming_content)
+    sent = len(next(content))
+    storage.delete("large.bin")
+    with pytest.raises(OSError, match="deleted or replaced"):
+        list(content)
+    answer.close()
+    (record,) = records(log)
+    assert (record.outcome, record.bytes) == ("broken", sent)
+
+
+def test_a_body_that_nobody_closes_is_recorded_in_the_end(
+    store: Store, log: pytest.LogCaptureFixture
+) -> None:
+    storage = store(chunk_size=65536)
+    storage.save("large.bin", ContentFile(LARGE))
+    answer = Client().get(storage.url("large.bin"))
+    next(iter(answer.streaming_content))
+    del answer
+    gc.collect()
+    assert [record.outcome for record in records(log)] == ["broken"]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_body_streamed_under_asgi_is_recorded_once(
+    settings: Settings, log: pytest.LogCaptureFixture
+) -> None:
+    from asgiref.sync import sync_to_async
+
+    storage = storages["default"]
+    assert isinstance(storage, DatabaseStorage)
+    await sync_to_async(storage.save)("large.bin", ContentFile(LARGE))
+    answer = await AsyncClient().get(await storage.aurl("large.bin"))
+    assert b"".join([piece async for piece in answer]) == LARGE
+    await sync_to_async(answer.close)()
+    (record,) = records(log)
+    assert (record.outcome, record.bytes) == ("served", len(LARGE))
+
+
+def test_a_user_is_named_where_a_hook_looked(
+    store: Store, client: Client, log: pytest.LogCaptureFixture
+) -> None:
+    storage = store(auth_hooks=["secure_dbstorage.access.authenticated"])
+    user = User.objects.create_user("ada")
+    client.force_login(user)
+    for url in (storage.url("private.txt"), "/files/public.txt"):
+        answer = client.get(url)
+        b"".join(answer)
+    assert [record.user for record in records(log)] == [str(user.pk), "-"]
+
+
+def test_a_hooks_own_answer_is_recorded(
+    store: Store, client: Client, log: pytest.LogCaptureFixture
+) -> None:
+    storage = store(auth_hooks=[lambda request, file, grant: HttpResponseRedirect("/login/")])
+    client.get(storage.url("private.txt"))
+    (record,) = records(log)
+    assert (record.outcome, record.status, record.bytes) == ("sent-away", 302, 0)
+
+
+def test_receivers_are_told_of_what_was_served(
+    store: Store, client: Client, received: list[dict[str, Any]]
+) -> None:
+    storage = store()
+    client.get(storage.url("private.txt"))
+    (call,) = received
+    assert call["sender"] is DatabaseStorage
+    assert call["storage"] is storage
+    assert call["request"].path == "/files/private.txt"
+    assert call["file"] == storage.stat("private.txt")
+    assert call["grant"].link_id == call["record"].link
+    assert call["record"].bytes == 7
+
+
+def test_receivers_are_told_of_what_was_refused(
+    store: Store, client: Client, received: list[dict[str, Any]]
+) -> None:
+    store()
+    client.get("/files/private.txt")
+    (call,) = received
+    assert (call["name"], call["reason"], call["record"].status) == ("private.txt", "missing", 404)
+
+
+def test_a_receiver_that_raises_harms_nothing(
+    store: Store, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    def receive(**arguments: Any) -> None:
+        raise RuntimeError("broken receiver")
+
+    file_served.connect(receive)
+    try:
+        assert client.get(store().url("private.txt")).content == b"private"
+    finally:
+        file_served.disconnect(receive)
+    assert "broken receiver" in caplog.text
+
+
+def test_nothing_is_looked_up_where_nobody_listens(
+    store: Store, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secure_dbstorage.audit.AccessRecord", None)
+    assert client.get(store().url("private.txt")).status_code == 200

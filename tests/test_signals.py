@@ -1,0 +1,92 @@
+"""What receivers learn of saved and deleted files, and when."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.db import transaction
+from django.dispatch import Signal
+
+from secure_dbstorage import signals
+from secure_dbstorage.storage import DatabaseStorage
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def told() -> Iterator[list[tuple[Any, ...]]]:
+    """Return what receivers were told."""
+    calls: list[tuple[Any, ...]] = []
+
+    def saved(sender: type, storage: object, name: str, created: bool, **more: Any) -> None:  # noqa: FBT001
+        assert sender is type(storage) is DatabaseStorage
+        calls.append(("saved", name, created))
+
+    def deleted(sender: type, storage: object, name: str, **more: Any) -> None:
+        assert sender is type(storage) is DatabaseStorage
+        calls.append(("deleted", name))
+
+    signals.file_saved.connect(saved)
+    signals.file_deleted.connect(deleted)
+    yield calls
+    signals.file_saved.disconnect(saved)
+    signals.file_deleted.disconnect(deleted)
+
+
+def test_a_save_an_overwrite_and_a_deletion_are_told(told: list[tuple[Any, ...]]) -> None:
+    storage = DatabaseStorage(allow_overwrite=True)
+    storage.save("a.txt", ContentFile(b"1"))
+    storage.save("a.txt", ContentFile(b"2"))
+    storage.delete("a.txt")
+    storage.delete("a.txt")
+    assert told == [("saved", "a.txt", True), ("saved", "a.txt", False), ("deleted", "a.txt")]
+
+
+@pytest.mark.parametrize(("mode", "created"), [("wb", True), ("ab", True), ("xb", True)])
+def test_what_was_written_through_open_is_told(
+    mode: str,
+    created: bool,  # noqa: FBT001
+    told: list[tuple[Any, ...]],
+) -> None:
+    with DatabaseStorage().open("a.txt", mode) as file:
+        file.write(b"1")
+        assert told == []
+    assert told == [("saved", "a.txt", created)]
+
+
+def test_the_name_is_the_one_that_the_file_got(told: list[tuple[Any, ...]]) -> None:
+    storage = DatabaseStorage()
+    names = [storage.save("a.txt", ContentFile(b"")) for _ in range(2)]
+    assert told == [("saved", name, True) for name in names]
+
+
+def test_receivers_wait_for_the_commit(told: list[tuple[Any, ...]]) -> None:
+    with transaction.atomic():
+        DatabaseStorage().save("a.txt", ContentFile(b""))
+        assert told == []
+    assert told == [("saved", "a.txt", True)]
+
+
+def test_what_was_rolled_back_is_not_told(told: list[tuple[Any, ...]]) -> None:
+    with transaction.atomic():
+        DatabaseStorage().save("a.txt", ContentFile(b""))
+        transaction.set_rollback(True)
+    assert told == []
+
+
+def test_a_receiver_that_raises_does_not_undo_a_save() -> None:
+    def receive(**arguments: Any) -> None:
+        raise RuntimeError("broken receiver")
+
+    signals.file_saved.connect(receive)
+    try:
+        assert DatabaseStorage().save("a.txt", ContentFile(b"1")) == "a.txt"
+    finally:
+        signals.file_saved.disconnect(receive)
+    assert DatabaseStorage().exists("a.txt")
+
+
+def test_each_signal_is_one() -> None:
+    names = ("file_saved", "file_deleted", "file_served", "file_refused")
+    assert all(isinstance(getattr(signals, name), Signal) for name in names)
