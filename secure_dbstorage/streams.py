@@ -68,10 +68,10 @@ def read(
     first_chunk: bytes | None = None,
     release: bool = False,
 ) -> Iterator[bytes]:
-    """Yield the bytes of a content from *start* up to *stop*.
+    """Yield the bytes of a content from *start* up to *stop*, row by row.
 
-    They come in pieces of at most 1 MiB, or of one row where rows are longer. Each piece is one
-    short query: nothing stays open between two pieces.
+    Rows come in runs of at most 1 MiB, each with one short query: nothing stays open between two
+    pieces. They are not joined: that would cost as much as SQLite takes to find them.
 
     :param first_chunk: the head row's bytes, where they are known already.
     :param release: give connections back between pieces, see Note [Lending connections].
@@ -84,10 +84,11 @@ def read(
     run_length = 1
     while start < stop:
         with _borrowed(content.using, release=release) as connection:
-            piece = _piece(connection, content, start, stop, run_length)
-        yield piece
-        start += len(piece)
+            run = _run(connection, content, start, stop, run_length)
+        start += sum(map(len, run))
         run_length = _longer(run_length, content.chunk_size)
+        yield from run
+        run.clear()  # Or the next run would need memory besides this one's.
 
 
 def delete(key: int, *, using: str) -> None:
@@ -113,7 +114,7 @@ def new_key() -> int:
 
 # Note [Lending connections]
 # A download lasts as long as its reader is slow. From Django's psycopg pool, a connection costs
-# nothing to take again, so it is given back after each piece and two stalled readers never block
+# nothing to take again, so it is given back after each run and two stalled readers never block
 # a pool of two. Without a pool a new connection costs more than the piece, so it is kept.
 # After an error inside a body, ASGI servers call neither `response.close()` nor the handlers of
 # `request_finished`: what a piece took from the database would never come back. So an error
@@ -135,25 +136,25 @@ def _is_pooled(connection: BaseDatabaseWrapper) -> bool:
     return getattr(connection, "pool", None) is not None
 
 
-def _piece(
+def _run(
     connection: BaseDatabaseWrapper, content: Content, start: int, stop: int, run_length: int
-) -> bytes:
+) -> list[bytes]:
     dialect = dialect_of(connection)
     position, offset = divmod(start, content.chunk_size)
     whole_chunks = content.chunk_count if stop == content.size else stop // content.chunk_size
     count = min(run_length, whole_chunks - position)
     if offset == 0 and count > 0:
         end = min((position + count) * content.chunk_size, stop)
-        piece = b"".join(dialect.fetch_run(connection, content.key, position, count))
+        run = dialect.fetch_run(connection, content.key, position, count)
     else:
         # A range that begins or ends inside a chunk: only that part of it travels.
         end = min((position + 1) * content.chunk_size, stop)
         base = position * content.chunk_size
         part = dialect.fetch_part(connection, content.key, position, offset, end - base)
-        piece = part or b""
-    if len(piece) != end - start:
+        run = [part or b""]
+    if sum(map(len, run)) != end - start:
         raise ContentVanished("The content was deleted or replaced while it was being read")
-    return piece
+    return run
 
 
 def _longer(run_length: int, chunk_size: int) -> int:

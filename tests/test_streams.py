@@ -142,13 +142,15 @@ def test_nothing_is_read_of_empty_content(database: str) -> None:
     assert list(streams.read(content, first_chunk=b"")) == []
 
 
-def test_pieces_grow_to_one_mebibyte(database: str) -> None:
+def test_queries_grow_to_one_mebibyte(database: str) -> None:
     chunk = 255 * 1024
     content = save(database, [b"x" * chunk] * 13, chunk_size=chunk)
+    asked = []
     with CaptureQueriesContext(connections[database]) as queries:
-        lengths = [len(piece) // chunk for piece in streams.read(content)]
-    assert lengths == [1, 2, 4, 4, 2]
-    assert len(queries) == 5
+        for piece in streams.read(content):
+            assert len(piece) == chunk
+            asked.append(len(queries))
+    assert asked == [1, 2, 2, *[3] * 4, *[4] * 4, 5, 5]
 
 
 def test_rows_over_one_mebibyte_are_read_one_by_one(database: str) -> None:
@@ -181,7 +183,7 @@ def test_a_missing_row_is_an_error_after_the_pieces_before_it(
     content = save(database)
     StoredFile.rows.using(database).filter(content=content.key, position=position).delete()
     pieces = streams.read(content)
-    read = b"".join(next(pieces) for _ in range({0: 0, 10: 1, 30: 2}[len(before)]))
+    read = b"".join(next(pieces) for _ in range(len(before) // 10))
     assert read == before
     with pytest.raises(ContentVanished):
         next(pieces)
@@ -303,9 +305,8 @@ class TestPool:
     """Django's psycopg pool gets its connection back whenever a reader may be slow."""
 
     def test_nothing_is_held_between_two_pieces(self, pooled: Content) -> None:
-        pieces = streams.read(pooled, release=True)
-        for expected in (DATA[:10], DATA[10:30], DATA[30:]):
-            assert next(pieces) == expected
+        for piece in streams.read(pooled, release=True):
+            assert piece
             assert connections[pooled.using].connection is None
 
     def test_a_handles_reader_keeps_the_connection(self, pooled: Content) -> None:
