@@ -142,19 +142,19 @@ def test_nothing_is_read_of_empty_content(database: str) -> None:
     assert list(streams.read(content, first_chunk=b"")) == []
 
 
-def test_queries_grow_to_one_mebibyte(database: str) -> None:
+def test_queries_grow_to_two_mebibytes(database: str) -> None:
     chunk = 255 * 1024
-    content = save(database, [b"x" * chunk] * 13, chunk_size=chunk)
+    content = save(database, [b"x" * chunk] * 25, chunk_size=chunk)
     asked = []
     with CaptureQueriesContext(connections[database]) as queries:
         for piece in streams.read(content):
             assert len(piece) == chunk
             asked.append(len(queries))
-    assert asked == [1, 2, 2, *[3] * 4, *[4] * 4, 5, 5]
+    assert asked == [1, 2, 2, *[3] * 4, *[4] * 8, *[5] * 8, 6, 6]
 
 
-def test_rows_over_one_mebibyte_are_read_one_by_one(database: str) -> None:
-    chunk = 2 * 2**20
+def test_rows_over_two_mebibytes_are_read_one_by_one(database: str) -> None:
+    chunk = 3 * 2**20
     content = save(database, [b"x" * chunk] * 2, chunk_size=chunk)
     assert [len(piece) for piece in streams.read(content)] == [chunk, chunk]
 

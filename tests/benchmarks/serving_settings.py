@@ -1,0 +1,36 @@
+"""The settings of the web servers that are measured: more views, and limits that nobody meets."""
+
+import os
+from importlib.util import find_spec
+
+from tests.benchmarks.settings import *  # noqa: F403
+from tests.benchmarks.settings import DATABASES, INSTALLED_APPS, MEDIA_ROOT, MIDDLEWARE
+
+#: Counted all the same.
+_RATE = "999999999/m"
+
+SECURE_DBSTORAGE = {"RATE_LIMITS": dict.fromkeys(("signed", "plain", "refused"), _RATE)}
+
+DATABASE_FILES_URL_METHOD = "URL_METHOD_2"  # django-binary-database-files: as its URLconf says
+
+if find_spec("private_storage"):
+    INSTALLED_APPS += ["private_storage"]
+    PRIVATE_STORAGE_ROOT = MEDIA_ROOT
+    PRIVATE_STORAGE_SERVER = "django"
+    PRIVATE_STORAGE_AUTH_FUNCTION = "tests.benchmarks.views.allow"
+
+# Lists all files when it starts, and stands before all views: only in a server of its own.
+if os.environ.get("DBSTORAGE_BENCHMARK_WHITENOISE"):
+    MIDDLEWARE += ["whitenoise.middleware.WhiteNoiseMiddleware"]
+    WHITENOISE_ROOT = MEDIA_ROOT
+
+# Under ASGI each request of Django has a thread of its own: a connection that outlives it is of no
+# use to anybody, and open until the garbage collector comes.
+if os.environ.get("DBSTORAGE_BENCHMARK_ASGI"):
+    DATABASES["default"]["CONN_MAX_AGE"] = 0
+
+if size := os.environ.get("DBSTORAGE_BENCHMARK_POOL"):
+    DATABASES["default"] |= {
+        "CONN_MAX_AGE": 0,  # Django refuses both.
+        "OPTIONS": {"pool": {"min_size": 1, "max_size": int(size), "timeout": 60}},
+    }

@@ -1,0 +1,177 @@
+"""Sites: one file with everybody, and the servers where it is fetched."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from io import BytesIO
+from typing import Any
+
+from django.core.files.base import File
+from django.core.files.storage import storages
+
+from tests.benchmarks import peers
+from tests.benchmarks.grounds import Failed, Ground
+from tests.benchmarks.peers import OURS
+from tests.servers.nginx import NginxServer
+from tests.servers.web import Kind, WebServer
+
+FLOOR = "floor"
+PRIVATE_STORAGE = "django-private-storage"
+WHITENOISE = "WhiteNoise"
+NGINX = "nginx"
+
+SETTINGS = "tests.benchmarks.serving_settings"
+
+#: Who serves from the disk, and what must be installed for it.
+_ON_DISK = {PRIVATE_STORAGE: "private_storage", WHITENOISE: "whitenoise", NGINX: ""}
+
+_BLOCK = os.urandom(1024 * 1024)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where a contender serves the file."""
+
+    name: str
+    #: Only the path and the query until the servers are up.
+    url: str = ""
+    #: Length of the file in bytes.
+    size: int
+    #: Why this contender can't hold the file.
+    failure: str = ""
+    #: The process to which its server's workers belong.
+    pid: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """A web server as somebody runs it."""
+
+    kind: Kind
+    #: How tables call it.
+    name: str
+    options: Sequence[str] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+def setups(ground: Ground, *, threads: int = 4) -> list[Setup]:
+    """Return the servers to measure on a database, all with one process.
+
+    Under ASGI each request of Django has a thread of its own, and with it a connection of its
+    own, whatever CONN_MAX_AGE says: what helps is Django's pool, for PostgreSQL alone.
+    """
+    gunicorn = Setup(
+        kind="gunicorn",
+        name="gunicorn" if threads == 4 else f"gunicorn, {threads} threads",
+        options=("--threads", str(threads)),
+    )
+    uvicorn = Setup(
+        kind="uvicorn",
+        name="uvicorn",
+        options=("--no-access-log",),  # gunicorn writes none unless told to.
+        env={"DBSTORAGE_BENCHMARK_ASGI": "1"},
+    )
+    if ground.database != "postgres":
+        return [gunicorn, uvicorn]
+    pool = {"DBSTORAGE_BENCHMARK_POOL": "16"}
+    return [gunicorn, uvicorn, replace(uvicorn, name="uvicorn, pool of 16", env=pool)]
+
+
+def keep(ground: Ground, size: int, *, names: Sequence[str] = ()) -> list[Site]:
+    """Save a file of *size* random bytes with all contenders, or with those of these names."""
+    sites = [Site(name=peer.name, size=size) for peer in peers.installed()]
+    sites += [
+        Site(name=name, size=size) for name, app in _ON_DISK.items() if not app or find_spec(app)
+    ]
+    ours = [Site(name=OURS, size=size), Site(name=FLOOR, size=size)]
+    return [_kept(ground, site) for site in [*ours, *sites] if not names or site.name in names]
+
+
+@contextmanager
+def open_sites(ground: Ground, setup: Setup, sites: Sequence[Site]) -> Iterator[list[Site]]:
+    """Start the servers that these sites need, and return them with whole URLs.
+
+    WhiteNoise has a server of its own, since it would look at the requests of all others too.
+    """
+    able = [site for site in sites if not site.failure]
+    with ExitStack() as stack:
+        servers = {key: _server(ground, setup, key, stack) for key in set(map(_server_key, able))}
+        yield [
+            site if site.failure else _opened(site, servers[_server_key(site)]) for site in sites
+        ]
+
+
+def save(name: str, size: int) -> str:
+    """Save a file with one contender, and return the path of its URL."""
+    file: Any = File(_Noise(size), name="noise")
+    file.size = size
+    if name == OURS:
+        storage: Any = storages["default"]
+        saved = storage.save(f"invoices/2026/q3-{size}.bin", file)
+        return str(storage.url(saved, expires_in=86_400))
+    if name == FLOOR:  # Serves the rows of ours.
+        return f"/floor/invoices/2026/q3-{size}.bin"
+    if name in _ON_DISK:
+        path = f"invoices/2026/q3-{size}.bin"
+        if not storages[peers.DISK].exists(path):
+            storages[peers.DISK].save(path, file)
+        return f"/private/{path}" if name == PRIVATE_STORAGE else f"/{path}"
+    # Another name than on the disk: one of them looks there first.
+    saved = storages[name].save(f"table/invoices/2026/q3-{size}.bin", file)
+    return str(storages[name].url(saved))
+
+
+class _Noise(BytesIO):
+    """Random bytes, which no database compresses, without the memory for all of them."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self._size = size
+        self._rest = size
+
+    def read(self, size: int | None = -1) -> bytes:
+        wanted = self._rest if size is None or size < 0 else min(size, self._rest)
+        self._rest -= wanted
+        return (_BLOCK * -(-wanted // len(_BLOCK)))[:wanted]
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._rest = self._size - offset
+        return offset
+
+
+def _kept(ground: Ground, site: Site) -> Site:
+    try:
+        path = ground.call(save, site.name, site.size, DJANGO_SETTINGS_MODULE=SETTINGS)
+    except Failed as error:
+        return replace(site, failure=f"can't hold it: {str(error).splitlines()[-1]}"[:120])
+    return replace(site, url=path)
+
+
+def _server_key(site: Site) -> str:
+    return site.name if site.name in (WHITENOISE, NGINX) else ""
+
+
+def _opened(site: Site, server: WebServer | NginxServer) -> Site:
+    return replace(site, url=server.url + site.url, pid=server.pid)
+
+
+def _server(ground: Ground, setup: Setup, key: str, stack: ExitStack) -> WebServer | NginxServer:
+    place = ground.directory.parent / f"{setup.kind}{key}-{os.urandom(4).hex()}"
+    if key == NGINX:
+        root = f"access_log off; location / {{ root {ground.directory}; }}"
+        http = "sendfile on; tcp_nopush on;"
+        return stack.enter_context(NginxServer(place, root, http=http))
+    env = {name: value for name, value in ground.env.items() if name != "DJANGO_SETTINGS_MODULE"}
+    env |= setup.env
+    if key == WHITENOISE:
+        env["DBSTORAGE_BENCHMARK_WHITENOISE"] = "1"
+    server = WebServer(
+        setup.kind,
+        log=place.with_suffix(".log"),
+        settings=SETTINGS,
+        env=env,
+        options=setup.options,
+    )
+    return stack.enter_context(server)
