@@ -1,5 +1,6 @@
 """After a look at its tokens, a request has none."""
 
+import logging
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.test import AsyncRequestFactory, RequestFactory
 from pytest_django import Settings
 
-from secure_dbstorage.redaction import take_tokens
+from secure_dbstorage.redaction import TokenFilter, take_tokens
 
 
 def request_of(query: str, **meta: str) -> Any:
@@ -201,3 +202,40 @@ class TestASGI:
         take_tokens(request)
         assert LONG not in repr((request.scope, request.META))
         assert request.GET["x"] == "\u65e5"
+
+
+# The logging filter
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("GET /files/a.pdf?token=SECRET HTTP/1.1", "GET /files/a.pdf?token=removed HTTP/1.1"),
+        ("/a?x=1&token=SECRET&y=2", "/a?x=1&token=removed&y=2"),
+        ("/a?%74oken=SECRET", "/a?%74oken=removed"),
+        ("/a?TOKEN=SECRET#top", "/a?TOKEN=removed#top"),
+        ('"https://example.com/a?token=SECRET"', '"https://example.com/a?token=removed"'),
+        ("/a?mytoken=kept", "/a?mytoken=kept"),
+        ("nothing to hide", "nothing to hide"),
+    ],
+)
+def test_a_filter_takes_tokens_out_of_what_is_logged(
+    text: str, clean: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = logging.getLogger("tests.access")
+    token_filter = TokenFilter()
+    logger.addFilter(token_filter)
+    try:
+        logger.warning("%s %d", text, 200)
+    finally:
+        logger.removeFilter(token_filter)
+    assert caplog.messages[0] == f"{clean} 200"
+
+
+def test_a_filter_cleans_the_atoms_of_gunicorn() -> None:
+    from gunicorn.glogging import SafeAtoms
+
+    atoms = SafeAtoms({"r": "GET /a?token=SECRET HTTP/1.1", "s": "200", "f": "-"})
+    record = logging.LogRecord("gunicorn.access", 20, "", 0, "%(r)s %(s)s %(x)s", (atoms,), None)
+    assert TokenFilter().filter(record)
+    assert record.getMessage() == "GET /a?token=removed HTTP/1.1 200 -"

@@ -1,0 +1,92 @@
+"""Template tags: links with terms of their own, and one query for a list."""
+
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import InMemoryStorage
+from django.db.models.fields.files import FieldFile
+from django.template import Context, Template
+from pytest_django import DjangoAssertNumQueries
+
+from secure_dbstorage.storage import DatabaseStorage
+
+pytestmark = pytest.mark.django_db
+
+
+def field_file(storage: Any, name: str) -> FieldFile:
+    """Return what a model's FileField gives."""
+    field = SimpleNamespace(storage=storage)
+    return FieldFile(None, field, name)  # type: ignore[arg-type]
+
+
+def render(text: str, **context: object) -> str:
+    return Template("{% load secure_dbstorage %}" + text).render(Context(context))
+
+
+def saved(*names: str) -> DatabaseStorage:
+    storage = DatabaseStorage()
+    for name in names:
+        storage.save(name, ContentFile(b""))
+    return storage
+
+
+def grant_of(storage: DatabaseStorage, name: str, url: str) -> Any:
+    token = parse_qs(urlsplit(url).query)["token"][0]
+    return storage.signer.unsign(name, token, max_lifetime=10**6)
+
+
+def test_a_link_takes_the_arguments_of_url() -> None:
+    storage = saved("a b.pdf")
+    file = field_file(storage, "a b.pdf")
+    url = render('{% signed_url file expires_in=60 attachment=True filename="c.pdf" %}', file=file)
+    grant = grant_of(storage, "a b.pdf", url)
+    assert (grant.attachment, grant.filename) == (True, "c.pdf")
+    assert 45 <= grant.lifetime <= 60
+
+
+def test_a_link_can_be_kept_in_a_variable() -> None:
+    storage = saved("a.pdf")
+    file = field_file(storage, "a.pdf")
+    assert render("{% signed_url file as url %}[{{ url }}]", file=file).startswith(
+        "[/files/a.pdf?"
+    )
+
+
+@pytest.mark.parametrize("file", [None, "", field_file(DatabaseStorage(), "")])
+def test_without_a_file_there_is_no_link(file: object) -> None:
+    assert render("[{% signed_url file %}]", file=file) == "[]"
+
+
+def test_a_file_of_another_storage_gets_its_own_url() -> None:
+    file = field_file(InMemoryStorage(base_url="/memory/"), "a.pdf")
+    assert render("{% signed_url file expires_in=60 %}", file=file) == "/memory/a.pdf"
+
+
+def test_a_list_takes_one_query(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    names = [f"{number}.pdf" for number in range(5)]
+    storage = saved(*names)
+    reports = [SimpleNamespace(file=field_file(storage, name)) for name in names]
+    reports.insert(2, SimpleNamespace(file=field_file(storage, "")))
+    reports.append(SimpleNamespace(file=field_file(InMemoryStorage(base_url="/m/"), "x")))
+    text = (
+        '{% signed_urls reports "file" expires_in=60 as links %}'
+        "{% for report, url in links %}{{ report.file.name }}={{ url }};{% endfor %}"
+    )
+    with django_assert_num_queries(1):
+        rendered = dict(
+            line.split("=", 1) for line in render(text, reports=reports).split(";")[:-1]
+        )
+    assert list(rendered) == ["0.pdf", "1.pdf", "", "2.pdf", "3.pdf", "4.pdf", "x"]
+    assert rendered[""] == ""
+    assert rendered["x"] == "/m/x"
+    for name in names:
+        assert grant_of(storage, name, rendered[name]).lifetime <= 60
+
+
+def test_a_list_may_be_of_files() -> None:
+    storage = saved("a.pdf")
+    text = "{% signed_urls files as links %}{% for file, url in links %}{{ url }}{% endfor %}"
+    assert render(text, files=[field_file(storage, "a.pdf")]).startswith("/files/a.pdf?token=")
