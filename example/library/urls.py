@@ -11,6 +11,7 @@ urlpatterns = [
     path("my/documents/<int:pk>/link/", views.make_link, name="make-link"),
     path("my/documents/<int:pk>/download/", views.download, name="download"),
     path("my/documents/<int:pk>/share/", views.share, name="share"),
+    path("my/documents/<int:pk>/recall/", views.recall, name="recall"),
     path("my/documents/<int:pk>/delete/", views.delete_document, name="delete-document"),
     path("my/pictures/add/", views.add_picture, name="add-picture"),
     path("my/pictures/<int:pk>/delete/", views.delete_picture, name="delete-picture"),

@@ -161,6 +161,16 @@ def share(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
+def recall(request: HttpRequest, pk: int) -> HttpResponse:
+    """End all links that are out, whatever lifetime they had. New ones can be made at once."""
+    document = own_document(request, pk)
+    document.file.storage.revoke_urls(document.file.name)
+    messages.success(request, f"No link to {document} that was made before now works any more.")
+    return redirect("home")
+
+
+@login_required
+@require_POST
 def delete_document(request: HttpRequest, pk: int) -> HttpResponse:
     document = own_document(request, pk)
     document.delete()

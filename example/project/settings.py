@@ -140,6 +140,20 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
+# One line for each file served or refused. No token is in it, and none stays in the line that
+# runserver writes for each request.
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"tokens": {"()": "secure_dbstorage.redaction.TokenFilter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["tokens"]}},
+    "loggers": {
+        "secure_dbstorage.access": {"handlers": ["console"], "level": "INFO"},
+        "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
+    },
+}
+
 # The way from the visitor to here. nginx says by X-Forwarded-Proto whether it was https, and lets
 # nobody else say so (deploy/nginx.conf).
 
