@@ -43,6 +43,18 @@ def test_checklist_of_security_names_each_check() -> None:
     assert named == raised
 
 
+def test_each_claim_of_security_names_tests_that_exist() -> None:
+    table = SECURITY.split("## What we defend against")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \|$", table, flags=re.MULTILINE)[1:]
+    assert len(rows) > 10
+    for threat, _, proofs in rows:
+        named = re.findall(r"`(\w+)\.(test_\w+)`", proofs)
+        assert named, f"{threat}: no test"
+        for module, test in named:
+            source = (ROOT / "tests" / f"test_{module}.py").read_text()
+            assert re.search(rf"def {test}\(", source), f"{threat}: {module}.{test} is missing"
+
+
 def test_picture_shows_the_layers_that_the_linter_holds() -> None:
     contract = PROJECT["tool"]["importlinter"]["contracts"][0]
     lines = [re.sub(r"\(\w+\)", "", layer) for layer in contract["layers"]]
