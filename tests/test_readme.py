@@ -6,8 +6,12 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.test import Client
 
 from secure_dbstorage.options import OPTION_NAMES
 
@@ -66,6 +70,20 @@ def test_picture_shows_the_layers_that_the_linter_holds() -> None:
 def test_python_blocks_are_python() -> None:
     for block in blocks(README, "python"):
         ast.parse(block.replace("await ", ""))
+
+
+@pytest.mark.django_db
+def test_the_recipe_for_rich_text_signs_each_name(client: Client) -> None:
+    default_storage.save("charts/q 3.png", ContentFile(b"chart"))
+    (recipe,) = (block for block in blocks(README, "python") if "def with_links" in block)
+    names: dict[str, Any] = {}
+    exec(recipe, names)  # noqa: S102 -- our own
+    html = names["with_links"](
+        """<img src="file:charts/q%203.png"> <a href='file:lost.pdf'>x</a>"""
+    )
+    image, lost = re.findall(r"""["'](.+?)["']""", html)
+    assert client.get(image).content == b"chart"
+    assert lost == "/files/lost.pdf"
 
 
 @pytest.mark.timeout(300)
