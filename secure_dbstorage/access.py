@@ -1,4 +1,4 @@
-"""Who may open a private file: the auth hooks that a project names, and two that we ship."""
+"""Who may open a private file: whom its link is for, and the auth hooks that a project names."""
 
 import inspect
 import logging
@@ -10,9 +10,10 @@ from asgiref.sync import async_to_sync
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from secure_dbstorage.addresses import Address
 from secure_dbstorage.exceptions import Refused
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.signing import Grant
+from secure_dbstorage.signing import Grant, LinkSigner
 
 _logger = logging.getLogger(__name__)
 
@@ -57,6 +58,26 @@ def ask_hooks(
                 )
             raise Refused(HTTPStatus.FORBIDDEN, "forbidden")
     return None
+
+
+def check_bindings(
+    request: HttpRequest, grant: Grant, signer: LinkSigner, address: Address | None
+) -> None:
+    """Return if a link is for this visitor.
+
+    :param address: the client's; None behind a proxy that nobody configured, where no link that is
+        bound to a network opens.
+    :raises Refused: 403.
+    """
+    if grant.network is not None and not (address and signer.is_for_address(grant, address)):
+        raise Refused(HTTPStatus.FORBIDDEN, "elsewhere")
+    if grant.user is None:
+        return
+    user: Any = getattr(request, "user", None)
+    if user is None:
+        _logger.error("A link is for a user, and there are none without AuthenticationMiddleware")
+    if user is None or not user.is_authenticated or not signer.is_for_user(grant, str(user.pk)):
+        raise Refused(HTTPStatus.FORBIDDEN, "forbidden")
 
 
 async def _wait(answer: Awaitable[object]) -> object:

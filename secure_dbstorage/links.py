@@ -4,11 +4,12 @@ import math
 import string
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum
-from typing import Any, Final, TypedDict, Unpack
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from typing import Any, TypedDict, Unpack
+from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import NoReverseMatch, get_resolver, get_script_prefix, get_urlconf, reverse
@@ -16,6 +17,7 @@ from django.utils import timezone
 from django.utils.encoding import filepath_to_uri
 from django.utils.translation import get_language
 
+from secure_dbstorage.addresses import Network, parse_address
 from secure_dbstorage.names import is_canonical
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.signing import MAX_FILENAME_LENGTH, LinkSigner
@@ -26,15 +28,6 @@ DEFAULT_NAMESPACE = "secure_dbstorage"
 
 #: Most names need no quoting: to find that out is quicker than to quote them.
 _UNQUOTED = (string.ascii_letters + string.digits + "-._~/").encode()
-
-
-class LeftOut(Enum):
-    """Stands for an argument that was not given, where None would be a mistake."""
-
-    LEFT_OUT = "left out"
-
-
-LEFT_OUT: Final = LeftOut.LEFT_OUT
 
 
 class LinkArguments(TypedDict, total=False):
@@ -48,6 +41,10 @@ class LinkArguments(TypedDict, total=False):
     attachment: bool
     #: The name under which a browser saves the file.
     filename: str
+    #: The user whom the link is for, or their primary key.
+    user: object
+    #: The address or the network that the link is for.
+    ip: str | IPv4Address | IPv4Network | IPv6Address | IPv6Network
     #: Seconds within which the URL stays the same; 0 makes a new one for each call.
     window: float | timedelta
 
@@ -64,6 +61,10 @@ class LinkTerms:
     window: int
     attachment: bool
     filename: str | None
+    #: Primary key of the user whom the link is for; None for everybody.
+    user: str | None
+    #: The network that the link is for; None for everywhere.
+    network: Network | None
 
 
 class LinkMaker:
@@ -73,7 +74,7 @@ class LinkMaker:
         self._options = options
         self._signer = signer
         self._routes: dict[tuple[str, str | None], _Route] = {}
-        self._usual_terms = self._checked_terms()
+        self._usual_terms = self._checked_terms({})
 
     def making(self, terms: LinkTerms) -> Callable[[str, tuple[bool, int] | None], str]:
         """Return a function that makes URLs, with what they share done once.
@@ -83,7 +84,12 @@ class LinkMaker:
         """
         prefix, now = self.prefix(), int(time.time())
         window, lifetime, expires_at = terms.window, terms.lifetime, terms.expires_at
-        sign = self._signer.signing(attachment=terms.attachment, filename=terms.filename)
+        sign = self._signer.signing(
+            attachment=terms.attachment,
+            filename=terms.filename,
+            user=terms.user,
+            network=terms.network,
+        )
 
         def make(name: str, link: tuple[bool, int] | None) -> str:
             encoded = name.encode()
@@ -103,7 +109,7 @@ class LinkMaker:
 
         :raises ValueError: for what can't be meant: nothing is ever taken for "no limit".
         """
-        return self._checked_terms(**arguments) if arguments else self._usual_terms
+        return self._checked_terms(arguments) if arguments else self._usual_terms
 
     def prefix(self) -> str:
         """Return the URL under which the files are served."""
@@ -116,40 +122,42 @@ class LinkMaker:
             route = self._routes[key] = _Route(self._options.namespace, key[1])
         return route.prefix()
 
-    def _checked_terms(
-        self,
-        *,
-        expires_in: object = LEFT_OUT,
-        expires_at: object = LEFT_OUT,
-        attachment: object = False,
-        filename: object = LEFT_OUT,
-        window: object = LEFT_OUT,
-    ) -> LinkTerms:
-        options = self._options
-        end: int | None = None
-        if expires_at is not LEFT_OUT:
-            if expires_in is not LEFT_OUT:
-                raise ValueError("Give expires_in or expires_at, not both")
-            end = _instant(expires_at)
-            lifetime = end - time.time()
-        else:
-            lifetime = options.expires_in if expires_in is LEFT_OUT else _seconds(expires_in)
-        if lifetime < 1:
-            raise ValueError("A link must live for at least one second")
-        if lifetime > options.max_expires_in:
-            raise ValueError(f"A link must not outlive {options.max_expires_in} seconds")
+    def _checked_terms(self, given: Mapping[str, object]) -> LinkTerms:
+        for name in given:
+            if name not in LinkArguments.__annotations__:
+                raise TypeError(f"url() has no argument {name!r}")
+        end, lifetime = self._lifetime(given)
+        attachment = given.get("attachment", False)
         if not isinstance(attachment, bool):
             raise ValueError("attachment must be True or False")
-        wanted = options.url_window if window is LEFT_OUT else _seconds(window)
-        if wanted < 0:
+        window = _seconds(given.get("window", self._options.url_window))
+        if window < 0:
             raise ValueError("window must be zero or more seconds")
         return LinkTerms(
             expires_at=end,
             lifetime=int(lifetime),
-            window=int(min(wanted, lifetime // 4)),
+            window=int(min(window, lifetime // 4)),
             attachment=attachment,
-            filename=None if filename is LEFT_OUT else _filename(filename),
+            filename=_filename(given["filename"]) if "filename" in given else None,
+            user=_user(given["user"]) if "user" in given else None,
+            network=_network(given["ip"]) if "ip" in given else None,
         )
+
+    def _lifetime(self, given: Mapping[str, object]) -> tuple[int | None, float]:
+        """Return the end that was asked for, if one was, and the seconds until it."""
+        end: int | None = None
+        if "expires_at" in given:
+            if "expires_in" in given:
+                raise ValueError("Give expires_in or expires_at, not both")
+            end = _instant(given["expires_at"])
+            lifetime = end - time.time()
+        else:
+            lifetime = _seconds(given.get("expires_in", self._options.expires_in))
+        if lifetime < 1:
+            raise ValueError("A link must live for at least one second")
+        if lifetime > self._options.max_expires_in:
+            raise ValueError(f"A link must not outlive {self._options.max_expires_in} seconds")
+        return end, lifetime
 
 
 def route_prefix(namespace: str) -> str:
@@ -224,3 +232,25 @@ def _filename(value: object) -> str:
     ):
         raise ValueError(f"{value!r} is not a file name")
     return value
+
+
+def _user(value: object) -> str:
+    """Return the primary key of a user, as text."""
+    key = getattr(value, "pk", None) if hasattr(value, "pk") else value
+    is_key = isinstance(key, int | str | UUID) and not isinstance(key, bool) and key != ""
+    if not is_key or getattr(value, "is_anonymous", False):
+        raise ValueError(f"{value!r} is not a user who was saved, or a primary key")
+    return str(key)
+
+
+def _network(value: object) -> Network:
+    """Return an address or a network as a network, spelled as clients' addresses are."""
+    if not isinstance(value, str | IPv4Address | IPv4Network | IPv6Address | IPv6Network):
+        raise ValueError(f"{value!r} is not an address or a network")
+    try:
+        network = ip_network(parse_address(str(value)) or value)
+    except ValueError as error:
+        raise ValueError(f"{value!r} is not an address or a network") from error
+    if network.prefixlen == 0:
+        raise ValueError(f"{value!r} is everywhere")
+    return network

@@ -64,6 +64,10 @@ _TEXTS = {
         "You may not open this file",
         "If you have another account, sign in with it and try again.",
     ),
+    "elsewhere": (
+        "This link works from another place",
+        "It is for one network. Open it from there, or ask for a new one.",
+    ),
     "too-many-requests": ("Too many requests", "Wait a moment, then try again."),
     "unavailable": ("Not available right now", "Wait a moment, then try again."),
     "method": ("This address is only for reading", "Open it in a browser, or download it."),

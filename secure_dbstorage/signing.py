@@ -15,6 +15,8 @@ A token is ASCII text of five or six parts::
 This one lets ``2026/july.pdf`` in the namespace ``invoices`` be saved as ``a.pdf``, for an hour
 from 2026-07-28 12:00 UTC on. Its key is ``a secret key of 32 bytes or more``.
 
+A link that is bound to a user or a network carries keyed digests of them among its rarer claims.
+
 Numbers are in base 36. The signature is HMAC-SHA256, as base64url without padding, over the
 storage's namespace, the file's canonical name and the token up to the signature, each with its
 length in front, so that no two messages coincide. The name stands in the URL's path already, so
@@ -29,20 +31,26 @@ import re
 import string
 import time
 from binascii import b2a_base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from ipaddress import ip_network
 from typing import Any
 
 from django.views.decorators.debug import sensitive_variables
 from itsdangerous.encoding import base64_decode, base64_encode
 from itsdangerous.signer import Signer
 
+from secure_dbstorage.addresses import Address, Network
 from secure_dbstorage.exceptions import BadToken, ExpiredToken
 
 #: One derived key for each purpose and version: a token made for one is nothing for another.
 _SALT = b"secure_dbstorage.v1.get"
 _KEY_ID_SALT = b"secure_dbstorage.v1.key_id"
+_BINDING_SALT = b"secure_dbstorage.v1.binding"
+
+#: Bytes of a binding's digest: what it hides is no secret, only not to be read in passing.
+_BINDING_BYTES = 16
 
 #: How far a server's clock may be ahead of ours, in seconds.
 CLOCK_SKEW = 60
@@ -84,10 +92,19 @@ class Grant:
     attachment: bool = False
     #: The name under which the file is to be saved; None for its own.
     filename: str | None = None
+    #: Keyed digest of the user whom the link is for; None for everybody.
+    user: str | None = None
+    #: Prefix length and keyed digest of the network that the link is for; None for everywhere.
+    network: tuple[int, str] | None = None
     #: A short name of the link for logs and budgets; it opens nothing.
     link_id: str = ""
     #: The signed path and query, for a hook that sends the visitor away and wants them back.
     return_path: str = field(default="", repr=False)
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the link is for one user or one network."""
+        return self.user is not None or self.network is not None
 
     @property
     def expires(self) -> int:
@@ -118,18 +135,54 @@ class LinkSigner:
     @sensitive_variables()
     def sign(self, name: str, grant: Grant) -> str:
         """Return the token that grants this for the file of a canonical name."""
-        sign = self.signing(attachment=grant.attachment, filename=grant.filename)
+        claims = {"f": grant.filename, "u": grant.user, "i": grant.network}
+        sign = self._signing(attachment=grant.attachment, claims=claims)
         return sign(name.encode(), grant.issued, grant.lifetime, grant.links_from)
 
-    def signing(self, *, attachment: bool, filename: str | None) -> Sign:
-        """Return a function that signs for any number of names, with what they share done once."""
+    def signing(
+        self,
+        *,
+        attachment: bool,
+        filename: str | None,
+        user: str | None = None,
+        network: Network | None = None,
+    ) -> Sign:
+        """Return a function that signs for any number of names, with what they share done once.
+
+        :param user: primary key of the user whom the links are for.
+        :param network: the network that the links are for.
+        """
+        claims: dict[str, Any] = {"f": filename}
+        if user is not None:
+            claims["u"] = self._keys[0].binding("user", user)
+        if network is not None:
+            claims["i"] = network.prefixlen, self._keys[0].binding("network", str(network))
+        return self._signing(attachment=attachment, claims=claims)
+
+    def is_for_user(self, grant: Grant, user: str) -> bool:
+        """Tell whether a link is bound to the user with this primary key."""
+        return grant.user is not None and self._is_bound(grant.user, "user", user)
+
+    def is_for_address(self, grant: Grant, address: Address) -> bool:
+        """Tell whether a link is bound to a network that this address belongs to."""
+        if grant.network is None or grant.network[0] > address.max_prefixlen:
+            return False
+        length, digest = grant.network
+        network = ip_network((address, length), strict=False)
+        return self._is_bound(digest, "network", str(network))
+
+    def _is_bound(self, digest: str, kind: str, value: str) -> bool:
+        # With any key: the token is authentic, and it does not matter which of them signed it.
+        return any(hmac.compare_digest(key.binding(kind, value), digest) for key in self._keys)
+
+    def _signing(self, *, attachment: bool, claims: Mapping[str, Any]) -> Sign:
         key, namespace = self._keys[0], self._namespace
         start = f"1{key.id}{'a' if attachment else ''}"
-        rare = "" if filename is None else f".{_rare_claims(filename)}"
+        rare = _rare_claims(claims)
 
         def sign(name: bytes, issued: int, lifetime: int, links_from: int) -> str:
-            claims = f"{start}{_period(issued, lifetime)}.{_base36(links_from)}{rare}"
-            return f"{claims}.{key.signature(_message(namespace, name, claims.encode()))}"
+            text = f"{start}{_period(issued, lifetime)}.{_base36(links_from)}{rare}"
+            return f"{text}.{key.signature(_message(namespace, name, text.encode()))}"
 
         return sign
 
@@ -179,10 +232,14 @@ class _Key:
     #: Two characters that tell which key signed a token.
     id: str
     _hmac: "_PreparedHMAC" = field(repr=False)
+    _binding_hmac: "_PreparedHMAC" = field(repr=False)
 
     def signature(self, message: bytes) -> str:
-        encoded = b2a_base64(self._hmac.digest(message), newline=False)
-        return encoded.translate(_URL_SAFE, b"=").decode()
+        return _base64url(self._hmac.digest(message))
+
+    def binding(self, kind: str, value: str) -> str:
+        """Return the digest of what a link is bound to."""
+        return _base64url(self._binding_hmac.digest(f"{kind}:{value}".encode())[:_BINDING_BYTES])
 
 
 class _PreparedHMAC:
@@ -208,7 +265,10 @@ class _PreparedHMAC:
 def _derive(secret: bytes) -> _Key:
     number = int.from_bytes(_signer(secret, _KEY_ID_SALT).derive_key())
     key_id = _PAIRS[number % len(_PAIRS)]
-    return _Key(key_id, _PreparedHMAC(_signer(secret, _SALT).derive_key()))
+    token_key, binding_key = (
+        _PreparedHMAC(_signer(secret, salt).derive_key()) for salt in (_SALT, _BINDING_SALT)
+    )
+    return _Key(key_id, token_key, binding_key)
 
 
 def _signer(secret: bytes, salt: bytes) -> Signer:
@@ -223,6 +283,8 @@ def _grant(match: re.Match[str], max_lifetime: int, return_path: str) -> Grant:
         lifetime=min(int(match["lifetime"], 36), max_lifetime),
         attachment="a" in match["flags"],
         filename=rare.get("f"),
+        user=rare.get("u"),
+        network=tuple(rare["i"]) if "i" in rare else None,
         link_id=match["signature"][:8],
         return_path=SignedPath(return_path),
     )
@@ -234,9 +296,16 @@ def _message(namespace: bytes, name: bytes, claims: bytes) -> bytes:
     return b"%d:%b%d:%b%d:%b" % parts
 
 
-def _rare_claims(filename: str) -> str:
-    rare = json.dumps({"f": filename}, ensure_ascii=False, separators=(",", ":"))
-    return base64_encode(rare).decode()
+def _rare_claims(claims: Mapping[str, Any]) -> str:
+    given = {name: value for name, value in claims.items() if value is not None}
+    if not given:
+        return ""
+    rare = json.dumps(given, ensure_ascii=False, separators=(",", ":"))
+    return f".{base64_encode(rare).decode()}"
+
+
+def _base64url(data: bytes) -> str:
+    return b2a_base64(data, newline=False).translate(_URL_SAFE, b"=").decode()
 
 
 @lru_cache(maxsize=1024)  # Links made at one time share a few hundred.

@@ -7,9 +7,10 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import Enum
 from functools import cached_property, partial
 from pathlib import Path, PurePath
-from typing import IO, Any, TypeVar, Unpack, cast
+from typing import IO, Any, Final, TypeVar, Unpack, cast
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
@@ -25,7 +26,7 @@ from secure_dbstorage.catalog import Catalog, os_error
 from secure_dbstorage.conf import read_options, upload_directory, uses_time_zones
 from secure_dbstorage.files import FileStat
 from secure_dbstorage.handles import StoredFileHandle, open_file
-from secure_dbstorage.links import LEFT_OUT, LeftOut, LinkArguments, LinkMaker
+from secure_dbstorage.links import LinkArguments, LinkMaker
 from secure_dbstorage.names import (
     MAX_LENGTH,
     canonical_name,
@@ -41,6 +42,14 @@ Name = str | PurePath
 
 #: A name as the caller spells it, None included.
 AnyName = TypeVar("AnyName", bound=str | PurePath | None)
+
+
+class _LeftOut(Enum):
+    LEFT_OUT = "left out"
+
+
+#: An argument that was not given, where None would be a mistake.
+_LEFT_OUT: Final = _LeftOut.LEFT_OUT
 
 _SYNC_ONLY = "This asks the database: in async code, call {}() instead."
 
@@ -267,7 +276,7 @@ class DatabaseStorage(Storage):
         self.catalog.set_public(canonical_name(name), public=public)
 
     def revoke_urls(
-        self, name: Name | LeftOut = LEFT_OUT, *, prefix: Name | LeftOut = LEFT_OUT
+        self, name: Name | _LeftOut = _LEFT_OUT, *, prefix: Name | _LeftOut = _LEFT_OUT
     ) -> int:
         """Let no link that is out open a file, from the next request on; new links work.
 
@@ -277,9 +286,9 @@ class DatabaseStorage(Storage):
         :raises TypeError: without an argument, or with both: nothing is revoked by mistake.
         :raises FileNotFoundError: when there is no file *name*.
         """
-        if isinstance(name, LeftOut) == isinstance(prefix, LeftOut):
+        if isinstance(name, _LeftOut) == isinstance(prefix, _LeftOut):
             raise TypeError("revoke_urls() takes a name or a prefix")
-        if not isinstance(prefix, LeftOut):
+        if not isinstance(prefix, _LeftOut):
             return self.catalog.revoke_below(canonical_name(prefix))
         return self.catalog.revoke(canonical_name(cast("Name", name)))
 

@@ -11,7 +11,8 @@ from django.utils.encoding import escape_uri_path, iri_to_uri
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 
-from secure_dbstorage.access import ask_hooks
+from secure_dbstorage.access import ask_hooks, check_bindings
+from secure_dbstorage.addresses import client_address
 from secure_dbstorage.audit import Visit
 from secure_dbstorage.exceptions import BadToken, ExpiredToken, Refused
 from secure_dbstorage.files import StoredHead
@@ -79,6 +80,9 @@ def _serve(visit: Visit, tokens: list[str], query: str) -> HttpResponseBase:
         head = _find(request, name, storage, grant)
         visit.file = head.stat
         if grant is not None and not head.stat.is_public:
+            if grant.is_bound:
+                address = client_address(request.META, storage.options.trusted_proxies)
+                check_bindings(request, grant, storage.signer, address)
             answer = ask_hooks(storage.options.auth_hooks, request, head.stat, grant)
             if answer is not None:
                 visit.sent_away(answer)
@@ -129,7 +133,7 @@ def _find(
     head = storage.catalog.find(
         name,
         public_only=grant is None,
-        with_chunk=is_plain_get and not (grant and storage.options.auth_hooks),
+        with_chunk=is_plain_get and not (grant and (grant.is_bound or storage.options.auth_hooks)),
         links_from=None if grant is None else grant.links_from,
     )
     if head is not None:
@@ -159,6 +163,7 @@ def _presentation(head: StoredHead, storage: DatabaseStorage, grant: Grant | Non
             private=True,
             max_age_seconds=min(options.private_max_age, remaining),
             revalidate=bool(options.auth_hooks) and not head.stat.is_public,
+            store=not grant.is_bound,
         ),
     )
 

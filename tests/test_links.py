@@ -2,12 +2,14 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from django.conf import settings as project
 from django.conf.urls.i18n import i18n_patterns
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import (
     ImproperlyConfigured,
     SuspiciousFileOperation,
@@ -19,6 +21,7 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import get_script_prefix, include, path, set_script_prefix
 from django.utils import translation
+from itsdangerous.encoding import base64_decode
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from secure_dbstorage.exceptions import BadToken, ExpiredToken
@@ -304,6 +307,22 @@ class TestArguments:
                 )
             ),
             *({"window": value} for value in (None, -1, True, float("nan"), float("inf"), "300")),
+            *({"user": value} for value in (None, "", True, 1.5, [], User(), AnonymousUser())),
+            *(
+                {"ip": value}
+                for value in (
+                    None,
+                    "",
+                    "nowhere",
+                    "1.2.3.4/33",
+                    "203.0.113.9/24",
+                    "0.0.0.0/0",
+                    "::/0",
+                    5,
+                    True,
+                    b"1.2.3.4",
+                )
+            ),
         ],
         ids=lambda arguments: ascii(arguments)[:60],
     )
@@ -388,6 +407,49 @@ class TestArguments:
 
 class TestWindows:
     """The same URL for a while."""
+
+    @pytest.mark.parametrize("user", [User(pk=42), 42, "42"])
+    def test_a_link_can_be_for_a_user(self, user: object) -> None:
+        storage = saved("a.txt")
+        grant = grant_of(storage, "a.txt", storage.url("a.txt", user=user))
+        assert storage.signer.is_for_user(grant, "42")
+        assert not storage.signer.is_for_user(grant, "4")
+        assert grant.network is None
+
+    @pytest.mark.parametrize(
+        ("ip", "inside", "outside"),
+        [
+            ("203.0.113.9", ["203.0.113.9"], ["203.0.113.8", "::1"]),
+            ("203.0.113.0/24", ["203.0.113.0", "203.0.113.255"], ["203.0.114.0", "2001:db8::1"]),
+            ("::ffff:203.0.113.9", ["203.0.113.9"], ["203.0.113.8"]),
+            (ip_address("2001:db8::1"), ["2001:db8::1"], ["2001:db8::2", "1.2.3.4"]),
+            (ip_network("2001:db8::/32"), ["2001:db8:ffff::1"], ["2001:db9::1", "32.1.13.184"]),
+        ],
+    )
+    def test_a_link_can_be_for_an_address_or_a_network(
+        self, ip: Any, inside: list[str], outside: list[str]
+    ) -> None:
+        storage = saved("a.txt")
+        grant = grant_of(storage, "a.txt", storage.url("a.txt", ip=ip))
+        for text in inside:
+            assert storage.signer.is_for_address(grant, ip_address(text))
+        for text in outside:
+            assert not storage.signer.is_for_address(grant, ip_address(text))
+
+    def test_a_binding_does_not_tell_for_whom_it_is(self) -> None:
+        storage = saved("a.txt")
+        url = storage.url("a.txt", user="ada@example.com", ip="203.0.113.9")
+        claims = base64_decode(token_of(url).split(".")[4])
+        assert b"ada" not in claims
+        assert b"203" not in claims
+
+    def test_a_binding_survives_the_rotation_of_keys(self) -> None:
+        old, new = "o" * 32, "n" * 32
+        storage = saved("a.txt", signing_keys=[old])
+        token = token_of(storage.url("a.txt", user=42))
+        signer = DatabaseStorage(signing_keys=[new, old]).signer
+        grant = signer.unsign("a.txt", token, max_lifetime=WEEK)
+        assert signer.is_for_user(grant, "42")
 
     def test_a_url_stays_the_same_within_a_window_and_changes_after_it(self, clock: Clock) -> None:
         storage = saved("a.txt")

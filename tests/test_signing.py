@@ -40,6 +40,9 @@ GRANTS = st.builds(
     lifetime=st.integers(1, 2**31 - 1),
     attachment=st.booleans(),
     filename=st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=255),
+    user=st.none() | st.text("aZ09-_", min_size=22, max_size=22),
+    network=st.none()
+    | st.tuples(st.integers(1, 128), st.text("aZ09-_", min_size=22, max_size=22)),
 )
 
 
