@@ -45,6 +45,8 @@ class LinkArguments(TypedDict, total=False):
     user: object
     #: The address or the network that the link is for.
     ip: str | IPv4Address | IPv4Network | IPv6Address | IPv6Network
+    #: 1 for a link that works one time; it is new for each call.
+    uses: int
     #: Seconds within which the URL stays the same; 0 makes a new one for each call.
     window: float | timedelta
 
@@ -65,6 +67,8 @@ class LinkTerms:
     user: str | None
     #: The network that the link is for; None for everywhere.
     network: Network | None
+    #: Whether each link works one time.
+    once: bool
 
 
 class LinkMaker:
@@ -89,6 +93,7 @@ class LinkMaker:
             filename=terms.filename,
             user=terms.user,
             network=terms.network,
+            once=terms.once,
         )
 
         def make(name: str, link: tuple[bool, int] | None) -> str:
@@ -130,9 +135,10 @@ class LinkMaker:
         attachment = given.get("attachment", False)
         if not isinstance(attachment, bool):
             raise ValueError("attachment must be True or False")
-        window = _seconds(given.get("window", self._options.url_window))
-        if window < 0:
-            raise ValueError("window must be zero or more seconds")
+        once = "uses" in given and _is_once(given["uses"])
+        window = _seconds(given.get("window", 0 if once else self._options.url_window))
+        if window < 0 or (once and window):
+            raise ValueError("window must be zero or more seconds, and zero for a one-time link")
         return LinkTerms(
             expires_at=end,
             lifetime=int(lifetime),
@@ -141,6 +147,7 @@ class LinkMaker:
             filename=_filename(given["filename"]) if "filename" in given else None,
             user=_user(given["user"]) if "user" in given else None,
             network=_network(given["ip"]) if "ip" in given else None,
+            once=once,
         )
 
     def _lifetime(self, given: Mapping[str, object]) -> tuple[int | None, float]:
@@ -241,6 +248,12 @@ def _user(value: object) -> str:
     if not is_key or getattr(value, "is_anonymous", False):
         raise ValueError(f"{value!r} is not a user who was saved, or a primary key")
     return str(key)
+
+
+def _is_once(value: object) -> bool:
+    if value != 1 or isinstance(value, bool):
+        raise ValueError(f"uses must be 1, or left out, and not {value!r}")
+    return True
 
 
 def _network(value: object) -> Network:

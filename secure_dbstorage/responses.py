@@ -38,8 +38,8 @@ ALLOW = "GET, HEAD, OPTIONS"
 #: a hop takes what a query fetched: eight rows.
 _HOP_BYTES = 1792 * 1024
 
-#: Gives the bytes from the first number up to the second, in pieces.
-ReadPieces = Callable[[int, int], Iterator[bytes]]
+#: Gives the bytes from the first number up to the second: at once, or in pieces.
+ReadContent = Callable[[int, int], bytes | Iterator[bytes]]
 
 _PRECONDITIONS = (
     "HTTP_IF_MATCH",
@@ -68,6 +68,8 @@ _TEXTS = {
         "This link works from another place",
         "It is for one network. Open it from there, or ask for a new one.",
     ),
+    "used": ("This link was for one time", "Ask for a new one."),
+    "prefetch": ("Not ahead of time", "This link works one time. Open it yourself."),
     "too-many-requests": ("Too many requests", "Wait a moment, then try again."),
     "unavailable": ("Not available right now", "Wait a moment, then try again."),
     "method": ("This address is only for reading", "Open it in a browser, or download it."),
@@ -139,16 +141,11 @@ def has_preconditions(request: HttpRequest) -> bool:
 
 
 def answer_with_file(
-    request: HttpRequest,
-    stat: FileStat,
-    shown: Presentation,
-    *,
-    whole: bytes | None,
-    read: ReadPieces,
+    request: HttpRequest, stat: FileStat, shown: Presentation, *, read: ReadContent
 ) -> HttpResponseBase:
     """Return what a GET or HEAD gets: 200, 206 or 304.
 
-    :param whole: all of the content, where it is in memory already.
+    :param read: is called where bytes are to be sent, and not before; it may refuse by an error.
     :raises Refused: 412 and 416.
     """
     if _is_not_modified(request, stat):
@@ -156,19 +153,16 @@ def answer_with_file(
     part = _wanted_range(request, stat)
     headers = file_headers(stat, shown)
     headers["Content-Length"] = str(stat.size if part is None else part.length)
-    response: FileResponse | StreamingFileResponse
     if request.method == "HEAD":
         # Servers iterate the body of a HEAD all the same, and some send it.
-        response = FileResponse(headers=headers)
-    elif part is not None:
+        return _without_cookies(FileResponse(headers=headers), shown)
+    status, start, stop = HTTPStatus.OK, 0, stat.size
+    if part is not None:
+        status, start, stop = HTTPStatus.PARTIAL_CONTENT, part.start, part.stop
         headers["Content-Range"] = part.content_range(stat.size)
-        pieces, status = read(part.start, part.stop), HTTPStatus.PARTIAL_CONTENT
-        response = StreamingFileResponse(pieces, status=status, headers=headers)
-    elif whole is not None:
-        response = FileResponse(whole, headers=headers)
-    else:
-        response = StreamingFileResponse(read(0, stat.size), headers=headers)
-    return _without_cookies(response, shown)
+    content = read(start, stop)
+    kind = FileResponse if isinstance(content, bytes) else StreamingFileResponse
+    return _without_cookies(kind(content, status=status, headers=headers), shown)
 
 
 def answer_with_methods() -> HttpResponse:

@@ -15,7 +15,8 @@ A token is ASCII text of five or six parts::
 This one lets ``2026/july.pdf`` in the namespace ``invoices`` be saved as ``a.pdf``, for an hour
 from 2026-07-28 12:00 UTC on. Its key is ``a secret key of 32 bytes or more``.
 
-A link that is bound to a user or a network carries keyed digests of them among its rarer claims.
+A link that is bound to a user or a network carries keyed digests of them among its rarer claims,
+and a one-time link a nonce, so that no two are alike.
 
 Numbers are in base 36. The signature is HMAC-SHA256, as base64url without padding, over the
 storage's namespace, the file's canonical name and the token up to the signature, each with its
@@ -28,6 +29,7 @@ import hashlib
 import hmac
 import json
 import re
+import secrets
 import string
 import time
 from binascii import b2a_base64
@@ -96,6 +98,10 @@ class Grant:
     user: str | None = None
     #: Prefix length and keyed digest of the network that the link is for; None for everywhere.
     network: tuple[int, str] | None = None
+    #: Random characters that make a one-time link unlike any other; None for any number of uses.
+    nonce: str | None = None
+    #: The content key under which the use of a one-time link is kept.
+    use_key: int = 0
     #: A short name of the link for logs and budgets; it opens nothing.
     link_id: str = ""
     #: The signed path and query, for a hook that sends the visitor away and wants them back.
@@ -105,6 +111,11 @@ class Grant:
     def is_bound(self) -> bool:
         """Whether the link is for one user or one network."""
         return self.user is not None or self.network is not None
+
+    @property
+    def is_for_once(self) -> bool:
+        """Whether the link works one time."""
+        return self.nonce is not None
 
     @property
     def expires(self) -> int:
@@ -135,7 +146,7 @@ class LinkSigner:
     @sensitive_variables()
     def sign(self, name: str, grant: Grant) -> str:
         """Return the token that grants this for the file of a canonical name."""
-        claims = {"f": grant.filename, "u": grant.user, "i": grant.network}
+        claims = {"f": grant.filename, "u": grant.user, "i": grant.network, "n": grant.nonce}
         sign = self._signing(attachment=grant.attachment, claims=claims)
         return sign(name.encode(), grant.issued, grant.lifetime, grant.links_from)
 
@@ -146,18 +157,20 @@ class LinkSigner:
         filename: str | None,
         user: str | None = None,
         network: Network | None = None,
+        once: bool = False,
     ) -> Sign:
         """Return a function that signs for any number of names, with what they share done once.
 
         :param user: primary key of the user whom the links are for.
         :param network: the network that the links are for.
+        :param once: make each a one-time link.
         """
         claims: dict[str, Any] = {"f": filename}
         if user is not None:
             claims["u"] = self._keys[0].binding("user", user)
         if network is not None:
             claims["i"] = network.prefixlen, self._keys[0].binding("network", str(network))
-        return self._signing(attachment=attachment, claims=claims)
+        return self._signing(attachment=attachment, claims=claims, once=once)
 
     def is_for_user(self, grant: Grant, user: str) -> bool:
         """Tell whether a link is bound to the user with this primary key."""
@@ -175,13 +188,14 @@ class LinkSigner:
         # With any key: the token is authentic, and it does not matter which of them signed it.
         return any(hmac.compare_digest(key.binding(kind, value), digest) for key in self._keys)
 
-    def _signing(self, *, attachment: bool, claims: Mapping[str, Any]) -> Sign:
+    def _signing(self, *, attachment: bool, claims: Mapping[str, Any], once: bool = False) -> Sign:
         key, namespace = self._keys[0], self._namespace
         start = f"1{key.id}{'a' if attachment else ''}"
         rare = _rare_claims(claims)
 
         def sign(name: bytes, issued: int, lifetime: int, links_from: int) -> str:
-            text = f"{start}{_period(issued, lifetime)}.{_base36(links_from)}{rare}"
+            own = _rare_claims({**claims, "n": secrets.token_urlsafe(8)}) if once else rare
+            text = f"{start}{_period(issued, lifetime)}.{_base36(links_from)}{own}"
             return f"{text}.{key.signature(_message(namespace, name, text.encode()))}"
 
         return sign
@@ -285,9 +299,16 @@ def _grant(match: re.Match[str], max_lifetime: int, return_path: str) -> Grant:
         filename=rare.get("f"),
         user=rare.get("u"),
         network=tuple(rare["i"]) if "i" in rare else None,
+        nonce=rare.get("n"),
+        use_key=_use_key(match["signature"]) if "n" in rare else 0,
         link_id=match["signature"][:8],
         return_path=SignedPath(return_path),
     )
+
+
+def _use_key(signature: str) -> int:
+    # Of its digest: who reads the table does not learn the signature.
+    return int.from_bytes(hashlib.sha256(signature.encode()).digest()[:8]) >> 2
 
 
 def _message(namespace: bytes, name: bytes, claims: bytes) -> bytes:

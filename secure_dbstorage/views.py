@@ -1,6 +1,10 @@
 """The serving view: from a request to the bytes of a file, or a refusal."""
 
+import hashlib
 import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 
 from django.core.exceptions import ImproperlyConfigured
@@ -30,6 +34,9 @@ from secure_dbstorage.responses import (
 )
 from secure_dbstorage.signing import Grant
 from secure_dbstorage.storage import DatabaseStorage
+
+#: For so long after its begin, a client may go on with a broken download of a one-time link.
+_RESUME_SECONDS = 600
 
 
 class _EveryAlias(set[str]):
@@ -91,13 +98,46 @@ def _serve(visit: Visit, tokens: list[str], query: str) -> HttpResponseBase:
             request,
             head.stat,
             _presentation(head, storage, grant),
-            whole=_whole(head),
-            read=lambda start, stop: visit.watch(storage.catalog.stream(head, start, stop)),
+            read=partial(_read, visit, head),
         )
         visit.answered(response)
         return response
     finally:
         storage.catalog.release()
+
+
+def _read(visit: Visit, head: StoredHead, start: int, stop: int) -> bytes | Iterator[bytes]:
+    """Return the bytes of a file: those that its head row brought along, or pieces to come."""
+    if visit.grant is not None and visit.grant.is_for_once and not head.stat.is_public:
+        _count_use(visit, visit.grant, start)
+    if head.first_chunk is not None and head.content.chunk_count == 1:
+        return head.first_chunk[start:stop]
+    pieces: Iterator[bytes] = visit.storage.catalog.stream(head, start, stop)
+    return visit.watch(pieces)
+
+
+def _count_use(visit: Visit, grant: Grant, start: int) -> None:
+    """Let a one-time link be used once.
+
+    The rest of a broken download by the same client, shortly after it began, is no second use.
+    """
+    request, storage = visit.request, visit.storage
+    purpose = request.headers.get("Sec-Purpose") or request.headers.get("Purpose", "")
+    if "prefetch" in purpose:
+        # A success would be shown later, instead of asking once more.
+        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "prefetch")
+    address = client_address(request.META, storage.options.trusted_proxies)
+    agent = request.headers.get("User-Agent", "")
+    client = hashlib.sha256(f"{address}\n{agent}".encode()).digest()
+    if start == 0:
+        expires = datetime.fromtimestamp(grant.expires, tz=UTC)
+        is_good = storage.catalog.begin_use(grant.use_key, client, expires)
+    else:
+        is_good = storage.catalog.has_begun_use(
+            grant.use_key, client, within_seconds=_RESUME_SECONDS
+        )
+    if not is_good:
+        raise Refused(HTTPStatus.FORBIDDEN, "used")
 
 
 def _database_storage(alias: str) -> DatabaseStorage:
@@ -133,7 +173,8 @@ def _find(
     head = storage.catalog.find(
         name,
         public_only=grant is None,
-        with_chunk=is_plain_get and not (grant and (grant.is_bound or storage.options.auth_hooks)),
+        with_chunk=is_plain_get
+        and not (grant and (grant.is_bound or grant.is_for_once or storage.options.auth_hooks)),
         links_from=None if grant is None else grant.links_from,
     )
     if head is not None:
@@ -163,11 +204,6 @@ def _presentation(head: StoredHead, storage: DatabaseStorage, grant: Grant | Non
             private=True,
             max_age_seconds=min(options.private_max_age, remaining),
             revalidate=bool(options.auth_hooks) and not head.stat.is_public,
-            store=not grant.is_bound,
+            store=not (grant.is_bound or grant.is_for_once),
         ),
     )
-
-
-def _whole(head: StoredHead) -> bytes | None:
-    """Return all of a file's content, where its head row brought it along."""
-    return head.first_chunk if head.content.chunk_count == 1 else None

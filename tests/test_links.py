@@ -307,6 +307,8 @@ class TestArguments:
                 )
             ),
             *({"window": value} for value in (None, -1, True, float("nan"), float("inf"), "300")),
+            *({"uses": value} for value in (None, 0, 2, -1, True, 1.5, "1")),
+            {"uses": 1, "window": 300},
             *({"user": value} for value in (None, "", True, 1.5, [], User(), AnonymousUser())),
             *(
                 {"ip": value}
@@ -435,6 +437,16 @@ class TestWindows:
             assert storage.signer.is_for_address(grant, ip_address(text))
         for text in outside:
             assert not storage.signer.is_for_address(grant, ip_address(text))
+
+    def test_no_two_one_time_links_are_alike(self, clock: Clock) -> None:
+        storage = saved("a.txt", "b.txt")
+        urls = [storage.url("a.txt", uses=1) for _ in range(3)]
+        urls += storage.urls(["a.txt", "b.txt"], uses=1).values()
+        names = ["a.txt"] * 4 + ["b.txt"]
+        grants = [grant_of(storage, name, url) for name, url in zip(names, urls, strict=True)]
+        assert all(grant.is_for_once and grant.issued == NOW for grant in grants)
+        assert len({grant.nonce for grant in grants}) == 5
+        assert len({grant.use_key for grant in grants}) == 5
 
     def test_a_binding_does_not_tell_for_whom_it_is(self) -> None:
         storage = saved("a.txt")

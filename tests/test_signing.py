@@ -57,7 +57,7 @@ def read(token: str, name: str = NAME, *, signer: LinkSigner = SIGNER, now: floa
 
 
 def without_id(grant: Grant) -> Grant:
-    return replace(grant, link_id="")
+    return replace(grant, link_id="", use_key=0)
 
 
 def assert_refused(token: str, name: str = NAME, **arguments: LinkSigner) -> None:

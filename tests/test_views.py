@@ -4,9 +4,12 @@ import json
 import logging
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -16,6 +19,7 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.core.cache.backends.base import BaseCache
+from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.handlers.base import BaseHandler
 from django.core.signals import got_request_exception
@@ -30,6 +34,8 @@ from django.views.debug import ExceptionReporter, technical_500_response
 from pytest_django import Settings
 
 from secure_dbstorage import ratelimits
+from secure_dbstorage.catalog import USE_POSITION
+from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.views import serve
 from tests.servers.process import free_port
@@ -299,6 +305,119 @@ def test_bindings_come_before_hooks(store: Store, client: Client) -> None:
     storage = store(auth_hooks=[lambda *arguments: asked.append(arguments)])
     client.get(storage.url("private.txt", ip="203.0.113.9"))
     assert asked == []
+
+
+@pytest.fixture
+def once(store: Store) -> str:
+    """Return a one-time link to ten bytes."""
+    storage = store()
+    storage.save("ten.txt", ContentFile(b"0123456789"))
+    return str(storage.url("ten.txt", uses=1))
+
+
+def ask(client: Client, url: str, byte_range: str = "", **more: Any) -> tuple[int, bytes]:
+    headers = {"Range": f"bytes={byte_range}"} if byte_range else {}
+    answer = client.get(url, headers={**headers, **more.pop("headers", {})}, **more)
+    return answer.status_code, body_of(answer)
+
+
+def test_a_one_time_link_works_one_time(client: Client, once: str) -> None:
+    answer = client.get(once)
+    assert answer["Cache-Control"] == "private, no-store"
+    assert body_of(answer) == b"0123456789"
+    answer = client.get(once)
+    assert answer.status_code == 403
+    assert b"for one time" in answer.content
+
+
+def test_each_one_time_link_has_its_own_use(store: Store, client: Client) -> None:
+    storage = store()
+    urls = [storage.url("private.txt", uses=1) for _ in range(2)]
+    assert [ask(client, url) for url in urls] == [(200, b"private")] * 2
+
+
+def test_what_is_no_use_of_a_one_time_link_is_not_counted(client: Client, once: str) -> None:
+    assert client.head(once).status_code == 200
+    assert client.get(once, headers={"If-None-Match": "*"}).status_code == 304
+    assert client.get(once, headers={"Range": "bytes=99-"}).status_code == 416
+    for purpose in ("Sec-Purpose", "Purpose"):
+        status, _ = ask(client, once, headers={purpose: "prefetch;prerender"})
+        assert status == 503
+    assert ask(client, once) == (200, b"0123456789")
+
+
+def test_a_broken_download_of_a_one_time_link_goes_on(client: Client, once: str) -> None:
+    assert ask(client, once, "5-")[0] == 403  # Nothing has begun.
+    assert ask(client, once, "0-4") == (206, b"01234")
+    assert ask(client, once, "5-") == (206, b"56789")
+    assert ask(client, once, "-2") == (206, b"89")
+    assert ask(client, once, "0-")[0] == 403
+    assert ask(client, once, "5-", headers={"If-Range": '"x"'})[0] == 403  # The whole file.
+
+
+@pytest.mark.parametrize(
+    "other", [{"REMOTE_ADDR": "203.0.113.9"}, {"headers": {"User-Agent": "other"}}]
+)
+def test_another_client_does_not_go_on_with_a_one_time_link(
+    client: Client, once: str, other: dict[str, Any]
+) -> None:
+    assert ask(client, once, "0-4") == (206, b"01234")
+    assert ask(client, once, "5-", **other)[0] == 403
+
+
+def test_a_one_time_link_goes_on_for_a_while(
+    client: Client, once: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ask(client, once, "0-4")[0] == 206
+    now = time.time()
+    monkeypatch.setattr("time.time", lambda: now + 599)
+    assert ask(client, once, "5-")[0] == 206
+    monkeypatch.setattr("time.time", lambda: now + 602)
+    assert ask(client, once, "5-")[0] == 403
+
+
+def test_a_public_file_may_be_opened_again(store: Store, client: Client, once: str) -> None:
+    DatabaseStorage().set_public("ten.txt", public=True)
+    assert [ask(client, once)[0] for _ in range(2)] == [200, 200]
+
+
+def test_who_is_refused_by_a_hook_uses_nothing_up(store: Store, client: Client) -> None:
+    answers = [False, True]
+    storage = store(auth_hooks=[lambda *_: answers.pop(0)])
+    url = storage.url("private.txt", uses=1)
+    assert [ask(client, url)[0] for _ in range(2)] == [403, 200]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_at_once_one_uses_a_one_time_link(database: str) -> None:
+    storage = storages["default"]
+    storage.save("ten.txt", ContentFile(b"0123456789"))
+    url = storage.url("ten.txt", uses=1)
+    barrier = threading.Barrier(8)
+
+    def visit(number: int) -> int:
+        barrier.wait()
+        try:
+            return ask(Client(), url)[0]
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(visit, range(8))) == [200, *[403] * 7]
+
+
+def test_a_used_link_leaves_a_row_that_is_no_file(client: Client, once: str) -> None:
+    ask(client, once)
+    mark = StoredFile.rows.get(position=USE_POSITION)
+    token = once.partition("token=")[2]
+    assert mark.expires == datetime.fromtimestamp(grant_expires(token), tz=UTC)
+    assert token.rpartition(".")[2].encode() not in bytes(mark.data)
+    assert not StoredFile.objects.filter(pk=mark.pk).exists()
+
+
+def grant_expires(token: str) -> int:
+    _, issued, lifetime, *_ = token.split(".")
+    return int(issued, 36) + int(lifetime, 36)
 
 
 def test_a_link_of_one_storage_opens_nothing_in_another(store: Store, client: Client) -> None:
