@@ -109,7 +109,8 @@ def _draw_bars(figure: Any, results: Sequence[Result]) -> None:
         axes.set_yticks([place + 0.5 for place in range(len(cases))], cases)
         axes.invert_yaxis()
         axes.set_xlabel(f"in those of: {compared[0].reference}")
-    grid[-1].legend(fontsize="small")
+    handles, labels = grid[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small")
 
 
 def _draw_lines(figure: Any, results: Sequence[Result]) -> None:

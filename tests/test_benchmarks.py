@@ -1,0 +1,38 @@
+"""The benchmarks run, and say who was compared with whom."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("topic", "contenders"),
+    [
+        ("signing", {"one raw HMAC", "url()", "urls() of 1,000"}),
+        ("storage", {"the floor", "secure_dbstorage", "FileSystemStorage"}),
+    ],
+)
+def test_a_benchmark_measures_and_writes(topic: str, contenders: set[str], tmp_path: Path) -> None:
+    command = ["-m", "tests.benchmarks", topic, "--quick", "--databases", "sqlite"]
+    done = subprocess.run(
+        [sys.executable, *command, "--output", str(tmp_path)],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    document = json.loads((tmp_path / "results.json").read_text())
+    results = document["results"]
+    assert {result["contender"] for result in results} >= contenders
+    for result in results:
+        if result["contender"] in contenders:
+            assert result["value"] > 0, result
+    assert document["machine"]["cores"] > 0
+    assert f"### {topic} SQLite" in done.stdout
