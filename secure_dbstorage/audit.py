@@ -30,7 +30,7 @@ class AccessRecord:
 
     #: The client's address as far as ``trusted_proxies`` tell it; "-" when it is not known.
     client: str
-    #: Primary key of the user, where somebody looked who it is; otherwise "-".
+    #: Primary key of the user, where somebody looked who it is; otherwise "".
     user: str
     method: str
     namespace: str
@@ -48,7 +48,7 @@ class AccessRecord:
 
     def __str__(self) -> str:
         return (
-            f"client={self.client} user={self.user} method={self.method} "
+            f"client={self.client} user={_quoted(self.user)} method={self.method} "
             f"namespace={_quoted(self.namespace)} name={_quoted(self.name)} link={self.link} "
             f"outcome={self.outcome} status={self.status} bytes={self.bytes} "
             f"seconds={self.seconds:.3f}"
@@ -175,7 +175,7 @@ class _Watched:
 def _user(request: HttpRequest) -> str:
     # Django keeps the user there once somebody has asked; to ask would touch the session.
     user = vars(request).get("_cached_user")
-    return "-" if user is None or user.pk is None else str(user.pk)
+    return "" if user is None or user.pk is None else str(user.pk)
 
 
 def _quoted(text: str) -> str:

@@ -347,8 +347,8 @@ class Catalog:
             return
         connection = connections[using]
         files = dialect_of(connection).fetch_links(connection, self._options.namespace, above)
-        if files:
-            raise os_error(FileExistsError, errno.EEXIST, next(iter(files)))
+        for file in filter(files.__contains__, above):
+            raise os_error(FileExistsError, errno.EEXIST, file)
 
     def _write(self, pieces: Iterable[bytes | str], using: str) -> streams.Written:
         return streams.write(

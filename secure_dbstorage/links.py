@@ -243,9 +243,11 @@ def _filename(value: object) -> str:
 
 def _user(value: object) -> str:
     """Return the primary key of a user, as text."""
-    key = getattr(value, "pk", None) if hasattr(value, "pk") else value
+    key = getattr(value, "pk", value)
     is_key = isinstance(key, int | str | UUID) and not isinstance(key, bool) and key != ""
-    if not is_key or getattr(value, "is_anonymous", False):
+    # One that was not saved may have a key all the same, as a UUID is one by default.
+    is_saved = not getattr(getattr(value, "_state", None), "adding", False)
+    if not is_key or not is_saved or getattr(value, "is_anonymous", False):
         raise ValueError(f"{value!r} is not a user who was saved, or a primary key")
     return str(key)
 

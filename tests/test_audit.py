@@ -64,7 +64,7 @@ def test_a_served_file_is_a_line_without_its_token(
     (record,) = records(log)
     assert record == AccessRecord(
         client="203.0.113.9",
-        user="-",
+        user="",
         method="GET",
         namespace="",
         name="private.txt",
@@ -77,7 +77,7 @@ def test_a_served_file_is_a_line_without_its_token(
     assert 0 < record.seconds < 60
     (line,) = (message for message in log.messages if message.startswith("client="))
     assert line == (
-        f'client=203.0.113.9 user=- method=GET namespace="" name="private.txt" '
+        f'client=203.0.113.9 user="" method=GET namespace="" name="private.txt" '
         f"link={record.link} outcome=served status=200 bytes=7 seconds={record.seconds:.3f}"
     )
     assert token_of(url) not in log.text
@@ -188,7 +188,7 @@ def test_a_user_is_named_where_a_hook_looked(
     for url in (storage.url("private.txt"), "/files/public.txt"):
         answer = client.get(url)
         b"".join(answer)
-    assert [record.user for record in records(log)] == [str(user.pk), "-"]
+    assert [record.user for record in records(log)] == [str(user.pk), ""]
 
 
 def test_a_hooks_own_answer_is_recorded(

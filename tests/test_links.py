@@ -1,6 +1,7 @@
 """Links: where files are served, and what each URL allows."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -309,7 +310,10 @@ class TestArguments:
             *({"window": value} for value in (None, -1, True, float("nan"), float("inf"), "300")),
             *({"uses": value} for value in (None, 0, 2, -1, True, 1.5, "1")),
             {"uses": 1, "window": 300},
-            *({"user": value} for value in (None, "", True, 1.5, [], User(), AnonymousUser())),
+            *(
+                {"user": value}
+                for value in (None, "", True, 1.5, [], User(), User(pk=42), AnonymousUser())
+            ),
             *(
                 {"ip": value}
                 for value in (
@@ -410,8 +414,11 @@ class TestArguments:
 class TestWindows:
     """The same URL for a while."""
 
-    @pytest.mark.parametrize("user", [User(pk=42), 42, "42"])
-    def test_a_link_can_be_for_a_user(self, user: object) -> None:
+    @pytest.mark.parametrize(
+        "given", [lambda user: user, lambda user: user.pk, lambda user: str(user.pk)]
+    )
+    def test_a_link_can_be_for_a_user(self, given: Callable[[User], object]) -> None:
+        user = given(User.objects.create_user("ada", pk=42))
         storage = saved("a.txt")
         grant = grant_of(storage, "a.txt", storage.url("a.txt", user=user))
         assert storage.signer.is_for_user(grant, "42")
