@@ -19,7 +19,7 @@ from secure_dbstorage.access import ask_hooks, check_bindings
 from secure_dbstorage.addresses import client_address
 from secure_dbstorage.audit import Visit
 from secure_dbstorage.exceptions import BadToken, ExpiredToken, Refused
-from secure_dbstorage.files import StoredHead
+from secure_dbstorage.files import FileStat, StoredHead
 from secure_dbstorage.headers import Presentation, cache_control
 from secure_dbstorage.names import is_canonical
 from secure_dbstorage.ratelimits import check_limit
@@ -87,10 +87,7 @@ def _serve(visit: Visit, tokens: list[str], query: str) -> HttpResponseBase:
         head = _find(request, name, storage, grant)
         visit.file = head.stat
         if grant is not None and not head.stat.is_public:
-            if grant.is_bound:
-                address = client_address(request.META, storage.options.trusted_proxies)
-                check_bindings(request, grant, storage.signer, address)
-            answer = ask_hooks(storage.options.auth_hooks, request, head.stat, grant)
+            answer = _ask_guards(visit, head.stat, grant)
             if answer is not None:
                 visit.sent_away(answer)
                 return protect(answer)
@@ -104,6 +101,14 @@ def _serve(visit: Visit, tokens: list[str], query: str) -> HttpResponseBase:
         return response
     finally:
         storage.catalog.release()
+
+
+def _ask_guards(visit: Visit, file: FileStat, grant: Grant) -> HttpResponseBase | None:
+    request, storage = visit.request, visit.storage
+    if grant.is_bound:
+        address = client_address(request.META, storage.options.trusted_proxies)
+        check_bindings(request, grant, storage.signer, address)
+    return ask_hooks(storage.options.auth_hooks, request, file, grant)
 
 
 def _read(visit: Visit, head: StoredHead, start: int, stop: int) -> bytes | Iterator[bytes]:
