@@ -105,7 +105,18 @@ class Visit:
 
     def ended(self, sent: int) -> None:
         """Record the end of a streamed body."""
-        self._served("served" if sent == self._expected else "broken", sent)
+        self._served(self._outcome(sent), sent)
+
+    def lost(self, sent: int) -> None:
+        """Record a streamed body that nobody closed, in the log alone.
+
+        This is the garbage collector's hour: a receiver's query could fall into another one's.
+        """
+        if _logger.isEnabledFor(logging.INFO):
+            self._log(self._outcome(sent), self._status, sent)
+
+    def _outcome(self, sent: int) -> str:
+        return "served" if sent == self._expected else "broken"
 
     def _served(self, outcome: str, sent: int) -> None:
         self._record(file_served, outcome, self._status, sent, file=self.file, grant=self.grant)
@@ -116,6 +127,12 @@ class Visit:
         sender = type(self.storage)
         if not (_logger.isEnabledFor(logging.INFO) or signal.has_listeners(sender)):
             return
+        record = self._log(outcome, status, sent)
+        signal.send_robust(
+            sender, storage=self.storage, request=self.request, record=record, **arguments
+        )
+
+    def _log(self, outcome: str, status: int, sent: int) -> AccessRecord:
         options = self.storage.options
         record = AccessRecord(
             client=str(client_address(self.request.META, options.trusted_proxies) or "-"),
@@ -130,16 +147,13 @@ class Visit:
             seconds=time.perf_counter() - self._began,
         )
         _logger.info("%s", record, extra={"access": record})
-        signal.send_robust(
-            sender, storage=self.storage, request=self.request, record=record, **arguments
-        )
+        return record
 
 
 class _Watched:
     """Pieces of a body, counted.
 
-    A server that fails to send may forget to close a body, so the end of this object's life is the
-    end of the body at the latest.
+    A server that fails to send may forget to close a body: then it ends with this object.
     """
 
     def __init__(self, visit: Visit, pieces: Iterator[bytes]) -> None:
@@ -164,7 +178,8 @@ class _Watched:
         self._end()
 
     def __del__(self) -> None:
-        self._end()
+        if self._visit is not None:
+            self._visit.lost(self._sent)
 
     def _end(self) -> None:
         visit, self._visit = self._visit, None
