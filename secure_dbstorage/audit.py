@@ -178,8 +178,9 @@ class _Watched:
         self._end()
 
     def __del__(self) -> None:
-        if self._visit is not None:
-            self._visit.lost(self._sent)
+        visit, self._visit = self._visit, None
+        if visit is not None:
+            visit.lost(self._sent)
 
     def _end(self) -> None:
         visit, self._visit = self._visit, None
