@@ -24,9 +24,6 @@ from secure_dbstorage.options import StorageOptions
 #: How often a save tries another name. Each carries 7 random characters.
 _MAX_ATTEMPTS = 10
 
-#: The position of a row that notes the use of a one-time link. No content has as many rows.
-USE_POSITION = 2**31 - 1
-
 #: How many names one query asks for; SQLite takes at most 32,766 parameters.
 _MAX_NAMES = 30_000
 
@@ -284,33 +281,6 @@ class Catalog:
     def revoke_below(self, directory: str) -> int:
         """Let no link that is out open a file below a directory, and return how many there are."""
         return self._revoke(self._files(self.writer).below(directory))
-
-    def begin_use(self, key: int, client: bytes, expires: datetime) -> bool:
-        """Note that a one-time link is used; return False if it was before.
-
-        The table's unique constraint lets one win, on any number of servers.
-
-        :param key: see :attr:`~secure_dbstorage.signing.Grant.use_key`.
-        :param client: who uses it, as a digest.
-        :param expires: from when on the note is not needed any more.
-        """
-        using = self.writer
-        began = int(time.time()).to_bytes(8)
-        mark = StoredFile(content=key, position=USE_POSITION, data=began + client, expires=expires)
-        try:
-            with transaction.atomic(using=using):
-                mark.save(using=using, force_insert=True)
-        except IntegrityError:
-            return False
-        return True
-
-    def has_begun_use(self, key: int, client: bytes, *, within_seconds: int) -> bool:
-        """Tell whether this client began to use a one-time link not long ago."""
-        marks = StoredFile.rows.using(self.writer).filter(content=key, position=USE_POSITION)
-        for mark in marks.values_list("data", flat=True):
-            began, who = int.from_bytes(bytes(mark[:8])), bytes(mark[8:])
-            return who == client and time.time() - began <= within_seconds
-        return False
 
     def _revoke(self, files: StoredFileQuerySet) -> int:
         # As `_later_than()`, in the database: an epoch never comes back, not even with the clock.

@@ -15,6 +15,7 @@ from django.utils.encoding import escape_uri_path, iri_to_uri
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 
+from secure_dbstorage import uses
 from secure_dbstorage.access import ask_hooks, check_bindings
 from secure_dbstorage.addresses import client_address
 from secure_dbstorage.audit import Visit
@@ -134,12 +135,13 @@ def _count_use(visit: Visit, grant: Grant, start: int) -> None:
     address = client_address(request.META, storage.options.trusted_proxies)
     agent = request.headers.get("User-Agent", "")
     client = hashlib.sha256(f"{address}\n{agent}".encode()).digest()
+    using = storage.catalog.writer
     if start == 0:
         expires = datetime.fromtimestamp(grant.expires, tz=UTC)
-        is_good = storage.catalog.begin_use(grant.use_key, client, expires)
+        is_good = uses.begin(grant.use_key, client, expires, using=using)
     else:
-        is_good = storage.catalog.has_begun_use(
-            grant.use_key, client, within_seconds=_RESUME_SECONDS
+        is_good = uses.has_begun(
+            grant.use_key, client, within_seconds=_RESUME_SECONDS, using=using
         )
     if not is_good:
         raise Refused(HTTPStatus.FORBIDDEN, "used")

@@ -33,8 +33,7 @@ from django.utils.http import parse_http_date
 from django.views.debug import ExceptionReporter, technical_500_response
 from pytest_django import Settings
 
-from secure_dbstorage import ratelimits
-from secure_dbstorage.catalog import USE_POSITION
+from secure_dbstorage import ratelimits, uses
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.views import serve
@@ -408,7 +407,7 @@ def test_of_many_at_once_one_uses_a_one_time_link(database: str) -> None:
 
 def test_a_used_link_leaves_a_row_that_is_no_file(client: Client, once: str) -> None:
     ask(client, once)
-    mark = StoredFile.rows.get(position=USE_POSITION)
+    mark = StoredFile.rows.get(position=uses.POSITION)
     token = once.partition("token=")[2]
     assert mark.expires == datetime.fromtimestamp(grant_expires(token), tz=UTC)
     assert token.rpartition(".")[2].encode() not in bytes(mark.data)
