@@ -58,7 +58,6 @@ class Catalog:
         *,
         public_only: bool = False,
         with_chunk: bool = False,
-        links_from: int | None = None,
     ) -> StoredHead | None:
         """Return the head of a file as the writing database has it, or None.
 
@@ -66,17 +65,15 @@ class Catalog:
 
         :param public_only: look for public files alone.
         :param with_chunk: fetch the first chunk as well.
-        :param links_from: the link epoch that a link carries; with another, None.
         """
         connection = connections[self.writer]
-        head = dialect_of(connection).fetch_head(
+        return dialect_of(connection).fetch_head(
             connection,
             self._options.namespace,
             name,
             public_only=public_only,
             with_chunk=with_chunk,
         )
-        return head if head and links_from in (None, head.links_from) else None
 
     def find_links(self, wanted: Iterable[str]) -> dict[str, tuple[bool, int]]:
         """Return the public flag and the link epoch of each file that is there, by its name."""

@@ -20,6 +20,7 @@ from django.utils.translation import get_language
 from secure_dbstorage.addresses import Network, parse_address
 from secure_dbstorage.names import is_canonical
 from secure_dbstorage.options import StorageOptions
+from secure_dbstorage.redaction import FOLDER_MARK
 from secure_dbstorage.signing import MAX_FILENAME_LENGTH, LinkSigner
 
 #: The namespace that ``include("secure_dbstorage.urls")`` has by itself.
@@ -30,8 +31,8 @@ DEFAULT_NAMESPACE = "secure_dbstorage"
 _UNQUOTED = (string.ascii_letters + string.digits + "-._~/").encode()
 
 
-class LinkArguments(TypedDict, total=False):
-    """The keyword arguments of ``url()`` and its kin."""
+class FolderLinkArguments(TypedDict, total=False):
+    """The keyword arguments of ``folder_url()``."""
 
     #: Lifetime, in seconds or as a timedelta.
     expires_in: float | timedelta
@@ -39,12 +40,17 @@ class LinkArguments(TypedDict, total=False):
     expires_at: datetime
     #: True makes a download; False shows what ``inline_types`` lets a browser show.
     attachment: bool
-    #: The name under which a browser saves the file.
-    filename: str
     #: The user whom the link is for, or their primary key.
     user: object
     #: The address or the network that the link is for.
     ip: str | IPv4Address | IPv4Network | IPv6Address | IPv6Network
+
+
+class LinkArguments(FolderLinkArguments, total=False):
+    """The keyword arguments of ``url()`` and its kin."""
+
+    #: The name under which a browser saves the file.
+    filename: str
     #: 1 for a link that works one time; it is new for each call.
     uses: int
     #: Seconds within which the URL stays the same; 0 makes a new one for each call.
@@ -78,7 +84,7 @@ class LinkMaker:
         self._options = options
         self._signer = signer
         self._routes: dict[tuple[str, str | None], _Route] = {}
-        self._usual_terms = self._checked_terms({})
+        self._usual_terms = self._terms({})
 
     def making(self, terms: LinkTerms) -> Callable[[str, tuple[bool, int] | None], str]:
         """Return a function that makes URLs, with what they share done once.
@@ -114,7 +120,20 @@ class LinkMaker:
 
         :raises ValueError: for what can't be meant: nothing is ever taken for "no limit".
         """
-        return self._checked_terms(arguments) if arguments else self._usual_terms
+        return self._terms(_known(arguments, LinkArguments)) if arguments else self._usual_terms
+
+    def folder(self, folder: str, **arguments: Unpack[FolderLinkArguments]) -> str:
+        """Return the URL of a canonical directory, with a slash at its end.
+
+        :raises ValueError: for what can't be meant.
+        """
+        terms, issued = self._terms(_known(arguments, FolderLinkArguments)), int(time.time())
+        lifetime = terms.lifetime if terms.expires_at is None else terms.expires_at - issued
+        sign = self._signer.signing_folder(
+            folder, attachment=terms.attachment, user=terms.user, network=terms.network
+        )
+        token = sign(issued, lifetime, time.time_ns() // 1000)
+        return f"{self.prefix()}{FOLDER_MARK}{token}/{filepath_to_uri(folder)}/"
 
     def prefix(self) -> str:
         """Return the URL under which the files are served."""
@@ -127,10 +146,7 @@ class LinkMaker:
             route = self._routes[key] = _Route(self._options.namespace, key[1])
         return route.prefix()
 
-    def _checked_terms(self, given: Mapping[str, object]) -> LinkTerms:
-        for name in given:
-            if name not in LinkArguments.__annotations__:
-                raise TypeError(f"url() has no argument {name!r}")
+    def _terms(self, given: Mapping[str, object]) -> LinkTerms:
         end, lifetime = self._lifetime(given)
         attachment = given.get("attachment", False)
         if not isinstance(attachment, bool):
@@ -211,6 +227,14 @@ def _are_translated(patterns: Iterable[Any]) -> bool:
         or _are_translated(getattr(pattern, "url_patterns", ()))
         for pattern in patterns
     )
+
+
+def _known(given: Mapping[str, object], arguments: type) -> Mapping[str, object]:
+    """Return what was given, if these arguments are all there are."""
+    for name in given:
+        if name not in arguments.__annotations__:
+            raise TypeError(f"A link has no argument {name!r}")
+    return given
 
 
 def _seconds(value: object) -> float:

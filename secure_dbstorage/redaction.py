@@ -2,12 +2,13 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
+from django.urls.converters import PathConverter
 
 #: The one query parameter that we read.
 PARAMETER = "token"
@@ -18,10 +19,40 @@ _SHORTEST = 40
 _REMOVED = "removed"
 
 #: A token's parameter in a text, however a client spelled its name.
-_IN_TEXT = re.compile(
+_PARAMETER_IN_TEXT = re.compile(
     "([?&](?:" + ")(?:".join(f"{char}|%{ord(char):x}" for char in PARAMETER) + ")=)[^&\\s\"'#]+",
     re.IGNORECASE,
 )
+
+
+#: Stands before the token of a folder, which is a segment of the path.
+FOLDER_MARK = "~"
+
+#: What the route finds behind it. What looks different is a name like any other.
+_IN_NAME = re.compile(
+    rf"{FOLDER_MARK}(?P<token>1[0-9a-z]{{2}}a?-[\w.-]{{50,}})(?:/(?P<name>.*))?",
+    re.ASCII | re.DOTALL,
+)
+
+#: The segment in a text, however a client spelled it.
+_SEGMENT_IN_TEXT = re.compile(rf"(/(?:{FOLDER_MARK}|%7e))[\w.%-]{{50,}}", re.ASCII | re.IGNORECASE)
+
+
+class SignedPath(str):
+    """A path that holds a token: an error report that shows it as a variable does not tell."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<a signed path>"
+
+
+class NameConverter(PathConverter):
+    """The name of a file in a route; behind the token of a folder it is a signed path."""
+
+    def to_python(self, value: str) -> str:
+        """Return the name, which Django hands from frame to frame on its way to the view."""
+        return SignedPath(value) if _IN_NAME.fullmatch(value) else value
 
 
 class TokenFilter(logging.Filter):
@@ -44,11 +75,50 @@ class TokenFilter(logging.Filter):
 
 
 def _clean(value: Any) -> Any:
-    return _IN_TEXT.sub(rf"\1{_REMOVED}", value) if isinstance(value, str) else value
+    return _without_parameters(_without_segments(value)) if isinstance(value, str) else value
+
+
+def _without_parameters(text: str) -> str:
+    return _PARAMETER_IN_TEXT.sub(rf"\1{_REMOVED}", text)
+
+
+def _without_segments(text: str) -> str:
+    return _SEGMENT_IN_TEXT.sub(rf"\1{_REMOVED}", text)
+
+
+def take_folder_token(request: HttpRequest, name: str) -> tuple[str, str]:
+    """Remove the token of a folder from the path of a request.
+
+    It goes from every copy of the path, as a token of the query does.
+
+    :param name: what the route found, which may begin with the token.
+    :returns: the token, or "", and the name of the file.
+    """
+    match = _IN_NAME.fullmatch(name)
+    if match is None:
+        return "", name
+    token, rest = match["token"], match["name"] or ""
+
+    def clean(text: str) -> str:
+        return _without_segments(text.replace(token, _REMOVED))
+
+    request.path, request.path_info = clean(request.path), clean(request.path_info)
+    _rewrite_copies(request, clean)
+    scope: dict[str, Any] | None = getattr(request, "scope", None)
+    if scope is not None:
+        scope["path"] = clean(scope["path"])
+        if "raw_path" in scope:
+            scope["raw_path"] = clean(scope["raw_path"].decode("latin-1")).encode("latin-1")
+    if request.resolver_match is not None:
+        # An error report may show it.
+        match_: Any = request.resolver_match
+        for found in (match_.kwargs, match_.captured_kwargs):
+            found.update((key, clean(value)) for key, value in found.items() if value == name)
+    return token, rest
 
 
 def take_tokens(request: HttpRequest) -> list[str]:
-    """Remove every token from a request, and return them in their order.
+    """Remove every token from the query of a request, and return them in their order.
 
     They go from the query string, from every copy of it that servers and proxies leave in the
     request, from ``request.GET``, ``request.headers`` and the ASGI scope, and from a Referer of
@@ -59,7 +129,9 @@ def take_tokens(request: HttpRequest) -> list[str]:
     if token_parts:
         _remove(request, query, [part for part in token_parts if len(part) >= _SHORTEST])
     referer = request.META.get("HTTP_REFERER", "")
-    clean = _without_query_tokens(referer) if _is_ours(request, referer) else referer
+    clean = _without_segments(_without_query_tokens(referer))
+    if clean != referer and not _is_ours(request, referer):
+        clean = referer
     if clean != referer:
         request.META["HTTP_REFERER"] = clean
         _rewrite_scope_headers(request, referer, clean)
@@ -81,6 +153,8 @@ def _without_tokens(query: str) -> str:
 
 
 def _without_query_tokens(url: str) -> str:
+    if "?" not in url:
+        return url
     path, _, query = url.partition("#")[0].partition("?")
     return _joined(path, _without_tokens(query))
 
@@ -90,8 +164,6 @@ def _joined(path: str, query: str) -> str:
 
 
 def _is_ours(request: HttpRequest, url: str) -> bool:
-    if "?" not in url:
-        return False
     try:
         # Compared without port, user and upper case, in which a spelling may differ.
         return urlsplit(url).hostname == urlsplit(f"//{request.get_host()}").hostname
@@ -101,19 +173,24 @@ def _is_ours(request: HttpRequest, url: str) -> bool:
 
 def _remove(request: HttpRequest, query: str, token_parts: list[str]) -> None:
     request.META["QUERY_STRING"] = clean = _without_tokens(query)
-    copies = [
-        (name, value)
-        for name, value in request.META.items()
-        if isinstance(value, str) and PARAMETER in value
-    ]
-    for name, value in copies:
-        request.META[name] = _redacted(value, query, clean, token_parts)
+    _rewrite_copies(request, lambda text: _redacted(text, query, clean, token_parts))
     scope: dict[str, Any] | None = getattr(request, "scope", None)
     if scope is not None:
         scope["query_string"] = clean.encode()
+
+
+def _rewrite_copies(request: HttpRequest, change: Callable[[str], str]) -> None:
+    """Change what servers and proxies left in META and in the headers of the ASGI scope."""
+    for name, value in list(request.META.items()):
+        if isinstance(value, str):
+            request.META[name] = change(value)
+    scope: dict[str, Any] | None = getattr(request, "scope", None)
+    if scope is not None:
         for _, value in list(scope["headers"]):
             text = value.decode("latin-1")
-            _rewrite_scope_headers(request, text, _redacted(text, query, clean, token_parts))
+            _rewrite_scope_headers(request, text, change(text))
+    # Computed anew from META when they are next asked for.
+    request.__dict__.pop("headers", None)
 
 
 def _redacted(value: str, query: str, clean: str, token_parts: list[str]) -> str:

@@ -18,6 +18,10 @@ from 2026-07-28 12:00 UTC on. Its key is ``a secret key of 32 bytes or more``.
 A link that is bound to a user or a network carries keyed digests of them among its rarer claims,
 and a one-time link a nonce, so that no two are alike.
 
+A link for a folder has its depth, in segments, behind the flags (``1no-2`` for ``videos/7``). It
+stands in the URL's path, and is signed under a key of its own with the folder in the place of the
+name. Its link epoch is the instant at which it was made: it opens files whose epoch is not later.
+
 Numbers are in base 36. The signature is HMAC-SHA256, as base64url without padding, over the
 storage's namespace, the file's canonical name and the token up to the signature, each with its
 length in front, so that no two messages coincide. The name stands in the URL's path already, so
@@ -35,7 +39,7 @@ import time
 from binascii import b2a_base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import ip_network
 from typing import Any
 
@@ -45,9 +49,11 @@ from itsdangerous.signer import Signer
 
 from secure_dbstorage.addresses import Address, Network
 from secure_dbstorage.exceptions import BadToken, ExpiredToken
+from secure_dbstorage.redaction import SignedPath
 
 #: One derived key for each purpose and version: a token made for one is nothing for another.
-_SALT = b"secure_dbstorage.v1.get"
+_FILE_SALT = b"secure_dbstorage.v1.get"
+_FOLDER_SALT = b"secure_dbstorage.v1.folder"
 _KEY_ID_SALT = b"secure_dbstorage.v1.key_id"
 _BINDING_SALT = b"secure_dbstorage.v1.binding"
 
@@ -70,7 +76,7 @@ _PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 _SHAPE = re.compile(
-    r"(?P<claims>1(?P<key_id>[0-9a-z]{2})(?P<flags>a?)"
+    r"(?P<claims>1(?P<key_id>[0-9a-z]{2})(?P<flags>a?)(?:-(?P<depth>[1-9a-z][0-9a-z]?))?"
     r"\.(?P<issued>[0-9a-z]{1,8})"
     r"\.(?P<lifetime>[0-9a-z]{1,6})"
     r"\.(?P<links_from>[0-9a-z]{1,12})"
@@ -84,12 +90,15 @@ _SHAPE = re.compile(
 class Grant:
     """What a link allows."""
 
-    #: The file's link epoch when the link was made, in microseconds.
+    #: The file's link epoch when the link was made, in microseconds; of a link for a folder, the
+    #: instant at which it was made.
     links_from: int
     #: Issue time in seconds since 1970, rounded down to the window.
     issued: int
     #: Seconds for which the link works.
     lifetime: int
+    #: The directory whose files the link opens; None for a link to one file.
+    folder: str | None = None
     #: Whether the file is to be saved instead of shown.
     attachment: bool = False
     #: The name under which the file is to be saved; None for its own.
@@ -107,6 +116,15 @@ class Grant:
     #: The signed path and query, for a hook that sends the visitor away and wants them back.
     return_path: str = field(default="", repr=False)
 
+    def opens(self, links_from: int) -> bool:
+        """Tell whether the link is for a file with this link epoch.
+
+        A folder's link opens what was there when it was made, and was not revoked since.
+        """
+        return (
+            links_from == self.links_from if self.folder is None else links_from <= self.links_from
+        )
+
     @property
     def is_bound(self) -> bool:
         """Whether the link is for one user or one network."""
@@ -121,15 +139,6 @@ class Grant:
     def expires(self) -> int:
         """When the link stops to work, in seconds since 1970."""
         return self.issued + self.lifetime
-
-
-class SignedPath(str):
-    """A path that holds a token: an error report that shows it as a variable does not tell."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "<a signed path>"
 
 
 class LinkSigner:
@@ -147,7 +156,7 @@ class LinkSigner:
     def sign(self, name: str, grant: Grant) -> str:
         """Return the token that grants this for the file of a canonical name."""
         claims = {"f": grant.filename, "u": grant.user, "i": grant.network, "n": grant.nonce}
-        sign = self._signing(attachment=grant.attachment, claims=claims)
+        sign = self._signing(_Key.sign_file, claims, attachment=grant.attachment)
         return sign(name.encode(), grant.issued, grant.lifetime, grant.links_from)
 
     def signing(
@@ -165,12 +174,20 @@ class LinkSigner:
         :param network: the network that the links are for.
         :param once: make each a one-time link.
         """
-        claims: dict[str, Any] = {"f": filename}
-        if user is not None:
-            claims["u"] = self._keys[0].binding("user", user)
-        if network is not None:
-            claims["i"] = network.prefixlen, self._keys[0].binding("network", str(network))
-        return self._signing(attachment=attachment, claims=claims, once=once)
+        claims = {"f": filename, **self._bindings(user, network)}
+        return self._signing(_Key.sign_file, claims, attachment=attachment, once=once)
+
+    def signing_folder(
+        self, folder: str, *, attachment: bool, user: str | None, network: Network | None
+    ) -> Callable[[int, int, int], str]:
+        """Return a function that signs for the files below a canonical directory.
+
+        It takes an issue time, a lifetime, and the instant, in microseconds, from which on neither
+        a new file nor a revoked one is opened.
+        """
+        claims, depth = self._bindings(user, network), f"-{_base36(folder.count('/') + 1)}"
+        sign = self._signing(_Key.sign_folder, claims, attachment=attachment, depth=depth)
+        return partial(sign, folder.encode())
 
     def is_for_user(self, grant: Grant, user: str) -> bool:
         """Tell whether a link is bound to the user with this primary key."""
@@ -188,15 +205,31 @@ class LinkSigner:
         # With any key: the token is authentic, and it does not matter which of them signed it.
         return any(hmac.compare_digest(key.binding(kind, value), digest) for key in self._keys)
 
-    def _signing(self, *, attachment: bool, claims: Mapping[str, Any], once: bool = False) -> Sign:
+    def _bindings(self, user: str | None, network: Network | None) -> dict[str, Any]:
+        key, claims = self._keys[0], dict[str, Any]()
+        if user is not None:
+            claims["u"] = key.binding("user", user)
+        if network is not None:
+            claims["i"] = network.prefixlen, key.binding("network", str(network))
+        return claims
+
+    def _signing(
+        self,
+        signature: "_Signature",
+        claims: Mapping[str, Any],
+        *,
+        attachment: bool,
+        depth: str = "",
+        once: bool = False,
+    ) -> Sign:
         key, namespace = self._keys[0], self._namespace
-        start = f"1{key.id}{'a' if attachment else ''}"
+        start = f"1{key.id}{'a' if attachment else ''}{depth}"
         rare = _rare_claims(claims)
 
         def sign(name: bytes, issued: int, lifetime: int, links_from: int) -> str:
             own = _rare_claims({**claims, "n": secrets.token_urlsafe(8)}) if once else rare
             text = f"{start}{_period(issued, lifetime)}.{_base36(links_from)}{own}"
-            return f"{text}.{key.signature(_message(namespace, name, text.encode()))}"
+            return f"{text}.{signature(key, _message(namespace, name, text.encode()))}"
 
         return sign
 
@@ -218,25 +251,46 @@ class LinkSigner:
         :raises ExpiredToken: when it is authentic, and its time is over.
         :raises BadToken: for all else that is wrong with it.
         """
-        match = _SHAPE.fullmatch(token)
-        if match is None:
-            raise BadToken("The token has the wrong shape")
+        match = _matched(token)
+        self._check_signature(match, _Key.sign_file, name)
+        grant = _grant(match, max_lifetime, return_path)
+        _check_times(grant, time.time() if now is None else now)
+        return grant
+
+    @sensitive_variables()
+    def unsign_folder(
+        self,
+        name: str,
+        token: str,
+        *,
+        max_lifetime: int,
+        return_path: str = "",
+        now: float | None = None,
+    ) -> Grant:
+        """Return what a folder's token grants for the file of a canonical name below it.
+
+        Arguments and errors are those of :meth:`unsign`.
+        """
+        match = _matched(token)
+        segments, depth = name.split("/"), int(match["depth"] or "0", 36)
+        if not 0 < depth < len(segments):
+            raise BadToken("The token is not for a folder above the file")
+        folder = "/".join(segments[:depth])
+        self._check_signature(match, _Key.sign_folder, folder)
+        grant = _grant(match, max_lifetime, return_path, folder)
+        _check_times(grant, time.time() if now is None else now)
+        return grant
+
+    def _check_signature(self, match: re.Match[str], signature: "_Signature", name: str) -> None:
         message = _message(self._namespace, name.encode(), match["claims"].encode())
         if not any(
             # The encoded text is compared: decoding is lenient, and would let several spellings
             # of one signature pass.
-            hmac.compare_digest(key.signature(message), match["signature"])
+            hmac.compare_digest(signature(key, message), match["signature"])
             for key in self._keys
             if key.id == match["key_id"]
         ):
             raise BadToken("The signature is not ours")
-        grant = _grant(match, max_lifetime, return_path)
-        current = time.time() if now is None else now
-        if grant.issued > current + CLOCK_SKEW:
-            raise BadToken("The token is from the future")
-        if current >= grant.expires:
-            raise ExpiredToken("The link has expired")
-        return grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,15 +299,23 @@ class _Key:
 
     #: Two characters that tell which key signed a token.
     id: str
-    _hmac: "_PreparedHMAC" = field(repr=False)
+    _file_hmac: "_PreparedHMAC" = field(repr=False)
+    _folder_hmac: "_PreparedHMAC" = field(repr=False)
     _binding_hmac: "_PreparedHMAC" = field(repr=False)
 
-    def signature(self, message: bytes) -> str:
-        return _base64url(self._hmac.digest(message))
+    def sign_file(self, message: bytes) -> str:
+        return _base64url(self._file_hmac.digest(message))
+
+    def sign_folder(self, message: bytes) -> str:
+        return _base64url(self._folder_hmac.digest(message))
 
     def binding(self, kind: str, value: str) -> str:
         """Return the digest of what a link is bound to."""
         return _base64url(self._binding_hmac.digest(f"{kind}:{value}".encode())[:_BINDING_BYTES])
+
+
+#: Returns the signature of a message under a key, for one purpose.
+_Signature = Callable[[_Key, bytes], str]
 
 
 class _PreparedHMAC:
@@ -279,22 +341,37 @@ class _PreparedHMAC:
 def _derive(secret: bytes) -> _Key:
     number = int.from_bytes(_signer(secret, _KEY_ID_SALT).derive_key())
     key_id = _PAIRS[number % len(_PAIRS)]
-    token_key, binding_key = (
-        _PreparedHMAC(_signer(secret, salt).derive_key()) for salt in (_SALT, _BINDING_SALT)
-    )
-    return _Key(key_id, token_key, binding_key)
+    salts = _FILE_SALT, _FOLDER_SALT, _BINDING_SALT
+    return _Key(key_id, *(_PreparedHMAC(_signer(secret, salt).derive_key()) for salt in salts))
 
 
 def _signer(secret: bytes, salt: bytes) -> Signer:
     return Signer(secret, salt=salt, key_derivation="hmac", digest_method=hashlib.sha256)
 
 
-def _grant(match: re.Match[str], max_lifetime: int, return_path: str) -> Grant:
+def _matched(token: str) -> re.Match[str]:
+    match = _SHAPE.fullmatch(token)
+    if match is None:
+        raise BadToken("The token has the wrong shape")
+    return match
+
+
+def _check_times(grant: Grant, now: float) -> None:
+    if grant.issued > now + CLOCK_SKEW:
+        raise BadToken("The token is from the future")
+    if now >= grant.expires:
+        raise ExpiredToken("The link has expired")
+
+
+def _grant(
+    match: re.Match[str], max_lifetime: int, return_path: str, folder: str | None = None
+) -> Grant:
     rare: dict[str, Any] = json.loads(base64_decode(match["rare"])) if match["rare"] else {}
     return Grant(
         links_from=int(match["links_from"], 36),
         issued=int(match["issued"], 36),
         lifetime=min(int(match["lifetime"], 36), max_lifetime),
+        folder=folder,
         attachment="a" in match["flags"],
         filename=rare.get("f"),
         user=rare.get("u"),

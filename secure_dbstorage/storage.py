@@ -26,7 +26,7 @@ from secure_dbstorage.catalog import Catalog, os_error
 from secure_dbstorage.conf import read_options, upload_directory, uses_time_zones
 from secure_dbstorage.files import FileStat
 from secure_dbstorage.handles import StoredFileHandle, open_file
-from secure_dbstorage.links import LinkArguments, LinkMaker
+from secure_dbstorage.links import FolderLinkArguments, LinkArguments, LinkMaker
 from secure_dbstorage.names import (
     MAX_LENGTH,
     canonical_name,
@@ -251,6 +251,22 @@ class DatabaseStorage(Storage):
     ) -> dict[AnyName, str]:
         """Return what :meth:`urls` does, in async code."""
         return await sync_to_async(self.urls)(names, **arguments)
+
+    def folder_url(self, prefix: Name, **arguments: Unpack[FolderLinkArguments]) -> str:
+        """Return a signed URL of a directory, with a slash at its end.
+
+        Behind it stand the names of the files below the directory, so that what they say of each
+        other by relative links is found: a playlist's segments, the pictures of a page. It opens
+        the files that are there now; what is saved, renamed or revoked later needs a new one. Asks
+        no query.
+
+        :param arguments: see :class:`~secure_dbstorage.links.FolderLinkArguments`.
+        :raises ValueError: for arguments that can't be meant, and for the root.
+        """
+        folder = canonical_name(prefix)
+        if not folder:
+            raise ValueError("A link for a folder must name one: the root is every file")
+        return self._links.folder(folder, **arguments)
 
     # What a table can do besides
 

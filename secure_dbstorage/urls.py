@@ -1,10 +1,13 @@
 """The route of a storage: include it once for each, under a path of its own."""
 
-from django.urls import path
+from django.urls import path, register_converter
 
 from secure_dbstorage.links import DEFAULT_NAMESPACE
+from secure_dbstorage.redaction import NameConverter
 from secure_dbstorage.views import serve
 
 app_name = DEFAULT_NAMESPACE
 
-urlpatterns = [path("<path:name>", serve, name="serve")]
+register_converter(NameConverter, "file_name")
+
+urlpatterns = [path("<file_name:name>", serve, name="serve")]

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
@@ -24,7 +25,7 @@ from secure_dbstorage.files import FileStat, StoredHead
 from secure_dbstorage.headers import Presentation, cache_control
 from secure_dbstorage.names import is_canonical
 from secure_dbstorage.ratelimits import check_limit
-from secure_dbstorage.redaction import take_tokens
+from secure_dbstorage.redaction import take_folder_token, take_tokens
 from secure_dbstorage.responses import (
     ALLOW,
     answer_with_file,
@@ -55,11 +56,12 @@ def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResp
     The order is the cheapest and the least telling first: a refused token costs no query, and
     nothing tells a private file from a missing one.
     """
-    query = request.META.get("QUERY_STRING", "")
-    tokens = take_tokens(request)
+    address = request.path, request.META.get("QUERY_STRING", "")
+    folder_token, name = take_folder_token(request, name)
+    credentials = _Credentials(folder_token, take_tokens(request), *address)
     visit = Visit(request=request, storage=_database_storage(storage), name=name)
     try:
-        return _serve(visit, tokens, query)
+        return _serve(visit, credentials)
     except Refused as refused:
         visit.refused(refused)
         return refuse(request, refused)
@@ -72,7 +74,19 @@ serve.login_required = False  # type: ignore[attr-defined]
 serve._non_atomic_requests = _EveryAlias()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
-def _serve(visit: Visit, tokens: list[str], query: str) -> HttpResponseBase:
+@dataclass(frozen=True, slots=True)
+class _Credentials:
+    """What a request came with, before it was taken out of it."""
+
+    #: From the path; "" without one.
+    folder_token: str
+    #: From the query.
+    tokens: list[str]
+    path: str
+    query: str
+
+
+def _serve(visit: Visit, credentials: _Credentials) -> HttpResponseBase:
     request, name, storage = visit.request, visit.name, visit.storage
     if request.method == "OPTIONS":
         return answer_with_methods()
@@ -80,8 +94,8 @@ def _serve(visit: Visit, tokens: list[str], query: str) -> HttpResponseBase:
         raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "method", headers={"Allow": ALLOW})
     if not is_canonical(name):
         raise Refused(HTTPStatus.NOT_FOUND, "missing")
-    if tokens:
-        visit.grant = _read_tokens(request, name, storage, tokens, query)
+    if credentials.folder_token or credentials.tokens:
+        visit.grant = _read_tokens(request, name, storage, credentials)
     grant = visit.grant
     check_limit(request, "signed" if grant else "plain", storage.options, grant)
     try:
@@ -155,17 +169,20 @@ def _database_storage(alias: str) -> DatabaseStorage:
 
 
 def _read_tokens(
-    request: HttpRequest, name: str, storage: DatabaseStorage, tokens: list[str], query: str
+    request: HttpRequest, name: str, storage: DatabaseStorage, given: _Credentials
 ) -> Grant:
     """Return what the token of a request grants; more than one token is a bad one."""
     max_lifetime, return_path = storage.options.max_expires_in, ""
     if storage.options.auth_hooks:
-        return_path = f"{escape_uri_path(request.path)}?{iri_to_uri(query)}"
+        return_path = escape_uri_path(given.path)
+        if given.query:
+            return_path += f"?{iri_to_uri(given.query)}"
+    unsign, tokens = storage.signer.unsign, given.tokens
+    if given.folder_token:
+        unsign, tokens = storage.signer.unsign_folder, [given.folder_token, *tokens]
     try:
         token = tokens[0] if len(tokens) == 1 else ""
-        return storage.signer.unsign(
-            name, token, max_lifetime=max_lifetime, return_path=return_path
-        )
+        return unsign(name, token, max_lifetime=max_lifetime, return_path=return_path)
     except BadToken as error:
         check_limit(request, "refused", storage.options)
         reason = "expired" if isinstance(error, ExpiredToken) else "bad-token"
@@ -182,14 +199,14 @@ def _find(
         public_only=grant is None,
         with_chunk=is_plain_get
         and not (grant and (grant.is_bound or grant.is_for_once or storage.options.auth_hooks)),
-        links_from=None if grant is None else grant.links_from,
     )
-    if head is not None:
-        return head
     if grant is None:
-        raise Refused(HTTPStatus.NOT_FOUND, "missing")
-    # Missing, revoked and replaced are one answer.
-    raise Refused(HTTPStatus.FORBIDDEN, "revoked")
+        if head is None:
+            raise Refused(HTTPStatus.NOT_FOUND, "missing")
+    elif head is None or not grant.opens(head.links_from):
+        # Missing, revoked and replaced are one answer.
+        raise Refused(HTTPStatus.FORBIDDEN, "revoked")
+    return head
 
 
 def _presentation(head: StoredHead, storage: DatabaseStorage, grant: Grant | None) -> Presentation:

@@ -6,6 +6,7 @@ expects beyond its own fields is the policy for its kind.
 
 import hashlib
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -154,6 +155,14 @@ class Signing:
         links_from = self.storage.catalog.get(name).links_from
         return Grant(links_from=links_from, issued=self.now, lifetime=3600)
 
+    def folder_token(self, folder: str, **changes: int) -> str:
+        """Return the token of an ordinary link for a folder, with changes to what it allows."""
+        terms = {"issued": self.now, "lifetime": 3600, "links_from": time.time_ns() // 1000}
+        sign = self.storage.signer.signing_folder(
+            folder, attachment=False, user=None, network=None
+        )
+        return sign(*(terms | changes).values())
+
     def token(self, name: str, **changes: object) -> str:
         """Return the token of an ordinary link, with changes to what it allows."""
         return self.storage.signer.sign(name, replace(self.grant(name), **changes))
@@ -189,6 +198,11 @@ LINKS: dict[str, Callable[[Signing, str], str]] = {
     "attachment_added": lambda made, name: (
         made.token(name)[:3] + ("a" if made.token(name)[3] == "." else "") + made.token(name)[3:]
     ),
+    "folder": lambda made, name: made.folder_token(name),
+    "older_folder": lambda made, name: made.folder_token(name, links_from=1),
+    "expired_folder": lambda made, name: made.folder_token(name, issued=made.now - 3601),
+    "respelled_folder": lambda made, name: _respelled(made.folder_token(name)),
+    "deeper_folder": lambda made, name: made.folder_token(name).replace("-1.", "-2.", 1),
     "prolonged": lambda made, name: made.token(name).replace(".2s0.", ".2s1."),
 }
 
@@ -1100,6 +1114,93 @@ _TOKENS = [
     ),
 ]
 
+_FOLDERS = [
+    Case(
+        "a private file by the link of its folder",
+        ask("/files/~{folder[closed]}/closed/secret.txt"),
+        whole("closed/secret.txt", signed=True),
+    ),
+    Case(
+        "the tilde of a folder's link may be encoded",
+        ask("/files/%7E{folder[closed]}/closed/secret.txt"),
+        whole("closed/secret.txt", signed=True),
+    ),
+    Case(
+        "a part of a file by the link of its folder",
+        ask("/files/~{folder[closed]}/closed/hundred.bin", Range="bytes=10-19"),
+        part("closed/hundred.bin", 10, 19, signed=True),
+    ),
+    Case(
+        "HEAD by the link of a folder",
+        ask("/files/~{folder[closed]}/closed/hundred.bin", "HEAD"),
+        whole("closed/hundred.bin", signed=True),
+    ),
+    *(
+        Case(
+            f"the policy of a file by the link of its folder: {name}",
+            ask(f"/files/~{{folder[closed]}}/closed/{name}"),
+            whole(f"closed/{name}", signed=True),
+        )
+        for name in ("page.html", "drawing.svg", "script.js", "paper.pdf", "picture.png")
+    ),
+    *(
+        Case(
+            f"an odd name by the link of its folder: {name[:20]}",
+            ask(f"/files/~{{folder[closed]}}/closed/{quote(name)}"),
+            whole(f"closed/{name}", signed=True),
+        )
+        for name in ODD_NAMES
+    ),
+    Case(
+        "a public file by the link of its folder",
+        ask(f"/files/~{{folder[open]}}/{_NAME}"),
+        whole(_NAME, signed=True),
+    ),
+    *(
+        Case(f"{what}, by the link of a folder", ask(f"/files/~{target}"), BAD_TOKEN)
+        for what, target in (
+            ("a file of another folder", "{folder[open]}/closed/secret.txt"),
+            ("a file whose folder begins alike", "{folder[close]}/closed/secret.txt"),
+            ("a file by the link of itself", "{folder[closed/secret.txt]}/closed/secret.txt"),
+            ("another depth", "{deeper_folder[closed]}/closed/secret.txt"),
+            ("another spelling", "{respelled_folder[closed]}/closed/secret.txt"),
+            ("two tokens", f"{{folder[closed]}}/{_SECRET}?token={{signed[{_SECRET}]}}"),
+            ("an empty second token", f"{{folder[closed]}}/{_SECRET}?token="),
+            ("two in the path", f"{{folder[closed]}}/~{{folder[closed]}}/{_SECRET}"),
+        )
+    ),
+    Case(
+        "the token of a folder in the query",
+        ask(f"{_SECRET_URL}?token={{folder[closed]}}"),
+        BAD_TOKEN,
+    ),
+    *(
+        Case(f"{what} in the path", ask(f"/files/~{target}"), MISSING)
+        for what, target in (
+            ("the token of a file", f"{{signed[{_SECRET}]}}/{_SECRET}"),
+            ("half of a token", f"{{half[{_SECRET}]}}/{_SECRET}"),
+            ("the token of a folder alone", "{folder[closed]}"),
+            ("the token of a folder with a slash", "{folder[closed]}/"),
+            ("a way up", "{folder[closed]}/closed/../open/hundred.bin"),
+            ("an empty segment", "{folder[closed]}//closed/secret.txt"),
+        )
+    ),
+    Case("a folder itself, by its link", ask("/files/~{folder[closed]}/closed"), BAD_TOKEN),
+    Case(
+        "a folder's link that has expired",
+        ask(f"/files/~{{expired_folder[closed]}}/{_SECRET}"),
+        EXPIRED,
+    ),
+    Case(
+        "a file that came after the folder's link",
+        ask(f"/files/~{{older_folder[closed]}}/{_SECRET}"),
+        REVOKED,
+    ),
+    Case(
+        "no file, by the link of its folder", ask("/files/~{folder[closed]}/closed/none"), REVOKED
+    ),
+]
+
 _OVER = f"sessionid={'0' * 32}; csrftoken={'a' * 32}"
 
 _HEADERS = [
@@ -1235,6 +1336,7 @@ CASES = (
     *_IF_RANGE,
     *_PATHS,
     *_TOKENS,
+    *_FOLDERS,
     *_HEADERS,
     *_POLICY,
 )

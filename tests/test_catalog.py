@@ -51,14 +51,6 @@ def test_private_files_are_not_found_among_the_public(catalog: Catalog) -> None:
     assert catalog.find("a.txt", public_only=True) is not None
 
 
-def test_a_file_is_found_by_its_own_link_epoch_only(catalog: Catalog) -> None:
-    catalog.add("a.txt", [b""])
-    own = epoch(catalog, "a.txt")
-    assert catalog.find("a.txt", links_from=own) is not None
-    assert catalog.find("a.txt", links_from=own + 1) is None
-    assert catalog.find("a.txt", links_from=0) is None
-
-
 def test_links_of_what_is_there_are_found_in_one_query(catalog: Catalog, database: str) -> None:
     catalog.add("a.txt", [b""])
     catalog.add("b.txt", [b""])
@@ -299,8 +291,9 @@ class TestReplica:
         catalog_of("replica").set_public("private.txt", public=True)
         replicated.add("private.txt", [b""])
         assert replicated.find("private.txt", public_only=True) is None
-        stale = epoch(catalog_of("replica"), "private.txt")
-        assert replicated.find("private.txt", links_from=stale) is None
+        found = replicated.find("private.txt")
+        assert found is not None
+        assert found.links_from == epoch(catalog_of("default"), "private.txt")
 
     def test_reads_inside_a_transaction_see_what_it_wrote(self, replicated: Catalog) -> None:
         catalog_of("replica").add("a.txt", [b"old"])

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -21,7 +22,7 @@ from django.db import connections
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import get_script_prefix, include, path, set_script_prefix
-from django.utils import translation
+from django.utils import timezone, translation
 from itsdangerous.encoding import base64_decode
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -553,6 +554,74 @@ class TestWindows:
         assert storage.url("a.txt", window=timedelta(seconds=60)) == storage.url(
             "a.txt", window=60
         )
+
+
+class TestFolders:
+    """One URL for all files below a directory."""
+
+    @staticmethod
+    def grant_of(storage: DatabaseStorage, name: str, url: str) -> Grant:
+        """Return what the URL of a folder grants for a file."""
+        token = urlsplit(url).path.removeprefix("/files/~").partition("/")[0]
+        return storage.signer.unsign_folder(name, token, max_lifetime=WEEK)
+
+    @pytest.mark.parametrize(
+        ("prefix", "path"),
+        [
+            ("videos", "videos/"),
+            ("videos/7/", "videos/7/"),
+            ("./videos//7", "videos/7/"),
+            (PurePosixPath("videos/7"), "videos/7/"),
+            ("a b/é%", "a%20b/%C3%A9%25/"),
+        ],
+    )
+    def test_it_is_the_folders_path_behind_a_token(self, prefix: Any, path: str) -> None:
+        storage = DatabaseStorage()
+        url = storage.folder_url(prefix)
+        assert re.fullmatch(r"/files/~1[0-9a-z]{2}-[0-9a-z.]+\.[\w-]{43}/(.*)", url)
+        assert url.split("/", 3)[3] == path
+        assert self.grant_of(storage, f"{unquote(path)}f.txt", url).folder == unquote(path)[:-1]
+
+    def test_it_asks_no_query(self, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+        with django_assert_num_queries(0):
+            assert DatabaseStorage().folder_url("videos/7")
+
+    def test_it_takes_terms_as_other_links_do(self) -> None:
+        storage = DatabaseStorage()
+        url = storage.folder_url("a", expires_in=60, attachment=True, user=42, ip="203.0.113.0/24")
+        grant = self.grant_of(storage, "a/f", url)
+        assert (grant.lifetime, grant.attachment) == (60, True)
+        assert storage.signer.is_for_user(grant, "42")
+        assert storage.signer.is_for_address(grant, ip_address("203.0.113.9"))
+        end = timezone.now() + timedelta(minutes=5)
+        grant = self.grant_of(storage, "a/f", storage.folder_url("a", expires_at=end))
+        assert grant.expires == int(end.timestamp())
+
+    def test_it_stands_behind_a_base_url_too(self) -> None:
+        storage = DatabaseStorage(base_url="https://cdn.example.com/f/")
+        assert storage.folder_url("a").startswith("https://cdn.example.com/f/~1")
+
+    @pytest.mark.parametrize("prefix", ["", ".", "./"])
+    def test_there_is_none_for_everything(self, prefix: str) -> None:
+        with pytest.raises(ValueError, match="root"):
+            DatabaseStorage().folder_url(prefix)
+
+    @pytest.mark.parametrize("prefix", ["../a", "/a", "a/../b", "a\0b"])
+    def test_a_dangerous_prefix_is_refused(self, prefix: str) -> None:
+        with pytest.raises(SuspiciousFileOperation):
+            DatabaseStorage().folder_url(prefix)
+
+    @pytest.mark.parametrize("name", ["uses", "filename", "window", "expire"])
+    def test_what_makes_no_sense_for_a_folder_is_an_error(self, name: str) -> None:
+        with pytest.raises(TypeError, match=name):
+            DatabaseStorage().folder_url("a", **{name: 1})
+
+    @pytest.mark.parametrize(
+        "arguments", [{"expires_in": 0}, {"expires_in": 10**9}, {"user": None}, {"ip": ""}]
+    )
+    def test_what_can_not_be_meant_is_an_error(self, arguments: dict[str, Any]) -> None:
+        with pytest.raises(ValueError, match=r"\w"):
+            DatabaseStorage().folder_url("a", **arguments)
 
 
 class TestKeys:

@@ -1,6 +1,9 @@
 """After a look at its tokens, a request has none."""
 
 import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +11,11 @@ from django.core.handlers.asgi import ASGIRequest
 from django.test import AsyncRequestFactory, RequestFactory
 from pytest_django import Settings
 
-from secure_dbstorage.redaction import TokenFilter, take_tokens
+from secure_dbstorage.redaction import TokenFilter, take_folder_token, take_tokens
+from tests.http_client import fetch
+from tests.servers.nginx import NginxServer
+
+ROOT = Path(__file__).parent.parent
 
 
 def request_of(query: str, **meta: str) -> Any:
@@ -168,6 +175,60 @@ def test_the_token_of_a_referer_is_none_of_the_request() -> None:
     assert take_tokens(request) == ["T"]
 
 
+FOLDER_TOKEN = "1no-1.tivw00.2s0.hkt5bh5k5c.XZmujxuFqGfrpOHGW8aqd_5nly42YKbHSMAzRPOnNCc"
+
+
+def folder_request(path: str, **meta: str) -> Any:
+    """Return a WSGI request for this path."""
+    return RequestFactory().get(path, **meta)
+
+
+@pytest.mark.parametrize(
+    ("name", "token", "rest"),
+    [
+        (f"~{FOLDER_TOKEN}/a/b.txt", FOLDER_TOKEN, "a/b.txt"),
+        (f"~{FOLDER_TOKEN}/a\nb", FOLDER_TOKEN, "a\nb"),
+        (f"~{FOLDER_TOKEN}/", FOLDER_TOKEN, ""),
+        (f"~{FOLDER_TOKEN}", FOLDER_TOKEN, ""),
+        (f"{FOLDER_TOKEN}/a", "", f"{FOLDER_TOKEN}/a"),
+        (f"a/~{FOLDER_TOKEN}/b", "", f"a/~{FOLDER_TOKEN}/b"),
+        ("~/a", "", "~/a"),
+        ("~ada/a.txt", "", "~ada/a.txt"),
+        (f"~{'x' * 80}/a.txt", "", f"~{'x' * 80}/a.txt"),
+    ],
+)
+def test_the_token_of_a_folder_is_told_from_a_name(name: str, token: str, rest: str) -> None:
+    assert take_folder_token(folder_request("/files/a"), name) == (token, rest)
+
+
+@pytest.mark.parametrize("mark", ["~", "%7E", "%7e"])
+def test_the_token_of_a_folder_is_gone_from_the_path_and_its_copies(mark: str) -> None:
+    path = f"/files/{mark}{FOLDER_TOKEN}/a/b.txt"
+    target = f"{path}?x=1"
+    request = folder_request(
+        path, RAW_URI=target, HTTP_X_ORIGINAL_URI=target, HTTP_X_SIGNED=FOLDER_TOKEN
+    )
+    assert FOLDER_TOKEN in repr(request.headers)
+    assert take_folder_token(request, f"~{FOLDER_TOKEN}/a/b.txt") == (FOLDER_TOKEN, "a/b.txt")
+    assert request.path == request.path_info == "/files/~removed/a/b.txt"
+    assert request.META["RAW_URI"] == f"/files/{mark}removed/a/b.txt?x=1"
+    assert FOLDER_TOKEN not in repr((request, request.META, request.headers))
+
+
+def test_the_token_of_a_folder_is_gone_however_it_was_spelled() -> None:
+    spelled = FOLDER_TOKEN.replace("1no-1", "%31%6eo%2D1")
+    request = folder_request("/files/", RAW_URI=f"/files/~{spelled}/a/b.txt")
+    take_folder_token(request, f"~{FOLDER_TOKEN}/a/b.txt")
+    assert request.META["RAW_URI"] == "/files/~removed/a/b.txt"
+
+
+def test_the_token_of_a_folder_is_gone_from_a_referer_of_our_own_host() -> None:
+    url = f"http://testserver/files/~{FOLDER_TOKEN}/a/page"
+    request = request_of("", HTTP_REFERER=url, HTTP_HOST="testserver")
+    assert take_tokens(request) == []
+    assert request.META["HTTP_REFERER"] == "http://testserver/files/~removed/a/page"
+
+
 class TestASGI:
     """The scope of an ASGI server, from which its access log is written."""
 
@@ -203,6 +264,15 @@ class TestASGI:
         assert LONG not in repr((request.scope, request.META))
         assert request.GET["x"] == "\u65e5"
 
+    def test_the_token_of_a_folder_is_gone_from_the_scope(self) -> None:
+        path = f"/files/~{FOLDER_TOKEN}/a/b.txt"
+        request = AsyncRequestFactory().get(path, headers={"x-original-uri": path})
+        request.scope["raw_path"] = path.encode()
+        assert take_folder_token(request, path.removeprefix("/files/"))[0] == FOLDER_TOKEN
+        assert request.scope["path"] == "/files/~removed/a/b.txt"
+        assert request.scope["raw_path"] == b"/files/~removed/a/b.txt"
+        assert FOLDER_TOKEN not in repr((request.scope, request.META, request.headers))
+
 
 # The logging filter
 
@@ -216,6 +286,9 @@ class TestASGI:
         ("/a?TOKEN=SECRET#top", "/a?TOKEN=removed#top"),
         ('"https://example.com/a?token=SECRET"', '"https://example.com/a?token=removed"'),
         ("/a?mytoken=kept", "/a?mytoken=kept"),
+        (f"GET /files/~{FOLDER_TOKEN}/a/b.ts HTTP/1.1", "GET /files/~removed/a/b.ts HTTP/1.1"),
+        (f"/files/%7e{FOLDER_TOKEN}/a?x", "/files/%7eremoved/a?x"),
+        ("/~ada/a.txt", "/~ada/a.txt"),
         ("nothing to hide", "nothing to hide"),
     ],
 )
@@ -239,3 +312,22 @@ def test_a_filter_cleans_the_atoms_of_gunicorn() -> None:
     record = logging.LogRecord("gunicorn.access", 20, "", 0, "%(r)s %(s)s %(x)s", (atoms,), None)
     assert TokenFilter().filter(record)
     assert record.getMessage() == "GET /a?token=removed HTTP/1.1 200 -"
+
+
+def test_the_nginx_of_the_example_knows_the_tokens_of_folders(
+    nginx: Callable[..., NginxServer],
+) -> None:
+    example = (ROOT / "example" / "deploy" / "nginx.conf").read_text()
+    before_servers = example.partition("server {")[0]
+    (logged,) = re.findall(r"log_format without_token '(.+)'", before_servers)
+    assert not {"$request ", "$request_uri", "$args", "$http_referer"} & set(logged.split('"'))
+    assert re.findall(r"\$uri\w*", logged) == ["$uri_without_token"]
+    front = nginx(
+        "location / { add_header X-Logged $uri_without_token; return 204; }", http=before_servers
+    )
+    for path, shown in (
+        (f"/files/~{FOLDER_TOKEN}/a/b.ts?x=1", "/files/~removed/a/b.ts"),
+        (f"/files/%7E{FOLDER_TOKEN}/a", "/files/~removed/a"),
+        ("/~ada/a.txt", "/~ada/a.txt"),
+    ):
+        assert fetch(front.port, path).head.all("x-logged") == [shown]

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import string
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from django.views.debug import SafeExceptionReporterFilter
@@ -253,6 +254,88 @@ class TestForgery:
                 assert_refused(f"{claims}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}")
 
 
+class TestFolders:
+    """A link for a folder opens what is below it, and nothing else."""
+
+    @staticmethod
+    def token(folder: str, *, signer: LinkSigner = SIGNER, issued: int = NOW) -> str:
+        sign = signer.signing_folder(folder, attachment=False, user=None, network=None)
+        return sign(issued, HOUR, EPOCH)
+
+    @staticmethod
+    def read(token: str, name: str, *, signer: LinkSigner = SIGNER, now: int = NOW) -> Grant:
+        return signer.unsign_folder(name, token, max_lifetime=WEEK, now=now)
+
+    def assert_refused(self, token: str, name: str, **arguments: Any) -> None:
+        with pytest.raises(BadToken) as caught:
+            self.read(token, name, **arguments)
+        assert not isinstance(caught.value, ExpiredToken)
+
+    @pytest.mark.parametrize("folder", ["a", "a/b", "é/日本", "x/" * 200 + "x"])
+    def test_it_opens_every_file_below(self, folder: str) -> None:
+        token = self.token(folder)
+        for name in ("f", "g/h/i.txt", "é", "~"):
+            grant = self.read(token, f"{folder}/{name}")
+            assert (grant.folder, grant.issued, grant.lifetime) == (folder, NOW, HOUR)
+
+    @pytest.mark.parametrize(
+        "name", ["a/bc/f", "a/b", "a", "f", "a/f", "b/a/f", "a/B/f", "/a/b/f"]
+    )
+    def test_it_opens_nothing_beside(self, name: str) -> None:
+        self.assert_refused(self.token("a/b"), name)
+
+    @given(NAMES, NAMES)
+    def test_it_opens_a_name_only_if_that_is_below(self, folder: str, name: str) -> None:
+        try:
+            self.read(self.token(folder), name)
+        except BadToken:
+            assert not name.startswith(f"{folder}/")
+        else:
+            assert name.startswith(f"{folder}/")
+
+    def test_a_link_for_a_file_is_none_for_a_folder_nor_the_other_way_round(self) -> None:
+        self.assert_refused(SIGNER.sign("a", GRANT), "a/f")
+        self.assert_refused(SIGNER.sign("a/f", GRANT), "a/f")
+        assert_refused(self.token("a"), "a")
+        assert_refused(self.token("a"), "a/f")
+
+    def test_a_depth_that_was_not_signed_changes_the_folder_and_opens_nothing(self) -> None:
+        token = self.token("a/b")
+        for depth in ("", "-1", "-3", "-02", "-zz"):
+            changed = token.replace("-2.", f"{depth}.", 1)
+            assert changed != token
+            self.assert_refused(changed, "a/b/c/f")
+
+    def test_any_change_of_one_character_is_refused(self) -> None:
+        token = self.token("a")
+        for position, character in enumerate(token):
+            for other in "0aZ-_.":
+                if other != character:
+                    changed = token[:position] + other + token[position + 1 :]
+                    self.assert_refused(changed, "a/f")
+
+    def test_it_opens_nothing_in_another_namespace_or_with_another_key(self) -> None:
+        for signer in (
+            LinkSigner([KEY], namespace="other"),
+            LinkSigner([OTHER_KEY], namespace="invoices"),
+        ):
+            self.assert_refused(self.token("a"), "a/f", signer=signer)
+
+    def test_it_ends(self) -> None:
+        assert self.read(self.token("a"), "a/f", now=NOW + HOUR - 1)
+        with pytest.raises(ExpiredToken):
+            self.read(self.token("a"), "a/f", now=NOW + HOUR)
+        self.assert_refused(self.token("a", issued=NOW + CLOCK_SKEW + 1), "a/f")
+
+    def test_it_is_for_files_that_were_there_when_it_was_made(self) -> None:
+        grant = self.read(self.token("a"), "a/f")
+        assert grant.opens(EPOCH)
+        assert grant.opens(EPOCH - 1)
+        assert not grant.opens(EPOCH + 1)
+        assert GRANT.opens(EPOCH)
+        assert not GRANT.opens(EPOCH - 1)
+
+
 class TestKeys:
     """The first key signs, each one verifies."""
 
@@ -342,8 +425,14 @@ class TestTimes:
 def test_error_reports_do_not_show_tokens() -> None:
     with pytest.raises(BadToken) as caught:
         read("a-secret-token")
-    frame = caught.traceback[-1].frame.raw
-    assert frame.f_code.co_name == "unsign"
-    shown = SafeExceptionReporterFilter().get_traceback_frame_variables(None, frame)
-    assert "token" in dict(shown)
-    assert "a-secret-token" not in repr(shown)
+    frames = [entry.frame.raw for entry in caught.traceback]
+    ours = [
+        frame
+        for frame in frames
+        if "token" in frame.f_locals and frame.f_code is not read.__code__
+    ]
+    assert {frame.f_code.co_name for frame in ours} == {"unsign", "_matched"}
+    for frame in ours:
+        shown = SafeExceptionReporterFilter().get_traceback_frame_variables(None, frame)
+        assert "token" in dict(shown)
+        assert "a-secret-token" not in repr(shown)

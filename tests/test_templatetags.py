@@ -90,3 +90,21 @@ def test_a_list_may_be_of_files() -> None:
     storage = saved("a.pdf")
     text = "{% signed_urls files as links %}{% for file, url in links %}{{ url }}{% endfor %}"
     assert render(text, files=[field_file(storage, "a.pdf")]).startswith("/files/a.pdf?token=")
+
+
+def test_a_file_can_be_linked_with_its_neighbors() -> None:
+    storage = saved("films/7/index é.m3u8")
+    file = field_file(storage, "films/7/index é.m3u8")
+    url = render("{% signed_folder_url file expires_in=60 %}", file=file)
+    start, _, rest = url.partition("/films/")
+    assert rest == "7/index%20%C3%A9.m3u8"
+    token = start.removeprefix("/files/~")
+    grant = storage.signer.unsign_folder("films/7/other", token, max_lifetime=10**6)
+    assert (grant.folder, grant.lifetime) == ("films/7", 60)
+
+
+def test_a_folder_of_nothing_or_of_another_storage_is_linked_as_ever() -> None:
+    other = InMemoryStorage(base_url="/media/")
+    text = "{% signed_folder_url file %}"
+    assert render(text, file=field_file(saved(), "")) == ""
+    assert render(text, file=field_file(other, "a/b.txt")) == "/media/a/b.txt"

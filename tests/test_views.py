@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote, urljoin
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -34,7 +34,9 @@ from django.views.debug import ExceptionReporter, technical_500_response
 from pytest_django import Settings
 
 from secure_dbstorage import ratelimits, uses
+from secure_dbstorage.files import FileStat
 from secure_dbstorage.models import StoredFile
+from secure_dbstorage.signing import Grant
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.views import serve
 from tests.servers.process import free_port
@@ -1063,3 +1065,182 @@ def test_the_signed_path_is_not_shown_by_accident(store: Store, client: Client) 
     assert client.get(url).status_code == 200
     assert paths == [url]
     assert token_of(url) not in repr(paths)
+
+
+# --- links for folders ---------------------------------------------------------------------------
+
+
+PLAYLIST = b"#EXTM3U\n#EXTINF:4,\nparts/1.ts\n#EXTINF:4,\nparts/2 b.ts\n#EXT-X-ENDLIST\n"
+
+
+@pytest.fixture
+def film(store: Store) -> DatabaseStorage:
+    """Return a storage with a film that names its parts by relative links, and another film."""
+    storage = store()
+    storage.save("films/7/index.m3u8", PLAYLIST)
+    storage.save("films/7/parts/1.ts", b"one")
+    storage.save("films/7/parts/2 b.ts", b"two")
+    storage.save("films/7/page.html", b"<script>alert(1)</script>")
+    storage.save("films/70/index.m3u8", b"another")
+    return storage
+
+
+def token_of_folder(url: str) -> str:
+    return url.partition("~")[2].partition("/")[0]
+
+
+def test_what_a_playlist_names_by_relative_links_is_found(
+    film: DatabaseStorage, client: Client
+) -> None:
+    start = film.folder_url("films/7") + "index.m3u8"
+    answer = client.get(start)
+    assert answer.content == PLAYLIST
+    assert answer["Content-Type"] == "application/vnd.apple.mpegurl"
+    links = [line for line in PLAYLIST.decode().splitlines() if not line.startswith("#")]
+    bodies = [client.get(urljoin(start, quote(link))).content for link in links]
+    assert bodies == [b"one", b"two"]
+
+
+def test_nothing_beside_a_folder_is_found_by_its_link(
+    film: DatabaseStorage, client: Client
+) -> None:
+    start = film.folder_url("films/7")
+    for link in ("../70/index.m3u8", "../../private.txt", "../7", "../index.m3u8"):
+        assert client.get(urljoin(start, link)).status_code == 403, link
+    elsewhere = start.replace("films/7/", "films/70/")
+    assert client.get(f"{elsewhere}index.m3u8").status_code == 403
+
+
+def test_a_page_in_a_folder_stays_a_download(film: DatabaseStorage, client: Client) -> None:
+    answer = client.get(film.folder_url("films/7") + "page.html")
+    assert answer["Content-Disposition"].startswith("attachment")
+    assert "sandbox" in answer["Content-Security-Policy"]
+    assert answer["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_folders_link_opens_nothing_that_was_revoked_replaced_or_added_since(
+    film: DatabaseStorage, client: Client
+) -> None:
+    folder = film.folder_url("films/7")
+    film.revoke_urls("films/7/index.m3u8")
+    film.delete("films/7/page.html")
+    film.save("films/7/page.html", b"new")
+    film.save("films/7/added.txt", b"new")
+    film.rename("films/70/index.m3u8", "films/7/renamed.m3u8")
+    for name in ("index.m3u8", "page.html", "added.txt", "renamed.m3u8", "missing"):
+        assert client.get(folder + name).status_code == 403, name
+    assert client.get(f"{folder}parts/1.ts").status_code == 200
+    new = film.folder_url("films/7")
+    for name in ("index.m3u8", "page.html", "added.txt", "renamed.m3u8"):
+        assert client.get(new + name).status_code == 200, name
+    film.revoke_urls(prefix="films")
+    assert client.get(f"{new}parts/1.ts").status_code == 403
+
+
+def test_a_folders_link_survives_an_overwrite(film: DatabaseStorage, client: Client) -> None:
+    folder = film.folder_url("films/7")
+    with film.open("films/7/parts/1.ts", "wb") as file:
+        file.write(b"better")
+    assert client.get(f"{folder}parts/1.ts").content == b"better"
+
+
+def test_a_folders_link_can_be_for_a_user_and_a_network(
+    film: DatabaseStorage, client: Client
+) -> None:
+    ada = User.objects.create_user("ada")
+    folder = film.folder_url("films/7", user=ada, ip="127.0.0.0/8")
+    assert client.get(f"{folder}parts/1.ts").status_code == 403
+    client.force_login(ada)
+    answer = client.get(f"{folder}parts/1.ts")
+    assert answer.getvalue() == b"one"
+    assert "no-store" in answer["Cache-Control"]
+    assert client.get(f"{folder}parts/1.ts", REMOTE_ADDR="10.0.0.1").status_code == 403
+
+
+def test_a_folders_link_makes_downloads(film: DatabaseStorage, client: Client) -> None:
+    film.save("films/7/a.png", b"picture")
+    url = film.folder_url("films/7", attachment=True) + "a.png"
+    assert client.get(url)["Content-Disposition"] == 'attachment; filename="a.png"'
+
+
+def test_a_bad_link_for_a_folder_costs_no_query_and_counts_as_one(
+    store: Store, client: Client
+) -> None:
+    storage = store(rate_limits={"refused": "2/m"})
+    url = storage.folder_url("films") + "a.txt"
+    bad = url.replace("films", "other")
+    with CaptureQueriesContext(connection) as queries:
+        statuses = [client.get(bad).status_code for _ in range(3)]
+    assert (statuses, len(queries)) == ([403, 403, 429], 0)
+
+
+def test_the_token_of_a_folder_is_gone_when_a_hook_sees_the_request(
+    store: Store, get: Callable[..., Any]
+) -> None:
+    seen: list[Any] = []
+
+    def hook(request: HttpRequest, file: FileStat, grant: Grant) -> bool:
+        match: Any = request.resolver_match
+        seen.extend(places_of_tokens(request))
+        seen.append(file.name)
+        seen.append(grant.return_path)
+        seen.append(request.path)
+        seen.append(repr((match.kwargs, match.captured_kwargs, match)))
+        return True
+
+    storage = store(auth_hooks=[hook])
+    storage.save("films/7/a b.txt", b"content")
+    url = storage.folder_url("films/7") + "a%20b.txt"
+    token = token_of_folder(url)
+    referer = f"http://testserver{url}"
+    assert get(f"{url}?x=1", headers={"Referer": referer}).status_code == 200
+    name, return_path, path, match = seen
+    assert (name, return_path) == ("films/7/a b.txt", f"{url}?x=1")
+    assert path == "/files/~removed/films/7/a b.txt"
+    assert token not in match
+
+
+@pytest.mark.parametrize("is_email", [False, True])
+def test_an_error_report_holds_no_token_of_a_folder(
+    store: Store, get: Callable[..., Any], *, is_email: bool
+) -> None:
+    reports: list[str] = []
+
+    def keep_reports(request: HttpRequest, **_: object) -> None:
+        reporter = ExceptionReporter(request, *sys.exc_info(), is_email=is_email)
+        reports.append(reporter.get_traceback_text())
+        reports.append(technical_500_response(request, *sys.exc_info()).content.decode())
+
+    def hook(request: HttpRequest, file: object, grant: object) -> bool:
+        raise RuntimeError("broken")
+
+    storage = store(auth_hooks=[hook])
+    storage.save("films/7/a.txt", b"content")
+    url = storage.folder_url("films/7") + "a.txt"
+    signature = token_of_folder(url).rpartition(".")[2]
+    got_request_exception.connect(keep_reports)
+    try:
+        with pytest.raises(RuntimeError):
+            get(url, headers={"Referer": f"http://testserver{url}"})
+    finally:
+        got_request_exception.disconnect(keep_reports)
+    assert len(reports) == 2
+    for report in reports:
+        assert "broken" in report
+        assert signature not in report
+
+
+def test_the_log_tells_the_name_of_a_file_and_no_token_of_its_folder(
+    film: DatabaseStorage, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    url = film.folder_url("films/7")
+    client.get(f"{url}parts/1.ts")
+    client.get(f"{url}missing")
+    client.get(url)
+    lines = [message for message in caplog.messages if message.startswith("client=")]
+    assert ['name="films/7/parts/1.ts"' in lines[0], 'name="films/7/missing"' in lines[1]] == [
+        True,
+        True,
+    ]
+    assert token_of_folder(url).rpartition(".")[2] not in caplog.text

@@ -18,7 +18,10 @@ FIELD = "X-Token-Found"
 QUERIES = "DBSTORAGE_TEST_QUERIES"
 
 #: Our parameter with the signature at a token's end; not another parameter of a like name.
-_TOKEN = re.compile(r"(?<![^?&'])token=[0-9a-z.]+\.[A-Za-z0-9_-]{43}")
+#: Or the token of a folder.
+_TOKEN = re.compile(
+    r"(?:(?<![^?&'])token=[0-9a-z.]+|~1[0-9a-z]{2}a?-[0-9a-z]+[.\w-]*)\.[A-Za-z0-9_-]{43}"
+)
 
 
 class Witness:

@@ -7,12 +7,15 @@
 
     {% signed_urls reports "file" as links %}
     {% for report, url in links %}<a href="{{ url }}">{{ report }}</a>{% endfor %}
+
+    <video src="{% signed_folder_url film.playlist %}" controls></video>
 """
 
 from collections.abc import Iterable
 from typing import Any
 
 from django import template
+from django.utils.encoding import filepath_to_uri
 
 from secure_dbstorage.storage import DatabaseStorage
 
@@ -48,6 +51,20 @@ def signed_urls(
         (each, urls[file.storage][file.name] if file and file.storage in urls else _url(file))
         for each, file in pairs
     ]
+
+
+@register.simple_tag
+def signed_folder_url(file: Any, **arguments: Any) -> str:
+    """Return the URL of a FileField's file by a link for the directory that it is in.
+
+    What the file says of its neighbors by relative links is found. Takes the arguments of
+    ``DatabaseStorage.folder_url()``. Without a file, ""; a file of another storage gets its
+    storage's URL.
+    """
+    if not (file and isinstance(file.storage, DatabaseStorage)):
+        return _url(file)
+    folder, _, name = file.name.rpartition("/")
+    return f"{file.storage.folder_url(folder, **arguments)}{filepath_to_uri(name)}"
 
 
 def _url(file: Any) -> str:
