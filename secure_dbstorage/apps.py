@@ -11,7 +11,8 @@ class SecureDBStorageConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks."""
-        from secure_dbstorage import checks  # noqa: PLC0415 -- needs the app registry
+        """Register the checks, and listen to models whose files go with them."""
+        from secure_dbstorage import checks, instances  # noqa: PLC0415 -- need the app registry
 
         checks.register()
+        instances.connect()

@@ -212,19 +212,26 @@ class Catalog:
             # The transaction does not see who has the name: it is the caller's to repeat.
             raise IntegrityError(f"{name!r} is being saved by another transaction")
 
-    def remove(self, name: str) -> bool:
+    def remove(self, name: str, condition: Callable[[StoredFile], bool] | None = None) -> bool:
         """Delete a file, if there is one, and tell whether there was.
 
+        :param condition: must hold for the head row, or the file stays.
         :raises OSError: for a directory, which is there because of the files below it.
         """
         using = self.writer
         with transaction.atomic(using=using):
             row = self._locked(name, using)
-            if row is not None:
+            if row is None:
+                if self.is_directory(name):
+                    raise os_error(OSError, errno.ENOTEMPTY, name)
+            elif condition is None or condition(row):
                 streams.delete(row.content, using=using)
-            elif self.is_directory(name):
-                raise os_error(OSError, errno.ENOTEMPTY, name)
-            return row is not None
+                return True
+            return False
+
+    def files(self) -> StoredFileQuerySet:
+        """Return the head rows, as the writing database has them and without their bytes."""
+        return self._files(self.writer)
 
     def after_commit(self, function: Callable[[], object]) -> None:
         """Call a function as soon as what was written is committed; at once, if it is."""
@@ -263,6 +270,14 @@ class Catalog:
         :raises FileNotFoundError: when there is no such file.
         """
         if not self._files(self.writer).filter(name=name).update(is_public=public):
+            raise os_error(FileNotFoundError, errno.ENOENT, name)
+
+    def set_expires(self, name: str, expires: datetime | None) -> None:
+        """Let a file end at an instant, or never.
+
+        :raises FileNotFoundError: when there is no such file.
+        """
+        if not self._files(self.writer).filter(name=name).update(expires=expires):
             raise os_error(FileNotFoundError, errno.ENOENT, name)
 
     def revoke(self, name: str) -> int:
@@ -352,7 +367,8 @@ class Catalog:
     def _content_columns(
         self, name: str, written: streams.Written, now: datetime
     ) -> dict[str, object]:
-        return {
+        lifetime = self._options.delete_after(name)
+        return ({} if lifetime is None else {"expires": now + lifetime}) | {
             "content": written.content.key,
             "size": written.content.size,
             "chunk_size": written.content.chunk_size,

@@ -24,7 +24,9 @@ from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import directory_range
 from secure_dbstorage.statements import FIELDS
 
-_STAT_COLUMNS = ("name", "size", "sha256", "content_type", "is_public", "created", "modified")
+_STAT_COLUMNS = (
+    *("name", "size", "sha256", "content_type", "is_public", "created", "modified", "expires"),
+)
 _CONTENT_COLUMNS = ("content", "chunk_size", "links_from")
 _LINK_COLUMNS = ("name", "is_public", "links_from")
 
@@ -208,7 +210,7 @@ class PortableDialect:
 class FastDialect(PortableDialect):
     """What SQLite, PostgreSQL and MySQL have in common."""
 
-    foreign_columns: Collection[str] = ("created", "modified")
+    foreign_columns: Collection[str] = ("created", "modified", "expires")
 
     def holds(self, connection: BaseDatabaseWrapper, namespace: str, path: str) -> bool:
         low, high = directory_range(path)
@@ -331,7 +333,7 @@ def _converters(name: str, connection: BaseDatabaseWrapper) -> list[Callable[...
 
 
 def _head(row: tuple[Any, ...], using: str) -> StoredHead:
-    name, size, sha256, content_type, is_public, created, modified, *rest = row
+    name, size, sha256, content_type, is_public, created, modified, expires, *rest = row
     key, chunk_size, links_from, *chunk = rest
     return StoredHead(
         stat=FileStat(
@@ -342,6 +344,7 @@ def _head(row: tuple[Any, ...], using: str) -> StoredHead:
             is_public=bool(is_public),
             created=_utc(created),
             modified=_utc(modified),
+            expires=None if expires is None else _utc(expires),
         ),
         content=Content(using=using, key=key, size=size, chunk_size=chunk_size),
         links_from=links_from,

@@ -22,6 +22,12 @@ class FileStat:
     created: datetime
     #: When the content was last saved; aware, UTC.
     modified: datetime
+    #: When a temporary file ends; aware, UTC. None for one that stays.
+    expires: datetime | None = None
+
+    def has_expired(self, now: float) -> bool:
+        """Tell whether a temporary file has ended, at a time in seconds since 1970."""
+        return self.expires is not None and self.expires.timestamp() <= now
 
     @property
     def etag(self) -> str:

@@ -63,6 +63,10 @@ _INLINE_TYPES = frozenset(
 )
 
 
+#: Seconds, or a timedelta.
+Lifetime = float | timedelta
+
+
 class Options(TypedDict, total=False):
     """The keyword arguments of a storage, as a project writes them."""
 
@@ -71,6 +75,8 @@ class Options(TypedDict, total=False):
     using: str | None
     default_public: bool | str | Callable[[str], bool]
     allow_overwrite: bool
+    delete_after: Lifetime | str | Callable[[str], Lifetime | None] | None
+    delete_with_instance: bool
     expires_in: float | timedelta
     max_expires_in: float | timedelta
     url_window: float | timedelta
@@ -101,6 +107,10 @@ class StorageOptions:
     default_public: Callable[[str], bool] = field(default=lambda name: False)
     #: Whether saving under a taken name replaces the file.
     allow_overwrite: bool = False
+    #: How long a file that is saved now stays, by its name; None for good.
+    delete_after: Callable[[str], timedelta | None] = field(default=lambda name: None)
+    #: Whether a file goes with the model instance that has it, or gives it up.
+    delete_with_instance: bool = False
     #: Lifetime of a link in seconds.
     expires_in: int = 3600
     #: The longest lifetime in seconds, held against links already out too.
@@ -182,6 +192,19 @@ def _default_public(raw: object) -> Callable[[str], bool]:
     if isinstance(raw, bool):
         return lambda name: raw
     return _callable(raw)
+
+
+def _delete_after(raw: object) -> Callable[[str], timedelta | None]:
+    if raw is None or isinstance(raw, timedelta | int | float):
+        lifetime = None if raw is None else timedelta(seconds=_lifetime(raw))
+        return lambda name: lifetime
+    by_name = _callable(raw)
+
+    def delete_after(name: str) -> timedelta | None:
+        answer = by_name(name)
+        return None if answer is None else timedelta(seconds=_lifetime(answer))
+
+    return delete_after
 
 
 def _boolean(raw: object) -> bool:
@@ -306,6 +329,8 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "using": _using,
     "default_public": _default_public,
     "allow_overwrite": _boolean,
+    "delete_after": _delete_after,
+    "delete_with_instance": _boolean,
     "expires_in": _lifetime,
     "max_expires_in": _lifetime,
     "url_window": _seconds,

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -27,6 +27,7 @@ from secure_dbstorage.conf import read_options, upload_directory, uses_time_zone
 from secure_dbstorage.files import FileStat
 from secure_dbstorage.handles import StoredFileHandle, open_file
 from secure_dbstorage.links import FolderLinkArguments, LinkArguments, LinkMaker
+from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import (
     MAX_LENGTH,
     canonical_name,
@@ -144,9 +145,14 @@ class DatabaseStorage(Storage):
         """
         if not name:
             raise ValueError("The name must be given to delete().")
-        canonical = canonical_name(name)
-        if self.catalog.remove(canonical):
-            self._announce(file_deleted, name=canonical)
+        self._delete(canonical_name(name))
+
+    def delete_if(self, name: Name, condition: Callable[[StoredFile], bool]) -> bool:
+        """Delete a file if, at that instant, its row is as expected; return whether it was.
+
+        :param condition: is given the head row, without its bytes.
+        """
+        return self._delete(canonical_name(name), condition)
 
     def exists(self, name: Name) -> bool:
         """Tell whether there is such a file, or a directory that files imply."""
@@ -208,6 +214,12 @@ class DatabaseStorage(Storage):
             with suppress(OSError):
                 Path(content.temporary_file_path()).unlink()
         return name
+
+    def _delete(self, name: str, condition: Callable[[StoredFile], bool] | None = None) -> bool:
+        is_deleted = self.catalog.remove(name, condition)
+        if is_deleted:
+            self._announce(file_deleted, name=name)
+        return is_deleted
 
     # Links
 
@@ -290,6 +302,21 @@ class DatabaseStorage(Storage):
         if not isinstance(public, bool):
             raise TypeError(f"public must be True or False, not {public!r}")
         self.catalog.set_public(canonical_name(name), public=public)
+
+    def set_expires(self, name: Name, expires: datetime | None) -> None:
+        """Make a file temporary, or let it stay.
+
+        From its end on it is served no more, and ``dbstorage_prune`` removes it. Until then it can
+        be opened by code.
+
+        :param expires: an instant, naive ones in the project's time zone; None for a file that
+            stays.
+        :raises FileNotFoundError: when there is no such file.
+        """
+        if expires is not None:
+            aware = timezone.make_aware(expires) if timezone.is_naive(expires) else expires
+            expires = _project_time(aware)
+        self.catalog.set_expires(canonical_name(name), expires)
 
     def revoke_urls(
         self, name: Name | _LeftOut = _LEFT_OUT, *, prefix: Name | _LeftOut = _LEFT_OUT

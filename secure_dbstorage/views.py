@@ -200,6 +200,8 @@ def _find(
         with_chunk=is_plain_get
         and not (grant and (grant.is_bound or grant.is_for_once or storage.options.auth_hooks)),
     )
+    if head is not None and head.stat.has_expired(time.time()):
+        head = None
     if grant is None:
         if head is None:
             raise Refused(HTTPStatus.NOT_FOUND, "missing")
@@ -210,24 +212,33 @@ def _find(
 
 
 def _presentation(head: StoredHead, storage: DatabaseStorage, grant: Grant | None) -> Presentation:
-    options = storage.options
+    options, now = storage.options, time.time()
     inline = head.stat.content_type in options.inline_types
     if grant is None:
         return Presentation(
             inline=inline,
             filename=None,
             private=False,
-            cache_control=cache_control(private=False, max_age_seconds=options.public_max_age),
+            cache_control=cache_control(
+                private=False, max_age_seconds=_capped(options.public_max_age, head.stat, now)
+            ),
         )
-    remaining = max(0, grant.expires - int(time.time()))
+    remaining = max(0, grant.expires - int(now))
     return Presentation(
         inline=inline and not grant.attachment,
         filename=grant.filename,
         private=True,
         cache_control=cache_control(
             private=True,
-            max_age_seconds=min(options.private_max_age, remaining),
+            max_age_seconds=_capped(min(options.private_max_age, remaining), head.stat, now),
             revalidate=bool(options.auth_hooks) and not head.stat.is_public,
             store=not (grant.is_bound or grant.is_for_once),
         ),
     )
+
+
+def _capped(max_age_seconds: int, file: FileStat, now: float) -> int:
+    """Return no more than the seconds that a temporary file has left."""
+    if file.expires is None:
+        return max_age_seconds
+    return min(max_age_seconds, max(0, int(file.expires.timestamp() - now)))

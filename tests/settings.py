@@ -22,6 +22,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "secure_dbstorage",
+    "tests.shelf",
 ]
 
 # In front of the view stands all that people have there.
@@ -89,6 +90,8 @@ elif "pytest" in sys.modules:
     # tests/conftest.py starts their servers, and takes out again what no test needs. A mere
     # command, like makemigrations, would connect to each alias.
     DATABASES |= {"postgres": _POSTGRES, "mariadb": _MARIADB}
+
+DATABASE_ROUTERS = ["tests.shelf.router.ShelfRouter"]
 
 # Only our own migrations are under test; those of others would cost seconds on each database.
 MIGRATION_MODULES = dict.fromkeys(("admin", "auth", "contenttypes", "sessions"))

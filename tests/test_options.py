@@ -1,6 +1,7 @@
 """What a project may set for a storage."""
 
 import dataclasses
+import math
 from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
@@ -46,6 +47,7 @@ USABLE: dict[str, list[tuple[object, object]]] = {
     ],
     "using": [(None, None), ("default", "default")],
     "allow_overwrite": [(True, True), (False, False)],
+    "delete_with_instance": [(True, True), (False, False)],
     "expires_in": [(1, 1), (60.9, 60), (timedelta(hours=1), 3600), (2**31 - 1, 2**31 - 1)],
     "max_expires_in": [(1, 1), (timedelta(days=7), 604800)],
     "url_window": [(0, 0), (300, 300), (timedelta(0), 0)],
@@ -120,6 +122,11 @@ UNUSABLE: dict[str, list[object]] = {
     "using": [1, True, b"default", ["default"]],
     "default_public": [None, 1, 0, "yes", "no.such.module", [True]],
     "allow_overwrite": NO_BOOLEANS,
+    "delete_after": [
+        *(True, 0, 0.5, -1, math.nan, math.inf, timedelta(0), timedelta(days=-1)),
+        *("no.such.module", [60], b"60"),
+    ],
+    "delete_with_instance": NO_BOOLEANS,
     "expires_in": [*NO_SECONDS, 0, 0.5, timedelta(0)],
     "max_expires_in": [*NO_SECONDS, 0, 0.5],
     "url_window": NO_SECONDS,
@@ -284,9 +291,37 @@ def test_a_mapped_proxy_is_told_as_ipv4() -> None:
         parse_option("trusted_proxies", ["::ffff:10.0.0.0/104"])
 
 
+def stay(name: str) -> object:
+    """Stand for a project's own function."""
+    return {"exports/a": 60, "logs/a": timedelta(days=1), "broken": -1}.get(name)
+
+
+@pytest.mark.parametrize(
+    ("raw", "name", "lifetime"),
+    [
+        (None, "a", None),
+        (60, "a", timedelta(minutes=1)),
+        (timedelta(days=1), "a", timedelta(days=1)),
+        (stay, "exports/a", timedelta(minutes=1)),
+        (f"{__name__}.stay", "logs/a", timedelta(days=1)),
+        (stay, "a", None),
+    ],
+)
+def test_how_long_a_file_stays_may_depend_on_its_name(
+    raw: object, name: str, lifetime: timedelta | None
+) -> None:
+    assert parse_option("delete_after", raw)(name) == lifetime
+
+
+def test_a_function_that_gives_no_time_is_an_error_when_a_file_is_saved() -> None:
+    with pytest.raises(ValueError, match="zero or more seconds"):
+        parse_option("delete_after", stay)("broken")
+
+
 def test_the_defaults_are_as_they_are_documented() -> None:
     defaults = {name: default_of(name) for name in OPTION_NAMES}
     assert defaults.pop("default_public")("anything") is False
+    assert defaults.pop("delete_after")("anything") is None
     inline = defaults.pop("inline_types")
     assert inline == parse_option("inline_types", list(inline))
     assert defaults == {
@@ -294,6 +329,7 @@ def test_the_defaults_are_as_they_are_documented() -> None:
         "base_url": None,
         "using": None,
         "allow_overwrite": False,
+        "delete_with_instance": False,
         "expires_in": 3600,
         "max_expires_in": 7 * 24 * 3600,
         "url_window": 300,
@@ -313,7 +349,9 @@ def test_the_defaults_are_as_they_are_documented() -> None:
 def test_every_option_can_be_written_and_read() -> None:
     assert tuple(Options.__annotations__) == OPTION_NAMES
     assert {field.name for field in dataclasses.fields(StorageOptions)} == set(OPTION_NAMES)
-    assert UNUSABLE.keys() == set(OPTION_NAMES) == USABLE.keys() | {"default_public"}
+    assert (
+        UNUSABLE.keys() == set(OPTION_NAMES) == USABLE.keys() | {"default_public", "delete_after"}
+    )
 
 
 def test_keys_are_not_shown() -> None:

@@ -1011,3 +1011,54 @@ def test_a_storage_in_use_can_be_copied_and_pickled(
     settings.SECURE_DBSTORAGE = {"URL_WINDOW": 7}
     assert copied.options.url_window == storage.options.url_window == 7
     assert b"only-for-tests" not in pickle.dumps(storage)
+
+
+class TestTemporaryFiles:
+    """Files with an end."""
+
+    def test_an_option_makes_new_files_temporary(self, database: str) -> None:
+        storage = DatabaseStorage(using=database, delete_after=timedelta(hours=1))
+        before = timezone.now()
+        storage.save("a.txt", b"x")
+        expires = storage.stat("a.txt").expires
+        assert expires is not None
+        assert timedelta(0) <= expires - before - timedelta(hours=1) < timedelta(minutes=1)
+        assert expires.tzinfo is UTC
+
+    def test_an_overwrite_begins_anew_where_the_option_says_so(self, database: str) -> None:
+        storage = DatabaseStorage(using=database, delete_after=3600, allow_overwrite=True)
+        storage.save("a.txt", b"x")
+        end = datetime(2020, 1, 1, tzinfo=UTC)
+        storage.set_expires("a.txt", end)
+        storage.save("a.txt", b"y")
+        expires = storage.stat("a.txt").expires
+        assert expires is not None
+        assert expires > timezone.now()
+
+    def test_an_overwrite_keeps_an_end_that_was_set(self, database: str) -> None:
+        storage = DatabaseStorage(using=database, allow_overwrite=True)
+        storage.save("a.txt", b"x")
+        end = datetime(2020, 1, 1, tzinfo=UTC)
+        storage.set_expires("a.txt", end)
+        storage.save("a.txt", b"y")
+        assert storage.stat("a.txt").expires == end
+
+    @pytest.mark.parametrize("use_tz", [True, False])
+    def test_an_end_may_be_naive_or_aware(
+        self, database: str, settings: Settings, *, use_tz: bool
+    ) -> None:
+        settings.USE_TZ = use_tz
+        storage = DatabaseStorage(using=database)
+        storage.save("a.txt", b"x")
+        assert storage.stat("a.txt").expires is None
+        aware = datetime(2030, 1, 1, 12, tzinfo=UTC)
+        naive = aware.astimezone(timezone.get_default_timezone()).replace(tzinfo=None)
+        for end in (aware, naive):
+            storage.set_expires("a.txt", end)
+            assert storage.stat("a.txt").expires == aware
+        storage.set_expires("a.txt", None)
+        assert storage.stat("a.txt").expires is None
+
+    def test_what_is_not_there_gets_no_end(self, database: str) -> None:
+        with pytest.raises(FileNotFoundError):
+            DatabaseStorage(using=database).set_expires("a.txt", None)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urljoin
@@ -29,6 +29,7 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.test import AsyncClient, Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from django.utils.http import parse_http_date
 from django.views.debug import ExceptionReporter, technical_500_response
 from pytest_django import Settings
@@ -1244,3 +1245,25 @@ def test_the_log_tells_the_name_of_a_file_and_no_token_of_its_folder(
         True,
     ]
     assert token_of_folder(url).rpartition(".")[2] not in caplog.text
+
+
+# --- temporary files -----------------------------------------------------------------------------
+
+
+def test_a_temporary_file_is_served_until_its_end(
+    store: Store, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = store()
+    url, folder = storage.url("private.txt", window=0), storage.url("public.txt")
+    end = timezone.now() + timedelta(seconds=60)
+    for name in ("private.txt", "public.txt"):
+        storage.set_expires(name, end)
+    for each in (url, folder):
+        answer = client.get(each)
+        assert answer.status_code == 200
+        (max_age,) = re.findall(r"max-age=(\d+)", answer["Cache-Control"])
+        assert 50 <= int(max_age) <= 60
+    monkeypatch.setattr("time.time", end.timestamp)
+    assert [client.get(each).status_code for each in (url, folder)] == [403, 404]
+    storage.set_expires("private.txt", None)
+    assert client.get(url).status_code == 200

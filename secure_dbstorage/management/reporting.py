@@ -79,6 +79,8 @@ class Report:
         self.facts: dict[str, Any] = {}
         #: Bytes that went through, shown with the progress.
         self.bytes_done = 0
+        #: Whether people get a last line with the counts.
+        self.has_last_line = True
         self._stdout = stdout
         self._stderr = stderr
         self._verbosity = verbosity
@@ -135,6 +137,8 @@ class Report:
                 "failures": self.failures,
             }
             self._stdout.write(json.dumps(told))
+            return
+        if not self.has_last_line:
             return
         counts = {**self.counts, "failed": len(self.failures)}
         parts = ", ".join(f"{word} {number:,}" for word, number in counts.items())

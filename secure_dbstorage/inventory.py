@@ -1,0 +1,117 @@
+"""Inventory: how much a storage holds, of what, how old and where."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+from django.db.models import Case, CharField, Count, F, Q, Sum, Value, When
+from django.db.models.functions import StrIndex, Substr
+from django.db.models.lookups import Exact
+from django.utils import timezone
+
+from secure_dbstorage.models import StoredFileQuerySet
+from secure_dbstorage.storage import DatabaseStorage
+
+#: Ages by the last save, up to so many days; what is beyond is older.
+_AGES = {"up to a day": 1, "up to a week": 7, "up to a month": 30, "up to a year": 365}
+
+#: What stands for all that is not told one by one.
+OTHERS = "others"
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A number of files, and their bytes."""
+
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """What a storage holds below one directory."""
+
+    total: Amount
+    public: Amount
+    #: Temporary files, those included whose time is over.
+    temporary: Amount
+    #: Temporary files whose time is over, and which were not pruned yet.
+    expired: Amount
+    #: By the time of their last save, from the newest on.
+    ages: Mapping[str, Amount]
+    #: By media type, the largest first.
+    types: Mapping[str, Amount]
+    #: By the directories and files right below, the largest first; a directory ends in a slash.
+    entries: Mapping[str, Amount]
+
+
+def take_inventory(storage: DatabaseStorage, *, prefix: str = "", limit: int = 20) -> Inventory:
+    """Count the files below a canonical directory; no bytes are read.
+
+    :param limit: how many types, and how many entries, are told one by one.
+    """
+    files = storage.catalog.files().below(prefix)
+    total, public, temporary, expired, *by_age = _amounts(
+        files,
+        Q(),
+        Q(is_public=True),
+        Q(expires__isnull=False),
+        Q(expires__lte=timezone.now()),
+        *_age_conditions(),
+    )
+    return Inventory(
+        total=total,
+        public=public,
+        temporary=temporary,
+        expired=expired,
+        ages=dict(zip((*_AGES, "older"), by_age, strict=True)),
+        types=_largest(files, F("content_type"), total, limit),
+        entries=_largest(files, _entry(prefix), total, limit),
+    )
+
+
+def _entry(prefix: str) -> Any:
+    """Return the part of a name below a directory, up to its first slash and with it."""
+    rest: Any = Substr("name", len(prefix) + 2) if prefix else F("name")
+    slash: Any = StrIndex(rest, Value("/"))
+    return Case(
+        When(Exact(slash, 0), then=rest),
+        default=Substr(rest, 1, slash),
+        output_field=CharField(),
+    )
+
+
+def _amounts(files: StoredFileQuerySet, *conditions: Q) -> list[Amount]:
+    """Return the amount of files under each condition, in one pass."""
+    wanted: dict[str, Any] = {}
+    for number, condition in enumerate(conditions):
+        wanted[f"files_{number}"] = Count("pk", filter=condition or None)
+        wanted[f"bytes_{number}"] = Sum("size", filter=condition or None, default=0)
+    found = files.aggregate(**wanted)
+    numbers = range(len(conditions))
+    return [Amount(found[f"files_{number}"], found[f"bytes_{number}"]) for number in numbers]
+
+
+def _age_conditions() -> list[Q]:
+    now = timezone.now()
+    bounds = [now - timedelta(days=days) for days in _AGES.values()]
+    first, last = Q(modified__gte=bounds[0]), Q(modified__lt=bounds[-1])
+    between = [Q(modified__lt=later, modified__gte=earlier) for later, earlier in pairwise(bounds)]
+    return [first, *between, last]
+
+
+def _largest(
+    files: StoredFileQuerySet, group: Any, total: Amount, limit: int
+) -> dict[str, Amount]:
+    """Return the amounts by the value of an expression."""
+    groups = files.order_by().annotate(group=group).values("group")
+    groups = groups.annotate(files=Count("pk"), bytes=Sum("size"))
+    found: Any = groups.order_by("-bytes", "group")[:limit]
+    amounts = {row["group"]: Amount(row["files"], row["bytes"]) for row in found}
+    rest = Amount(
+        total.files - sum(amount.files for amount in amounts.values()),
+        total.bytes - sum(amount.bytes for amount in amounts.values()),
+    )
+    return {**amounts, OTHERS: rest} if rest.files > 0 else amounts

@@ -1,0 +1,55 @@
+"""Arguments that several commands take."""
+
+import re
+from argparse import ArgumentTypeError
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import SuspiciousFileOperation
+from django.core.management.base import CommandParser
+
+from secure_dbstorage.management.reporting import usage_error
+from secure_dbstorage.names import canonical_name
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+_DURATION = re.compile(r"([0-9]{1,9})([smhdw])", re.ASCII)
+
+
+def add_storage(parser: CommandParser) -> None:
+    """Add ``--storage``."""
+    parser.add_argument(
+        "--storage",
+        default="default",
+        metavar="ALIAS",
+        help="the storage, by its alias in STORAGES (default)",
+    )
+
+
+def add_prefix(parser: CommandParser, verb: str) -> None:
+    """Add ``--prefix``.
+
+    :param verb: what is done to the directory.
+    """
+    parser.add_argument(
+        "--prefix", default="", metavar="DIRECTORY", help=f"{verb} this directory alone"
+    )
+
+
+def canonical_prefix(options: dict[str, Any]) -> str:
+    """Return the directory that ``--prefix`` names; "" for all.
+
+    :raises CommandError: when it can't be one.
+    """
+    try:
+        return canonical_name(options["prefix"])
+    except SuspiciousFileOperation as error:
+        raise usage_error(str(error)) from error
+
+
+def duration(text: str) -> timedelta:
+    """Return a length of time written as a number and a unit: 90s, 15m, 12h, 7d, 2w."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ArgumentTypeError(f"{text!r} is not a time such as 90s, 15m, 12h, 7d or 2w")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -1,0 +1,81 @@
+"""``dbstorage_stats``: how much a storage holds, of what, how old and where."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.template.defaultfilters import filesizeformat
+
+from secure_dbstorage.inventory import Amount, take_inventory
+from secure_dbstorage.management.arguments import add_prefix, add_storage, canonical_prefix
+from secure_dbstorage.management.reporting import Report, ReportingCommand, database_storage
+
+_BAR_LENGTH = 30
+
+#: Eighths of a character, from none to seven.
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+class Command(ReportingCommand):
+    """Tells what a storage holds."""
+
+    help = (
+        "Tell how many files a storage holds, how large and how old they are, of which types, and "
+        "in which directories. Content is not read, so it is quick."
+    )
+    examples = """
+        manage.py dbstorage_stats
+        manage.py dbstorage_stats --storage invoices --prefix 2026
+        manage.py dbstorage_stats --json
+    """
+
+    def add_options(self, parser: CommandParser) -> None:
+        """Add the options of this command."""
+        add_storage(parser)
+        add_prefix(parser, "look at")
+        parser.add_argument(
+            "--limit",
+            type=int,
+            default=10,
+            metavar="N",
+            help="how many directories and types to tell one by one (10)",
+        )
+
+    def run(self, report: Report, options: dict[str, Any]) -> None:
+        """Print the inventory."""
+        storage = database_storage(options["storage"])
+        prefix = canonical_prefix(options)
+        found = take_inventory(storage, prefix=prefix, limit=max(1, options["limit"]))
+        report.facts |= {"storage": options["storage"], "prefix": prefix, **asdict(found)}
+        amounts = {
+            "files": found.total,
+            "public": found.public,
+            "temporary": found.temporary,
+            "expired": found.expired,
+        }
+        for words, amount in amounts.items():
+            report.say(_line(words, amount))
+        for title, parts in (
+            ("by directory", found.entries),
+            ("by type", found.types),
+            ("by age", found.ages),
+        ):
+            report.say(f"\n{title}")
+            _draw(report, parts, found.total)
+        report.has_last_line = False
+
+
+def _draw(report: Report, parts: Mapping[str, Amount], total: Amount) -> None:
+    for words, amount in parts.items():
+        share = amount.bytes / total.bytes if total.bytes else 0
+        report.say(f"{_line(words, amount)}  {_bar(share)} {share:4.0%}")
+
+
+def _line(words: str, amount: Amount) -> str:
+    return f"{words[:40]:<40} {amount.files:>12,}  {filesizeformat(amount.bytes):>10}"
+
+
+def _bar(share: float) -> str:
+    whole, eighths = divmod(round(share * _BAR_LENGTH * 8), 8)
+    return ("█" * whole + _EIGHTHS[eighths].strip()).ljust(_BAR_LENGTH)

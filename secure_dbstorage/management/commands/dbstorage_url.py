@@ -1,0 +1,90 @@
+"""``dbstorage_url``: print a link."""
+
+from typing import Any
+from urllib.parse import urljoin
+
+from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
+from django.core.management.base import CommandParser
+
+from secure_dbstorage.management.arguments import add_storage, duration
+from secure_dbstorage.management.reporting import (
+    Report,
+    ReportingCommand,
+    database_storage,
+    usage_error,
+)
+from secure_dbstorage.names import canonical_name
+from secure_dbstorage.storage import DatabaseStorage
+
+
+class Command(ReportingCommand):
+    """Prints the link to a file, or to all files of a directory."""
+
+    help = (
+        "Print a link to a file: signed and limited in time for a private one, plain for a public "
+        "one. What you print, anybody who reads it can use: mind the history of your terminal."
+    )
+    examples = """
+        manage.py dbstorage_url invoices/7.pdf
+        manage.py dbstorage_url invoices/7.pdf --expires-in 2d --attachment --base https://example.com
+        manage.py dbstorage_url invoices/7.pdf --once
+        manage.py dbstorage_url films/7 --folder
+    """
+
+    def add_options(self, parser: CommandParser) -> None:
+        """Add the options of this command."""
+        parser.add_argument("name", help="the file's name in the storage")
+        add_storage(parser)
+        parser.add_argument(
+            "--expires-in",
+            type=duration,
+            metavar="TIME",
+            help="how long the link works, such as 90s, 15m, 12h or 7d; by default as the "
+            "storage's option expires_in says",
+        )
+        parser.add_argument("--attachment", action="store_true", help="download instead of show")
+        parser.add_argument("--filename", help="the name under which a browser saves the file")
+        parser.add_argument("--user", metavar="KEY", help="primary key of the only user it is for")
+        parser.add_argument("--ip", metavar="NETWORK", help="the only address or network")
+        parser.add_argument("--once", action="store_true", help="let it work one time")
+        parser.add_argument(
+            "--folder", action="store_true", help="link the directory of this name, with all files"
+        )
+        parser.add_argument(
+            "--base", default="", metavar="URL", help="your site, to print a whole URL"
+        )
+
+    def run(self, report: Report, options: dict[str, Any]) -> None:
+        """Print the link."""
+        storage = database_storage(options["storage"])
+        arguments: dict[str, Any] = {
+            name: options[name]
+            for name in ("expires_in", "filename", "user", "ip")
+            if options[name] is not None
+        }
+        if options["attachment"]:
+            arguments["attachment"] = True
+        if options["once"]:
+            arguments["uses"] = 1
+        try:
+            url = _url(storage, options["name"], arguments, is_folder=options["folder"])
+        except FileNotFoundError:
+            report.fail(options["name"], "there is no such file")
+            return
+        except (ImproperlyConfigured, SuspiciousFileOperation, TypeError, ValueError) as error:
+            raise usage_error(str(error)) from error
+        url = urljoin(options["base"], url)
+        report.facts |= {"name": options["name"], "url": url}
+        report.say(url, verbosity=0)
+        report.has_last_line = False
+
+
+def _url(
+    storage: DatabaseStorage, name: str, arguments: dict[str, Any], *, is_folder: bool
+) -> str:
+    if is_folder:
+        if not storage.catalog.is_directory(canonical_name(name)):
+            raise FileNotFoundError(name)
+        return storage.folder_url(name, **arguments)
+    storage.stat(name)
+    return storage.url(name, **arguments)

@@ -1,0 +1,1 @@
+"""Models with files, as a project has them."""

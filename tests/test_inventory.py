@@ -1,0 +1,100 @@
+"""How much there is, of what, how old and where."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.files.storage import storages
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from secure_dbstorage.inventory import Amount, take_inventory
+from secure_dbstorage.storage import DatabaseStorage
+
+
+@pytest.fixture
+def storage(database: str) -> DatabaseStorage:
+    """Return a storage with a few files, in each database."""
+    storage = storages["default"]
+    assert isinstance(storage, DatabaseStorage)
+    for name, size in {
+        "a.txt": 1,
+        "2025/x.pdf": 10,
+        "2026/06/y.pdf": 100,
+        "2026/07/é.pdf": 1000,
+        "2026/z.png": 10000,
+    }.items():
+        storage.save(name, b"x" * size)
+    storages["invoices"].save("other.txt", b"other")  # type: ignore[arg-type]
+    return storage
+
+
+def test_nothing_is_nothing(database: str) -> None:
+    storage = storages["default"]
+    assert isinstance(storage, DatabaseStorage)
+    inventory = take_inventory(storage)
+    assert inventory.total == inventory.public == inventory.expired == Amount(0, 0)
+    assert inventory.types == inventory.entries == {}
+
+
+def test_files_are_summed_up_by_directory_and_type(storage: DatabaseStorage) -> None:
+    inventory = take_inventory(storage)
+    assert inventory.total == Amount(5, 11111)
+    assert inventory.entries == {
+        "2026/": Amount(3, 11100),
+        "2025/": Amount(1, 10),
+        "a.txt": Amount(1, 1),
+    }
+    assert list(inventory.entries) == ["2026/", "2025/", "a.txt"]
+    assert inventory.types == {
+        "image/png": Amount(1, 10000),
+        "application/pdf": Amount(3, 1110),
+        "text/plain": Amount(1, 1),
+    }
+
+
+def test_a_directory_is_looked_at_alone(storage: DatabaseStorage) -> None:
+    inventory = take_inventory(storage, prefix="2026")
+    assert inventory.total == Amount(3, 11100)
+    assert inventory.entries == {
+        "z.png": Amount(1, 10000),
+        "07/": Amount(1, 1000),
+        "06/": Amount(1, 100),
+    }
+
+
+def test_what_is_not_told_one_by_one_is_told_together(storage: DatabaseStorage) -> None:
+    inventory = take_inventory(storage, limit=1)
+    assert inventory.entries == {"2026/": Amount(3, 11100), "others": Amount(2, 11)}
+    assert inventory.types == {"image/png": Amount(1, 10000), "others": Amount(4, 1111)}
+
+
+def test_public_and_temporary_ones_are_counted(storage: DatabaseStorage) -> None:
+    storage.set_public("2026/z.png", public=True)
+    storage.set_expires("a.txt", datetime(2020, 1, 1, tzinfo=UTC))
+    storage.set_expires("2025/x.pdf", timezone.now() + timedelta(days=1))
+    inventory = take_inventory(storage)
+    assert inventory.public == Amount(1, 10000)
+    assert inventory.temporary == Amount(2, 11)
+    assert inventory.expired == Amount(1, 1)
+
+
+def test_ages_leave_no_file_out_and_count_none_twice(storage: DatabaseStorage) -> None:
+    names = ["a.txt", "2025/x.pdf", "2026/06/y.pdf", "2026/07/é.pdf", "2026/z.png"]
+    for name, days in zip(names, (0, 2, 8, 31, 366), strict=True):
+        modified = timezone.now() - timedelta(days=days)
+        storage.catalog.files().filter(name=name).update(modified=modified)
+    assert take_inventory(storage).ages == {
+        "up to a day": Amount(1, 1),
+        "up to a week": Amount(1, 10),
+        "up to a month": Amount(1, 100),
+        "up to a year": Amount(1, 1000),
+        "older": Amount(1, 10000),
+    }
+
+
+def test_no_content_is_read(storage: DatabaseStorage, database: str) -> None:
+    with CaptureQueriesContext(connections[database]) as queries:
+        take_inventory(storage)
+    assert len(queries) == 3
+    assert not any("data" in query["sql"] for query in queries)

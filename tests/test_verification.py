@@ -1,0 +1,97 @@
+"""A file is intact, or what is wrong with it is told, and mended where that can be."""
+
+import pytest
+from django.core.files.storage import storages
+from django.db.models import QuerySet
+
+from secure_dbstorage.models import StoredFile
+from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.verification import Verified, verify
+
+
+@pytest.fixture
+def storage(database: str) -> DatabaseStorage:
+    """Return a storage with files of one, two and three rows, in each database."""
+    storage = storages["default"]
+    assert isinstance(storage, DatabaseStorage)
+    for count, name in enumerate(("a.txt", "dir/b.txt", "dir/c.txt")):
+        storage.save(name, b"x" * (storage.options.chunk_size * count + 10))
+    storage.save("empty.txt", b"")
+    return storage
+
+
+def rows_of(storage: DatabaseStorage, name: str) -> "QuerySet[StoredFile]":
+    content = storage.catalog.get(name).content
+    return StoredFile.rows.using(content.using).filter(content=content.key)
+
+
+def broken(storage: DatabaseStorage) -> dict[str, tuple[str, ...]]:
+    return {file.name: file.problems for file in verify(storage) if file.problems}
+
+
+def test_files_are_intact(storage: DatabaseStorage) -> None:
+    files = list(verify(storage))
+    assert [file.name for file in files] == ["a.txt", "dir/b.txt", "dir/c.txt", "empty.txt"]
+    assert not any(file.problems for file in files)
+    assert [file.size for file in files] == [storage.size(file.name) for file in files]
+
+
+def test_a_run_can_be_of_a_directory_and_begin_where_another_ended(
+    storage: DatabaseStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secure_dbstorage.verification._BATCH", 1)
+    assert [file.name for file in verify(storage, prefix="dir")] == ["dir/b.txt", "dir/c.txt"]
+    assert [file.name for file in verify(storage, after="dir/b.txt")] == ["dir/c.txt", "empty.txt"]
+
+
+@pytest.mark.parametrize("position", [1, 2])
+def test_a_row_that_is_gone_is_told(storage: DatabaseStorage, position: int) -> None:
+    rows_of(storage, "dir/c.txt").filter(position=position).delete()
+    ((name, problems),) = broken(storage).items()
+    assert name == "dir/c.txt"
+    assert "rows are missing" in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("position", "data", "words"),
+    [(0, b"y" * 261120, "SHA-256"), (1, b"", "missing or too short"), (2, b"z" * 10, "SHA-256")],
+)
+def test_bytes_that_were_changed_are_told(
+    storage: DatabaseStorage, position: int, data: bytes, words: str
+) -> None:
+    rows_of(storage, "dir/c.txt").filter(position=position).update(data=data)
+    assert words in broken(storage)["dir/c.txt"][0]
+
+
+def test_what_can_be_mended_is_mended_on_request_only(storage: DatabaseStorage) -> None:
+    key = storage.catalog.get("a.txt").content.key
+    rows = StoredFile.rows.using(storage.catalog.writer)
+    rows.create(content=key, position=1, data=b"behind")
+    storage.catalog.files().filter(name="empty.txt").update(content_type="text/html")
+    problems = {
+        "a.txt": ("rows behind its end",),
+        "empty.txt": ("the media type is not what the name says",),
+    }
+    assert broken(storage) == problems
+    assert broken(storage) == problems
+    repaired = {file.name: file.repaired for file in verify(storage, repair=True) if file.repaired}
+    assert repaired == problems
+    assert broken(storage) == {}
+    assert storage.stat("empty.txt").content_type == "text/plain"
+    assert rows_of(storage, "a.txt").count() == 1
+
+
+def test_a_repair_makes_nothing_of_what_is_lost(storage: DatabaseStorage) -> None:
+    rows_of(storage, "dir/c.txt").filter(position=2).delete()
+    (file,) = [file for file in verify(storage, repair=True) if file.problems]
+    assert file == Verified(name="dir/c.txt", size=file.size, problems=file.problems)
+    assert storage.exists("dir/c.txt")
+
+
+def test_a_file_that_goes_meanwhile_is_no_problem(storage: DatabaseStorage) -> None:
+    files = verify(storage)
+    assert next(files).name == "a.txt"
+    storage.delete("dir/b.txt")
+    with storage.open("dir/c.txt", "wb") as file:
+        file.write(b"new")
+    assert [(file.name, file.problems) for file in files] == [("dir/c.txt", ()), ("empty.txt", ())]
