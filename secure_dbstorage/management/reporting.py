@@ -31,6 +31,7 @@ as KeyboardInterrupt: let it pass, after closing what is open.
 
 import argparse
 import json
+import textwrap
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -53,6 +54,9 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 #: How often a log gets a line of progress.
 _SECONDS_BETWEEN_LINES = 5.0
+
+#: Characters in a line of a command's description, whose examples stay as they are.
+_HELP_WIDTH = 79
 
 _EXIT_CODES = """\
 exit codes:
@@ -185,6 +189,8 @@ class ReportingCommand(BaseCommand):
         epilog = f"examples:\n{lines}\n{_EXIT_CODES}"
         parser = super().create_parser(prog_name, subcommand, epilog=epilog, **kwargs)
         parser.formatter_class = _HelpFormatter
+        paragraphs = (parser.description or "").split("\n\n")
+        parser.description = "\n\n".join(textwrap.fill(text, _HELP_WIDTH) for text in paragraphs)
         return parser
 
     def add_arguments(self, parser: CommandParser) -> None:

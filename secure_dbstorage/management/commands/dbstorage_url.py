@@ -1,11 +1,13 @@
 """``dbstorage_url``: print a link."""
 
+import errno
 from typing import Any
 from urllib.parse import urljoin
 
 from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
 from django.core.management.base import CommandParser
 
+from secure_dbstorage.catalog import os_error
 from secure_dbstorage.management.arguments import add_storage, duration
 from secure_dbstorage.management.reporting import (
     Report,
@@ -56,6 +58,7 @@ class Command(ReportingCommand):
 
     def run(self, report: Report, options: dict[str, Any]) -> None:
         """Print the link."""
+        report.has_last_line = False
         storage = database_storage(options["storage"])
         arguments: dict[str, Any] = {
             name: options[name]
@@ -68,15 +71,14 @@ class Command(ReportingCommand):
             arguments["uses"] = 1
         try:
             url = _url(storage, options["name"], arguments, is_folder=options["folder"])
-        except FileNotFoundError:
-            report.fail(options["name"], "there is no such file")
+        except (FileNotFoundError, IsADirectoryError) as error:
+            report.fail(options["name"], error.strerror)
             return
         except (ImproperlyConfigured, SuspiciousFileOperation, TypeError, ValueError) as error:
             raise usage_error(str(error)) from error
         url = urljoin(options["base"], url)
         report.facts |= {"name": options["name"], "url": url}
         report.say(url, verbosity=0)
-        report.has_last_line = False
 
 
 def _url(
@@ -84,7 +86,7 @@ def _url(
 ) -> str:
     if is_folder:
         if not storage.catalog.is_directory(canonical_name(name)):
-            raise FileNotFoundError(name)
+            raise os_error(FileNotFoundError, errno.ENOENT, name)
         return storage.folder_url(name, **arguments)
     storage.stat(name)
     return storage.url(name, **arguments)
