@@ -72,7 +72,7 @@ class Command(ReportingCommand):
         try:
             url = _url(storage, options["name"], arguments, is_folder=options["folder"])
         except (FileNotFoundError, IsADirectoryError) as error:
-            report.fail(options["name"], error.strerror)
+            report.fail(options["name"], str(error.strerror))
             return
         except (ImproperlyConfigured, SuspiciousFileOperation, TypeError, ValueError) as error:
             raise usage_error(str(error)) from error
