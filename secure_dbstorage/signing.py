@@ -34,9 +34,7 @@ import hmac
 import json
 import re
 import secrets
-import string
 import time
-from binascii import b2a_base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -44,21 +42,12 @@ from ipaddress import ip_network
 from typing import Any
 
 from django.views.decorators.debug import sensitive_variables
-from itsdangerous.encoding import base64_decode, base64_encode
-from itsdangerous.signer import Signer
 
 from secure_dbstorage.addresses import Address, Network
+from secure_dbstorage.encodings import base36, base64url, from_base64url
 from secure_dbstorage.exceptions import BadToken, ExpiredToken
+from secure_dbstorage.keys import SigningKey, derive
 from secure_dbstorage.redaction import SignedPath
-
-#: One derived key for each purpose and version: a token made for one is nothing for another.
-_FILE_SALT = b"secure_dbstorage.v1.get"
-_FOLDER_SALT = b"secure_dbstorage.v1.folder"
-_KEY_ID_SALT = b"secure_dbstorage.v1.key_id"
-_BINDING_SALT = b"secure_dbstorage.v1.binding"
-
-#: Bytes of a binding's digest: what it hides is no secret, only not to be read in passing.
-_BINDING_BYTES = 16
 
 #: How far a server's clock may be ahead of ours, in seconds.
 CLOCK_SKEW = 60
@@ -69,11 +58,8 @@ MAX_FILENAME_LENGTH = 255
 #: Returns the token for a name in UTF-8, an issue time, a lifetime and a link epoch.
 Sign = Callable[[bytes, int, int, int], str]
 
-_DIGITS = string.digits + string.ascii_lowercase
-_PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
-
-#: From base64 to base64url (RFC 4648 section 5).
-_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+#: Returns the signature of a message under a key, for one purpose.
+_Signature = Callable[[SigningKey, bytes], str]
 
 _SHAPE = re.compile(
     r"(?P<claims>1(?P<key_id>[0-9a-z]{2})(?P<flags>a?)(?:-(?P<depth>[1-9a-z][0-9a-z]?))?"
@@ -150,13 +136,13 @@ class LinkSigner:
         :param keys: newest first; the first one signs, each one verifies.
         """
         self._namespace = namespace.encode()
-        self._keys = [_derive(key) for key in keys]
+        self._keys = [derive(key) for key in keys]
 
     @sensitive_variables()
     def sign(self, name: str, grant: Grant) -> str:
         """Return the token that grants this for the file of a canonical name."""
         claims = {"f": grant.filename, "u": grant.user, "i": grant.network, "n": grant.nonce}
-        sign = self._signing(_Key.sign_file, claims, attachment=grant.attachment)
+        sign = self._signing(SigningKey.sign_file, claims, attachment=grant.attachment)
         return sign(name.encode(), grant.issued, grant.lifetime, grant.links_from)
 
     def signing(
@@ -175,7 +161,7 @@ class LinkSigner:
         :param once: make each a one-time link.
         """
         claims = {"f": filename, **self._bindings(user, network)}
-        return self._signing(_Key.sign_file, claims, attachment=attachment, once=once)
+        return self._signing(SigningKey.sign_file, claims, attachment=attachment, once=once)
 
     def signing_folder(
         self, folder: str, *, attachment: bool, user: str | None, network: Network | None
@@ -185,8 +171,8 @@ class LinkSigner:
         It takes an issue time, a lifetime, and the instant, in microseconds, from which on neither
         a new file nor a revoked one is opened.
         """
-        claims, depth = self._bindings(user, network), f"-{_base36(folder.count('/') + 1)}"
-        sign = self._signing(_Key.sign_folder, claims, attachment=attachment, depth=depth)
+        claims, depth = self._bindings(user, network), f"-{base36(folder.count('/') + 1)}"
+        sign = self._signing(SigningKey.sign_folder, claims, attachment=attachment, depth=depth)
         return partial(sign, folder.encode())
 
     def is_for_user(self, grant: Grant, user: str) -> bool:
@@ -215,7 +201,7 @@ class LinkSigner:
 
     def _signing(
         self,
-        signature: "_Signature",
+        signature: _Signature,
         claims: Mapping[str, Any],
         *,
         attachment: bool,
@@ -228,7 +214,7 @@ class LinkSigner:
 
         def sign(name: bytes, issued: int, lifetime: int, links_from: int) -> str:
             own = _rare_claims({**claims, "n": secrets.token_urlsafe(8)}) if once else rare
-            text = f"{start}{_period(issued, lifetime)}.{_base36(links_from)}{own}"
+            text = f"{start}{_period(issued, lifetime)}.{base36(links_from)}{own}"
             return f"{text}.{signature(key, _message(namespace, name, text.encode()))}"
 
         return sign
@@ -252,7 +238,7 @@ class LinkSigner:
         :raises BadToken: for all else that is wrong with it.
         """
         match = _matched(token)
-        self._check_signature(match, _Key.sign_file, name)
+        self._check_signature(match, SigningKey.sign_file, name)
         grant = _grant(match, max_lifetime, return_path)
         _check_times(grant, time.time() if now is None else now)
         return grant
@@ -276,12 +262,12 @@ class LinkSigner:
         if not 0 < depth < len(segments):
             raise BadToken("The token is not for a folder above the file")
         folder = "/".join(segments[:depth])
-        self._check_signature(match, _Key.sign_folder, folder)
+        self._check_signature(match, SigningKey.sign_folder, folder)
         grant = _grant(match, max_lifetime, return_path, folder)
         _check_times(grant, time.time() if now is None else now)
         return grant
 
-    def _check_signature(self, match: re.Match[str], signature: "_Signature", name: str) -> None:
+    def _check_signature(self, match: re.Match[str], signature: _Signature, name: str) -> None:
         message = _message(self._namespace, name.encode(), match["claims"].encode())
         if not any(
             # The encoded text is compared: decoding is lenient, and would let several spellings
@@ -291,62 +277,6 @@ class LinkSigner:
             if key.id == match["key_id"]
         ):
             raise BadToken("The signature is not ours")
-
-
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """A signing key, derived once: deriving costs as much as signing."""
-
-    #: Two characters that tell which key signed a token.
-    id: str
-    _file_hmac: "_PreparedHMAC" = field(repr=False)
-    _folder_hmac: "_PreparedHMAC" = field(repr=False)
-    _binding_hmac: "_PreparedHMAC" = field(repr=False)
-
-    def sign_file(self, message: bytes) -> str:
-        return _base64url(self._file_hmac.digest(message))
-
-    def sign_folder(self, message: bytes) -> str:
-        return _base64url(self._folder_hmac.digest(message))
-
-    def binding(self, kind: str, value: str) -> str:
-        """Return the digest of what a link is bound to."""
-        return _base64url(self._binding_hmac.digest(f"{kind}:{value}".encode())[:_BINDING_BYTES])
-
-
-#: Returns the signature of a message under a key, for one purpose.
-_Signature = Callable[[_Key, bytes], str]
-
-
-class _PreparedHMAC:
-    """HMAC-SHA256 of many messages under one key.
-
-    The key's two blocks are hashed once for all of them, as RFC 2104 section 4 has it: a token is
-    shorter than what `hmac` would hash anew.
-    """
-
-    def __init__(self, key: bytes) -> None:
-        block = key.ljust(hashlib.sha256().block_size, b"\0")  # A derived key is shorter.
-        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
-        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
-
-    def digest(self, message: bytes) -> bytes:
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(message)
-        outer.update(inner.digest())
-        return outer.digest()
-
-
-@lru_cache(maxsize=32)
-def _derive(secret: bytes) -> _Key:
-    number = int.from_bytes(_signer(secret, _KEY_ID_SALT).derive_key())
-    key_id = _PAIRS[number % len(_PAIRS)]
-    salts = _FILE_SALT, _FOLDER_SALT, _BINDING_SALT
-    return _Key(key_id, *(_PreparedHMAC(_signer(secret, salt).derive_key()) for salt in salts))
-
-
-def _signer(secret: bytes, salt: bytes) -> Signer:
-    return Signer(secret, salt=salt, key_derivation="hmac", digest_method=hashlib.sha256)
 
 
 def _matched(token: str) -> re.Match[str]:
@@ -366,7 +296,7 @@ def _check_times(grant: Grant, now: float) -> None:
 def _grant(
     match: re.Match[str], max_lifetime: int, return_path: str, folder: str | None = None
 ) -> Grant:
-    rare: dict[str, Any] = json.loads(base64_decode(match["rare"])) if match["rare"] else {}
+    rare: dict[str, Any] = json.loads(from_base64url(match["rare"])) if match["rare"] else {}
     return Grant(
         links_from=int(match["links_from"], 36),
         issued=int(match["issued"], 36),
@@ -399,24 +329,9 @@ def _rare_claims(claims: Mapping[str, Any]) -> str:
     if not given:
         return ""
     rare = json.dumps(given, ensure_ascii=False, separators=(",", ":"))
-    return f".{base64_encode(rare).decode()}"
-
-
-def _base64url(data: bytes) -> str:
-    return b2a_base64(data, newline=False).translate(_URL_SAFE, b"=").decode()
+    return f".{base64url(rare.encode())}"
 
 
 @lru_cache(maxsize=1024)  # Links made at one time share a few hundred.
 def _period(issued: int, lifetime: int) -> str:
-    return f".{_base36(issued)}.{_base36(lifetime)}"
-
-
-def _base36(number: int) -> str:
-    digits = _five_digits(number % 36**5)
-    while number := number // 36**5:
-        digits = _five_digits(number % 36**5) + digits
-    return digits.lstrip("0") or "0"
-
-
-def _five_digits(number: int) -> str:
-    return f"{_PAIRS[number // 36**3]}{_PAIRS[number // 36 % 36**2]}{_DIGITS[number % 36]}"
+    return f".{base36(issued)}.{base36(lifetime)}"
