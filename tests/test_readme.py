@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,37 @@ def test_the_recipe_for_rich_text_signs_each_name(client: Client) -> None:
     assert lost == "/files/lost.pdf"
 
 
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the built wheel."""
+    directory = tmp_path_factory.mktemp("dist")
+    command = ["build", "--wheel", "--no-isolation", "--outdir", str(directory), str(ROOT)]
+    subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True)
+    (wheel,) = directory.glob("*.whl")
+    return wheel
+
+
+def test_the_wheel_has_all_that_the_package_needs_and_a_page_for_the_index(wheel: Path) -> None:
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    tracked = subprocess.run(
+        ["git", "ls-files", "secure_dbstorage"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert packed == set(tracked.stdout.splitlines())
+    said = subprocess.run(
+        [sys.executable, "-m", "twine", "check", "--strict", str(wheel)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert "PASSED" in said.stdout
+
+
 @pytest.mark.timeout(300)
-def test_new_project_follows_the_four_steps(tmp_path: Path) -> None:
+def test_new_project_follows_the_four_steps(tmp_path: Path, wheel: Path) -> None:
     packages = tmp_path / "packages"
     project = tmp_path / "project"
     project.mkdir()
@@ -105,8 +135,6 @@ def test_new_project_follows_the_four_steps(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout
         return done.stdout
 
-    run("-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT))
-    (wheel,) = tmp_path.glob("*.whl")
     run("-m", "pip", "install", "--no-deps", "--target", str(packages), str(wheel))
     run("-m", "django", "startproject", "site_", ".")
 
