@@ -17,9 +17,17 @@ _SHORTEST = 40
 
 _REMOVED = "removed"
 
-#: A token's parameter in a text, however a client spelled its name.
+
+def _spelled(char: str) -> str:
+    """Return the expression for a character, however often it was quoted for a URL."""
+    return f"(?:{re.escape(char)}|%(?:25)*{ord(char):x})"
+
+
+#: A token's parameter in a text, however a client spelled its name; also where the whole URL is the
+#: parameter of another, as that of a login page is to which a hook sends.
 _IN_TEXT = re.compile(
-    "([?&](?:" + ")(?:".join(f"{char}|%{ord(char):x}" for char in PARAMETER) + ")=)[^&\\s\"'#]+",
+    f"((?:{_spelled('?')}|{_spelled('&')}){''.join(map(_spelled, PARAMETER))}{_spelled('=')})"
+    "[^&\\s\"'#]+",
     re.IGNORECASE,
 )
 
@@ -82,7 +90,8 @@ def _without_tokens(query: str) -> str:
 
 def _without_query_tokens(url: str) -> str:
     path, _, query = url.partition("#")[0].partition("?")
-    return _joined(path, _without_tokens(query))
+    # A login page has the URL that it leads back to, token and all, in a parameter of its own.
+    return _clean(_joined(path, _without_tokens(query)))
 
 
 def _joined(path: str, query: str) -> str:
@@ -104,7 +113,7 @@ def _remove(request: HttpRequest, query: str, token_parts: list[str]) -> None:
     copies = [
         (name, value)
         for name, value in request.META.items()
-        if isinstance(value, str) and PARAMETER in value
+        if isinstance(value, str)  # In each of them the parameter's name may be quoted.
     ]
     for name, value in copies:
         request.META[name] = _redacted(value, query, clean, token_parts)
