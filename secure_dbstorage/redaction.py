@@ -23,8 +23,8 @@ def _spelled(char: str) -> str:
     return f"(?:{re.escape(char)}|%(?:25)*{ord(char):x})"
 
 
-#: A token's parameter in a text, however a client spelled its name; also where the whole URL is the
-#: parameter of another, as that of a login page is to which a hook sends.
+#: A token's parameter in a text, however a client spelled its name; also where its whole URL is a
+#: parameter of another, such as that of a login page to which a hook sends.
 _IN_TEXT = re.compile(
     f"((?:{_spelled('?')}|{_spelled('&')}){''.join(map(_spelled, PARAMETER))}{_spelled('=')})"
     "[^&\\s\"'#]+",
@@ -91,7 +91,8 @@ def _without_tokens(query: str) -> str:
 def _without_query_tokens(url: str) -> str:
     path, _, query = url.partition("#")[0].partition("?")
     # A login page has the URL that it leads back to, token and all, in a parameter of its own.
-    return _clean(_joined(path, _without_tokens(query)))
+    cleaned: str = _clean(_joined(path, _without_tokens(query)))
+    return cleaned
 
 
 def _joined(path: str, query: str) -> str:

@@ -10,7 +10,6 @@ from pytest_django import Settings
 
 from secure_dbstorage.redaction import TokenFilter, take_tokens
 
-
 LONG = "1k7." + "x" * 60
 
 
