@@ -18,6 +18,7 @@ from django.http.response import HttpResponseBase
 from secure_dbstorage.addresses import client_address
 from secure_dbstorage.exceptions import Refused
 from secure_dbstorage.files import FileStat
+from secure_dbstorage.names import MAX_LENGTH
 from secure_dbstorage.signals import file_refused, file_served
 from secure_dbstorage.signing import Grant
 
@@ -48,7 +49,7 @@ class AccessRecord:
 
     def __str__(self) -> str:
         return (
-            f"client={self.client} user={_quoted(self.user)} method={self.method} "
+            f"client={self.client} user={_quoted(self.user)} method={_method(self.method)} "
             f"namespace={_quoted(self.namespace)} name={_quoted(self.name)} link={self.link} "
             f"outcome={self.outcome} status={self.status} bytes={self.bytes} "
             f"seconds={self.seconds:.3f}"
@@ -195,4 +196,16 @@ def _user(request: HttpRequest) -> str:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    """Return a text as JSON has it, with nothing that could end a line or steer a terminal."""
+    # Longer than any file's name is only who wants to fill the disk.
+    quoted = json.dumps(text[:MAX_LENGTH], ensure_ascii=False)
+    return quoted if quoted.isprintable() else "".join(map(_escaped, quoted))
+
+
+def _escaped(char: str) -> str:
+    return char if char.isprintable() else json.dumps(char)[1:-1]
+
+
+def _method(text: str) -> str:
+    # Some servers let anything pass for one.
+    return text if text.isascii() and text.isalpha() else _quoted(text)

@@ -55,9 +55,9 @@ def parse_range(header: str, size: int) -> ByteRange | None:
     first, last = match.groups()
     if not first:
         return _suffix(_number(last), size) if last else None
-    start = _number(first)
-    if last and _number(last) < start:
+    if last and _order(last) < _order(first):
         return None
+    start = _number(first)
     if start >= size:
         raise UnsatisfiableRange
     return ByteRange(start, min(_number(last) + 1, size) if last else size)
@@ -84,6 +84,12 @@ def _suffix(length: int, size: int) -> ByteRange:
     if length == 0:
         raise UnsatisfiableRange
     return ByteRange(max(0, size - length), size)
+
+
+def _order(digits: str) -> tuple[int, str]:
+    """Return what compares as the number does, however many digits it has."""
+    significant = digits.lstrip("0")
+    return len(significant), significant
 
 
 def _number(digits: str) -> int:

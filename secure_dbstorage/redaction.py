@@ -18,9 +18,17 @@ _SHORTEST = 40
 
 _REMOVED = "removed"
 
-#: A token's parameter in a text, however a client spelled its name.
+
+def _spelled(char: str) -> str:
+    """Return the expression for a character, however often it was quoted for a URL."""
+    return f"(?:{re.escape(char)}|%(?:25)*{ord(char):x})"
+
+
+#: A token's parameter in a text, however a client spelled its name; also where its whole URL is a
+#: parameter of another, such as that of a login page to which a hook sends.
 _PARAMETER_IN_TEXT = re.compile(
-    "([?&](?:" + ")(?:".join(f"{char}|%{ord(char):x}" for char in PARAMETER) + ")=)[^&\\s\"'#]+",
+    f"((?:{_spelled('?')}|{_spelled('&')}){''.join(map(_spelled, PARAMETER))}{_spelled('=')})"
+    "[^&\\s\"'#]+",
     re.IGNORECASE,
 )
 
@@ -35,7 +43,9 @@ _IN_NAME = re.compile(
 )
 
 #: The segment in a text, however a client spelled it.
-_SEGMENT_IN_TEXT = re.compile(rf"(/(?:{FOLDER_MARK}|%7e))[\w.%-]{{50,}}", re.ASCII | re.IGNORECASE)
+_SEGMENT_IN_TEXT = re.compile(
+    rf"({_spelled('/')}{_spelled(FOLDER_MARK)})[\w.%-]{{50,}}", re.ASCII | re.IGNORECASE
+)
 
 
 class SignedPath(str):
@@ -129,7 +139,8 @@ def take_tokens(request: HttpRequest) -> list[str]:
     if token_parts:
         _remove(request, query, [part for part in token_parts if len(part) >= _SHORTEST])
     referer = request.META.get("HTTP_REFERER", "")
-    clean = _without_segments(_without_query_tokens(referer))
+    # A login page has the URL that it leads back to, token and all, in a parameter of its own.
+    clean = _clean(_without_query_tokens(referer) if "?" in referer else referer)
     if clean != referer and not _is_ours(request, referer):
         clean = referer
     if clean != referer:
@@ -153,8 +164,6 @@ def _without_tokens(query: str) -> str:
 
 
 def _without_query_tokens(url: str) -> str:
-    if "?" not in url:
-        return url
     path, _, query = url.partition("#")[0].partition("?")
     return _joined(path, _without_tokens(query))
 

@@ -158,6 +158,56 @@ def fetch(
         return Answer(download.head, download.body())
 
 
+def exchange(port: int, request: bytes, *, is_head: bool) -> Answer | None:
+    """Send bytes that may be no request at all, and return the first answer to them.
+
+    Returns None where the server closed without one; where it answers as HTTP/0.9 does, which only
+    a request gets that was not understood, 400.
+
+    Raises:
+        BrokenAnswer: it is not one, or its body is shorter than its head says.
+
+    """
+    with socket.create_connection((LOOPBACK, port), timeout=_TIMEOUT_SECONDS) as connection:
+        # The server may have had enough before the end.
+        with suppress(ConnectionError):
+            connection.sendall(request)
+        received = b""
+        while True:
+            received = _received_until(connection, received, b"\r\n\r\n")
+            head_bytes, end, body = received.partition(b"\r\n\r\n")
+            if not received.startswith(b"HTTP/") or not end:
+                return Answer(Head(400, ()), received) if received else None
+            head = _parse_head(head_bytes)
+            if head.status >= 200:
+                break
+            received = body  # Only an answer that says: go on.
+        if is_head or head.status in (204, 304):
+            return Answer(head, b"")
+        if "content-length" not in head:
+            return Answer(head, _received_until(connection, body, None))
+        expected = int(head["content-length"])
+        while len(body) < expected:
+            if not (piece := _received(connection)):
+                raise BrokenAnswer(f"{expected} bytes were promised and {len(body)} came")
+            body += piece
+        return Answer(head, body[:expected])
+
+
+def _received_until(connection: socket.socket, received: bytes, end: bytes | None) -> bytes:
+    """Return what comes until these bytes, or until the server closes."""
+    while (end is None or end not in received) and (piece := _received(connection)):
+        received += piece
+    return received
+
+
+def _received(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(_PIECE)
+    except ConnectionError:
+        return b""
+
+
 def _spell(
     method: str, target: str, port: int, headers: Iterable[tuple[str, str | bytes]]
 ) -> bytes:

@@ -1,8 +1,10 @@
 """Each request is recorded once, by a log line and a signal, with how far it came."""
 
+import dataclasses
 import gc
 import json
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,9 +14,12 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.http import HttpResponseRedirect
 from django.test import AsyncClient, Client
+from hypothesis import given
+from hypothesis import strategies as st
 from pytest_django import Settings
 
 from secure_dbstorage.audit import AccessRecord
+from secure_dbstorage.names import MAX_LENGTH
 from secure_dbstorage.signals import file_refused, file_served
 from secure_dbstorage.storage import DatabaseStorage
 from tests.test_views import Store, store
@@ -82,6 +87,60 @@ def test_a_served_file_is_a_line_without_its_token(
         f"link={record.link} outcome=served status=200 bytes=7 seconds={record.seconds:.3f}"
     )
     assert token_of(url) not in log.text
+
+
+@pytest.mark.parametrize(
+    ("name", "logged"),
+    [
+        ("é 日.txt", '"é 日.txt"'),
+        ('a" outcome=served', r'"a\" outcome=served"'),
+        ("a\r\nclient=b", r'"a\r\nclient=b"'),
+        ("\x1b[2J\x7f\x9b2J", r'"\u001b[2J\u007f\u009b2J"'),
+        ("a\x85b\u2028c\u2029d", r'"a\u0085b\u2028c\u2029d"'),
+        ("\u202egnp.exe", r'"\u202egnp.exe"'),
+        ("\ud800\U000e0001", r'"\ud800\udb40\udc01"'),
+        ("a" * 513, f'"{"a" * 512}"'),
+    ],
+    ids=lambda text: ascii(text)[:20],
+)
+def test_no_name_ends_the_line_or_steers_a_terminal(name: str, logged: str) -> None:
+    line = str(record_of(name=name))
+    assert line == f'client=- user="" method=GET namespace="" name={logged} {REST}'
+    assert line.isprintable()
+
+
+@given(st.text(), st.text(), st.text(min_size=1))
+def test_any_name_user_and_method_make_one_line_of_as_many_fields(
+    name: str, user: str, method: str
+) -> None:
+    line = str(record_of(name=name, user=user, method=method))
+    assert line.isprintable()
+    fields = re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|[^ "]*)(?: |$)', line)
+    assert " ".join(f"{field}={value}" for field, value in fields) == line
+    values = dict(fields)
+    assert list(values) == [each.name for each in dataclasses.fields(AccessRecord)]
+    assert json.loads(values["name"]) == name[:MAX_LENGTH]
+    assert json.loads(values["user"]) == user[:MAX_LENGTH]
+
+
+#: The end of the line of :func:`record_of`.
+REST = "link=- outcome=missing status=404 bytes=0 seconds=0.000"
+
+
+def record_of(**changes: Any) -> AccessRecord:
+    usual = AccessRecord(
+        client="-",
+        user="",
+        method="GET",
+        namespace="",
+        name="a",
+        link="-",
+        outcome="missing",
+        status=404,
+        bytes=0,
+        seconds=0.0,
+    )
+    return dataclasses.replace(usual, **changes)
 
 
 @pytest.mark.parametrize(

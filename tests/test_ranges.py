@@ -98,6 +98,8 @@ def test_a_python_that_reads_only_short_numbers_reads_any_header() -> None:
         "bytes=abc",
         "bytes=50-40",
         "bytes=500-400",
+        f"bytes={'9' * 30}-{'9' * 29}",
+        f"bytes={'9' * 30}-000{'9' * 29}8",
         "items=0-1",
         "bytes =0-1",
         " bytes=0-1",

@@ -17,6 +17,8 @@ from tests.servers.nginx import NginxServer
 
 ROOT = Path(__file__).parent.parent
 
+LONG = "1k7." + "x" * 60
+
 
 def request_of(query: str, **meta: str) -> Any:
     """Return a WSGI request with this query string."""
@@ -88,6 +90,14 @@ def test_a_token_is_gone_from_the_servers_copy(name: str, query: str, left: str)
     assert request.META[name] == left
 
 
+@pytest.mark.parametrize("target", ["/files/a.txt?{}", "/files/a.txt?{}#x", "x {} y"])
+def test_a_copy_is_found_however_the_parameter_is_spelled(target: str) -> None:
+    query = f"%74o%6Ben={LONG}"
+    request = request_of(query, RAW_URI=target.format(query))
+    assert take_tokens(request) == [LONG]
+    assert LONG not in repr(request.META)
+
+
 def test_a_copy_that_the_server_does_not_make_is_not_made_here() -> None:
     request = request_of("token=SECRET")
     take_tokens(request)
@@ -100,6 +110,10 @@ def test_a_copy_that_the_server_does_not_make_is_not_made_here() -> None:
         ("http://testserver/files/a.pdf?token=SECRET", "http://testserver/files/a.pdf"),
         ("http://testserver/a?b=1&token=SECRET&c", "http://testserver/a?b=1&c"),
         ("https://testserver/a?token=SECRET#page=2", "https://testserver/a"),
+        (
+            "https://testserver/in/?next=/a%3Ftoken%3DSECRET&x=1",
+            "https://testserver/in/?next=/a%3Ftoken%3Dremoved&x=1",
+        ),
         ("http://testserver/token", "http://testserver/token"),
         ("http://testserver/a?b=1", "http://testserver/a?b=1"),
         ("http://other/a?token=THEIRS", "http://other/a?token=THEIRS"),
@@ -128,9 +142,6 @@ def test_a_host_that_is_not_allowed_is_not_our_own(settings: Settings) -> None:
     request = request_of("token=T", HTTP_REFERER=referer, HTTP_HOST="testserver")
     assert take_tokens(request) == ["T"]
     assert request.META["HTTP_REFERER"] == referer
-
-
-LONG = "1k7." + "x" * 60
 
 
 @pytest.mark.parametrize(
@@ -285,10 +296,15 @@ class TestASGI:
         ("/a?%74oken=SECRET", "/a?%74oken=removed"),
         ("/a?TOKEN=SECRET#top", "/a?TOKEN=removed#top"),
         ('"https://example.com/a?token=SECRET"', '"https://example.com/a?token=removed"'),
+        ("/in/?next=/a%3Ftoken%3DSECRET HTTP/1.1", "/in/?next=/a%3Ftoken%3Dremoved HTTP/1.1"),
+        ("/in/?next=%2Fa%3fx%3d1%26token%3dSECRET", "/in/?next=%2Fa%3fx%3d1%26token%3dremoved"),
+        ("/in/?n=%252Fa%253Ft%25256Fken%253DSECRET", "/in/?n=%252Fa%253Ft%25256Fken%253Dremoved"),
         ("/a?mytoken=kept", "/a?mytoken=kept"),
         (f"GET /files/~{FOLDER_TOKEN}/a/b.ts HTTP/1.1", "GET /files/~removed/a/b.ts HTTP/1.1"),
         (f"/files/%7e{FOLDER_TOKEN}/a?x", "/files/%7eremoved/a?x"),
+        (f"/in/?next=%2Ffiles%2F%7E{FOLDER_TOKEN}/a", "/in/?next=%2Ffiles%2F%7Eremoved/a"),
         ("/~ada/a.txt", "/~ada/a.txt"),
+        ("/a?next=%3Dtoken%3Dkept", "/a?next=%3Dtoken%3Dkept"),
         ("nothing to hide", "nothing to hide"),
     ],
 )

@@ -253,6 +253,23 @@ class TestForgery:
                 digest = hmac.digest(key, message, hashlib.sha256)
                 assert_refused(f"{claims}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}")
 
+    def test_each_wrong_signature_is_compared_once_whole_and_in_constant_time(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        compared: list[tuple[str, str]] = []
+        compare_digest = hmac.compare_digest
+
+        def compare(one: str, other: str) -> bool:
+            compared.append((one, other))
+            return compare_digest(one, other)
+
+        monkeypatch.setattr(hmac, "compare_digest", compare)
+        claims, _, signature = TOKEN.rpartition(".")
+        wrong = [f"B{signature[1:]}", f"{signature[:-1]}B", "B" * 43]
+        for each in wrong:
+            assert_refused(f"{claims}.{each}")
+        assert compared == [(signature, each) for each in wrong]
+
 
 class TestFolders:
     """A link for a folder opens what is below it, and nothing else."""

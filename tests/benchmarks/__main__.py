@@ -13,6 +13,7 @@ from tests.benchmarks import (
     serving_memory,
     signing,
     storage,
+    timing,
 )
 from tests.benchmarks.grounds import DATABASES, Failed, ground_of
 from tests.benchmarks.results import Result
@@ -27,6 +28,7 @@ TOPICS = {
     "serving": serving.measure,
     "serving-memory": serving_memory.measure,
     "clients": clients.measure,
+    "timing": timing.measure,
 }
 
 

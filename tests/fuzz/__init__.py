@@ -1,0 +1,1 @@
+"""Fuzzing: what strangers write, thrown at the parsers that read it, guided by coverage."""

@@ -1,0 +1,246 @@
+"""What is fuzzed: for each parser a function of one input, which knows what may not happen."""
+
+import re
+import string
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from secure_dbstorage.addresses import budget_of, client_address, parse_address
+from secure_dbstorage.exceptions import BadToken, ExpiredToken
+from secure_dbstorage.ranges import (
+    MAX_HEADER_LENGTH,
+    ByteRange,
+    UnsatisfiableRange,
+    if_range_holds,
+    parse_range,
+)
+from secure_dbstorage.signing import Grant, LinkSigner
+
+# --- tokens --------------------------------------------------------------------------------------
+
+NOW = 1785240000
+_EPOCH = 1785225600123456
+_KEY = b"a secret key of 32 bytes or more"
+_OLDER_KEY = b"another secret key of >= 32 bytes"
+
+_SIGNER = LinkSigner([_KEY, _OLDER_KEY], namespace="invoices")
+_OLDER = LinkSigner([_OLDER_KEY], namespace="invoices")
+_STRANGER = LinkSigner([b"the key of somebody else, 32 bytes"], namespace="invoices")
+_NEIGHBOR = LinkSigner([_KEY], namespace="invoice")
+
+_PLAIN = Grant(links_from=_EPOCH, issued=NOW, lifetime=3600)
+
+#: By name: what each token says, and who signed it for which file.
+_SIGNED: dict[str, dict[str, Grant]] = {}
+#: Authentic by HMAC, and all the same not for us or not for now.
+_NOT_OURS: list[str] = []
+
+
+def _prepare() -> None:
+    full = replace(_PLAIN, attachment=True, filename="Ré.pdf", network=(24, "x" * 22))
+    grants = (
+        _PLAIN,
+        full,
+        replace(_PLAIN, user="u" * 22, nonce="n" * 11),
+        replace(_PLAIN, links_from=0, issued=0, lifetime=2**31 - 1),
+        replace(_PLAIN, lifetime=1, issued=NOW + 60),
+    )
+    for name in ("a.pdf", "2026/é.pdf"):
+        _SIGNED[name] = {_SIGNER.sign(name, grant): grant for grant in grants}
+        _SIGNED[name][_OLDER.sign(name, _PLAIN)] = _PLAIN
+        _NOT_OURS.extend(signer.sign(name, _PLAIN) for signer in (_STRANGER, _NEIGHBOR))
+        _NOT_OURS.extend(
+            (
+                _SIGNER.sign(name, replace(_PLAIN, issued=NOW - 3600)),
+                _SIGNER.sign(name, replace(_PLAIN, issued=NOW + 61)),
+            )
+        )
+
+
+_prepare()
+
+
+def tokens() -> list[str]:
+    """Return tokens to begin with: good ones, and such that look like it."""
+    good = [token for signed in _SIGNED.values() for token in signed]
+    return [*good, *_NOT_OURS]
+
+
+def check_token(data: bytes) -> None:
+    """Read a token for two files: only the very text that was signed for one opens it."""
+    text = data.decode("utf-8", "surrogateescape" if data[:1] == b"\x00" else "replace")
+    for name, signed in _SIGNED.items():
+        try:
+            grant = _SIGNER.unsign(name, text, max_lifetime=2**31, return_path="/x", now=NOW)
+        except ExpiredToken:
+            assert text in _NOT_OURS, "Expiry is told to who holds no authentic token"
+            continue
+        except BadToken:
+            assert text not in signed, "A good token is refused"
+            continue
+        assert text in signed, "A token that nobody signed opens a file"
+        meant = replace(
+            signed[text],
+            link_id=text.rpartition(".")[2][:8],
+            use_key=grant.use_key,
+            return_path="/x",
+        )
+        assert grant == meant, "A token says something else than was signed"
+        assert bool(grant.use_key) == grant.is_for_once
+        assert 0 <= grant.use_key < 2**62
+
+
+# --- ranges --------------------------------------------------------------------------------------
+
+_ETAG = f'"{"ab" * 32}"'
+_MODIFIED = NOW
+_DATES = {
+    "Tue, 28 Jul 2026 12:00:00 GMT",
+    "Tuesday, 28-Jul-26 12:00:00 GMT",
+    "Tue Jul 28 12:00:00 2026",
+}
+
+
+def check_range(data: bytes) -> None:
+    """Read a Range and an If-Range header for a file: the size is in the first two bytes."""
+    size, header = int.from_bytes(data[:2]) % 1025, data[2:].decode("latin-1")
+    assert _answer(header, size) == range_by_the_rfc(header, size), (header[:200], size)
+    part = _answer(header, 2**63)
+    if isinstance(part, ByteRange):
+        assert 0 <= part.start < part.stop <= 2**63
+    if if_range_holds(header, etag=_ETAG, last_modified=_MODIFIED):
+        value = header.strip(" \t")
+        # Dates are Django's to read; it takes any case and any word for the name of the day.
+        assert value == _ETAG or _without_day(value) in map(_without_day, _DATES), value
+
+
+def _without_day(date: str) -> str:
+    return re.sub(r"^\w+", "", date.lower())
+
+
+def _answer(header: str, size: int) -> ByteRange | str | None:
+    try:
+        return parse_range(header, size)
+    except UnsatisfiableRange:
+        return "unsatisfiable"
+
+
+def range_by_the_rfc(header: str, size: int) -> ByteRange | str | None:
+    """Read a Range header by the grammar of RFC 9110 section 14.1.2, a character at a time.
+
+    Slow, and written without a look at ours; where the RFC leaves a choice, it takes ours: one
+    range, not above a length, and none of an empty file.
+    """
+    if size == 0 or len(header) > MAX_HEADER_LENGTH or header[:6].lower() != "bytes=":
+        return None
+    elements = [element.strip(" \t") for element in header[6:].split(",")]
+    elements = [element for element in elements if element]
+    if len(elements) != 1:
+        return None
+    digits, dash, rest = _digits(elements[0])
+    more, end, _ = _digits(rest)
+    if dash != "-" or end or not (digits or more):
+        return None
+    if not digits:
+        chosen = range(max(size - _clamped(more), 0), size)
+    elif more and _is_less(more, digits):
+        return None
+    else:
+        chosen = range(_clamped(digits), min(_clamped(more) + 1, size) if more else size)
+    return ByteRange(chosen.start, chosen.stop) if chosen else "unsatisfiable"
+
+
+def _digits(text: str) -> tuple[str, str, str]:
+    """Return the digits at the beginning, the character after them, and the rest."""
+    place = 0
+    while place < len(text) and text[place] in string.digits:
+        place += 1
+    return text[:place], text[place : place + 1], text[place + 1 :]
+
+
+def _clamped(digits: str) -> int:
+    number = 0
+    for digit in digits:
+        number = min(number * 10 + string.digits.index(digit), 2**64)
+    return number
+
+
+def _is_less(one: str, other: str) -> bool:
+    one, other = one.lstrip("0"), other.lstrip("0")
+    return (len(one), one) < (len(other), other)
+
+
+# --- addresses -----------------------------------------------------------------------------------
+
+_PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
+_CLIENT = "203.0.113.9"
+
+
+def check_address(data: bytes) -> None:
+    """Read a peer and a header: one client, whatever a stranger wrote to the left."""
+    peer, _, forwarded = data.decode("latin-1").partition("\n")
+    for proxies in ([], _PROXIES):
+        address = client_address({"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded}, proxies)
+        if address is None:
+            assert not proxies
+            continue
+        assert parse_address(str(address)) == address
+        assert parse_address(budget_of(address)) is not None
+        assert not (isinstance(address, IPv6Address) and address.ipv4_mapped)
+    # What the proxy itself saw stands at the end.
+    meta = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": f"{forwarded}, {_CLIENT}"}
+    assert client_address(meta, _PROXIES) == IPv4Address(_CLIENT)
+    assert client_address({**meta, "REMOTE_ADDR": _CLIENT}, _PROXIES) == IPv4Address(_CLIENT)
+    for text in (peer, forwarded):
+        # A longer one has a zone of that length, and is none of a client.
+        if len(text) <= 100:
+            with suppress(ValueError):
+                plain = ip_address(text)
+                meant = getattr(plain, "ipv4_mapped", None) or _without_zone(plain)
+                assert parse_address(text) == meant, text
+
+
+def _without_zone(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    return ip_address(str(address).partition("%")[0])
+
+
+#: What ``python -m tests.fuzz`` can be told to fuzz, each with inputs to begin with.
+TARGETS: dict[str, tuple[Callable[[bytes], None], list[bytes]]] = {
+    "token": (check_token, [token.encode() for token in tokens()]),
+    "range": (
+        check_range,
+        [
+            b"\x00\x64" + header.encode("latin-1")
+            for header in (
+                *(
+                    "bytes=0-0",
+                    "bytes=-1",
+                    "bytes=99-",
+                    "bytes=0-0,1-1",
+                    "bytes=,, 5-7 ,",
+                    "items=0-1",
+                ),
+                *("BYTES=00-01", "bytes=1-0", "bytes=-0", "bytes=+1-2", "bytes=\xb2-", _ETAG),
+                *(f"bytes={'9' * 30}-{'9' * 29}", f"bytes={'9' * 30}-", f"bytes=-{'9' * 4000}"),
+                *(f"W/{_ETAG}", *sorted(_DATES)),
+            )
+        ],
+    ),
+    "address": (
+        check_address,
+        [
+            text.encode("latin-1")
+            for text in (
+                *(
+                    "10.0.0.1\n1.2.3.4, 10.0.0.2",
+                    "::ffff:10.0.0.1\n[2001:db8::7]:555",
+                    "\n",
+                    "x\n,",
+                ),
+                *("fd00::1\nfe80::1%eth0, unknown", '1.2.3.4:5\n"1.2.3.4"', "127.0.0.1\n::1"),
+            )
+        ],
+    ),
+}
