@@ -13,7 +13,8 @@ DATABASE_VARIABLE = "DBSTORAGE_FAULTS_DATABASE"
 
 DATABASES = {"default": json.loads(os.environ.get(DATABASE_VARIABLE, "{}"))}
 
-# Only what serves. Many processes start, and each app costs time; crowds ask more often than a budget allows, and each middleware costs time.
+# Only what serves: each app costs time when a process starts, each middleware when it is asked.
+# Crowds ask more often than a budget allows.
 INSTALLED_APPS = ["secure_dbstorage"]
 MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
 _RATES = {"signed": "1000000/m", "plain": "1000000/m", "refused": "1000000/m"}

@@ -1,7 +1,6 @@
 """A disk that is soon full: a tmpfs of a few MiB."""
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Self
@@ -23,19 +22,16 @@ class SmallDisk:
         """
         #: Where the disk is.
         self.path = path
+        self._mib = mib
         path.mkdir()
         _root("mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=0777", "tmpfs", str(path))
         reaper().tell("mount", path)
         give_away(path)
 
-    @property
-    def free_bytes(self) -> int:
-        """How much can be written yet."""
-        return shutil.disk_usage(self.path).free
-
     def enlarge(self, *, mib: int) -> None:
-        """Give the disk another size, as who runs it would."""
-        _root("mount", "-o", f"remount,size={mib}m", str(self.path))
+        """Add so many MiB, as whoever runs it would."""
+        self._mib += mib
+        _root("mount", "-o", f"remount,size={self._mib}m", str(self.path))
 
     def unmount(self) -> None:
         """Throw the disk away, and what is on it."""
