@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management import call_command
 from django.core.management.color import no_style
-from django.db import OperationalError, connections
+from django.db import connections
 
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
@@ -33,8 +33,6 @@ _MARIADB_OPTIONS = {
     "innodb-doublewrite": 1,
     "max-connections": 100,
 }
-
-_TRIES_SECONDS = 60
 
 _SESSIONS = {
     "postgresql": "SELECT count(*) FROM pg_stat_activity"
@@ -119,29 +117,14 @@ class Ground:
     def start(self, **settings: object) -> None:
         """Start the killed server, and return when it has recovered."""
         assert self.server is not None
+        connections[self.alias].close()
         self.server.start(**settings)
-        self.wait()
 
     def restart(self, **settings: object) -> None:
         """Start the server anew, with other settings."""
         assert self.server is not None
         self.server.stop()
         self.start(**settings)
-
-    def wait(self) -> None:
-        """Return when the server answers queries."""
-        connection = connections[self.alias]
-        deadline = time.monotonic() + _TRIES_SECONDS
-        while True:
-            connection.close()
-            try:
-                connection.ensure_connection()
-            except OperationalError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
-            else:
-                return
 
 
 @contextmanager

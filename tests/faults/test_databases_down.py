@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Any
 
 import pytest
 from django.db import connections
@@ -24,7 +23,6 @@ from tests.faults.contents import (
 from tests.faults.grounds import Ground
 from tests.faults.report import Tally
 from tests.faults.savers import SaverProcess
-from tests.servers.web import Kind
 
 pytestmark = pytest.mark.parametrize("_ground", SERVED, indirect=True)
 
@@ -38,37 +36,37 @@ _POOL = {
 }
 
 
-@pytest.mark.parametrize(
-    ("kind", "changes"),
-    [("gunicorn", {}), ("gunicorn", _KEPT), ("uvicorn", {}), ("uvicorn", _POOL)],
-    ids=["gunicorn", "gunicorn, kept", "uvicorn", "uvicorn, pool"],
-)
 def test_a_body_whose_database_is_killed_never_looks_whole(
-    ground: Ground, kind: Kind, changes: dict[str, Any], serve: Serve, tally: Tally
+    ground: Ground, serve: Serve, tally: Tally
 ) -> None:
-    if "OPTIONS" in changes and connections[ground.alias].vendor == "mysql":
-        changes = _KEPT  # Django has no pool for it.
-    content = content_of(1, 64 * MIB)
+    content = content_of(1, 24 * MIB)
     storage = ground.storage()
     storage.save("a.bin", content)
     target, known = storage.url("a.bin"), [digest_of(content)]
-    server = serve(kind, **changes)
+    servers = [serve("gunicorn"), serve("gunicorn", **_KEPT), serve("uvicorn")]
+    if connections[ground.alias].vendor == "postgresql":  # Django has no pool for another.
+        servers.append(serve("uvicorn", **_POOL))
     with ExitStack() as clients:
-        downloads = [clients.enter_context(open_download(server.port, target)) for _ in range(4)]
+        downloads = [
+            clients.enter_context(open_download(server.port, target))
+            for server in servers
+            for _ in range(3)
+        ]
         for number, download in enumerate(downloads):
-            for _ in range(50 * number):
+            for _ in range(10 * number):
                 assert download.read(16 * 1024)
         ground.kill()
-        with ThreadPoolExecutor(8) as pool:
+        with ThreadPoolExecutor(4 * len(servers)) as pool:
             ends = [pool.submit(finish, download, known) for download in downloads]
-            ends += [pool.submit(receive, server.port, target, known) for _ in range(4)]
+            ends += [pool.submit(receive, server.port, target, known) for server in servers]
             tally.add_all(end.result() for end in ends)
     ground.start()
-    # The web server was not started anew; each of its threads is asked.
-    answers = [receive(server.port, target, known) for _ in range(6)]
+    # The web servers were not started anew; each of their threads is asked.
+    answers = [receive(server.port, target, known) for server in servers for _ in range(5)]
     tally.add_all(answers)
     tally.add("lost", sum(answer != WHOLE for answer in answers))
-    tally.expect(tried=14, broken=4, refused=4, whole=6)
+    number = len(servers)
+    tally.expect(tried=9 * number, broken=3 * number, refused=number, whole=5 * number)
 
 
 def test_a_save_whose_database_is_killed_leaves_nothing(

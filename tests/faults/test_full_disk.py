@@ -77,8 +77,7 @@ def test_a_full_disk_is_an_error_and_loses_nothing(
         tally.add("server down", not _answers(ground))
     disk.enlarge(mib=_MORE_MIB)
     if ground.server is not None:
-        ground.kill()
-        ground.start()
+        ground.restart()
     tally.add("lost", _lost(ground, saved))
     tally.add("visible", sum(storage.exists(_name(number)) for number in refused))
     tally.add("left", ground.rows() - _ROWS * len(saved))

@@ -14,6 +14,7 @@ from django.db import connections
 from tests.conftest import StartNginx
 from tests.faults.conftest import SERVED, Serve
 from tests.faults.contents import (
+    BROKEN,
     CHUNK,
     MIB,
     PATIENCE_SECONDS,
@@ -21,6 +22,7 @@ from tests.faults.contents import (
     WHOLE,
     content_of,
     digest_of,
+    finish,
     open_download,
     receive,
 )
@@ -112,7 +114,7 @@ def test_100_clients_that_vanish_leave_nothing_open(
 def test_what_20_readers_get_of_a_file_that_is_overwritten_is_never_mixed(
     ground: Ground, kind: Kind, serve: Serve, tally: Tally
 ) -> None:
-    versions = [content_of(number, 4 * MIB + number) for number in range(6)]
+    versions = [content_of(number, 4 * MIB + number) for number in range(5)]
     known = [digest_of(version) for version in versions]
     storage = ground.storage(allow_overwrite=True)
     storage.save("a.bin", versions[0])
@@ -121,6 +123,13 @@ def test_what_20_readers_get_of_a_file_that_is_overwritten_is_never_mixed(
     if connections[ground.alias].vendor == "postgresql" and kind == "uvicorn":
         changes = _POOL
     server = serve(kind, options=("--threads", "20") if kind == "gunicorn" else (), **changes)
+    # All are in the middle of the first version when the second comes.
+    with ExitStack() as clients:
+        downloads = [clients.enter_context(open_download(server.port, target)) for _ in range(20)]
+        storage.save("a.bin", versions[1])
+        tally.add_all(finish(download, known) for download in downloads)
+    assert tally[BROKEN] == 20
+    # And now at any point.
     ended = threading.Event()
 
     def read_on() -> list[str]:
@@ -133,7 +142,7 @@ def test_what_20_readers_get_of_a_file_that_is_overwritten_is_never_mixed(
     with ThreadPoolExecutor(20) as pool:
         readers = [pool.submit(read_on) for _ in range(20)]
         try:
-            for version in versions[1:]:
+            for version in versions[2:]:
                 tally.add_all([receive(server.port, target, known)])
                 storage.save("a.bin", version)
         finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.servers.account import give_away, unprivileged
-from tests.servers.process import ServerProcess, StartFailed, accepts
+from tests.servers.process import ServerProcess, StartFailed
 from tests.servers.unavailable import Unavailable
 
 _PORT = 5432  # Only names the socket file; no network port is opened.
@@ -61,10 +61,8 @@ class PostgresServer:
     def start(self, **settings: object) -> None:
         """Start a server that was killed or stopped, for this time with other settings.
 
-        It accepts connections, and refuses them while it recovers from a crash.
-
         Raises:
-            StartFailed: it ends or doesn't answer.
+            StartFailed: it ends or doesn't answer, not even after it has recovered from a crash.
 
         """
         settings = self._settings | settings
@@ -76,7 +74,7 @@ class PostgresServer:
             identity=unprivileged(),
             stop_signal=signal.SIGINT,  # "fast": doesn't wait for clients to leave.
         )
-        self._process.wait_until(lambda: accepts(directory / f".s.PGSQL.{_PORT}"))
+        self._process.wait_until(self._is_ready)
 
     @property
     def pid(self) -> int:
@@ -101,6 +99,15 @@ class PostgresServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def _is_ready(self) -> bool:
+        """Tell whether the postmaster says so: it accepts connections before, and refuses them."""
+        try:
+            lines = (self._data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        # The file of one that crashed is there until the next one writes its own.
+        return lines[:1] == [str(self.pid)] and lines[7:8] == ["ready   "]
 
 
 def _installation() -> Path:
