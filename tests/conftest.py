@@ -17,6 +17,7 @@ from django.core.cache import caches
 from django.db import connections
 from pytest_django import Settings
 
+from tests.faults import report as fault_report
 from tests.servers import places
 from tests.servers.nginx import NginxServer
 from tests.servers.session import NAMES, SessionServers
@@ -44,6 +45,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop what was started."""
     if _SERVERS in config.stash:
         config.stash[_SERVERS].stop()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the fault tests counted. Here: pytest-xdist's owner loads no other conftest."""
+    reports = [report for kind in terminalreporter.stats.values() for report in kind]
+    if lines := fault_report.lines_of(reports):
+        terminalreporter.section("faults")
+        for line in lines:
+            terminalreporter.line(line)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-django sorts by these marks
@@ -106,6 +116,10 @@ def _empty_cache(request: pytest.FixtureRequest) -> Iterator[None]:
     caches["default"].clear()
     yield
     caches.close_all()
+
+
+#: The fixture ``nginx``.
+StartNginx = Callable[..., NginxServer]
 
 
 class StartWebServer(Protocol):

@@ -58,11 +58,12 @@ class Download:
         *,
         method: str = "GET",
         headers: Iterable[tuple[str, str | bytes]] = (),
+        timeout_seconds: float = _TIMEOUT_SECONDS,
     ) -> None:
         """Send the request and read the head of the answer."""
         self._method = method
         self._socket = socket.socket()
-        self._socket.settimeout(_TIMEOUT_SECONDS)
+        self._socket.settimeout(timeout_seconds)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL_BUFFER)
         try:
             self._socket.connect((LOOPBACK, port))

@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -28,44 +29,74 @@ _OPTIONS = (
 class MariaDBServer:
     """A server of its own, reached through the file ``socket`` in ``directory``, no password."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        data: Path | None = None,
+        options: Mapping[str, object] | None = None,
+    ) -> None:
         """Initialise and start a server in this directory, which is made.
+
+        ``data`` is another place for the data; ``options`` are more options of the server.
 
         Raises:
             Unavailable: MariaDB is not installed, or doesn't start.
 
         """
-        server = find_program("mariadbd", package="mariadb-server")
+        self._server = find_program("mariadbd", package="mariadb-server")
         installer = find_program("mariadb-install-db", package="mariadb-server")
         directory.mkdir()
         give_away(directory)
-        data = directory / "data"
-        _initialise(installer, data)
+        self._directory = directory
+        self._data = data or directory / "data"
+        self._options = dict(options or {})
+        _initialise(installer, self._data)
         #: What goes into HOST of Django's DATABASES.
         self.host = str(directory / "socket")
+        try:
+            self.start()
+        except StartFailed as error:
+            raise Unavailable(f"MariaDB does not start: {error}") from error
+
+    def start(self, **options: object) -> None:
+        """Start a server that was killed or stopped, for this time with more options.
+
+        Raises:
+            StartFailed: it ends or doesn't answer.
+
+        """
+        options = self._options | options
         self._process = ServerProcess(
             [
-                server,
+                self._server,
                 "--no-defaults",
-                f"--datadir={data}",
-                f"--tmpdir={directory}",
+                f"--datadir={self._data}",
+                f"--tmpdir={self._directory}",
                 f"--socket={self.host}",
-                f"--pid-file={directory / 'pid'}",
+                f"--pid-file={self._directory / 'pid'}",
                 *_OPTIONS,
+                *(f"--{name.replace('_', '-')}={value}" for name, value in options.items()),
             ],
-            log=directory / "log",
+            log=self._directory / "log",
             identity=unprivileged(),
             stop_signal=signal.SIGKILL,  # An orderly end takes seconds, for data nobody wants.
         )
-        try:
-            self._process.wait_until(lambda: accepts(Path(self.host)))
-        except StartFailed as error:
-            raise Unavailable(f"MariaDB does not start: {error}") from error
+        self._process.wait_until(lambda: accepts(Path(self.host)))
 
     @property
     def pid(self) -> int:
         """The server's process."""
         return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether the server has not ended."""
+        return self._process.is_running
+
+    def kill(self) -> None:
+        """End the server at once, as a crash does."""
+        self._process.kill()
 
     def stop(self) -> None:
         """Stop the server."""

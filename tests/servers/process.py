@@ -1,5 +1,6 @@
 """One server process: started, waited for, measured, stopped."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -85,6 +86,20 @@ class ServerProcess:
     def log_tail(self, characters: int = 2000) -> str:
         """Return the end of what the server has printed."""
         return self.log.read_text(errors="replace")[-characters:]
+
+    def kill(self) -> None:
+        """End the server and all its descendants at once, as a crash does. May be called again."""
+        if self._process.returncode is not None:
+            return
+        parent = psutil.Process(self.pid)
+        # The parent first, so that it starts no other. Descendants may lead groups of their own.
+        family = [parent, *parent.children(recursive=True)]
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._process.wait()
+        psutil.wait_procs(family[1:])
+        reaper().tell("stop", self.pid)
 
     def stop(self) -> None:
         """End the server and its children. May be called again."""

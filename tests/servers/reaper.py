@@ -2,7 +2,8 @@
 
 A pipe leads from the tests to a small process of its own session. When the tests are gone, however
 they went, the pipe is at its end, and the reaper stops what is still on its list. Lines:
-``start PID SIGNAL``, ``stop PID``, ``directory PATH`` and ``removed PATH``.
+``start PID SIGNAL``, ``stop PID``, ``mount PATH``, ``unmounted PATH``, ``directory PATH`` and
+``removed PATH``.
 
 Also a script, therefore it imports nothing but the standard library.
 """
@@ -83,8 +84,9 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _read_list(lines: IO[str]) -> tuple[dict[int, int], set[Path]]:
+def _read_list(lines: IO[str]) -> tuple[dict[int, int], set[Path], set[Path]]:
     running: dict[int, int] = {}
+    mounts: set[Path] = set()
     directories: set[Path] = set()
     for line in lines:
         verb, rest = line.rstrip("\n").split(" ", 1)
@@ -94,16 +96,22 @@ def _read_list(lines: IO[str]) -> tuple[dict[int, int], set[Path]]:
                 running[pid] = stop_signal
             case "stop":
                 running.pop(int(rest), None)
+            case "mount":
+                mounts.add(Path(rest))
+            case "unmounted":
+                mounts.discard(Path(rest))
             case "directory":
                 directories.add(Path(rest))
             case "removed":
                 directories.discard(Path(rest))
-    return running, directories
+    return running, mounts, directories
 
 
 def _main() -> None:
-    running, directories = _read_list(sys.stdin)
+    running, mounts, directories = _read_list(sys.stdin)
     stop_groups(running)
+    for mount in mounts:
+        subprocess.run(["umount", "--lazy", mount], check=False)
     for directory in directories:
         shutil.rmtree(directory, ignore_errors=True)
 

