@@ -1,0 +1,1 @@
+"""The commands: each parses and prints; the work is done by a use case."""
