@@ -58,7 +58,7 @@ _EXIT_CODES = """\
 exit codes:
   0    all was done
   1    something failed; what failed was named, and the rest was done
-  2    the command was called wrongly, and did nothing
+  2    nothing was done: wrong options, or a storage or database that can't be used
   130  interrupted (Ctrl-C); run it again to go on
 """
 
@@ -137,6 +137,8 @@ class Report:
             self._stdout.write(json.dumps(told))
             return
         counts = {**self.counts, "failed": len(self.failures)}
+        if more.get("dry_run"):
+            self.say("A dry run: nothing was changed.")
         parts = ", ".join(f"{word} {number:,}" for word, number in counts.items())
         self.say(f"{parts}{_in_megabytes(self.bytes_done)} in {seconds:,.1f} s")
 
