@@ -172,6 +172,9 @@ class Report:
 class ReportingCommand(BaseCommand):
     """A command that reports; see the module's docstring for how to write one."""
 
+    #: None: a route that is missing is no reason not to move or check a file, and the same
+    #: warnings each night help nobody. ``check`` says all that.
+    requires_system_checks = ()
     #: Lines that show how the command is called, for its help.
     examples = ""
     #: Whether there is a ``--dry-run``: for what changes something.
@@ -188,16 +191,16 @@ class ReportingCommand(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options of this command, and those of all."""
         self.add_options(parser)
+        if self.can_dry_run:
+            parser.add_argument(
+                "--dry-run", action="store_true", help="say what would be done, and change nothing"
+            )
         parser.add_argument(
             "--json",
             action="store_true",
             dest="as_json",
             help="print one JSON object at the end, and nothing else, on stdout",
         )
-        if self.can_dry_run:
-            parser.add_argument(
-                "--dry-run", action="store_true", help="say what would be done, and change nothing"
-            )
 
     def add_options(self, parser: CommandParser) -> None:
         """Add the options that this command alone has."""
@@ -238,12 +241,15 @@ def any_storage(alias: str) -> Storage:
     :raises CommandError: when there is none, or it can't be used.
     """
     try:
-        return storages[alias]
+        storage: Storage = storages[alias]
+        if isinstance(storage, DatabaseStorage):
+            _ = storage.options  # Read now, so that a wrong one is told of now.
     except InvalidStorageError as error:
         known = ", ".join(sorted(storages.backends))
         raise usage_error(f"{error} STORAGES has: {known}.") from error
     except ImproperlyConfigured as error:
         raise usage_error(str(error)) from error
+    return storage
 
 
 def database_storage(alias: str) -> DatabaseStorage:
