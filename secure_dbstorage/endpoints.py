@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from tempfile import SpooledTemporaryFile
 from typing import Any, Protocol
 
@@ -29,6 +30,9 @@ _SPOOL_BYTES = 2 * 1024 * 1024
 class Source(Protocol):
     """Where files come from. Its methods may be called in several threads at once."""
 
+    #: Whether it is reached through a network, so that it is worth while to wait in threads.
+    is_remote: bool
+
     def records(self, directory: str) -> Iterator[FileRecord]:
         """Yield the files below a directory, with what is known without asking for each."""
 
@@ -42,8 +46,10 @@ class Source(Protocol):
 class Target(Protocol):
     """Where files go to. Its methods may be called in several threads at once."""
 
-    #: Whether several threads make it faster.
-    takes_many: bool
+    #: Whether it is reached through a network, so that it is worth while to wait in threads.
+    is_remote: bool
+    #: Whether it takes one file at a time.
+    has_one_writer: bool
     #: Whether it keeps public flags.
     keeps_flags: bool
 
@@ -80,8 +86,8 @@ class TableEndpoint:
     def __init__(self, storage: DatabaseStorage) -> None:
         self._storage = storage
         self._catalog = storage.catalog.for_update()
-        # SQLite has one writer at a time: threads would only wait for each other.
-        self.takes_many = connections[self._catalog.writer].vendor != "sqlite"
+        self.has_one_writer = connections[self._catalog.writer].vendor == "sqlite"
+        self.is_remote = not self.has_one_writer
 
     def records(self, directory: str) -> Iterator[FileRecord]:
         """Yield all there is to know of the files below a directory, in order."""
@@ -121,6 +127,10 @@ class TableEndpoint:
     def write(self, record: FileRecord, pieces: Iterable[bytes], *, replace: bool) -> None:
         """Save a file in one transaction: what is not the same as it was is never seen."""
         name, catalog = record.name, self._catalog
+        pieces = iter(pieces)
+        # From a bucket all of a file comes with its first piece: that must not take place inside
+        # the transaction, for which others may wait.
+        pieces = chain([next(pieces, b"")], pieces)
         with transaction.atomic(using=catalog.writer):
             created = True
             if replace:
@@ -142,11 +152,12 @@ class TableEndpoint:
 class ForeignEndpoint:
     """A storage of Django's or of another package: a folder, a bucket."""
 
-    takes_many = True
+    has_one_writer = False
     keeps_flags = False
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
+        self.is_remote = not isinstance(storage, FileSystemStorage)
         if getattr(storage, "max_memory_size", None) == 0:
             # django-storages would hold all of an open file in memory.
             storage.max_memory_size = _SPOOL_BYTES  # type: ignore[attr-defined]

@@ -16,7 +16,7 @@ from secure_dbstorage.manifests import ManifestWriter
 from secure_dbstorage.names import canonical_name
 from secure_dbstorage.transfer import Copier, Outcome
 
-#: How many threads copy where several are of use; more gained nothing.
+#: How many threads copy where there is something to wait for.
 _MANY_JOBS = 4
 
 
@@ -78,7 +78,8 @@ class TransferCommand(ReportingCommand):
             "--jobs",
             type=_positive,
             metavar="N",
-            help=f"files that are copied at once (1 into SQLite, else {_MANY_JOBS})",
+            help=f"files that are copied at once (default: {_MANY_JOBS} where a network is to be waited "
+            "for, 1 between folders and SQLite)",
         )
 
     def transfer(self, report: Report, options: dict[str, Any], plan: Plan) -> None:
@@ -90,7 +91,7 @@ class TransferCommand(ReportingCommand):
         if records is None:
             records, total = source.records(prefix), _counted(source, prefix)
         _try_out(target)
-        jobs = options["jobs"] or (_MANY_JOBS if target.takes_many else 1)
+        jobs = options["jobs"] or _best_jobs(source, target)
         report.facts |= {"prefix": prefix, "jobs": jobs, "public": 0}
         report.counts.update({word.value: 0 for word in Outcome if word != Outcome.FAILED})
         if prefix and total == 0:
@@ -125,6 +126,11 @@ def prefix_of(options: dict[str, Any]) -> str:
         return canonical_name(options["prefix"])
     except SuspiciousFileOperation as error:
         raise usage_error(str(error)) from error
+
+
+def _best_jobs(source: Source, target: Target) -> int:
+    waits = (source.is_remote or target.is_remote) and not target.has_one_writer
+    return _MANY_JOBS if waits else 1
 
 
 def _counted(source: CountedSource, prefix: str) -> int:
