@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from typing import cast
 
 from django.core.exceptions import SuspiciousFileOperation
 from django.db import IntegrityError, connections, router, transaction
@@ -14,10 +15,11 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from secure_dbstorage import names, streams
+from secure_dbstorage.conf import project_time
 from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.dialects import dialect_of
 from secure_dbstorage.exceptions import FileChanged
-from secure_dbstorage.files import StoredHead
+from secure_dbstorage.files import Content, FileRecord, FileStat, StoredHead, utc
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.options import StorageOptions
 
@@ -26,6 +28,9 @@ _MAX_ATTEMPTS = 10
 
 #: How many names one query asks for; SQLite takes at most 32,766 parameters.
 _MAX_NAMES = 30_000
+
+#: How many heads of a listing one query fetches.
+_PAGE_LENGTH = 500
 
 
 class Catalog:
@@ -153,17 +158,34 @@ class Catalog:
             limit = max(4, min(2 * used, 1000))
         return sorted(directories), files
 
+    def count(self, directory: str) -> int:
+        """Return the number of files below a directory, at any depth."""
+        return self._files(self.writer).below(directory).count()
+
+    def heads_below(self, directory: str) -> Iterator[StoredHead]:
+        """Yield the heads of all files below a directory, in order, some hundred a query.
+
+        A file that is saved meanwhile may come or not.
+        """
+        last = ""
+        files = self._files(self.writer).below(directory).order_by("name")
+        while page := list(files.filter(name__gt=last)[:_PAGE_LENGTH]):
+            yield from (_head_of(row, self.writer) for row in page)
+            last = str(page[-1].name)
+
     def add(
         self,
         name: str,
         pieces: Iterable[bytes | str],
         *,
         alternative: Callable[[str], str] | None = None,
+        kept: FileRecord | None = None,
     ) -> str:
         """Save a new file, in one transaction, and return its name.
 
         :param alternative: gives another name for one that is taken; without it, a taken name is
             an error.
+        :param kept: the public flag and the times that the file had elsewhere.
         :raises FileExistsError: when the name is taken, or lies below a file.
         :raises FileTooLarge: above the option ``max_size``.
         """
@@ -172,7 +194,7 @@ class Catalog:
             self._check_place(name, using)
             written = self._write(pieces, using)
             for _ in range(_MAX_ATTEMPTS):
-                if self._insert(name, written, using):
+                if self._insert(name, written, using, kept):
                     return name
                 if alternative is None:
                     break
@@ -180,7 +202,12 @@ class Catalog:
             raise os_error(FileExistsError, errno.EEXIST, name)
 
     def replace(
-        self, name: str, pieces: Iterable[bytes | str], *, replaced_key: int | None = None
+        self,
+        name: str,
+        pieces: Iterable[bytes | str],
+        *,
+        replaced_key: int | None = None,
+        kept: FileRecord | None = None,
     ) -> bool:
         """Save a file under a name that may be taken, in one transaction.
 
@@ -188,6 +215,8 @@ class Catalog:
         never turns public, and a revoked link never revives.
 
         :param replaced_key: the content that is to be replaced, if it must be this one.
+        :param kept: the public flag and the times that the file had elsewhere. It is another file
+            then: it takes those that are known, and no link that is out opens it.
         :returns: whether there was no such file.
         :raises FileChanged: when the content is another one.
         :raises FileExistsError: when the name lies below a file.
@@ -205,9 +234,9 @@ class Catalog:
                 if replaced_key is not None and (row is None or row.content != replaced_key):
                     raise FileChanged(f"{name!r} was replaced or deleted after it was opened")
                 if row is not None:
-                    self._update(row, written, using)
+                    self._update(row, written, using, kept)
                     return False
-                if self._insert(name, written, using):
+                if self._insert(name, written, using, kept):
                     return True
             # The transaction does not see who has the name: it is the caller's to repeat.
             raise IntegrityError(f"{name!r} is being saved by another transaction")
@@ -340,27 +369,38 @@ class Catalog:
             max_size=self._options.max_size,
         )
 
-    def _insert(self, name: str, written: streams.Written, using: str) -> bool:
+    def _insert(
+        self, name: str, written: streams.Written, using: str, kept: FileRecord | None
+    ) -> bool:
         """Insert a head row; return False if the name was taken meanwhile."""
-        is_public = self._options.default_public(name)
-        if not isinstance(is_public, bool):
-            raise TypeError(f"default_public returned {is_public!r} for {name!r}, and not a bool")
         now = timezone.now()
         row = self._content_columns(name, written, now) | {
             "position": 0,
             "namespace": self._options.namespace,
             "name": name,
-            "is_public": is_public,
             "created": now,
             "links_from": _later_than(0),
         }
+        row |= _kept_columns(kept)
+        if "is_public" not in row:
+            row["is_public"] = self._default_public(name)
         connection = connections[using]
         return dialect_of(connection).insert_head(connection, row)
 
-    def _update(self, row: StoredFile, written: streams.Written, using: str) -> None:
+    def _default_public(self, name: str) -> bool:
+        is_public = self._options.default_public(name)
+        if not isinstance(is_public, bool):
+            raise TypeError(f"default_public returned {is_public!r} for {name!r}, and not a bool")
+        return is_public
+
+    def _update(
+        self, row: StoredFile, written: streams.Written, using: str, kept: FileRecord | None
+    ) -> None:
         """Point a head row at new content, and delete the old."""
         connection = connections[using]
         changes = self._content_columns(str(row.name), written, timezone.now())
+        if kept is not None:
+            changes |= _kept_columns(kept) | {"links_from": _later_than(row.links_from or 0)}
         dialect_of(connection).update(connection, row.pk, changes)
         streams.delete(row.content, using=using)
 
@@ -379,9 +419,45 @@ class Catalog:
         }
 
 
+def _kept_columns(kept: FileRecord | None) -> dict[str, object]:
+    """Return what is known of a file that comes from elsewhere."""
+    if kept is None:
+        return {}
+    times = {"created": kept.created, "modified": kept.modified}
+    columns: dict[str, object] = {
+        name: project_time(value) for name, value in times.items() if value is not None
+    }
+    if kept.is_public is not None:
+        columns["is_public"] = kept.is_public
+    return columns
+
+
 def os_error(error: type[OSError], number: int, name: str) -> OSError:
     """Return the error that a file system would give, with its number and text."""
     return error(number, os.strerror(number), name)
+
+
+def _head_of(row: StoredFile, using: str) -> StoredHead:
+    # A head row has all of these: the table's check constraint says so.
+    return StoredHead(
+        stat=FileStat(
+            name=cast("str", row.name),
+            size=cast("int", row.size),
+            sha256=cast("str", row.sha256),
+            content_type=cast("str", row.content_type),
+            is_public=cast("bool", row.is_public),
+            created=utc(cast("datetime", row.created)),
+            modified=utc(cast("datetime", row.modified)),
+            expires=utc(row.expires) if row.expires else None,
+        ),
+        content=Content(
+            using=using,
+            key=row.content,
+            size=cast("int", row.size),
+            chunk_size=cast("int", row.chunk_size),
+        ),
+        links_from=cast("int", row.links_from),
+    )
 
 
 def _later_than(links_from: int) -> int:

@@ -6,10 +6,12 @@ capitals in the setting ``SECURE_DBSTORAGE`` are the defaults of all storages.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from secure_dbstorage.options import (
@@ -108,6 +110,13 @@ def upload_directory() -> str | None:
 def uses_time_zones() -> bool:
     """Tell whether the project's times are aware."""
     return settings.USE_TZ
+
+
+def project_time(value: datetime) -> datetime:
+    """Return an aware time as the project has times: aware, or naive without ``USE_TZ``."""
+    if uses_time_zones():
+        return value
+    return timezone.make_naive(value, timezone.get_default_timezone())
 
 
 def uses_secret_key(given: object) -> bool:

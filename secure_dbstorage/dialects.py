@@ -9,17 +9,15 @@ A dialect keeps nothing of a connection: connections belong to threads, and end 
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, cast
 
 from django.db import IntegrityError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
-from django.utils import timezone
 
 from secure_dbstorage import statements
 from secure_dbstorage.cursors import HexCursor, ShortLogCursor, binary_cursor_class
-from secure_dbstorage.files import Content, FileStat, StoredHead
+from secure_dbstorage.files import Content, FileStat, StoredHead, utc
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import directory_range
 from secure_dbstorage.statements import FIELDS
@@ -342,20 +340,14 @@ def _head(row: tuple[Any, ...], using: str) -> StoredHead:
             sha256=sha256,
             content_type=content_type,
             is_public=bool(is_public),
-            created=_utc(created),
-            modified=_utc(modified),
-            expires=None if expires is None else _utc(expires),
+            created=utc(created),
+            modified=utc(modified),
+            expires=None if expires is None else utc(expires),
         ),
         content=Content(using=using, key=key, size=size, chunk_size=chunk_size),
         links_from=links_from,
         first_chunk=chunk[0] if chunk else None,
     )
-
-
-def _utc(value: datetime) -> datetime:
-    if timezone.is_naive(value):  # A project without time zones.
-        value = timezone.make_aware(value, timezone.get_default_timezone())
-    return value.astimezone(UTC)
 
 
 def _converted(

@@ -8,7 +8,8 @@
     ├── Refused                  a request that gets no file
     ├── FileTooLarge             also a SuspiciousFileOperation
     ├── FileChanged              also an OSError
-    └── ContentVanished          also an OSError
+    ├── ContentVanished          also an OSError
+    └── CopyFailed               a file that could not be copied, and why
 """
 
 from http import HTTPStatus
@@ -57,3 +58,7 @@ class FileChanged(SecureDBStorageError, OSError):
 
 class ContentVanished(SecureDBStorageError, OSError):
     """Raised when content is deleted or replaced while it is being read."""
+
+
+class CopyFailed(SecureDBStorageError):
+    """Raised when a file can't be copied as it is; its text says why."""

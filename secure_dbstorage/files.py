@@ -1,7 +1,10 @@
 """What is known of a stored file, as values."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
+
+from django.utils import timezone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,3 +67,32 @@ class StoredHead:
     links_from: int
     #: The first chunk, where it was asked for.
     first_chunk: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRecord:
+    """What a file brings along from where it was; None for what is not known there."""
+
+    #: The name, as it was there.
+    name: str
+    #: Length in bytes.
+    size: int | None = None
+    #: SHA-256 of the content, 64 hexadecimal digits.
+    sha256: str | None = None
+    #: Whether the file is served without a token.
+    is_public: bool | None = None
+    #: When the name was first saved; aware.
+    created: datetime | None = None
+    #: When the content was last saved; aware.
+    modified: datetime | None = None
+    #: How the place where it was finds it, if not by its name.
+    key: Any = None
+    #: Why it can't be read.
+    problem: str = ""
+
+
+def utc(value: datetime) -> datetime:
+    """Return an aware time; a naive one is that of a project without time zones."""
+    if timezone.is_naive(value):
+        value = timezone.make_aware(value, timezone.get_default_timezone())
+    return value.astimezone(UTC)

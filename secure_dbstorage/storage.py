@@ -23,7 +23,7 @@ from django.utils import timezone
 from django.utils.asyncio import async_unsafe
 
 from secure_dbstorage.catalog import Catalog, os_error
-from secure_dbstorage.conf import read_options, upload_directory, uses_time_zones
+from secure_dbstorage.conf import project_time, read_options, upload_directory
 from secure_dbstorage.files import FileStat
 from secure_dbstorage.handles import StoredFileHandle, open_file
 from secure_dbstorage.links import FolderLinkArguments, LinkArguments, LinkMaker
@@ -178,11 +178,11 @@ class DatabaseStorage(Storage):
 
     def get_created_time(self, name: Name) -> datetime:
         """Return when a name was first saved; aware if ``USE_TZ`` is set."""
-        return _project_time(self.stat(name).created)
+        return project_time(self.stat(name).created)
 
     def get_modified_time(self, name: Name) -> datetime:
         """Return when a file's content was last saved; aware if ``USE_TZ`` is set."""
-        return _project_time(self.stat(name).modified)
+        return project_time(self.stat(name).modified)
 
     def get_accessed_time(self, name: Name) -> datetime:
         """Raise NotImplementedError: a time of access would cost a write for each read."""
@@ -315,7 +315,7 @@ class DatabaseStorage(Storage):
         """
         if expires is not None:
             aware = timezone.make_aware(expires) if timezone.is_naive(expires) else expires
-            expires = _project_time(aware)
+            expires = project_time(aware)
         self.catalog.set_expires(canonical_name(name), expires)
 
     def revoke_urls(
@@ -440,9 +440,3 @@ def _normal(name: Name | None) -> str:
     if isinstance(name, str) and is_plain(name):
         return name
     return "" if name is None else normal_name(os.fspath(name).lstrip("/\\"))
-
-
-def _project_time(value: datetime) -> datetime:
-    return (
-        value if uses_time_zones() else timezone.make_naive(value, timezone.get_default_timezone())
-    )

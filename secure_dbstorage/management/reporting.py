@@ -62,7 +62,7 @@ _EXIT_CODES = """\
 exit codes:
   0    all was done
   1    something failed; what failed was named, and the rest was done
-  2    the command was called wrongly, and did nothing
+  2    nothing was done: wrong options, or a storage or database that can't be used
   130  interrupted (Ctrl-C); run it again to go on
 """
 
@@ -145,6 +145,8 @@ class Report:
         if not self.has_last_line:
             return
         counts = {**self.counts, "failed": len(self.failures)}
+        if more.get("dry_run"):
+            self.say("A dry run: nothing was changed.")
         parts = ", ".join(f"{word} {number:,}" for word, number in counts.items())
         self.say(f"{parts}{_in_megabytes(self.bytes_done)} in {seconds:,.1f} s")
 
@@ -178,6 +180,9 @@ class Report:
 class ReportingCommand(BaseCommand):
     """A command that reports; see the module's docstring for how to write one."""
 
+    #: None: a route that is missing is no reason not to move or check a file, and the same
+    #: warnings each night help nobody. ``check`` says all that.
+    requires_system_checks = ()
     #: Lines that show how the command is called, for its help.
     examples = ""
     #: Whether there is a ``--dry-run``: for what changes something.
@@ -196,16 +201,16 @@ class ReportingCommand(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options of this command, and those of all."""
         self.add_options(parser)
+        if self.can_dry_run:
+            parser.add_argument(
+                "--dry-run", action="store_true", help="say what would be done, and change nothing"
+            )
         parser.add_argument(
             "--json",
             action="store_true",
             dest="as_json",
             help="print one JSON object at the end, and nothing else, on stdout",
         )
-        if self.can_dry_run:
-            parser.add_argument(
-                "--dry-run", action="store_true", help="say what would be done, and change nothing"
-            )
 
     def add_options(self, parser: CommandParser) -> None:
         """Add the options that this command alone has."""
@@ -246,12 +251,15 @@ def any_storage(alias: str) -> Storage:
     :raises CommandError: when there is none, or it can't be used.
     """
     try:
-        return storages[alias]
+        storage: Storage = storages[alias]
+        if isinstance(storage, DatabaseStorage):
+            _ = storage.options  # Read now, so that a wrong one is told of now.
     except InvalidStorageError as error:
         known = ", ".join(sorted(storages.backends))
         raise usage_error(f"{error} STORAGES has: {known}.") from error
     except ImproperlyConfigured as error:
         raise usage_error(str(error)) from error
+    return storage
 
 
 def database_storage(alias: str) -> DatabaseStorage:

@@ -1,0 +1,153 @@
+"""What the commands that copy files share: their options, and the report of each file."""
+
+import argparse
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from django.core.exceptions import SuspiciousFileOperation
+from django.core.management.base import CommandParser
+
+from secure_dbstorage.endpoints import Source, Target
+from secure_dbstorage.files import FileRecord
+from secure_dbstorage.management.reporting import Report, ReportingCommand, shown, usage_error
+from secure_dbstorage.manifests import ManifestWriter
+from secure_dbstorage.names import canonical_name
+from secure_dbstorage.transfer import Copier, Outcome
+
+#: How many threads copy where there is something to wait for.
+_MANY_JOBS = 4
+
+
+class CountedSource(Source, Protocol):
+    """A source that knows how much it has."""
+
+    def count(self, directory: str) -> int:
+        """Return the number of files below a directory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be copied, and where."""
+
+    source: CountedSource
+    target: Target
+    #: The files, if they are not those that the source lists.
+    records: Iterable[FileRecord] | None = None
+    #: How many there are of these.
+    total: int | None = None
+    #: Gets what arrived.
+    manifest: ManifestWriter | None = None
+
+
+class TransferCommand(ReportingCommand):
+    """A command that copies files from a source to a target."""
+
+    can_dry_run = True
+
+    def add_options(self, parser: CommandParser) -> None:
+        """Add the options of every copy."""
+        parser.add_argument(
+            "--prefix",
+            default="",
+            metavar="DIRECTORY",
+            help="copy only the files below this directory, such as invoices/2026",
+        )
+        parser.add_argument(
+            "--overwrite",
+            action="store_true",
+            help="replace other files of the same names; without it they are left, and reported",
+        )
+        flags = parser.add_mutually_exclusive_group()
+        flags.add_argument(
+            "--public",
+            action="store_const",
+            const=True,
+            dest="make_public",
+            help="make every file public",
+        )
+        flags.add_argument(
+            "--private",
+            action="store_const",
+            const=False,
+            dest="make_public",
+            help="make every file private",
+        )
+        parser.add_argument(
+            "--jobs",
+            type=_positive,
+            metavar="N",
+            help=f"files that are copied at once (default: {_MANY_JOBS} where a network is to be "
+            "waited for, 1 between folders and SQLite)",
+        )
+
+    def transfer(self, report: Report, options: dict[str, Any], plan: Plan) -> None:
+        """Copy, and report each file."""
+        source, target, prefix = plan.source, plan.target, prefix_of(options)
+        if options["make_public"] is not None and not target.keeps_flags:
+            raise usage_error("The target keeps no public flags.")
+        records, total = plan.records, plan.total
+        if records is None:
+            records, total = source.records(prefix), _counted(source, prefix)
+        _try_out(target)
+        jobs = options["jobs"] or _best_jobs(source, target)
+        report.facts |= {"prefix": prefix, "jobs": jobs, "public": 0}
+        report.counts.update({word.value: 0 for word in Outcome if word != Outcome.FAILED})
+        if prefix and total == 0:
+            report.fail(prefix, "there are no files below this directory")
+        copier = Copier(
+            source=source,
+            target=target,
+            overwrite=options["overwrite"],
+            dry_run=options["dry_run"],
+            make_public=options["make_public"],
+        )
+        with closing(copier.copy_all(records, jobs=jobs)) as transfers:
+            for transfer in report.progress(transfers, total=total):
+                record = transfer.record
+                if transfer.outcome == Outcome.FAILED:
+                    report.fail(record.name, transfer.problem)
+                    continue
+                report.count(transfer.outcome)
+                report.bytes_done += record.size or 0
+                report.facts["public"] += record.is_public is True
+                report.say(f"{transfer.outcome} {shown(record.name)}", verbosity=2)
+                if plan.manifest is not None:
+                    plan.manifest.add(record)
+
+
+def prefix_of(options: dict[str, Any]) -> str:
+    """Return the directory below which files are copied.
+
+    :raises CommandError: when there can be none of this name.
+    """
+    try:
+        return canonical_name(options["prefix"])
+    except SuspiciousFileOperation as error:
+        raise usage_error(str(error)) from error
+
+
+def _best_jobs(source: Source, target: Target) -> int:
+    waits = (source.is_remote or target.is_remote) and not target.has_one_writer
+    return _MANY_JOBS if waits else 1
+
+
+def _counted(source: CountedSource, prefix: str) -> int:
+    try:
+        return source.count(prefix)
+    except Exception as error:  # A foreign storage raises what it likes.
+        raise usage_error(f"The source can't be listed: {error}") from error
+
+
+def _try_out(target: Target) -> None:
+    try:
+        target.find("secure_dbstorage/whether-this-storage-answers")
+    except Exception as error:  # A foreign storage raises what it likes.
+        raise usage_error(f"The target can't be used: {error}") from error
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a whole number above 0")
+    return int(text)

@@ -1,0 +1,80 @@
+"""Manifests: what a folder or a bucket can't keep of a file, as lines of JSON.
+
+Each line is an object with ``name``, ``size``, ``sha256``, ``is_public``, ``created`` and
+``modified``, the times in ISO 8601.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from secure_dbstorage.files import FileRecord
+
+_TIMES = ("created", "modified")
+
+
+class ManifestWriter:
+    """Writes a manifest, which takes its place only when it is complete.
+
+    A run that is interrupted leaves the old one, or none; the next run writes all lines again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._part = path.with_name(f"{path.name}.part")
+        self._file = self._part.open("w", encoding="utf-8")
+
+    def add(self, record: FileRecord) -> None:
+        """Write the line of a file."""
+        times = {name: getattr(record, name) for name in _TIMES}
+        line = {
+            "name": record.name,
+            "size": record.size,
+            "sha256": record.sha256,
+            "is_public": record.is_public,
+            **{name: value and value.isoformat() for name, value in times.items()},
+        }
+        self._file.write(json.dumps(line) + "\n")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        self._file.close()
+        if error is None:
+            self._part.replace(self._path)
+        else:
+            self._part.unlink()
+
+
+def read(path: Path, directory: str = "") -> Iterator[FileRecord]:
+    """Yield what a manifest has of the files below a directory.
+
+    :raises ValueError: for a line that is none of a manifest; the text says which.
+    """
+    prefix = f"{directory}/" if directory else ""
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                record = _record_of(json.loads(line))
+            except (ValueError, TypeError, KeyError) as error:
+                raise ValueError(f"{path}, line {number}: not of a manifest: {error}") from error
+            if record.name.startswith(prefix):
+                yield record
+
+
+def _record_of(line: dict[str, Any]) -> FileRecord:
+    name, is_public = line["name"], line["is_public"]
+    if not isinstance(name, str) or not isinstance(is_public, bool):
+        raise TypeError("a name is text, and is_public is true or false")
+    created, modified = (line[key] and datetime.fromisoformat(line[key]) for key in _TIMES)
+    return FileRecord(
+        name=name,
+        size=line["size"],
+        sha256=line["sha256"],
+        is_public=is_public,
+        created=created,
+        modified=modified,
+    )

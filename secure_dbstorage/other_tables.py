@@ -1,0 +1,166 @@
+"""The tables of other packages that keep files in a database, as sources of files.
+
+Only the tables are read: the packages need not be installed.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.apps.registry import Apps
+from django.db import connections, models
+from django.db.models.functions import Length, Substr
+
+from secure_dbstorage.exceptions import CopyFailed
+from secure_dbstorage.files import FileRecord, utc
+
+#: How much of a content one query fetches; a multiple of 4, for what is in Base64. SQLite and
+#: MariaDB read all of a content for each part of it, so parts are large.
+_PART_BYTES = 8 * 1024 * 1024
+
+#: How many rows one query fetches, without their contents.
+_PAGE_LENGTH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How a package lays out its table: the names of the columns, None for what it has not."""
+
+    #: None where each project has a table of its own.
+    table: str | None
+    name: str = "name"
+    content: str = "content"
+    is_public: str | None = None
+    created: str | None = None
+    modified: str | None = None
+    #: Whether contents are stored in Base64.
+    is_encoded: bool = False
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns that the table must have, by what they mean."""
+        meanings = ("name", "content", "is_public", "created", "modified")
+        columns = {meaning: getattr(self, meaning) for meaning in meanings}
+        return {"id": "id", **{key: column for key, column in columns.items() if column}}
+
+
+#: By the name of the package.
+LAYOUTS = {
+    "django-single-table-db-storage": Layout(
+        table="storage_file", is_public="is_public", created="created_ts", modified="updated_ts"
+    ),
+    "django-dbfiles": Layout(table="db_file", created="created_on", modified="updated_on"),
+    "django-binary-database-files": Layout(
+        table="binary_database_files_file", created="created_datetime"
+    ),
+    "django-db-file-storage": Layout(
+        table=None, name="filename", content="bytes", is_encoded=True
+    ),
+}
+
+_FIELDS: dict[str, Any] = {
+    "id": models.BigAutoField,
+    "name": models.TextField,
+    "content": models.BinaryField,
+    "is_public": models.BooleanField,
+    "created": models.DateTimeField,
+    "modified": models.DateTimeField,
+}
+
+
+class OtherTable:
+    """A table of another package, whose rows are files."""
+
+    def __init__(self, layout: Layout, *, table: str, using: str) -> None:
+        """Look at the table.
+
+        :param table: its name.
+        :param using: alias of the database.
+        :raises LookupError: when there is no such database or table, or it lacks a column.
+        """
+        _check_table(layout, table, using)
+        self._layout = layout
+        self.is_remote = connections[using].vendor != "sqlite"
+        self._rows: models.QuerySet[Any] = models.QuerySet(
+            _model(layout, table), using=using
+        ).order_by("pk")
+
+    def records(self, directory: str) -> Iterator[FileRecord]:
+        """Yield what the rows of files below a directory tell, in order of their keys."""
+        prefix = f"{directory}/" if directory else ""
+        meanings = [name for name in self._layout.columns if name != "content"]
+        rows = self._rows.annotate(length=Length("content")).values(*meanings, "length")
+        last: Any = None
+        while page := list((rows if last is None else rows.filter(pk__gt=last))[:_PAGE_LENGTH]):
+            yield from (self._record_of(row) for row in page if row["name"].startswith(prefix))
+            last = page[-1]["id"]
+
+    def count(self, directory: str) -> int:
+        """Return the number of files below a directory."""
+        return self._rows.count() if not directory else sum(1 for _ in self.records(directory))
+
+    def complete(self, record: FileRecord) -> FileRecord:
+        """Return the record with its size, which what is encoded tells only when it is read."""
+        if not self._layout.is_encoded:
+            return record
+        size, digest = 0, hashlib.sha256()
+        for piece in self.read(record):
+            size += len(piece)
+            digest.update(piece)
+        return replace(record, size=size, sha256=digest.hexdigest())
+
+    def read(self, record: FileRecord) -> Iterator[bytes]:
+        """Yield the bytes of a file, at most 8 MiB at once."""
+        key, length = record.key
+        contents = self._rows.filter(pk=key)
+        for start in range(0, length, _PART_BYTES):
+            part = Substr("content", start + 1, _PART_BYTES, output_field=models.BinaryField())
+            found = contents.annotate(part=part).values_list("part", flat=True).first()
+            if found is None or len(found) != min(_PART_BYTES, length - start):
+                raise CopyFailed("the row was changed or deleted while it was read")
+            yield self._decoded(found)
+
+    def _decoded(self, part: Any) -> bytes:
+        # A column of text gives text, whatever the model says.
+        content = part.encode() if isinstance(part, str) else bytes(part)
+        return base64.b64decode(content, validate=True) if self._layout.is_encoded else content
+
+    def _record_of(self, row: dict[str, Any]) -> FileRecord:
+        created, modified = row.get("created"), row.get("modified")
+        return FileRecord(
+            name=row["name"],
+            size=None if self._layout.is_encoded else row["length"],
+            is_public=row.get("is_public"),
+            created=created and utc(created),
+            modified=modified and utc(modified),
+            key=(row["id"], row["length"]),
+        )
+
+
+def _check_table(layout: Layout, table: str, using: str) -> None:
+    if using not in connections:
+        raise LookupError(f"DATABASES has no {using!r}.")
+    connection = connections[using]
+    with connection.cursor() as cursor:
+        if table not in connection.introspection.table_names(cursor, include_views=True):
+            raise LookupError(f"The database {using!r} has no table {table!r}.")
+        described = connection.introspection.get_table_description(cursor, table)
+    present = {column.name for column in described}
+    if missing := sorted(set(layout.columns.values()) - present):
+        raise LookupError(f"The table {table!r} has no column {', '.join(missing)}.")
+
+
+def _model(layout: Layout, table: str) -> type[models.Model]:
+    """Return a model of the table, in a registry of its own: the project never sees it."""
+    fields: dict[str, Any] = {
+        meaning: _FIELDS[meaning](db_column=column, primary_key=meaning == "id")
+        for meaning, column in layout.columns.items()
+    }
+    meta = {"db_table": table, "managed": False, "app_label": "other_tables", "apps": Apps()}
+    return type(
+        "OtherFile",
+        (models.Model,),
+        {**fields, "__module__": __name__, "Meta": type("Meta", (), meta)},
+    )
