@@ -11,10 +11,15 @@ from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
+from django.core.files.storage import Storage, default_storage
+from django.core.management import get_commands
+from django.dispatch import Signal
 from django.test import Client
 
+from secure_dbstorage import signals
 from secure_dbstorage.options import OPTION_NAMES
+from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.templatetags import secure_dbstorage as secure_dbstorage_tags
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -38,9 +43,45 @@ def test_table_of_options_names_each_option_in_order() -> None:
     assert re.findall(r"`(\w+)`", " ".join(rows)) == list(OPTION_NAMES)
 
 
-def test_checklist_of_security_names_each_check() -> None:
+def ids_of_checks() -> set[str]:
     source = (ROOT / "secure_dbstorage" / "checks.py").read_text()
-    raised = set(re.findall(r'"secure_dbstorage\.([EW]\d{3})"', source))
+    return set(re.findall(r'"secure_dbstorage\.([EW]\d{3})"', source))
+
+
+def test_table_of_checks_names_each_check_once() -> None:
+    rows = re.findall(r"^\| `secure_dbstorage\.(\w+)` \|", section("System checks"), re.MULTILINE)
+    assert rows == sorted(ids_of_checks())
+
+
+def test_each_command_has_a_heading() -> None:
+    commands = {name for name, app in get_commands().items() if app == "secure_dbstorage"}
+    headings = re.findall(r"^### `(\w+)`$", README, flags=re.MULTILINE)
+    assert sorted(headings) == sorted(commands)
+
+
+def test_table_of_signals_names_each_signal() -> None:
+    sent = {name for name, value in vars(signals).items() if isinstance(value, Signal)}
+    rows = re.findall(r"^\| `(file_\w+)` \|", section("What is recorded"), re.MULTILINE)
+    assert set(rows) == sent
+
+
+def test_each_template_tag_is_shown() -> None:
+    (block,) = blocks(section("Links"), "html")
+    assert set(re.findall(r"{% (signed_\w+) ", block)) == set(secure_dbstorage_tags.register.tags)
+
+
+def test_each_method_beyond_django_is_shown() -> None:
+    own = {
+        name
+        for name, value in vars(DatabaseStorage).items()
+        if callable(value) and not name.startswith("_") and not hasattr(Storage, name)
+    }
+    shown = set(re.findall(r"storage\.(\w+)\(", README))
+    assert own - shown == {"aurls", "deconstruct", "delete_if"}
+
+
+def test_checklist_of_security_names_each_check() -> None:
+    raised = ids_of_checks()
     checklist = SECURITY.split("## Before you go live")[1]
     named = set(re.findall(r"`([EW]\d{3})`", checklist))
     first, last = re.findall(r"`(E\d{3})` to `(E\d{3})`", checklist)[0]
