@@ -34,6 +34,7 @@ from django.views.debug import ExceptionReporter, technical_500_response
 from pytest_django import Settings
 
 from secure_dbstorage import ratelimits, uses
+from secure_dbstorage.headers import REFUSAL_HEADERS
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.views import serve
@@ -97,12 +98,15 @@ def test_an_expired_token_costs_no_query(store: Store, client: Client) -> None:
     assert b"expired" in answer.content
 
 
-@pytest.mark.parametrize("name", ["a//b", "./a", "a%5Cb", "a%00", "a/../private.txt"])
+@pytest.mark.parametrize(
+    "name", ["a//b", "./a", "a%5Cb", "a%00", "a/../private.txt", "%0A", "a%0Ab", "private.txt%0A"]
+)
 def test_a_name_that_can_not_be_costs_no_query(store: Store, client: Client, name: str) -> None:
     store()
     with CaptureQueriesContext(connection) as queries:
         answer = client.get(f"/files/{name}")
     assert (answer.status_code, len(queries)) == (404, 0)
+    assert REFUSAL_HEADERS.items() <= answer.headers.items()
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "options", "trace"])
