@@ -310,6 +310,19 @@ def test_bindings_come_before_hooks(store: Store, client: Client) -> None:
     assert asked == []
 
 
+def test_a_download_that_has_begun_outlives_its_link(
+    store: Store, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage, content = store(), b"0123456789" * 100_000
+    storage.save("large.bin", content)
+    url, now = storage.url("large.bin", expires_in=60), time.time()
+    pieces = iter(client.get(url))
+    begin = next(pieces)
+    monkeypatch.setattr("time.time", lambda: now + 61)
+    assert client.get(url).status_code == 403
+    assert begin + b"".join(pieces) == content
+
+
 @pytest.fixture
 def once(store: Store) -> str:
     """Return a one-time link to ten bytes."""
@@ -650,6 +663,17 @@ def test_a_limit_comes_before_conditions(
     url = store(rate_limits={"signed": "1/h"}).url("private.txt")
     client.get(url)
     assert client.get(url, headers=headers).status_code == 429
+
+
+def test_what_is_answered_without_a_body_costs_as_much(store: Store, client: Client) -> None:
+    url = store(rate_limits={"signed": "3/h"}).url("private.txt")
+    answers = [
+        client.head(url),
+        client.get(url, headers={"If-None-Match": "*"}),
+        client.get(url, headers={"Range": "bytes=99-"}),
+        client.get(url),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 304, 416, 429]
 
 
 def test_each_kind_of_request_has_a_budget_of_its_own(store: Store, client: Client) -> None:
