@@ -252,7 +252,6 @@ class TestForgery:
                 digest = hmac.digest(key, message, hashlib.sha256)
                 assert_refused(f"{claims}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}")
 
-
     def test_each_wrong_signature_is_compared_once_whole_and_in_constant_time(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
