@@ -60,6 +60,9 @@ class SignedPath(str):
 class NameConverter(PathConverter):
     """The name of a file in a route; behind the token of a folder it is a signed path."""
 
+    # Django's own takes no line feed: its page would refuse the request, token and all.
+    regex = r"[\s\S]+"
+
     def to_python(self, value: str) -> str:
         """Return the name, which Django hands from frame to frame on its way to the view."""
         return SignedPath(value) if _IN_NAME.fullmatch(value) else value

@@ -72,6 +72,7 @@ def test_any_name_is_served_as_it_was_saved_or_is_none(
             path = quote(name.encode("utf-8", "surrogatepass"), safe="/")
             answer = client.get(f"/files/{path}")
             assert answer.status_code == 404
+            assert not path or REFUSAL_HEADERS.items() <= answer.headers.items()
         else:
             answer = client.get(storage.url(saved))
             assert answer.content == CONTENT

@@ -157,6 +157,33 @@ for document in Document.objects.filter(owner__username="ada"):
 """
 
 
+#: Breaks pictures here and there, and prints what becomes of them.
+BREAK_PICTURES = """
+from io import BytesIO
+from django.core.files.base import ContentFile
+from library.thumbnails import make_thumbnail
+from PIL import Image, features
+outcomes = set()
+for kind in ("PNG", "JPEG", "GIF", "WEBP", *["AVIF"] * features.check("avif")):
+    whole = BytesIO()
+    Image.linear_gradient("L").convert("RGB").resize((64, 64)).save(whole, kind)
+    for place in range(len(whole.getvalue())):
+        broken = bytearray(whole.getvalue())
+        broken[place] ^= 0xFF
+        try:
+            make_thumbnail(ContentFile(bytes(broken), name="a"))
+            outcomes.add("kept")
+        except ValueError:
+            outcomes.add("refused")
+print(sorted(outcomes))
+"""
+
+
+def test_a_broken_picture_is_refused_and_no_error(tmp_path: Path) -> None:
+    result = manage(tmp_path, "shell", "-v", "0", "-c", BREAK_PICTURES)
+    assert result.stdout == "['kept', 'refused']\n", result.stderr
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "postgres", "mariadb"])
 def test_the_demo_moves_to_another_database(kind: str, tmp_path: Path) -> None:
     with address_of(kind, tmp_path) as url:

@@ -36,6 +36,7 @@ from pytest_django import Settings
 
 from secure_dbstorage import ratelimits, uses
 from secure_dbstorage.files import FileStat
+from secure_dbstorage.headers import REFUSAL_HEADERS
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.signing import Grant
 from secure_dbstorage.storage import DatabaseStorage
@@ -100,12 +101,15 @@ def test_an_expired_token_costs_no_query(store: Store, client: Client) -> None:
     assert b"expired" in answer.content
 
 
-@pytest.mark.parametrize("name", ["a//b", "./a", "a%5Cb", "a%00", "a/../private.txt"])
+@pytest.mark.parametrize(
+    "name", ["a//b", "./a", "a%5Cb", "a%00", "a/../private.txt", "%0A", "a%0Ab", "private.txt%0A"]
+)
 def test_a_name_that_can_not_be_costs_no_query(store: Store, client: Client, name: str) -> None:
     store()
     with CaptureQueriesContext(connection) as queries:
         answer = client.get(f"/files/{name}")
     assert (answer.status_code, len(queries)) == (404, 0)
+    assert REFUSAL_HEADERS.items() <= answer.headers.items()
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "options", "trace"])
@@ -307,6 +311,19 @@ def test_bindings_come_before_hooks(store: Store, client: Client) -> None:
     storage = store(auth_hooks=[lambda *arguments: asked.append(arguments)])
     client.get(storage.url("private.txt", ip="203.0.113.9"))
     assert asked == []
+
+
+def test_a_download_that_has_begun_outlives_its_link(
+    store: Store, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage, content = store(), b"0123456789" * 100_000
+    storage.save("large.bin", content)
+    url, now = storage.url("large.bin", expires_in=60), time.time()
+    pieces = iter(client.get(url))
+    begin = next(pieces)
+    monkeypatch.setattr("time.time", lambda: now + 61)
+    assert client.get(url).status_code == 403
+    assert begin + b"".join(pieces) == content
 
 
 @pytest.fixture
@@ -649,6 +666,17 @@ def test_a_limit_comes_before_conditions(
     url = store(rate_limits={"signed": "1/h"}).url("private.txt")
     client.get(url)
     assert client.get(url, headers=headers).status_code == 429
+
+
+def test_what_is_answered_without_a_body_costs_as_much(store: Store, client: Client) -> None:
+    url = store(rate_limits={"signed": "3/h"}).url("private.txt")
+    answers = [
+        client.head(url),
+        client.get(url, headers={"If-None-Match": "*"}),
+        client.get(url, headers={"Range": "bytes=99-"}),
+        client.get(url),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 304, 416, 429]
 
 
 def test_each_kind_of_request_has_a_budget_of_its_own(store: Store, client: Client) -> None:

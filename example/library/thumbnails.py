@@ -28,7 +28,8 @@ def make_thumbnail(image: File) -> ContentFile:
             small = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
             target = BytesIO()
             small.save(target, "WEBP", quality=82, exif=b"")
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    # Each decoder has its own way to say that the bytes are broken; AVIF's is a RuntimeError.
+    except (OSError, SyntaxError, EOFError, RuntimeError, Image.DecompressionBombError) as error:
         raise ValueError("This file cannot be read as a picture.") from error
     finally:
         image.seek(0)
