@@ -294,6 +294,9 @@ class ForeignEndpoint:
         return None if path is None else os.path.realpath(path)
 
     def _path(self, name: str) -> str | None:
+        """Return where a file is on the disk; a storage in memory only says so."""
+        if not isinstance(self._storage, FileSystemStorage):
+            return None
         try:
             return self._storage.path(name)
         except NotImplementedError:

@@ -78,8 +78,8 @@ class TransferCommand(ReportingCommand):
             "--jobs",
             type=_positive,
             metavar="N",
-            help=f"files that are copied at once (default: {_MANY_JOBS} where a network is to be waited "
-            "for, 1 between folders and SQLite)",
+            help=f"files that are copied at once (default: 1 between folders and SQLite, else "
+            f"{_MANY_JOBS}: where a network is waited for)",
         )
 
     def transfer(self, report: Report, options: dict[str, Any], plan: Plan) -> None:

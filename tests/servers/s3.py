@@ -10,7 +10,7 @@ from tests.servers.unavailable import Unavailable
 
 
 class S3Server:
-    """An empty server. ``options(bucket)`` are those of django-storages for a bucket that is made."""
+    """An empty server, for django-storages."""
 
     def __init__(self, directory: Path) -> None:
         """Start a server whose log is in this directory, which is made.
