@@ -13,11 +13,12 @@ from django.core.files.storage import FileSystemStorage, InMemoryStorage
 from django.db import connections
 from pytest_django import Settings
 
-from secure_dbstorage.endpoints import ForeignEndpoint, TableEndpoint, endpoint_of
 from secure_dbstorage.files import FileRecord
+from secure_dbstorage.foreign_endpoint import ForeignEndpoint
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.signals import file_saved
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.table_endpoint import TableEndpoint
 from secure_dbstorage.transfer import Copier, Outcome, Transfer
 
 CHUNK_SIZE = 4096
@@ -53,6 +54,11 @@ def filled(storage: Any, files: dict[str, bytes] = FILES) -> Any:
     for name, content in files.items():
         storage.save(name, ContentFile(content))
     return storage
+
+
+def endpoint_of(storage: Any) -> Any:
+    is_ours = isinstance(storage, DatabaseStorage)
+    return TableEndpoint(storage) if is_ours else ForeignEndpoint(storage)
 
 
 def contents(storage: Any) -> dict[str, bytes]:
