@@ -31,10 +31,12 @@ as KeyboardInterrupt: let it pass, after closing what is open.
 
 import argparse
 import json
+import sys
 import textwrap
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -99,7 +101,8 @@ class Report:
     def fail(self, name: str, problem: str) -> None:
         """Keep a failure, and tell of it at once."""
         self.failures.append({"name": name, "problem": problem})
-        self._tell(f"{shown(name)}: {shown(problem)}")
+        with self._above_bar():
+            self._stderr.write(_printable(f"{shown(name)}: {shown(problem)}", self._stderr))
 
     def say(self, text: str, *, verbosity: int = 1) -> None:
         """Print a line for people; programs, that is ``--json``, don't get it.
@@ -108,10 +111,8 @@ class Report:
         """
         if self._as_json or self._verbosity < verbosity:
             return
-        if self._bar is None:
+        with self._above_bar():
             self._stdout.write(_printable(shown(text), self._stdout))
-        else:
-            self._bar.write(shown(text), file=self._stdout)
 
     def progress(
         self, items: Iterable[Item], *, total: int | None = None, unit: str = "files"
@@ -123,7 +124,9 @@ class Report:
         if self._verbosity < 1:
             yield from items
         elif (bar_class := _bar_class()) and self._stderr.isatty():
-            yield from self._with_bar(items, bar_class(total=total, unit=f" {unit}"))
+            yield from self._with_bar(
+                items, bar_class(total=total, unit=f" {unit}", file=sys.stderr)
+            )
         else:
             yield from self._with_lines(items, total, unit)
 
@@ -168,13 +171,12 @@ class Report:
             yield item
             if (now := time.monotonic()) - last >= _SECONDS_BETWEEN_LINES:
                 last = now
-                self._tell(f"{done:,}{of_total} {unit}{_in_megabytes(self.bytes_done)}")
+                line = f"{done:,}{of_total} {unit}{_in_megabytes(self.bytes_done)}"
+                self._stderr.write(line, style_func=str)  # Not in red: it is no error.
 
-    def _tell(self, text: str) -> None:
-        if self._bar is None:
-            self._stderr.write(_printable(text, self._stderr))
-        else:
-            self._bar.write(text, file=self._stderr)
+    def _above_bar(self) -> AbstractContextManager[None]:
+        """Take the bar away while a line is written in its place."""
+        return nullcontext() if self._bar is None else self._bar.external_write_mode()
 
 
 class ReportingCommand(BaseCommand):

@@ -11,9 +11,18 @@ from django.core.management.base import CommandParser
 
 from secure_dbstorage.endpoints import Source, Target
 from secure_dbstorage.files import FileRecord
-from secure_dbstorage.management.reporting import Report, ReportingCommand, shown, usage_error
+from secure_dbstorage.foreign_endpoint import ForeignEndpoint
+from secure_dbstorage.management.reporting import (
+    Report,
+    ReportingCommand,
+    any_storage,
+    shown,
+    usage_error,
+)
 from secure_dbstorage.manifests import ManifestWriter
 from secure_dbstorage.names import canonical_name
+from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.table_endpoint import TableEndpoint
 from secure_dbstorage.transfer import Copier, Outcome
 
 #: How many threads copy where there is something to wait for.
@@ -78,8 +87,8 @@ class TransferCommand(ReportingCommand):
             "--jobs",
             type=_positive,
             metavar="N",
-            help=f"files that are copied at once (default: {_MANY_JOBS} where a network is to be "
-            "waited for, 1 between folders and SQLite)",
+            help=f"files that are copied at once (default: 1 between folders and SQLite, else "
+            f"{_MANY_JOBS}: where a network is waited for)",
         )
 
     def transfer(self, report: Report, options: dict[str, Any], plan: Plan) -> None:
@@ -115,6 +124,17 @@ class TransferCommand(ReportingCommand):
                 report.say(f"{transfer.outcome} {shown(record.name)}", verbosity=2)
                 if plan.manifest is not None:
                     plan.manifest.add(record)
+
+
+def endpoint_of(alias: str) -> TableEndpoint | ForeignEndpoint:
+    """Return the end of a copy for the storage of an alias.
+
+    :raises CommandError: when there is none, or it can't be used.
+    """
+    storage = any_storage(alias)
+    if isinstance(storage, DatabaseStorage):
+        return TableEndpoint(storage)
+    return ForeignEndpoint(storage)
 
 
 def prefix_of(options: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from tests.servers.unavailable import Unavailable
 
 
 class S3Server:
-    """An empty server. ``options(bucket)`` makes a bucket, and gives what its storage needs."""
+    """An empty server, for django-storages."""
 
     def __init__(self, directory: Path) -> None:
         """Start a server whose log is in this directory, which is made.

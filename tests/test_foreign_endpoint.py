@@ -1,0 +1,118 @@
+"""Any storage of Django's is a place to list, to read from and to write to."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, InMemoryStorage
+
+from secure_dbstorage.exceptions import CopyFailed
+from secure_dbstorage.files import FileRecord
+from secure_dbstorage.foreign_endpoint import ForeignEndpoint
+from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.table_endpoint import TableEndpoint
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> FileSystemStorage:
+    return FileSystemStorage(location=tmp_path)
+
+
+def names_below(endpoint: Any, directory: str = "") -> list[str]:
+    return [record.name for record in endpoint.records(directory)]
+
+
+def test_a_folder_is_listed_directory_by_directory(folder: FileSystemStorage) -> None:
+    for name in ("b/x", "a/y/z", "a/w", "c"):
+        folder.save(name, ContentFile(b""))
+    Path(folder.location, "empty").mkdir()
+    endpoint = ForeignEndpoint(folder)
+    assert names_below(endpoint) == ["c", "a/w", "a/y/z", "b/x"]
+    assert names_below(endpoint, "a") == ["a/w", "a/y/z"]
+    with pytest.raises(FileNotFoundError):
+        names_below(endpoint, "none")
+
+
+def test_links_are_followed_and_loops_are_not(folder: FileSystemStorage, tmp_path: Path) -> None:
+    folder.save("a/b/file", ContentFile(b""))
+    (tmp_path / "same").symlink_to(tmp_path / "a")
+    (tmp_path / "a" / "b" / "loop").symlink_to(tmp_path / "a")
+    records = list(ForeignEndpoint(folder).records(""))
+    assert [record.name for record in records if not record.problem] == [
+        "a/b/file",
+        "same/b/file",
+    ]
+    assert [record.name for record in records if record.problem] == ["a/b/loop", "same/b/loop"]
+
+
+def test_a_directory_that_can_not_be_listed_is_one_failure(
+    folder: FileSystemStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Forbidding(FileSystemStorage):
+        def listdir(self, path: Any) -> tuple[list[str], list[str]]:
+            if path == "a":
+                raise PermissionError("no entry")
+            return super().listdir(path)
+
+    folder.save("a/x", ContentFile(b""))
+    folder.save("b/y", ContentFile(b""))
+    records = list(ForeignEndpoint(Forbidding(location=folder.location)).records(""))
+    assert [(record.name, record.problem) for record in records] == [
+        ("a", "no entry"),
+        ("b/y", ""),
+    ]
+
+
+def test_the_older_of_two_times_is_that_of_the_creation(folder: FileSystemStorage) -> None:
+    folder.save("a", ContentFile(b"abc"))
+    os.utime(folder.path("a"), (1_000_000, 1_000_000))
+    record = ForeignEndpoint(folder).complete(FileRecord(name="a"))
+    assert record.size == 3
+    assert record.created == record.modified
+    assert record.modified is not None
+    assert record.modified.timestamp() == 1_000_000
+
+
+class Timeless(InMemoryStorage):
+    """Knows no times, as many storages."""
+
+    def get_created_time(self, name: str) -> Any:
+        raise NotImplementedError
+
+    get_modified_time = get_created_time
+
+
+def test_a_storage_without_times_has_none() -> None:
+    storage = Timeless()
+    storage.save("a", ContentFile(b"abc"))
+    record = ForeignEndpoint(storage).complete(FileRecord(name="a"))
+    assert (record.size, record.created, record.modified) == (3, None, None)
+
+
+@pytest.mark.parametrize("name", ["a\\b", "./a", "a//b", "../a", "/a", "\udcff", "dir/"])
+def test_a_name_that_would_be_spelled_in_another_way_is_refused(
+    name: str, folder: FileSystemStorage, database: str
+) -> None:
+    for endpoint in (ForeignEndpoint(folder), TableEndpoint(DatabaseStorage(using=database))):
+        with pytest.raises(CopyFailed):
+            endpoint.check_name(name)
+
+
+def test_only_ours_refuses_control_characters_and_long_names(
+    folder: FileSystemStorage, database: str
+) -> None:
+    for name in ("line\nbreak", "n" * 513):
+        ForeignEndpoint(folder).check_name(name)
+        with pytest.raises(CopyFailed):
+            TableEndpoint(DatabaseStorage(using=database)).check_name(name)
+
+
+def test_a_large_file_of_a_bucket_is_not_held_in_memory() -> None:
+    class Bucket(InMemoryStorage):
+        max_memory_size = 0  # django-storages' default: without limit
+
+    storage = Bucket()
+    ForeignEndpoint(storage)
+    assert storage.max_memory_size > 0

@@ -1,0 +1,53 @@
+"""Manifests give back what they were given, in part or as a whole."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from secure_dbstorage.files import FileRecord
+from secure_dbstorage.manifests import ManifestWriter, read
+
+RECORDS = [
+    FileRecord(
+        name=name,
+        size=3,
+        sha256="0" * 64,
+        is_public=is_public,
+        created=datetime(2020, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
+        modified=None,
+    )
+    for name, is_public in [("a/ünï.txt", True), ("a/b\u2028c", False), ("ab", False)]
+]
+
+
+def write(path: Path, records: list[FileRecord]) -> None:
+    with ManifestWriter(path) as writer:
+        for record in records:
+            writer.add(record)
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    write(tmp_path / "m", RECORDS)
+    assert list(read(tmp_path / "m")) == RECORDS
+    assert list(read(tmp_path / "m", "a")) == RECORDS[:2]
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_a_manifest_that_is_not_finished_replaces_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "m", RECORDS)
+    writer = ManifestWriter(tmp_path / "m")
+    writer.add(RECORDS[0])
+    writer.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert list(read(tmp_path / "m")) == RECORDS
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_a_line_that_is_none_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "m", RECORDS)
+    with (tmp_path / "m").open("a") as file:
+        file.write('{"name": "x", "size": 1, "sha256": "", "is_public": true, "created": "soon"}')
+    found = read(tmp_path / "m")
+    assert [next(found) for _ in RECORDS] == RECORDS
+    with pytest.raises(ValueError, match="line 4: not of a manifest"):
+        next(found)

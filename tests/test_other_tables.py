@@ -1,0 +1,192 @@
+"""Tables of other packages are read row by row, as those packages have written them."""
+
+import base64
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import connections, models
+from django.db.models import Model
+from django.test.utils import CaptureQueriesContext, isolate_apps
+
+from secure_dbstorage import other_tables
+from secure_dbstorage.exceptions import CopyFailed
+from secure_dbstorage.files import FileRecord
+from secure_dbstorage.other_tables import LAYOUTS, OtherTable
+
+CREATED = datetime(2019, 6, 11, 11, 52, 1, 123456, tzinfo=UTC)
+MODIFIED = datetime(2020, 2, 3, 4, 5, 6, 654321, tzinfo=UTC)
+
+
+@contextmanager
+def table(using: str, package: str) -> Iterator[type[Model]]:
+    """Make the table of a package, with the fields of its own migration."""
+    model = _model(package)
+    with connections[using].schema_editor() as editor:
+        editor.create_model(model)
+    try:
+        yield model
+    finally:
+        with connections[using].schema_editor() as editor:
+            editor.delete_model(model)
+
+
+def _model(package: str) -> type[Model]:
+    with isolate_apps("secure_dbstorage"):
+        if package == "django-single-table-db-storage":
+
+            class SingleTableDbFile(models.Model):  # noqa: DJ008 -- theirs
+                name = models.CharField(max_length=500, unique=True)
+                content = models.BinaryField(blank=True)
+                created_ts = models.DateTimeField()
+                updated_ts = models.DateTimeField()
+                is_public = models.BooleanField(default=False)
+
+                class Meta:
+                    app_label = "secure_dbstorage"
+                    db_table = "storage_file"
+
+            return SingleTableDbFile
+        if package == "django-dbfiles":
+
+            class DBFile(models.Model):  # noqa: DJ008 -- theirs
+                id = models.BigAutoField(primary_key=True)
+                content = models.BinaryField()
+                name = models.CharField(max_length=255, unique=True)
+                size = models.IntegerField(default=0)
+                created_on = models.DateTimeField()
+                updated_on = models.DateTimeField()
+
+                class Meta:
+                    app_label = "secure_dbstorage"
+                    db_table = "db_file"
+
+            return DBFile
+        if package == "django-binary-database-files":
+
+            class File(models.Model):  # noqa: DJ008 -- theirs
+                name = models.CharField(max_length=255, unique=True)
+                size = models.PositiveIntegerField(db_index=True)
+                content = models.BinaryField()
+                created_datetime = models.DateTimeField(db_index=True)
+                content_hash = models.CharField(max_length=128, null=True)  # noqa: DJ001 -- theirs
+
+                class Meta:
+                    app_label = "secure_dbstorage"
+                    db_table = "binary_database_files_file"
+
+            return File
+
+        class ConsolePicture(models.Model):  # noqa: DJ008 -- theirs
+            bytes = models.TextField()
+            filename = models.CharField(max_length=255)
+            mimetype = models.CharField(max_length=50)
+
+            class Meta:
+                app_label = "secure_dbstorage"
+                db_table = "console_picture"
+
+        return ConsolePicture
+
+
+def row_of(package: str, name: str, content: bytes, *, is_public: bool = False) -> dict[str, Any]:
+    """Return the columns of a row as a package fills them."""
+    if package == "django-single-table-db-storage":
+        times = {"created_ts": CREATED, "updated_ts": MODIFIED}
+        return {"name": name, "content": content, "is_public": is_public, **times}
+    if package == "django-dbfiles":
+        times = {"created_on": CREATED, "updated_on": MODIFIED}
+        return {"name": name, "content": content, "size": len(content), **times}
+    if package == "django-binary-database-files":
+        return {
+            "name": name,
+            "content": content,
+            "size": len(content),
+            "created_datetime": CREATED,
+            "content_hash": None,
+        }
+    encoded = base64.b64encode(content).decode()
+    return {"filename": name, "bytes": encoded, "mimetype": "text/plain"}
+
+
+@pytest.fixture(params=list(LAYOUTS))
+def package(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def source(package: str, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Fill a package's table with these rows, and return it as a source."""
+    monkeypatch.setattr(other_tables, "_PART_BYTES", 4096)
+    monkeypatch.setattr(other_tables, "_PAGE_LENGTH", 3)
+    with table(database, package) as model:
+
+        def fill(**files: bytes) -> OtherTable:
+            for name, content in files.items():
+                model.objects.using(database).create(**row_of(package, name, content))
+            return OtherTable(LAYOUTS[package], table=model._meta.db_table, using=database)
+
+        yield fill
+
+
+# Tables are made outside of a transaction: SQLite asks for it, and MariaDB would end one.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def read(source: OtherTable, record: FileRecord) -> bytes:
+    return b"".join(source.read(record))
+
+
+def test_each_row_is_a_file_with_its_size_times_and_content(source: Any, package: str) -> None:
+    files = {f"{number}/ü.txt": bytes([number]) * (number * 1500) for number in range(8)}
+    table_ = source(**files)
+    assert table_.count("") == len(files)
+    records = [table_.complete(record) for record in table_.records("")]
+    assert {record.name: read(table_, record) for record in records} == files
+    assert [record.size for record in records] == [len(content) for content in files.values()]
+    layout = LAYOUTS[package]
+    assert {record.created for record in records} == {CREATED if layout.created else None}
+    assert {record.modified for record in records} == {MODIFIED if layout.modified else None}
+    assert {record.is_public for record in records} == {False if layout.is_public else None}
+
+
+def test_a_listing_reads_no_contents_and_a_few_rows_at_once(source: Any, database: str) -> None:
+    table_ = source(**{str(number): b"content" for number in range(8)})
+    with CaptureQueriesContext(connections[database]) as queries:
+        assert len(list(table_.records(""))) == 8
+    assert len(queries) == 4
+
+
+def test_a_prefix_is_a_directory(source: Any) -> None:
+    table_ = source(**{"a/b": b"", "a/c/d": b"", "ab": b"", "a": b""})
+    assert {record.name for record in table_.records("a")} == {"a/b", "a/c/d"}
+    assert table_.count("a") == 2
+
+
+def test_a_row_that_vanishes_is_not_an_empty_file(
+    source: Any, package: str, database: str
+) -> None:
+    table_ = source(a=bytes(10_000))
+    (record,) = table_.records("")
+    with closing(table_.read(record)) as pieces:
+        next(pieces)
+        with connections[database].cursor() as cursor:
+            cursor.execute(f"DELETE FROM {table_._rows.model._meta.db_table}")
+        with pytest.raises(CopyFailed, match="changed or deleted"):
+            list(pieces)
+
+
+def test_what_is_not_there_is_told_of(database: str) -> None:
+    layout = LAYOUTS["django-dbfiles"]
+    with pytest.raises(LookupError, match="no table 'db_file'"):
+        OtherTable(layout, table="db_file", using=database)
+    with pytest.raises(LookupError, match="no 'nowhere'"):
+        OtherTable(layout, table="db_file", using="nowhere")
+    with (
+        table(database, "django-binary-database-files") as other,
+        pytest.raises(LookupError, match="no column created_on, updated_on"),
+    ):
+        OtherTable(layout, table=other._meta.db_table, using=database)

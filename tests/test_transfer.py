@@ -1,0 +1,412 @@
+"""Files are copied whole, under their names, with their flags; and nothing else is touched."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, InMemoryStorage
+from django.db import connections
+from pytest_django import Settings
+
+from secure_dbstorage.files import FileRecord
+from secure_dbstorage.foreign_endpoint import ForeignEndpoint
+from secure_dbstorage.models import StoredFile
+from secure_dbstorage.signals import file_saved
+from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.table_endpoint import TableEndpoint
+from secure_dbstorage.transfer import Copier, Outcome, Transfer
+
+CHUNK_SIZE = 4096
+LARGE = bytes(range(256)) * 52
+FILES = {
+    "a.txt": b"content",
+    "empty": b"",
+    "dir/large.bin": LARGE,
+    "dir/ünï cödé.txt": b"umlauts",
+    "dir/deeper/.hidden": b"hidden",
+    "dir.txt": b"sorts before dir/",
+}
+
+
+@pytest.fixture
+def ours(database: str) -> DatabaseStorage:
+    return DatabaseStorage(using=database, chunk_size=CHUNK_SIZE)
+
+
+@pytest.fixture
+def other(database: str) -> DatabaseStorage:
+    return DatabaseStorage(using=database, namespace="other", chunk_size=CHUNK_SIZE)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> FileSystemStorage:
+    location = tmp_path / "folder"
+    location.mkdir()
+    return FileSystemStorage(location=location)
+
+
+def filled(storage: Any, files: dict[str, bytes] = FILES) -> Any:
+    for name, content in files.items():
+        storage.save(name, ContentFile(content))
+    return storage
+
+
+def endpoint_of(storage: Any) -> Any:
+    is_ours = isinstance(storage, DatabaseStorage)
+    return TableEndpoint(storage) if is_ours else ForeignEndpoint(storage)
+
+
+def contents(storage: Any) -> dict[str, bytes]:
+    found = {}
+    for record in endpoint_of(storage).records(""):
+        with storage.open(record.name) as file:
+            found[record.name] = file.read()
+    return found
+
+
+def copy(source: Any, target: Any, *, jobs: int = 1, **how: Any) -> dict[str, Transfer]:
+    ends = endpoint_of(source), endpoint_of(target)
+    copier = Copier(source=ends[0], target=ends[1], **how)
+    return {done.record.name: done for done in copier.copy_all(ends[0].records(""), jobs=jobs)}
+
+
+def outcomes(transfers: dict[str, Transfer]) -> set[Outcome]:
+    return {transfer.outcome for transfer in transfers.values()}
+
+
+def test_a_folder_is_moved_in_and_out_again(
+    ours: DatabaseStorage, folder: FileSystemStorage, tmp_path: Path
+) -> None:
+    assert outcomes(copy(filled(folder), ours)) == {Outcome.COPIED}
+    assert contents(ours) == FILES
+    out = FileSystemStorage(location=tmp_path / "out")
+    assert outcomes(copy(ours, out)) == {Outcome.COPIED}
+    assert contents(out) == FILES
+
+
+def test_nothing_is_copied_twice(ours: DatabaseStorage, folder: FileSystemStorage) -> None:
+    copy(filled(folder), ours)
+    rows = list(StoredFile.rows.using(ours.options.using).values_list("id", "content"))
+    assert outcomes(copy(folder, ours)) == {Outcome.PRESENT}
+    assert rows == list(StoredFile.rows.using(ours.options.using).values_list("id", "content"))
+    before = {path: path.stat().st_mtime_ns for path in Path(folder.location).rglob("*")}
+    assert outcomes(copy(ours, folder)) == {Outcome.PRESENT}
+    assert before == {path: path.stat().st_mtime_ns for path in Path(folder.location).rglob("*")}
+
+
+def test_flags_and_times_are_kept_between_ours_and_links_are_not(
+    ours: DatabaseStorage, other: DatabaseStorage
+) -> None:
+    filled(ours)
+    ours.set_public("a.txt", True)
+    epochs = {name: ours.catalog.get(name).links_from for name in FILES}
+    copy(ours, other)
+    for name in FILES:
+        assert other.stat(name) == ours.stat(name)
+        assert other.catalog.get(name).links_from > epochs[name]
+
+
+@pytest.mark.parametrize("uses_time_zones", [True, False])
+def test_the_time_of_a_folder_is_kept(
+    ours: DatabaseStorage,
+    folder: FileSystemStorage,
+    tmp_path: Path,
+    settings: Settings,
+    uses_time_zones: bool,  # noqa: FBT001
+) -> None:
+    settings.USE_TZ = uses_time_zones
+    filled(folder, {"a.txt": b""})
+    then = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
+    os.utime(folder.path("a.txt"), (then.timestamp(), then.timestamp()))
+    copy(folder, ours)
+    assert ours.stat("a.txt").modified == then
+    assert ours.stat("a.txt").created == then
+    out = FileSystemStorage(location=tmp_path / "out")
+    copy(ours, out)
+    assert Path(out.path("a.txt")).stat().st_mtime == then.timestamp()
+
+
+@pytest.mark.parametrize("flag", [True, False, None])
+def test_the_flag_is_the_one_asked_for_or_the_default(
+    database: str,
+    folder: FileSystemStorage,
+    flag: bool | None,  # noqa: FBT001
+) -> None:
+    target = DatabaseStorage(using=database, default_public=True)
+    copy(filled(folder, {"a.txt": b""}), target, make_public=flag)
+    assert target.is_public("a.txt") is (flag is not False)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_another_file_is_left_alone_unless_it_is_to_be_overwritten(
+    ours: DatabaseStorage,
+    folder: FileSystemStorage,
+    overwrite: bool,  # noqa: FBT001
+) -> None:
+    filled(folder, {"a.txt": b"new and longer", "b.txt": b"same size"})
+    filled(ours, {"a.txt": b"new", "b.txt": b"SAME SIZE"})
+    before = contents(ours)
+    done = copy(folder, ours, overwrite=overwrite)
+    assert outcomes(done) == {Outcome.REPLACED if overwrite else Outcome.FAILED}
+    assert contents(ours) == (contents(folder) if overwrite else before)
+    filled(folder, {"c.txt": b"mine, longer"})
+    filled(ours, {"c.txt": b"yours, longest"})
+    assert copy(ours, folder, overwrite=overwrite)["c.txt"].outcome == (
+        Outcome.REPLACED if overwrite else Outcome.FAILED
+    )
+    with folder.open("c.txt") as file:
+        assert file.read() == (b"yours, longest" if overwrite else b"mine, longer")
+
+
+def test_an_overwrite_from_a_folder_keeps_the_flag_and_ends_links(
+    ours: DatabaseStorage, folder: FileSystemStorage
+) -> None:
+    filled(folder, {"public": b"new", "private": b"new"})
+    filled(ours, {"public": b"old", "private": b"old"})
+    ours.set_public("public", True)
+    epochs = [ours.catalog.get(name).links_from for name in ("public", "private")]
+    copy(folder, ours, overwrite=True)
+    assert (ours.is_public("public"), ours.is_public("private")) == (True, False)
+    heads = [ours.catalog.get(name) for name in ("public", "private")]
+    assert all(head.links_from > epoch for head, epoch in zip(heads, epochs, strict=True))
+
+
+def test_another_flag_is_another_file(ours: DatabaseStorage, other: DatabaseStorage) -> None:
+    filled(ours, {"a.txt": b""})
+    copy(ours, other)
+    ours.set_public("a.txt", True)
+    assert "public flag" in copy(ours, other)["a.txt"].problem
+    assert not other.is_public("a.txt")
+    assert copy(ours, other, overwrite=True)["a.txt"].outcome == Outcome.REPLACED
+    assert other.is_public("a.txt")
+
+
+def test_a_dry_run_tells_and_changes_nothing(
+    ours: DatabaseStorage, folder: FileSystemStorage, database: str
+) -> None:
+    filled(folder, {"a.txt": b"new", "b.txt": b"same", "c.txt": b"1"})
+    filled(ours, {"b.txt": b"same", "c.txt": b"2"})
+    before = contents(ours)
+    done = copy(folder, ours, dry_run=True)
+    assert {name: transfer.outcome.value for name, transfer in done.items()} == {
+        "a.txt": "copied",
+        "b.txt": "present",
+        "c.txt": "failed",
+    }
+    assert contents(ours) == before
+
+
+def test_what_a_killed_copy_left_in_a_folder_is_replaced(
+    ours: DatabaseStorage, folder: FileSystemStorage
+) -> None:
+    filled(ours, {"a.bin": LARGE, "b.bin": LARGE})
+    filled(folder, {"a.bin": LARGE[:5000], "b.bin": LARGE[1:5000]})
+    done = copy(ours, folder)
+    assert done["a.bin"].outcome == Outcome.REPLACED
+    # Not the beginning of the source: somebody's own file.
+    assert done["b.bin"].outcome == Outcome.FAILED
+    assert contents(folder) == {"a.bin": LARGE, "b.bin": LARGE[1:5000]}
+
+
+def test_a_shorter_file_of_ours_is_a_file_of_its_own(
+    ours: DatabaseStorage, folder: FileSystemStorage
+) -> None:
+    filled(folder, {"a.bin": LARGE})
+    filled(ours, {"a.bin": LARGE[:5000]})
+    assert copy(folder, ours)["a.bin"].outcome == Outcome.FAILED
+    assert contents(ours) == {"a.bin": LARGE[:5000]}
+
+
+def test_a_file_that_fails_does_not_end_the_others(
+    ours: DatabaseStorage, folder: FileSystemStorage
+) -> None:
+    location = Path(folder.location)
+    filled(folder, {"a.txt": b"", "z.txt": b""})
+    (location / "broken link").symlink_to(location / "nowhere")
+    (location / "line\nbreak").write_bytes(b"")
+    (location / "back\\slash").write_bytes(b"")
+    os.mkfifo(location / "pipe")
+    Path(os.fsdecode(os.fsencode(location) + b"/\xff")).write_bytes(b"")
+    filled(folder, {f"{'n' * 200}/{'n' * 200}/{'n' * 200}": b""})
+    done = copy(folder, ours)
+    failed = {name for name, transfer in done.items() if transfer.outcome == Outcome.FAILED}
+    assert failed == done.keys() - {"a.txt", "z.txt"}
+    assert len(failed) == 6
+    assert all(done[name].problem for name in failed)
+    assert contents(ours) == {"a.txt": b"", "z.txt": b""}
+
+
+def test_too_large_a_file_fails_alone(database: str, folder: FileSystemStorage) -> None:
+    target = DatabaseStorage(using=database, max_size=10)
+    done = copy(filled(folder, {"a": b"small", "b": b"larger than ten"}), target)
+    assert "larger than 10 bytes" in done["b"].problem
+    assert contents(target) == {"a": b"small"}
+
+
+def test_a_file_and_a_directory_never_share_a_name(
+    ours: DatabaseStorage, folder: FileSystemStorage
+) -> None:
+    filled(folder, {"a/b": b"", "c": b""})
+    filled(ours, {"a": b"", "c/d": b""})
+    assert outcomes(copy(folder, ours)) == {Outcome.FAILED}
+    assert contents(ours) == {"a": b"", "c/d": b""}
+    assert outcomes(copy(ours, folder)) == {Outcome.FAILED}
+    assert contents(folder) == {"a/b": b"", "c": b""}
+
+
+class Rotten(InMemoryStorage):
+    """Gives other bytes than it was given."""
+
+    def _open(self, name: str, mode: str = "rb") -> Any:
+        return ContentFile(b"rotten", name=name)
+
+
+def test_what_reads_differently_in_the_target_is_reported_and_deleted(
+    ours: DatabaseStorage,
+) -> None:
+    filled(ours, {"a.txt": b"content"})
+    target = Rotten()
+    assert "what was read after the save" in copy(ours, target)["a.txt"].problem
+    assert not target.exists("a.txt")
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["new", "overwritten"])
+def test_content_that_is_not_that_of_its_digest_is_not_copied(
+    ours: DatabaseStorage,
+    other: DatabaseStorage,
+    folder: FileSystemStorage,
+    database: str,
+    is_there: bool,  # noqa: FBT001
+) -> None:
+    filled(ours, {"a.txt": b"content"})
+    StoredFile.rows.using(database).update(data=b"rotten!")
+    before = {"a.txt": b"other"} if is_there else {}
+    for target in (other, folder):
+        filled(target, before)
+        assert "the content has changed" in copy(ours, target, overwrite=True)["a.txt"].problem
+        assert contents(target) == before
+
+
+class Renaming(InMemoryStorage):
+    """Another has taken every name by the time it saves."""
+
+    def _save(self, name: str, content: Any) -> str:
+        super()._save(name, ContentFile(b"theirs"))
+        return super()._save(f"{name}_x", content)
+
+
+def test_a_file_that_got_another_name_is_taken_back(ours: DatabaseStorage) -> None:
+    filled(ours, {"a.txt": b"content"})
+    target = Renaming()
+    assert "taken the name" in copy(ours, target)["a.txt"].problem
+    assert not target.exists("a.txt_x")
+
+
+class Failing(FileSystemStorage):
+    """Its disk is full after some bytes."""
+
+    def _save(self, name: str, content: Any) -> str:
+        Path(self.path(name)).write_bytes(content.read(5))
+        raise OSError("No space left on device")
+
+
+def test_what_a_failed_save_left_is_deleted(ours: DatabaseStorage, tmp_path: Path) -> None:
+    filled(ours, {"a.txt": b"content"})
+    target = Failing(location=tmp_path)
+    assert copy(ours, target)["a.txt"].problem == "No space left on device"
+    assert not target.exists("a.txt")
+
+
+def test_a_listing_that_breaks_off_is_a_failure(
+    ours: DatabaseStorage, folder: FileSystemStorage
+) -> None:
+    filled(folder, {"a.txt": b""})
+
+    def records() -> Iterator[FileRecord]:
+        yield FileRecord(name="a.txt")
+        raise OSError("gone")
+
+    ends = {"source": ForeignEndpoint(folder), "target": TableEndpoint(ours)}
+    done = list(Copier(**ends).copy_all(records()))  # type: ignore[arg-type]
+    assert [transfer.outcome.value for transfer in done] == ["copied", "failed"]
+    assert done[1].problem == "the listing broke off: gone"
+
+
+def test_receivers_are_told_of_each_new_file(
+    ours: DatabaseStorage,
+    folder: FileSystemStorage,
+    database: str,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    told: list[tuple[Any, ...]] = []
+
+    def receive(**told_: Any) -> None:
+        told.append((told_["storage"], told_["name"], told_["created"]))
+
+    file_saved.connect(receive)
+    try:
+        with django_capture_on_commit_callbacks(using=database, execute=True):
+            copy(filled(folder, {"a.txt": b""}), ours)
+    finally:
+        file_saved.disconnect(receive)
+    assert told == [(ours, "a.txt", True)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_threads_copy_all_and_give_back_their_connections(
+    ours: DatabaseStorage, folder: FileSystemStorage, database: str
+) -> None:
+    files = {f"{number % 7}/{number}": str(number).encode() * 500 for number in range(100)}
+    copy(filled(folder, files), ours, jobs=4)
+    assert contents(ours) == files
+    assert outcomes(copy(folder, ours, jobs=4)) == {Outcome.PRESENT}
+    if connections[database].vendor == "postgresql":
+        with connections[database].cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            )
+            assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_threads_stop_when_nobody_waits_for_them(
+    ours: DatabaseStorage, folder: FileSystemStorage
+) -> None:
+    filled(folder, {f"{number:03}": bytes(1000) for number in range(200)})
+    ends = ForeignEndpoint(folder), TableEndpoint(ours)
+    running = Copier(source=ends[0], target=ends[1]).copy_all(ends[0].records(""), jobs=4)
+    next(running)
+    running.close()
+    found = contents(ours)
+    assert 0 < len(found) < 200
+    assert set(found.values()) == {bytes(1000)}
+    copy(folder, ours, jobs=4)
+    assert contents(ours) == contents(folder)
+
+
+def test_a_source_is_read_in_pieces(ours: DatabaseStorage) -> None:
+    class Long:
+        """Never holds more than a piece of what it gives."""
+
+        is_remote = False
+
+        def records(self, directory: str) -> Iterable[FileRecord]:
+            return [FileRecord(name="long", size=3 * 70_000)]
+
+        def complete(self, record: FileRecord) -> FileRecord:
+            return record
+
+        def read(self, record: FileRecord) -> Iterator[bytes]:
+            for number in range(3):
+                yield bytes([number]) * 70_000
+
+    target = TableEndpoint(ours)
+    (done,) = Copier(source=Long(), target=target).copy_all(Long().records(""))  # type: ignore[arg-type]
+    assert done.outcome == Outcome.COPIED
+    expected = hashlib.sha256(b"".join(Long().read(done.record))).hexdigest()
+    assert ours.stat("long").sha256 == expected
