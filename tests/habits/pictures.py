@@ -1,6 +1,7 @@
 """Pictures to save."""
 
 import io
+from typing import Any
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -20,3 +21,9 @@ def files(directory: str = "") -> list[str]:
     """Return the names of all files below a directory of the default storage."""
     catalog = default_storage.catalog
     return sorted(str(row.name) for row in catalog.files().below(directory))
+
+
+def body(response: Any) -> io.BytesIO:
+    """Return what a client got."""
+    assert response.status_code == 200, response
+    return io.BytesIO(response.getvalue())

@@ -44,11 +44,20 @@ MIGRATION_MODULES = MIGRATION_MODULES | dict.fromkeys(
     )
 )
 
+_FILER_PRIVATE = {
+    "namespace": "filer_private",
+    "auth_hooks": ["secure_dbstorage.access.authenticated"],
+}
+
 STORAGES = {
     "default": {"BACKEND": "secure_dbstorage.storage.DatabaseStorage"},
     "easy_thumbnails": {
         "BACKEND": "secure_dbstorage.storage.DatabaseStorage",
         "OPTIONS": {"namespace": "thumbnails", "default_public": True},
+    },
+    "filer_private": {
+        "BACKEND": "secure_dbstorage.storage.DatabaseStorage",
+        "OPTIONS": _FILER_PRIVATE,
     },
     "staticfiles": {
         "BACKEND": "secure_dbstorage.storage.DatabaseStorage",
@@ -56,7 +65,23 @@ STORAGES = {
     },
 }
 
+# filer makes its private storages itself; those of its public files are the default one.
+FILER_STORAGES = {
+    "private": {
+        "main": {
+            "ENGINE": "secure_dbstorage.storage.DatabaseStorage",
+            "OPTIONS": _FILER_PRIVATE,
+        },
+        "thumbnails": {
+            "ENGINE": "secure_dbstorage.storage.DatabaseStorage",
+            "OPTIONS": _FILER_PRIVATE,
+            "THUMBNAIL_OPTIONS": {"base_dir": "thumbnails"},
+        },
+    }
+}
+
 IMPORT_EXPORT_TMP_STORAGE_CLASS = "import_export.tmp_storages.MediaStorage"
+IMPORT_EXPORT_USE_TRANSACTIONS = True
 
 WAGTAIL_SITE_NAME = "Habits"
 WAGTAILADMIN_BASE_URL = "http://testserver"
