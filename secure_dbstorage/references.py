@@ -71,9 +71,7 @@ def _columns_of(
         fields = [
             field
             for field in model._meta.concrete_fields
-            if isinstance(field, FileField)
-            and field.model is model
-            and _may_name(field, storage)
+            if isinstance(field, FileField) and field.model is model and _may_name(field, storage)
         ]
         if fields and not model._meta.proxy:
             for using in _databases_of(model, changed):

@@ -1,6 +1,7 @@
 """Pictures to save."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 from django.core.files.base import ContentFile
@@ -13,7 +14,8 @@ SIZE = (800, 600)
 def picture(name: str = "a.png", size: tuple[int, int] = SIZE) -> "ContentFile[bytes]":
     """Return a picture of noise: of this size it takes several rows."""
     buffer = io.BytesIO()
-    Image.effect_noise(size, 80).convert("RGB").save(buffer, Image.registered_extensions()["." + name.rsplit(".")[-1]])
+    format_name = Image.registered_extensions()[Path(name).suffix]
+    Image.effect_noise(size, 80).convert("RGB").save(buffer, format_name)
     return ContentFile(buffer.getvalue(), name)
 
 

@@ -18,9 +18,7 @@ from tests.habits.pictures import SIZE, files, picture
 pytestmark = pytest.mark.django_db
 
 
-
-
-class PictureForm(forms.ModelForm[Picture]):
+class PictureForm(forms.ModelForm):
     """What everybody writes."""
 
     class Meta:

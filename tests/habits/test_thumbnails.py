@@ -92,7 +92,7 @@ class TestSorl:
         assert files() == []
 
     def test_a_storage_with_an_alias_is_found_again(self, client: Client) -> None:
-        """sorl keeps a picture's storage as an alias in its own table."""
+        """Its own table has a picture's storage as an alias."""
         storage = storages["easy_thumbnails"]
         assert isinstance(storage, DatabaseStorage)
         storage.save("large.png", picture())
