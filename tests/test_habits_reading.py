@@ -52,7 +52,7 @@ class Habits:
             stream.write(LARGE)
         with storage.open("a.gz") as file, gzip.open(file) as stream:
             assert stream.read() == LARGE
-        storage.save("inside.bin", io.BytesIO(LARGE))  # type: ignore[arg-type]
+        storage.save("inside.bin", io.BytesIO(LARGE))
         with storage.open("a.tar", "wb") as file, tarfile.open(fileobj=file, mode="w") as archive:
             member = tarfile.TarInfo("inside.bin")
             member.size = storage.size("inside.bin")
@@ -106,7 +106,7 @@ class Habits:
     def test_a_digest_is_made(self, storage: Storage) -> None:
         storage.save("a.bin", File(io.BytesIO(LARGE)))
         with storage.open("a.bin") as file:
-            digest = hashlib.file_digest(file, "sha256")  # type: ignore[arg-type]
+            digest = hashlib.file_digest(file, "sha256")
         assert digest.hexdigest() == hashlib.sha256(LARGE).hexdigest()
 
     def test_a_table_in_columns_is_read_from_its_end(self, storage: Storage) -> None:
@@ -124,7 +124,7 @@ class Habits:
             assert file.read(12) == LARGE[-12:]
             buffer = bytearray(CHUNK_SIZE + 7)
             file.seek(100)
-            with io.BufferedReader(file) as buffered:  # type: ignore[arg-type]
+            with io.BufferedReader(file) as buffered:
                 assert buffered.readinto(buffer) == len(buffer)
                 assert buffer == LARGE[100 : 100 + len(buffer)]
                 assert buffered.tell() == 100 + len(buffer)

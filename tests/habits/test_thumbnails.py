@@ -1,5 +1,7 @@
 """easy-thumbnails and sorl-thumbnail make small pictures of those in our storage."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.files.storage import default_storage, storages
 from django.template import Context, Template
@@ -11,6 +13,7 @@ from sorl.thumbnail import delete, get_thumbnail
 from sorl.thumbnail.images import ImageFile
 from sorl.thumbnail.kvstores.cached_db_kvstore import KVStore
 
+from secure_dbstorage.pruning import prune_unreferenced
 from secure_dbstorage.storage import DatabaseStorage
 from tests.habits.models import Picture
 from tests.habits.pictures import SIZE, body, files, picture
@@ -21,6 +24,19 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def noise() -> Picture:
     return Picture.objects.create(title="noise", image=picture())
+
+
+@pytest.mark.parametrize("keep", [("cache",), ()])
+def test_no_field_names_a_thumbnail_so_pruning_must_be_told(
+    noise: Picture, keep: tuple[str, ...]
+) -> None:
+    thumbnail = get_thumbnail(noise.image, "80x80")
+    storage = noise.image.storage
+    pruned = prune_unreferenced(storage, older_than=timedelta(0), keep=keep, dry_run=False)
+    assert [item.name for item in pruned] == ([] if keep else [thumbnail.name])
+    # The package does not look again: it believes its own table.
+    assert get_thumbnail(noise.image, "80x80").name == thumbnail.name
+    assert storage.exists(thumbnail.name) is bool(keep)
 
 
 class TestEasyThumbnails:
