@@ -8,6 +8,7 @@ from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.db.models import FileField, Model, QuerySet
+from django.db.models.fields.files import FieldFile
 from django.db.models.signals import post_delete, post_save, pre_save
 
 from secure_dbstorage.references import file_fields, referred
@@ -61,7 +62,7 @@ def _before_save(
     rows: QuerySet[Any] = QuerySet(model=sender, using=using)
     for row in rows.filter(pk=instance.pk).values(*(field.attname for field in fields)):
         vars(instance)[_GIVEN_UP] = [
-            (field, row[field.attname])
+            field.attr_class(instance, field, row[field.attname])
             for field in fields
             if not _still_has(getattr(instance, field.attname), row[field.attname])
         ]
@@ -73,22 +74,23 @@ def _still_has(file: Any, name: str | None) -> bool:
 
 
 def _after_save(sender: type[Model], instance: Model, using: str, **_: object) -> None:
-    for field, name in vars(instance).pop(_GIVEN_UP, ()):
-        _forget(field, name, using)
+    for file in vars(instance).pop(_GIVEN_UP, ()):
+        _forget(file, using)
 
 
 def _after_delete(sender: type[Model], instance: Model, using: str, **_: object) -> None:
     """Note which files an instance had."""
     for field in _owning_fields(sender):
-        file = getattr(instance, field.attname)
-        _forget(field, file.name if file else None, using)
+        _forget(getattr(instance, field.attname), using)
 
 
-def _forget(field: FileField, name: str | None, using: str) -> None:
+def _forget(file: FieldFile, using: str) -> None:
     """Delete a file as soon as the change is committed, unless somebody else refers to it."""
-    storage: Any = field.storage
-    if name:
-        transaction.on_commit(partial(_delete, storage, name, using), using=using, robust=True)
+    # Not the field's: a subclass may have another storage for each instance.
+    storage: Any = file.storage
+    if file.name and isinstance(storage, DatabaseStorage) and _owns(storage):
+        forget = partial(_delete, storage, file.name, using)
+        transaction.on_commit(forget, using=using, robust=True)
 
 
 def _delete(storage: DatabaseStorage, name: str, using: str) -> None:

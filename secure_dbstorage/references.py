@@ -6,7 +6,7 @@ from typing import Any
 from django.apps import apps
 from django.core.exceptions import SuspiciousFileOperation
 from django.db import connections, router
-from django.db.models import FileField, Model, QuerySet
+from django.db.models import FileField, ImageField, Model, QuerySet
 
 from secure_dbstorage.names import canonical_name
 from secure_dbstorage.storage import DatabaseStorage
@@ -70,8 +70,8 @@ def _columns_of(
     for model in apps.get_models(include_auto_created=True):
         fields = [
             field
-            for field in file_fields(model)
-            if field.model is model and _is_same(field.storage, storage)
+            for field in model._meta.concrete_fields
+            if isinstance(field, FileField) and field.model is model and _may_name(field, storage)
         ]
         if fields and not model._meta.proxy:
             for using in _databases_of(model, changed):
@@ -80,8 +80,17 @@ def _columns_of(
                 yield from ((field, rows.order_by()) for field in fields)
 
 
+def _may_name(field: FileField, storage: DatabaseStorage) -> bool:
+    """Tell whether the names in a field may be those of a storage's files.
+
+    A subclass may have another storage for each instance, as that of django-filer has, whatever
+    the field says: its names count in all storages.
+    """
+    return type(field) not in (FileField, ImageField) or _is_same(field.storage, storage)
+
+
 def _is_same(one: Any, other: DatabaseStorage) -> bool:
-    return (one.options.namespace, one.catalog.writer) == (
+    return isinstance(one, DatabaseStorage) and (one.options.namespace, one.catalog.writer) == (
         other.options.namespace,
         other.catalog.writer,
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import pytest
+from django.apps import apps
 from django.core.cache import caches
 from django.db import connections
 from pytest_django import Settings
@@ -23,6 +24,9 @@ from tests.servers.nginx import NginxServer
 from tests.servers.session import NAMES, SessionServers
 from tests.servers.unavailable import Unavailable, skip_or_fail
 from tests.servers.web import Kind, WebServer
+
+# These need apps that no other test should carry: tests/test_habits.py runs them.
+collect_ignore = [] if apps.is_installed("tests.habits") else ["habits"]
 
 ALIASES = {"sqlite": "default", "postgres": "postgres", "mariadb": "mariadb"}
 

@@ -33,8 +33,9 @@ class Command(ReportingCommand):
         "Remove temporary files whose time is over, notes of used one-time links that have "
         "expired, and rows that belong to no file; run it daily. With --unreferenced, remove also "
         "the files that no FileField of any model names, whatever its managers show. Names in "
-        "other places (rich text, JSON, history tables, other projects with this storage) are not "
-        "seen: look at --dry-run first, and protect directories with --keep."
+        "other places (rich text, JSON, history tables, those of packages for thumbnails, other "
+        "projects with this storage) are not seen: look at --dry-run first, and protect "
+        "directories with --keep."
     )
     examples = """
         manage.py dbstorage_prune
