@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 
 import psutil
 import pytest
@@ -132,7 +133,7 @@ def test_what_20_readers_get_of_a_file_that_is_overwritten_is_never_mixed(
     with ExitStack() as clients:
         downloads = [clients.enter_context(open_download(server.port, target)) for _ in range(20)]
         storage.save("a.bin", versions[1])
-        tally.add_all(finish(download, known) for download in downloads)
+        tally.add_all(_all_at_once([partial(finish, each, known) for each in downloads]))
     assert tally[BROKEN] == 20
     # And now at any point.
     ended = threading.Event()
