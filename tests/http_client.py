@@ -59,12 +59,13 @@ class Download:
         method: str = "GET",
         headers: Iterable[tuple[str, str | bytes]] = (),
         timeout_seconds: float = _TIMEOUT_SECONDS,
+        buffer_bytes: int = _SMALL_BUFFER,
     ) -> None:
         """Send the request and read the head of the answer."""
         self._method = method
         self._socket = socket.socket()
         self._socket.settimeout(timeout_seconds)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL_BUFFER)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
         try:
             self._socket.connect((LOOPBACK, port))
             self._send(_spell(method, target, port, headers))

@@ -25,6 +25,13 @@ SERVED = ("postgres", "mariadb")
 _numbers = count(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give crowds the time that they take on a busy machine."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(600))
+
+
 @pytest.fixture
 def tally(request: pytest.FixtureRequest) -> Tally:
     """Count what happens in this test; the counts are in the table at the session's end."""

@@ -18,6 +18,9 @@ WHOLE, BROKEN, REFUSED, MIXED = "whole", "broken", "refused", "mixed"
 #: Seconds in which a client of a crowd gets its turn.
 PATIENCE_SECONDS = 90
 
+#: A few packets of the loopback. With room for less than one, each waits for a timer.
+_BUFFER_BYTES = 256 * 1024
+
 
 @lru_cache(maxsize=4)
 def content_of(number: int, size: int) -> bytes:
@@ -33,7 +36,7 @@ def digest_of(content: bytes) -> str:
 
 def open_download(port: int, target: str) -> Download:
     """Ask for a file, and return when the head of the answer is there."""
-    return Download(port, target, timeout_seconds=PATIENCE_SECONDS)
+    return Download(port, target, timeout_seconds=PATIENCE_SECONDS, buffer_bytes=_BUFFER_BYTES)
 
 
 def receive(

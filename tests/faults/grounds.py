@@ -109,6 +109,15 @@ class Ground:
             elif connection.vendor == "mysql":
                 cursor.execute("SET GLOBAL innodb_max_purge_lag_wait = 0")
 
+    def table_bytes(self) -> int:
+        """Return what the table takes; 0 where only the disk tells."""
+        connection = connections[self.alias]
+        if connection.vendor != "postgresql":
+            return 0
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_table_size(%s)", [StoredFile._meta.db_table])
+            return int(cursor.fetchone()[0])
+
     def kill(self) -> None:
         """End the database server at once, as a crash does."""
         assert self.server is not None
