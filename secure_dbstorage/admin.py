@@ -51,7 +51,7 @@ class FileList(ChangeList):
 class StoredFileAdmin(FileActions, FilePages, Browse):
     """Shows what is stored, and loads no content."""
 
-    list_display = ["name", "storage", "visibility", "type", "size_in_words", "modified", "added"]
+    list_display = ["name", "storage", "visibility", "size_in_words", "modified", "added"]
     list_filter = [StorageFilter, VisibilityFilter, TypeFilter, SizeFilter, DateFilter]
     search_fields = ["name"]
     search_help_text = _(
@@ -112,11 +112,6 @@ class StoredFileAdmin(FileActions, FilePages, Browse):
     def visibility(self, file: StoredFile) -> bool | None:
         """Tell whether a file opens without a link."""
         return file.is_public
-
-    @admin.display(description=_("type"))
-    def type(self, file: StoredFile) -> str | None:
-        """Return the media type."""
-        return file.content_type
 
     @admin.display(description=_("size"))
     def size_in_words(self, file: StoredFile) -> str:
