@@ -172,6 +172,43 @@ def test_the_demo_moves_to_another_database(kind: str, tmp_path: Path) -> None:
     ], read.stderr
 
 
+#: Looks at Ada's documents in the admin, by their form's links and by the list's.
+LOOK_AT_DOCUMENTS = """
+import re
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from library.models import Document, Picture
+client = Client(headers={"host": "localhost"})
+assert client.login(username="keeper", password="nine-hundred-coats")
+
+def opens(url, file):
+    with file.open() as stored:
+        return client.get(url.replace("&amp;", "&")).getvalue() == stored.read()
+
+for document in Document.objects.all():
+    form = client.get(f"/admin/library/document/{document.pk}/change/").text
+    (url,) = re.findall('Currently: <a href="([^"]+token=[^"]+)"', form)
+    print(opens(url, document.file))
+picture = Picture.objects.first()
+form = client.get(f"/admin/library/picture/{picture.pk}/change/").text
+print(all(opens(url, getattr(picture, name)) for name, url in zip(
+    ("image", "thumbnail"), re.findall('Currently: <a href="([^"]+)"', form), strict=True)))
+with CaptureQueriesContext(connection) as queries:
+    page = client.get("/admin/library/document/").text
+    asked = [query for query in queries.captured_queries if "links_from" in query["sql"]]
+links = re.findall('<a href="([^"]+token=[^"]+)" rel="noreferrer noopener">([^<]+)<', page)
+print(len(links), all(opens(url, Document.objects.get(file=name).file) for url, name in links))
+print(len(asked))
+"""
+
+
+def test_the_admin_of_a_model_shows_links_that_work(tmp_path: Path) -> None:
+    assert manage(tmp_path, "demo", "--no-serve").returncode == 0
+    looked = manage(tmp_path, "shell", "-v", "0", "-c", LOOK_AT_DOCUMENTS)
+    assert looked.stdout.splitlines() == [*["True"] * 7, "6 True", "1"], looked.stderr
+
+
 @contextlib.contextmanager
 def address_of(kind: str, folder: Path) -> Iterator[str]:
     """Start a server of its own where one is needed, and yield its DATABASE_URL."""
