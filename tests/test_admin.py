@@ -1,6 +1,8 @@
 """The admin of stored files, as a person with some permissions meets it."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -790,6 +792,41 @@ def test_a_post_needs_the_token_of_a_form() -> None:
     strict.force_login(User.objects.create_superuser("chief"))
     file = save("a.txt")
     assert strict.post(page(file), LINK).status_code == 403
+
+
+# What it needs
+
+
+def test_the_package_works_without_the_admin() -> None:
+    program = """
+import sys, django
+from django.conf import settings
+settings.configure(
+    SECRET_KEY="x" * 50,
+    INSTALLED_APPS=["secure_dbstorage"],
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    STORAGES={"default": {"BACKEND": "secure_dbstorage.storage.DatabaseStorage"}},
+)
+django.setup()
+from django.core.files.storage import storages
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+print(storages["default"].save("a.txt", b"words"))
+print([name for name in sys.modules if name.startswith("django.contrib.admin")])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines() == ["a.txt", "[]"], done.stderr
+
+
+def test_pages_hold_no_script_or_style_of_their_own(chief: Client) -> None:
+    file = save("a.png", PNG)
+    terms = {"errand": "link", "lifetime": "3600", "presentation": "inline"}
+    pages = [body(chief, url) for url in (ADD, BROWSE, page(file), page(file, "delete"))]
+    for html in (*pages, chief.post(page(file), terms).text):
+        content = html.split('id="content-main"')[1].split('id="footer"')[0]
+        assert not re.search(r"<script|<style|\bstyle=|\bon\w+=", content)
 
 
 # The log
