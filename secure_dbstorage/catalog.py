@@ -133,30 +133,41 @@ class Catalog:
         return bool(self._names(names.directory_range(path), limit=1))
 
     def children(self, directory: str) -> tuple[list[str], list[str]]:
-        """Return the directories and the files right below a directory, each in order.
+        """Return the directories and the files right below a directory, each in order."""
+        entries = self.entries(directory)
+        directories = [entry[:-1] for entry in entries if entry.endswith("/")]
+        return sorted(directories), [entry for entry in entries if not entry.endswith("/")]
+
+    def entries(self, directory: str, *, after: str = "", limit: int | None = None) -> list[str]:
+        """Return what stands right below a directory; a directory ends with a slash.
 
         Costs by what it returns: the names below a subdirectory are skipped through the index.
+
+        :param after: the entry behind which to begin.
+        :param limit: how many to return at most.
         """
         prefix = f"{directory}/" if directory else ""
         low, high = names.directory_range(directory) if directory else ("", None)
-        directories: list[str] = []
-        files: list[str] = []
-        limit = 64
-        while batch := self._names((low, high), limit):
+        if after:
+            low = _behind(prefix + after)
+        found: list[str] = []
+        batch_size = 64
+        while batch := self._names((low, high), batch_size):
             used = 0
             for name in batch:
                 if name < low:
                     continue
                 child, slash, _ = name.removeprefix(prefix).partition("/")
-                (directories if slash else files).append(child)
-                # A space is the lowest character that a name can hold.
-                low = names.directory_range(prefix + child)[1] if slash else f"{name} "
+                found.append(child + slash)
+                low = _behind(prefix + child + slash)
                 used += 1
-            if len(batch) < limit:
+                if len(found) == limit:
+                    return found
+            if len(batch) < batch_size:
                 break
             # Ask for as many rows as were of use; where one directory took all, for few.
-            limit = max(4, min(2 * used, 1000))
-        return sorted(directories), files
+            batch_size = max(4, min(2 * used, 1000))
+        return found
 
     def count(self, directory: str) -> int:
         """Return the number of files below a directory, at any depth."""
@@ -458,6 +469,12 @@ def _head_of(row: StoredFile, using: str) -> StoredHead:
         ),
         links_from=cast("int", row.links_from),
     )
+
+
+def _behind(entry: str) -> str:
+    """Return the lowest name behind a file, or behind all that is below a directory."""
+    # A space is the lowest character that a name can hold.
+    return names.directory_range(entry[:-1])[1] if entry.endswith("/") else f"{entry} "
 
 
 def _later_than(links_from: int) -> int:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Self
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from secure_dbstorage import names
 from secure_dbstorage.options import MAX_NAMESPACE_LENGTH
@@ -89,7 +90,9 @@ class StoredFile(models.Model):
     rows = models.Manager["StoredFile"]()
 
     class Meta:
-        verbose_name = "stored file"
+        verbose_name = _("stored file")
+        verbose_name_plural = _("stored files")
+        permissions = [("open_storedfile", "Can open stored files and make links to them")]
         constraints = [
             models.UniqueConstraint(
                 fields=["content", "position"], name="secure_dbstorage_unique_chunk"

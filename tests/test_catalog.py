@@ -325,3 +325,15 @@ class TestReplica:
             file.write(b"er")
         with DatabaseStorage(using="default").open("a.txt") as file:
             assert file.read() == b"newer"
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+def test_entries_come_page_by_page(catalog: Catalog, limit: int) -> None:
+    names = ["x/a", "x/a b", "x/b/1", "x/b/2", "x/b.txt", "x/c", "x/c0/1/2", "x/d", "y"]
+    for name in names:
+        catalog.add(name, [b""])
+    seen: list[str] = []
+    while entries := catalog.entries("x", after=seen[-1] if seen else "", limit=limit):
+        assert len(entries) <= limit
+        seen += entries
+    assert seen == ["a", "a b", "b.txt", "b/", "c", "c0/", "d"]

@@ -98,6 +98,7 @@ def test_demo_run_twice_keeps_what_is_there(tmp_path: Path) -> None:
     assert rows(tmp_path, "SELECT username FROM auth_user ORDER BY username") == [
         ("ada",),
         ("grace",),
+        ("keeper",),
     ]
     assert rows(tmp_path, "SELECT count(*) FROM library_picture") == [(3,)]
 
@@ -196,6 +197,43 @@ def test_the_demo_moves_to_another_database(kind: str, tmp_path: Path) -> None:
         "Harmonograph.webm 206 1a45dfa3",
         f"Loom counts.csv 206 {b'card'.hex()}",
     ], read.stderr
+
+
+#: Looks at Ada's documents in the admin, by their form's links and by the list's.
+LOOK_AT_DOCUMENTS = """
+import re
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from library.models import Document, Picture
+client = Client(headers={"host": "localhost"})
+assert client.login(username="keeper", password="nine-hundred-coats")
+
+def opens(url, file):
+    with file.open() as stored:
+        return client.get(url.replace("&amp;", "&")).getvalue() == stored.read()
+
+for document in Document.objects.all():
+    form = client.get(f"/admin/library/document/{document.pk}/change/").text
+    (url,) = re.findall('Currently: <a href="([^"]+token=[^"]+)"', form)
+    print(opens(url, document.file))
+picture = Picture.objects.first()
+form = client.get(f"/admin/library/picture/{picture.pk}/change/").text
+print(all(opens(url, getattr(picture, name)) for name, url in zip(
+    ("image", "thumbnail"), re.findall('Currently: <a href="([^"]+)"', form), strict=True)))
+with CaptureQueriesContext(connection) as queries:
+    page = client.get("/admin/library/document/").text
+    asked = [query for query in queries.captured_queries if "links_from" in query["sql"]]
+links = re.findall('<a href="([^"]+token=[^"]+)" rel="noreferrer noopener">([^<]+)<', page)
+print(len(links), all(opens(url, Document.objects.get(file=name).file) for url, name in links))
+print(len(asked))
+"""
+
+
+def test_the_admin_of_a_model_shows_links_that_work(tmp_path: Path) -> None:
+    assert manage(tmp_path, "demo", "--no-serve").returncode == 0
+    looked = manage(tmp_path, "shell", "-v", "0", "-c", LOOK_AT_DOCUMENTS)
+    assert looked.stdout.splitlines() == [*["True"] * 7, "6 True", "1"], looked.stderr
 
 
 @contextlib.contextmanager
@@ -544,3 +582,98 @@ def test_the_page_fits_its_window(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.screenshot(path=tmp_path / f"{scheme}-{width}.png", full_page=True)
     context.close()
+
+
+# The admin in a browser
+
+
+@pytest.fixture
+def keeper(visit: Visit) -> Visit:
+    """A window in which somebody is signed in to the admin who may do everything there."""
+    # Chromium asks for an icon, and the admin's pages name none.
+    visit.page.route("**/favicon.ico", lambda route: route.fulfill(status=204))
+    visit.page.goto(f"{visit.site}/admin/secure_dbstorage/storedfile/")
+    visit.page.get_by_label("Username").fill("keeper")
+    visit.page.get_by_label("Password").fill("nine-hundred-coats")
+    visit.page.get_by_role("button", name="Log in").click()
+    visit.page.get_by_role("link", name="Upload a file").wait_for()
+    return visit
+
+
+def test_the_keeper_uploads_links_downloads_and_revokes(keeper: Visit) -> None:
+    page = keeper.page
+    content = (APP / "demo_files" / "weave.png").read_bytes()
+    page.get_by_role("link", name="Upload a file").click()
+    page.get_by_label("Storage").select_option("default")
+    upload = {"name": "Loom.png", "mimeType": "image/png", "buffer": content}
+    page.locator("input[type=file]").set_input_files(upload)
+    page.get_by_label("Directory").fill("lost and found")
+    keeper.picture("admin-upload")
+    page.get_by_role("button", name="Upload").click()
+    page.get_by_text("“lost and found/Loom.png” is stored.").wait_for()
+    page.wait_for_function("[...document.images].some(i => i.naturalWidth === 960)")
+    keeper.picture("admin-file")
+
+    page.get_by_label("Works for").select_option("1 day")
+    page.get_by_role("button", name="Make the link").click()
+    link = page.get_by_label("lost and found/Loom.png").input_value()
+    page.get_by_role("button", name="Copy").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == link
+    keeper.picture("admin-link")
+    assert page.request.get(link).body() == content
+
+    page.get_by_role("link", name="Back").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    assert Path(download.value.path()).read_bytes() == content
+    page.get_by_role("button", name="Revoke links").click()
+    page.get_by_text("Links revoked").wait_for()
+    assert page.request.get(link).status == 403
+
+    page.get_by_label("New name").fill("pictures/Loom.png")
+    page.get_by_role("button", name="Rename").click()
+    page.get_by_text("The file is called “pictures/Loom.png” now.").wait_for()
+    page.get_by_role("link", name="Delete").click()
+    keeper.picture("admin-delete")
+    page.get_by_role("button", name="Yes, I’m sure").click()
+    page.get_by_text("“pictures/Loom.png” is deleted.").wait_for()
+
+
+def test_the_keeper_makes_links_to_what_is_ticked(keeper: Visit) -> None:
+    page = keeper.page
+    page.get_by_role("searchbox").fill("ada/")
+    page.get_by_role("searchbox").press("Enter")
+    page.get_by_role("checkbox", name="Select all").check()
+    page.locator("select[name=action]").select_option("Make links")
+    page.get_by_role("button", name=re.compile("Go|Run")).click()
+    page.get_by_role("button", name="Make the links").click()
+    links = page.get_by_label("All of them").input_value().split()
+    assert len(links) > 3
+    assert {page.request.get(link).status for link in links} == {200}
+    keeper.picture("admin-links")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_admin_fits_its_window(keeper: Visit, width: int, scheme: str) -> None:
+    page = keeper.page
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 900})
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (background == "rgb(255, 255, 255)") == (scheme == "light")
+
+    def look(name: str, title: str) -> None:
+        page.get_by_role("heading", name=title, exact=True, level=1).wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        keeper.picture(f"{scheme}-{width}-{name}")
+
+    look("list", "Select stored file to change")
+    page.get_by_role("link", name="Browse directories").click()
+    page.locator("#content").get_by_role("link", name="pictures", exact=True).click()
+    page.get_by_role("link", name="ada/").click()
+    look("browse", "ada")
+    page.get_by_role("link", name="weave.png").click()
+    look("file", "weave.png")
+    page.get_by_role("button", name="Show the link").click()
+    look("link", "A link to this file")

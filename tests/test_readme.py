@@ -196,6 +196,8 @@ def test_new_project_follows_the_four_steps(tmp_path: Path, wheel: Path) -> None
 
 VISIT = """
 import secure_dbstorage
+from django.contrib.auth.models import User
+from django.contrib.staticfiles import finders
 from django.core.files.storage import default_storage as storage
 from django.test import Client
 
@@ -203,5 +205,12 @@ assert "packages" in secure_dbstorage.__file__
 visit = Client(SERVER_NAME="localhost").get
 url = storage.url(storage.save("invoices/7.pdf", b"%PDF-1.7"))
 assert visit(url).content == b"%PDF-1.7"
+assert finders.find("secure_dbstorage/admin.css")
+assert finders.find("secure_dbstorage/admin.js")
+keeper = Client(SERVER_NAME="localhost")
+keeper.force_login(User.objects.create_superuser("keeper"))
+for page in ("", "add/", "1/change/", "1/delete/", "browse/default/invoices"):
+    answer = keeper.get(f"/admin/secure_dbstorage/storedfile/{page}")
+    assert answer.status_code == 200, answer
 print(*(visit(u).status_code for u in (url, url[:-1] + "x", url.partition("?")[0])))
 """

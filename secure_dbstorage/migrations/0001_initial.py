@@ -63,6 +63,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "stored file",
+                "verbose_name_plural": "stored files",
+                "permissions": [
+                    ("open_storedfile", "Can open stored files and make links to them")
+                ],
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("content", "position"), name="secure_dbstorage_unique_chunk"

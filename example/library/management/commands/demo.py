@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from library.demo import PEOPLE, load_demo
+from library.demo import KEEPER, PEOPLE, load_demo
 
 
 class Command(BaseCommand):
@@ -32,5 +32,6 @@ class Command(BaseCommand):
             self.stdout.write(line)
         for person in PEOPLE:
             self.stdout.write(f"Sign in as {person.username} / {person.password}")
+        self.stdout.write(f"Sign in below /admin/ as {' / '.join(KEEPER)}")
         if not options["no_serve"]:
             call_command("runserver", options["addrport"], use_reloader=False)

@@ -1,0 +1,124 @@
+"""The admin of stored files: their list, and the way to all its other pages."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
+from django.urls import URLPattern, path
+from django.utils.translation import gettext_lazy as _
+
+from secure_dbstorage.admin_actions import FileActions
+from secure_dbstorage.admin_browse import Browse
+from secure_dbstorage.admin_filters import (
+    DateFilter,
+    SizeFilter,
+    StorageFilter,
+    TypeFilter,
+    VisibilityFilter,
+)
+from secure_dbstorage.admin_pages import FilePages
+from secure_dbstorage.models import StoredFile
+from secure_dbstorage.paging import FilePaginator
+from secure_dbstorage.places import place_of
+from secure_dbstorage.searching import find_files
+
+
+class FileList(ChangeList):
+    """The list, in an order that an index has."""
+
+    def get_ordering(self, request: HttpRequest, queryset: Any) -> list[Any]:
+        """Return the order by name, or by age, as rows are numbered."""
+        first, *_rest = super().get_ordering(request, queryset) or ["name"]
+        if str(first).removeprefix("-") == "pk":
+            return [str(first)]
+        return ["-namespace", "-name"] if str(first) == "-name" else ["namespace", "name"]
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Take the only page from the paginator too, which has found it already."""
+        super().get_results(request)
+        if not self.multi_page:
+            self.result_list = self.paginator.page(1).object_list
+
+    def url_for_result(self, result: Any) -> str:
+        """Return the URL of a file's page, in whatever database it is."""
+        model_admin: Any = self.model_admin
+        return str(model_admin.change_url(result))
+
+
+@admin.register(StoredFile)
+class StoredFileAdmin(FileActions, FilePages, Browse):
+    """Shows what is stored, and loads no content."""
+
+    list_display = ["name", "storage", "visibility", "size_in_words", "modified", "added"]
+    list_filter = [StorageFilter, VisibilityFilter, TypeFilter, SizeFilter, DateFilter]
+    search_fields = ["name"]
+    search_help_text = _(
+        "The beginning of a name, with its directories; if nothing begins so, any part of it. "
+        "*word looks at once for names that contain it."
+    )
+    sortable_by = ["name", "added"]
+    ordering = ["name"]
+    show_full_result_count = False
+    list_max_show_all = 0
+    # To count what each filter would find would read the table as often.
+    show_facets = admin.ShowFacets.NEVER
+    change_list_template = "admin/secure_dbstorage/storedfile/list.html"
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the list that keeps to an index."""
+        return FileList
+
+    def get_paginator(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return a paginator that counts no million files."""
+        if queryset.model is StoredFile:
+            return FilePaginator(queryset, *args, **kwargs)
+        return super().get_paginator(request, queryset, *args, **kwargs)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        """Return the files of such a name."""
+        return (find_files(queryset, search_term) if search_term else queryset), False
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return Django's pages, and ours in front of them."""
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        wrap = self.admin_site.admin_view
+        ours = [
+            path("browse/", wrap(self.browse_view), name=f"{name}_browse"),
+            path("browse/<str:alias>/", wrap(self.browse_view), name=f"{name}_browse"),
+            path("browse/<str:alias>/<path:path>", wrap(self.browse_view), name=f"{name}_browse"),
+            *(
+                path(
+                    f"<path:object_id>/{page}/",
+                    wrap(self.open_view),
+                    {"attachment": page == "download"},
+                    name=f"{name}_{page}",
+                )
+                for page in ("open", "download")
+            ),
+        ]
+        return [*ours, *super().get_urls()]
+
+    @admin.display(description=_("storage"))
+    def storage(self, file: StoredFile) -> str | None:
+        """Return the storage's name in ``STORAGES``."""
+        place = place_of(file)
+        return place.alias if place else None
+
+    @admin.display(description=_("public"), boolean=True)
+    def visibility(self, file: StoredFile) -> bool | None:
+        """Tell whether a file opens without a link."""
+        return file.is_public
+
+    @admin.display(description=_("size"))
+    def size_in_words(self, file: StoredFile) -> str:
+        """Return the size in a unit that suits it."""
+        return filesizeformat(file.size or 0)
+
+    @admin.display(description=_("added"), ordering="pk")
+    def added(self, file: StoredFile) -> Any:
+        """Return when a file of this name was first saved."""
+        return file.created

@@ -1,0 +1,102 @@
+"""What all pages of the admin share: rows of any database, permissions, and the log."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote
+from django.contrib.auth import get_permission_codename
+from django.forms import Media
+from django.http import HttpRequest, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from secure_dbstorage.models import StoredFile, StoredFileQuerySet
+from secure_dbstorage.places import find_by_key, home_database, key_of, place_of
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[StoredFile]
+else:
+    ModelAdmin = admin.ModelAdmin
+
+
+class FileAdmin(ModelAdmin):
+    """A ModelAdmin whose rows may be in several databases, and change through storages alone."""
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Return the files of the first database, without their bytes."""
+        files: StoredFileQuerySet = StoredFile.objects.using(home_database())
+        return files
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> StoredFile | None:
+        """Return the file that a key in a URL stands for."""
+        return find_by_key(object_id)
+
+    def has_open_permission(self, request: HttpRequest) -> bool:
+        """Tell whether a person may open files and make links to them."""
+        codename = get_permission_codename("open", self.opts)
+        return bool(request.user.has_perm(f"{self.opts.app_label}.{codename}"))
+
+    def has_publish_permission(self, request: HttpRequest, obj: StoredFile | None = None) -> bool:
+        """Tell whether a person may make files public: who does, can open them."""
+        return self.has_change_permission(request, obj) and self.has_open_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: StoredFile | None = None) -> bool:
+        """Tell whether a person may change a file; nobody may without a storage for it."""
+        return super().has_change_permission(request, obj) and (obj is None or bool(place_of(obj)))
+
+    def has_delete_permission(self, request: HttpRequest, obj: StoredFile | None = None) -> bool:
+        """Tell whether a person may delete a file; nobody may without a storage for it."""
+        return super().has_delete_permission(request, obj) and (obj is None or bool(place_of(obj)))
+
+    def change_url(self, file: StoredFile) -> str:
+        """Return the URL of a file's page."""
+        return self.page_url("change", quote(key_of(file)))
+
+    def page_url(self, page: str, *arguments: str) -> str:
+        """Return the URL of a page of ours."""
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"
+        return reverse(name, args=arguments, current_app=self.admin_site.name)
+
+    def note(self, request: HttpRequest, file: StoredFile, message: str) -> None:
+        """Write in the admin's log what was done to a file."""
+        self.log_change(request, logged(file), message)
+
+    def gone(self, request: HttpRequest, key: str) -> HttpResponseRedirect:
+        """Say that there is no such file, and go back to the list."""
+        self.message_user(
+            request, _("There is no stored file “%s” (any more).") % key, messages.WARNING
+        )
+        return HttpResponseRedirect(self.page_url("changelist"))
+
+    def render(
+        self,
+        request: HttpRequest,
+        template: str,
+        *,
+        title: str,
+        **context: Any,
+    ) -> TemplateResponse:
+        """Render a page in the look of the admin."""
+        request.current_app = self.admin_site.name
+        ours = Media(css={"all": ["secure_dbstorage/admin.css"]}, js=["secure_dbstorage/admin.js"])
+        return TemplateResponse(
+            request,
+            f"admin/secure_dbstorage/storedfile/{template}.html",
+            {
+                **self.admin_site.each_context(request),
+                "title": title,
+                "opts": self.opts,
+                "app_label": self.opts.app_label,
+                "media": self.media + ours,
+                "has_view_permission": self.has_view_permission(request),
+                **context,
+            },
+        )
+
+
+def logged(file: StoredFile) -> StoredFile:
+    """Return what stands for a file in the log, where its key is all that is asked of it."""
+    return StoredFile(pk=key_of(file), name=file.name)

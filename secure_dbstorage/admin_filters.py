@@ -1,0 +1,139 @@
+"""The filters of the admin's list of files: none asks the table what it holds."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from secure_dbstorage.places import all_places, home_database, lost_namespaces, place_named
+
+_KIB, _MIB = 1024, 1024 * 1024
+
+
+class _ChoiceFilter(admin.SimpleListFilter):
+    """A filter whose choices are conditions, and known beforehand."""
+
+    #: The words and the condition of each value.
+    conditions: dict[str, tuple[Any, Q]]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return [(value, words) for value, (words, _condition) in self.conditions.items()]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        chosen = self.conditions.get(self.value() or "")
+        return queryset.filter(chosen[1]) if chosen else queryset
+
+
+class StorageFilter(admin.SimpleListFilter):
+    """Keeps the files of one storage, in its own database."""
+
+    title = _("storage")
+    parameter_name = "storage"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        """Return the storages of the project, and the namespaces that none of them has."""
+        for place in all_places():
+            yield place.alias, place.alias
+        for namespace in lost_namespaces():
+            yield f":{namespace}", gettext("“%s”, of no storage") % namespace
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """Return the files of the chosen storage; of the first database without one."""
+        chosen = self.value() or ""
+        if chosen.startswith(":"):
+            return queryset.using(home_database()).in_namespace(chosen[1:])
+        place = place_named(chosen)
+        return queryset.using(place.database).in_namespace(place.namespace) if place else queryset
+
+
+class VisibilityFilter(_ChoiceFilter):
+    """Keeps public or private files."""
+
+    title = _("visibility")
+    parameter_name = "visibility"
+    conditions = {
+        "public": (_("Public"), Q(is_public=True)),
+        "private": (_("Private"), Q(is_public=False)),
+    }
+
+
+def _of_type(major: str) -> Q:
+    # A range: types are compared byte for byte, and "0" is the character after "/".
+    return Q(content_type__gte=f"{major}/", content_type__lt=f"{major}0")
+
+
+_PDF = Q(content_type="application/pdf")
+
+
+class TypeFilter(_ChoiceFilter):
+    """Keeps files by the first half of their media type."""
+
+    title = _("type")
+    parameter_name = "type"
+    conditions = {
+        "image": (_("Images"), _of_type("image")),
+        "video": (_("Video"), _of_type("video")),
+        "audio": (_("Audio"), _of_type("audio")),
+        "pdf": (_("PDF"), _PDF),
+        "text": (_("Text"), _of_type("text")),
+        "other": (
+            _("Other"),
+            ~(_PDF | _of_type("image") | _of_type("video") | _of_type("audio") | _of_type("text")),
+        ),
+    }
+
+
+class SizeFilter(_ChoiceFilter):
+    """Keeps files by their size."""
+
+    title = _("size")
+    parameter_name = "size"
+    conditions = {
+        "empty": (_("Empty"), Q(size=0)),
+        "100k": (_("Up to 100 KB"), Q(size__gt=0, size__lte=100 * _KIB)),
+        "1m": (_("100 KB to 1 MB"), Q(size__gt=100 * _KIB, size__lte=_MIB)),
+        "100m": (_("1 MB to 100 MB"), Q(size__gt=_MIB, size__lte=100 * _MIB)),
+        "more": (_("Over 100 MB"), Q(size__gt=100 * _MIB)),
+    }
+
+
+class DateFilter(admin.SimpleListFilter):
+    """Keeps files by when their content was last saved."""
+
+    title = _("date modified")
+    parameter_name = "modified"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        """Return the spans of time."""
+        return [
+            ("today", _("Today")),
+            ("week", _("Past 7 days")),
+            ("month", _("Past 30 days")),
+            ("year", _("Past 12 months")),
+            ("older", _("Older")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """Return the files of the chosen span."""
+        midnight = _last_midnight()
+        since = {
+            "today": midnight,
+            "week": midnight - timedelta(days=7),
+            "month": midnight - timedelta(days=30),
+            "year": midnight - timedelta(days=365),
+        }
+        chosen = self.value() or ""
+        if chosen == "older":
+            return queryset.filter(modified__lt=since["year"])
+        return queryset.filter(modified__gte=since[chosen]) if chosen in since else queryset
+
+
+def _last_midnight() -> datetime:
+    now = timezone.now()
+    local = timezone.localtime(now) if timezone.is_aware(now) else now
+    return local.replace(hour=0, minute=0, second=0, microsecond=0)

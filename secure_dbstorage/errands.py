@@ -1,0 +1,138 @@
+"""Errands: what the admin does to a file, by its storage, in words that a person understands."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation, ValidationError
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from secure_dbstorage.exceptions import FileTooLarge
+from secure_dbstorage.links import LinkArguments
+from secure_dbstorage.models import StoredFile
+from secure_dbstorage.names import canonical_name
+from secure_dbstorage.places import Place, place_of
+
+#: The lifetime of the links behind previews and downloads, in seconds.
+MOMENT = 60
+
+Result = TypeVar("Result")
+
+
+def place_for(file: StoredFile) -> Place:
+    """Return the storage of a file.
+
+    :raises ValidationError: when no storage has its namespace.
+    """
+    place = place_of(file)
+    if place is None:
+        raise ValidationError(_("No storage has the namespace “%s”.") % file.namespace)
+    return place
+
+
+def upload(
+    place: Place, name: str, content: Any, *, public: bool | None, may_replace: bool
+) -> tuple[StoredFile, bool]:
+    """Save a file, and return its row and whether it is new.
+
+    :param public: None leaves it to the storage.
+    :param may_replace: whether a file of this name may be overwritten, where the storage does so.
+    :raises ValidationError: when it can't be.
+    """
+    with in_words(), transaction.atomic(using=place.database):
+        name = canonical_name(name)
+        before = place.files.filter(name=name).exists()
+        if before and place.storage.options.allow_overwrite and not may_replace:
+            raise ValidationError(_("There is a file of this name, which you may not replace."))
+        saved = place.storage.save(name, content)
+        if public is not None:
+            place.storage.set_public(saved, public)
+        return place.files.get(name=saved), not (before and saved == name)
+
+
+def rename(file: StoredFile, name: str) -> str:
+    """Give a file another name, and return it as the storage spells it."""
+    with in_words():
+        return place_for(file).storage.rename(_name(file), name)
+
+
+def make_public(file: StoredFile) -> None:
+    """Let everybody open a file, without a link."""
+    with in_words():
+        place_for(file).storage.set_public(_name(file), True)  # noqa: FBT003 -- as it is called
+
+
+def make_private(file: StoredFile) -> None:
+    """Let a file be opened by links alone."""
+    with in_words():
+        place_for(file).storage.set_public(_name(file), False)  # noqa: FBT003 -- as it is called
+
+
+def revoke(file: StoredFile) -> None:
+    """Let no link that is out open a file."""
+    with in_words():
+        place_for(file).storage.revoke_urls(_name(file))
+
+
+def delete(file: StoredFile) -> None:
+    """Delete a file; no byte of it is read."""
+    with in_words():
+        place_for(file).storage.delete(_name(file))
+
+
+def link(file: StoredFile, **arguments: Any) -> str:
+    """Return the URL of a file."""
+    return links([file], **arguments)[0][1]
+
+
+def links(files: Iterable[StoredFile], **arguments: Any) -> list[tuple[StoredFile, str]]:
+    """Return files with their URLs, by one query for each storage."""
+    wanted = [(file, place_for(file)) for file in files]
+    storages = {place.alias: place.storage for _file, place in wanted}
+    terms: LinkArguments = arguments  # type: ignore[assignment]
+    with in_words():
+        urls = {
+            alias: storage.urls(
+                [_name(file) for file, place in wanted if place.alias == alias], **terms
+            )
+            for alias, storage in storages.items()
+        }
+    return [(file, urls[place.alias][_name(file)]) for file, place in wanted]
+
+
+def each(
+    errand: Callable[[StoredFile], object], files: Iterable[StoredFile]
+) -> Iterator[tuple[StoredFile, str]]:
+    """Do an errand for each file; yield the file, and why it could not be done, if so."""
+    for file in files:
+        try:
+            errand(file)
+        except ValidationError as error:
+            yield file, error.messages[0]
+        else:
+            yield file, ""
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Turn what a storage raises into a ValidationError that says what is wrong."""
+    try:
+        yield
+    except FileTooLarge as error:
+        raise ValidationError(_("The file is larger than this storage takes.")) from error
+    except SuspiciousFileOperation as error:
+        raise ValidationError(_("No file can have this name.")) from error
+    except FileExistsError as error:
+        text = _("The name “%s” is taken by a file.") % error.filename
+        raise ValidationError(text) from error
+    except FileNotFoundError as error:
+        raise ValidationError(_("The file is not there any more.")) from error
+    except OSError as error:
+        raise ValidationError(_("The name belongs to a directory.")) from error
+    except (ImproperlyConfigured, ValueError) as error:
+        raise ValidationError(str(error)) from error
+
+
+def _name(file: StoredFile) -> str:
+    return str(file.name)

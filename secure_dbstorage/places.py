@@ -1,0 +1,99 @@
+"""Places: which storage of the project a row of the table belongs to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.core.files.storage import storages
+
+from secure_dbstorage.conf import declared_storages
+from secure_dbstorage.models import StoredFile, StoredFileQuerySet
+from secure_dbstorage.storage import DatabaseStorage
+
+#: How many namespaces without a storage are looked for: they are leftovers, and few.
+_MAX_NAMESPACES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A storage of ``STORAGES``, and where its rows are."""
+
+    #: Its name in ``STORAGES``.
+    alias: str
+    storage: DatabaseStorage
+    #: Alias of the database that is written to.
+    database: str
+    namespace: str
+
+    @property
+    def files(self) -> StoredFileQuerySet:
+        """The head rows of this storage."""
+        files: StoredFileQuerySet = StoredFile.objects.using(self.database)
+        return files.in_namespace(self.namespace)
+
+
+def all_places() -> Iterator[Place]:
+    """Yield the storages of the project, in the order of ``STORAGES``."""
+    for alias in declared_storages(DatabaseStorage):
+        storage = storages[alias]
+        if isinstance(storage, DatabaseStorage):
+            yield Place(alias, storage, storage.catalog.writer, storage.options.namespace)
+
+
+def place_named(alias: str) -> Place | None:
+    """Return the storage of this name in ``STORAGES``."""
+    return next((place for place in all_places() if place.alias == alias), None)
+
+
+def place_of(file: StoredFile) -> Place | None:
+    """Return the storage that a row belongs to; None when no storage has its namespace."""
+    database = file._state.db  # noqa: SLF001 -- public by Django's documentation
+    at = database, file.namespace
+    return next((place for place in all_places() if (place.database, place.namespace) == at), None)
+
+
+def home_database() -> str:
+    """Return the alias of the database that is shown first: the first storage's."""
+    first = next(all_places(), None)
+    return first.database if first else StoredFile.objects.db
+
+
+def lost_namespaces() -> list[str]:
+    """Return the namespaces of the first database that no storage has.
+
+    Skips from one to the next through the index, whatever the number of their files.
+    """
+    database = home_database()
+    known = {place.namespace for place in all_places() if place.database == database}
+    return [namespace for namespace in namespaces_in(database) if namespace not in known]
+
+
+def namespaces_in(database: str) -> list[str]:
+    """Return the namespaces that have files in a database, in order."""
+    found: list[str] = []
+    files = StoredFile.objects.using(database).order_by("namespace", "name")
+    rest = files.filter(namespace__gte="")
+    while len(found) < _MAX_NAMESPACES:
+        namespace = rest.values_list("namespace", flat=True).first()
+        if namespace is None:
+            break
+        found.append(namespace)
+        rest = files.filter(namespace__gt=namespace)
+    return found
+
+
+def key_of(file: StoredFile) -> str:
+    """Return the text that stands for a row in the admin's URLs and in its log."""
+    database = file._state.db  # noqa: SLF001 -- public by Django's documentation
+    return str(file.pk) if database == home_database() else f"{database}:{file.pk}"
+
+
+def find_by_key(key: str) -> StoredFile | None:
+    """Return the head row that a key stands for."""
+    database, _, number = key.rpartition(":")
+    if not (number.isascii() and number.isdecimal()) or len(number) > 18:  # noqa: PLR2004
+        return None
+    database = database or home_database()
+    if database not in {home_database(), *(place.database for place in all_places())}:
+        return None
+    file: StoredFile | None = StoredFile.objects.using(database).filter(pk=int(number)).first()
+    return file

@@ -1,0 +1,71 @@
+"""Which storage a row belongs to."""
+
+import pytest
+from django.core.files.base import ContentFile
+from pytest_django import Settings
+
+from secure_dbstorage.models import StoredFile
+from secure_dbstorage.places import (
+    all_places,
+    find_by_key,
+    home_database,
+    key_of,
+    lost_namespaces,
+    namespaces_in,
+    place_named,
+    place_of,
+)
+from secure_dbstorage.storage import DatabaseStorage
+
+
+def save(name: str, using: str, namespace: str = "") -> StoredFile:
+    DatabaseStorage(using=using, namespace=namespace).save(name, ContentFile(b""))
+    file: StoredFile = StoredFile.objects.using(using).get(namespace=namespace, name=name)
+    return file
+
+
+def test_a_row_belongs_to_the_storage_with_its_namespace_and_database(database: str) -> None:
+    for namespace, alias in (("", "default"), ("invoices", "invoices")):
+        place = place_of(save("a.txt", database, namespace))
+        assert place is not None
+        assert (place.alias, place.database) == (alias, database)
+        assert list(place.files.values_list("name", flat=True)) == ["a.txt"]
+    assert place_of(save("a.txt", database, "forgotten")) is None
+    assert place_named("staticfiles") is None
+
+
+def test_a_key_leads_back_to_its_row(database: str) -> None:
+    assert home_database() == database
+    file = save("a.txt", database)
+    assert find_by_key(key_of(file)) == file
+    assert find_by_key(f"{database}:{file.pk}") == file
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "key", ["", "x", "0", "-1", "1.5", "1e3", "\u0661", "9" * 18, "9" * 30, "nowhere:1", ":", "a:"]
+)
+def test_what_is_no_key_leads_nowhere(key: str) -> None:
+    assert find_by_key(key) is None
+
+
+def test_a_continuation_has_no_page(database: str) -> None:
+    DatabaseStorage(using=database).save("a.bin", ContentFile(b"x" * 600_000))
+    continuation = StoredFile.rows.using(database).filter(name=None).first()
+    assert continuation is not None
+    assert find_by_key(str(continuation.pk)) is None
+
+
+def test_namespaces_are_found_without_reading_all_files(database: str) -> None:
+    for namespace in ("", "forgotten", "invoices", "x-1"):
+        for number in range(3):
+            save(f"{number}.txt", database, namespace)
+    assert namespaces_in(database) == ["", "forgotten", "invoices", "x-1"]
+    assert lost_namespaces() == ["forgotten", "x-1"]
+
+
+@pytest.mark.django_db
+def test_without_a_storage_there_is_no_place(settings: Settings) -> None:
+    settings.STORAGES = {"staticfiles": settings.STORAGES["staticfiles"]}
+    assert list(all_places()) == []
+    assert home_database() == "default"
