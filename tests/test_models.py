@@ -7,6 +7,7 @@ from django.core.management import call_command
 from django.db import DatabaseError, IntegrityError, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
@@ -66,7 +67,8 @@ def collations(using: str) -> dict[str, str | None]:
 
 
 @pytest.mark.django_db
-def test_migrations_are_up_to_date() -> None:
+def test_migrations_are_up_to_date(settings: Settings) -> None:
+    settings.DATABASE_ROUTERS = []  # With any, Django asks each alias what was migrated there.
     call_command("makemigrations", "secure_dbstorage", check=True, dry_run=True, verbosity=0)
 
 
