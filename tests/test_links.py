@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.conf import settings as project
 from django.conf.urls.i18n import i18n_patterns
 from django.contrib.auth.models import AnonymousUser, User
@@ -754,6 +755,8 @@ class TestAsync:
         assert await storage.aurls(["a", "b"]) == {"a": "/files/a", "b": "/files/b"}
         with pytest.raises(ValueError, match="at least one second"):
             await storage.aurl("a.txt", expires_in=0)
+        # The thread that asked has a connection of its own.
+        await sync_to_async(connections.close_all)()
 
 
 def test_a_link_is_made_without_the_database(
