@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+import django
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
 from django.contrib.auth import get_permission_codename
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[StoredFile]
 else:
     ModelAdmin = admin.ModelAdmin
+
+
+_TEMPLATES = "admin/secure_dbstorage/storedfile"
 
 
 class FileAdmin(ModelAdmin):
@@ -77,17 +81,23 @@ class FileAdmin(ModelAdmin):
         template: str,
         *,
         title: str,
+        tools: str = "",
         **context: Any,
     ) -> TemplateResponse:
-        """Render a page in the look of the admin."""
+        """Render a page in the look of the admin.
+
+        :param tools: the template of the buttons beside the title, if there are any.
+        """
         request.current_app = self.admin_site.name
         ours = Media(css={"all": ["secure_dbstorage/admin.css"]}, js=["secure_dbstorage/admin.js"])
         return TemplateResponse(
             request,
-            f"admin/secure_dbstorage/storedfile/{template}.html",
+            f"{_TEMPLATES}/{template}.html",
             {
                 **self.admin_site.each_context(request),
                 "title": title,
+                "tools": tools and f"{_TEMPLATES}/{tools}.html",
+                "tools_stand_apart": django.VERSION >= (6, 1),
                 "opts": self.opts,
                 "app_label": self.opts.app_label,
                 "media": self.media + ours,

@@ -47,6 +47,7 @@ class Browse(FileAdmin):
             request,
             "browse",
             title=path.rpartition("/")[2] or place.alias,
+            tools="_browse_tools",
             original=_("Browse"),
             place=place,
             path=path,

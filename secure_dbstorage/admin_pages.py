@@ -154,6 +154,7 @@ class FilePages(FileAdmin):
             request,
             "file",
             title=str(file).rpartition("/")[2],
+            tools="_file_tools",
             change=True,
             original=file,
             file=file,

@@ -748,6 +748,7 @@ def test_a_page_offers_what_a_person_may_do() -> None:
     assert 'name="errand"' not in viewer
     assert page(file, "download") not in viewer
     opener = body(signed_in("view", "open"), page(file))
+    assert opener.count(page(file, "download")) == opener.count(page(file, "open")) == 1
     assert re.findall(r'name="errand" value="(\w+)"', opener) == ["link"]
     changer = body(signed_in("change"), page(file))
     assert re.findall(r'name="errand" value="(\w+)"', changer) == ["rename", "revoke"]
