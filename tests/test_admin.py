@@ -20,8 +20,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
+from secure_dbstorage.admin.places import key_of
 from secure_dbstorage.models import StoredFile
-from secure_dbstorage.places import key_of
 
 # People and sessions are in "default", wherever the files are.
 pytestmark = pytest.mark.django_db(databases=["default"])
@@ -306,7 +306,7 @@ def add_heads(database: str, count: int, namespace: str = "") -> None:
 def test_many_files_are_not_counted(
     database: str, chief: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("secure_dbstorage.paging.MAX_FILES", 300)
+    monkeypatch.setattr("secure_dbstorage.admin.paging.MAX_FILES", 300)
     add_heads(database, 400)
     with CaptureQueriesContext(connections[database]) as queries:
         html = body(chief, LIST)
@@ -320,7 +320,7 @@ def test_many_files_are_not_counted(
 def test_an_action_takes_no_more_than_it_can(
     database: str, chief: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("secure_dbstorage.admin_actions.MAX_FILES", 10)
+    monkeypatch.setattr("secure_dbstorage.admin.actions.MAX_FILES", 10)
     add_heads(database, 11)
     file = row("many/00000.txt")
     response = run(chief, "delete_selected", [file], select_across="1", post="yes")
@@ -652,7 +652,7 @@ def test_what_went_wrong_with_one_of_many_is_told(
 def test_directories_are_browsed_page_by_page(
     database: str, chief: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("secure_dbstorage.admin_browse.PAGE_SIZE", 3)
+    monkeypatch.setattr("secure_dbstorage.admin.browse.PAGE_SIZE", 3)
     for name in ("top.txt", "a/1.txt", "a/2", "a/2.d/x", "a/3#?%.txt", "a/4/deep/er.txt", "b.txt"):
         save(name)
     url: str | None = f"{BROWSE}default/a"

@@ -4,8 +4,7 @@ import pytest
 from django.core.files.base import ContentFile
 from pytest_django import Settings
 
-from secure_dbstorage.models import StoredFile
-from secure_dbstorage.places import (
+from secure_dbstorage.admin.places import (
     all_places,
     find_by_key,
     home_database,
@@ -15,6 +14,7 @@ from secure_dbstorage.places import (
     place_named,
     place_of,
 )
+from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 
 

@@ -12,8 +12,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from secure_dbstorage.admin.places import find_by_key, home_database, key_of, place_of
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
-from secure_dbstorage.places import find_by_key, home_database, key_of, place_of
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[StoredFile]

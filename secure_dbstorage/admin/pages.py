@@ -12,11 +12,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from secure_dbstorage import errands
-from secure_dbstorage.admin_base import FileAdmin, logged
-from secure_dbstorage.admin_forms import LinkForm, RenameForm, UploadForm, in_words
+from secure_dbstorage.admin import errands
+from secure_dbstorage.admin.base import FileAdmin, logged
+from secure_dbstorage.admin.forms import LinkForm, RenameForm, UploadForm, in_words
+from secure_dbstorage.admin.places import all_places, key_of, place_of
 from secure_dbstorage.models import StoredFile
-from secure_dbstorage.places import all_places, key_of, place_of
 
 #: What a page shows as a picture: raster images, which can't carry script.
 _PICTURES = frozenset(

@@ -8,11 +8,11 @@ from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from secure_dbstorage.admin.places import Place, place_of
 from secure_dbstorage.exceptions import FileTooLarge
 from secure_dbstorage.links import LinkArguments
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import canonical_name
-from secure_dbstorage.places import Place, place_of
 
 #: The lifetime of the links behind previews and downloads, in seconds.
 MOMENT = 60

@@ -6,9 +6,9 @@ from django.core.exceptions import PermissionDenied, SuspiciousFileOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from secure_dbstorage.admin_base import FileAdmin
+from secure_dbstorage.admin.base import FileAdmin
+from secure_dbstorage.admin.places import Place, all_places, place_named
 from secure_dbstorage.names import ancestors, canonical_name
-from secure_dbstorage.places import Place, all_places, place_named
 
 #: How many entries of a directory a page shows.
 PAGE_SIZE = 200

@@ -9,20 +9,20 @@ from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
-from secure_dbstorage.admin_actions import FileActions
-from secure_dbstorage.admin_browse import Browse
-from secure_dbstorage.admin_filters import (
+from secure_dbstorage.admin.actions import FileActions
+from secure_dbstorage.admin.browse import Browse
+from secure_dbstorage.admin.filters import (
     DateFilter,
     SizeFilter,
     StorageFilter,
     TypeFilter,
     VisibilityFilter,
 )
-from secure_dbstorage.admin_pages import FilePages
+from secure_dbstorage.admin.pages import FilePages
+from secure_dbstorage.admin.paging import FilePaginator
+from secure_dbstorage.admin.places import place_of
+from secure_dbstorage.admin.searching import find_files
 from secure_dbstorage.models import StoredFile
-from secure_dbstorage.paging import FilePaginator
-from secure_dbstorage.places import place_of
-from secure_dbstorage.searching import find_files
 
 
 class FileList(ChangeList):

@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_variables
 
-from secure_dbstorage import errands
-from secure_dbstorage.admin_base import FileAdmin, logged
-from secure_dbstorage.admin_pages import link_form, link_words, make_links
+from secure_dbstorage.admin import errands
+from secure_dbstorage.admin.base import FileAdmin, logged
+from secure_dbstorage.admin.pages import link_form, link_words, make_links
 from secure_dbstorage.models import StoredFile
 
 #: How many files an action takes: what a page has room for, and a request takes time for.

@@ -6,8 +6,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from secure_dbstorage.admin.places import all_places, place_named
 from secure_dbstorage.names import MAX_LENGTH
-from secure_dbstorage.places import all_places, place_named
 
 #: The lifetimes offered for a link, in seconds, as far as the storage allows them.
 _LIFETIMES = (5 * 60, 3600, 24 * 3600, 7 * 24 * 3600)

@@ -3,8 +3,8 @@
 from django.db.models import Value
 from django.db.models.functions import Lower
 
+from secure_dbstorage.admin.places import namespaces_in
 from secure_dbstorage.models import StoredFileQuerySet
-from secure_dbstorage.places import namespaces_in
 
 
 def find_files(files: StoredFileQuerySet, text: str) -> StoredFileQuerySet:
