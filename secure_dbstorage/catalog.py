@@ -434,7 +434,7 @@ def _kept_columns(kept: FileRecord | None) -> dict[str, object]:
     """Return what is known of a file that comes from elsewhere."""
     if kept is None:
         return {}
-    times = {"created": kept.created, "modified": kept.modified}
+    times = {"created": kept.created, "modified": kept.modified, "expires": kept.expires}
     columns: dict[str, object] = {
         name: project_time(value) for name, value in times.items() if value is not None
     }

@@ -85,6 +85,8 @@ class FileRecord:
     created: datetime | None = None
     #: When the content was last saved; aware.
     modified: datetime | None = None
+    #: When a temporary file ends; aware.
+    expires: datetime | None = None
     #: How the place where it was finds it, if not by its name.
     key: Any = None
     #: Why it can't be read.

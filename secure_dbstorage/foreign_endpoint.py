@@ -78,6 +78,7 @@ class ForeignEndpoint:
             is_public=record.is_public,
             created=created,
             modified=modified,
+            expires=record.expires,
         )
 
     def read(self, record: FileRecord) -> Iterator[bytes]:

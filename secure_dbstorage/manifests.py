@@ -1,7 +1,7 @@
 """Manifests: what a folder or a bucket can't keep of a file, as lines of JSON.
 
-Each line is an object with ``name``, ``size``, ``sha256``, ``is_public``, ``created`` and
-``modified``, the times in ISO 8601.
+Each line is an object with ``name``, ``size``, ``sha256``, ``is_public``, ``created``, ``modified``
+and ``expires``, the times in ISO 8601; ``expires`` is null for a file that stays.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from secure_dbstorage.files import FileRecord
 
-_TIMES = ("created", "modified")
+_TIMES = ("created", "modified", "expires")
 
 
 class ManifestWriter:
@@ -69,7 +69,9 @@ def _record_of(line: dict[str, Any]) -> FileRecord:
     name, is_public = line["name"], line["is_public"]
     if not isinstance(name, str) or not isinstance(is_public, bool):
         raise TypeError("a name is text, and is_public is true or false")
-    created, modified = (line[key] and datetime.fromisoformat(line[key]) for key in _TIMES)
+    created, modified, expires = (
+        line[key] and datetime.fromisoformat(line[key]) for key in _TIMES
+    )
     return FileRecord(
         name=name,
         size=line["size"],
@@ -77,4 +79,5 @@ def _record_of(line: dict[str, Any]) -> FileRecord:
         is_public=is_public,
         created=created,
         modified=modified,
+        expires=expires,
     )

@@ -95,5 +95,6 @@ def _record_of(head: StoredHead) -> FileRecord:
         is_public=head.stat.is_public,
         created=head.stat.created,
         modified=head.stat.modified,
+        expires=head.stat.expires,
         key=head,
     )

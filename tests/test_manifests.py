@@ -16,6 +16,7 @@ RECORDS = [
         is_public=is_public,
         created=datetime(2020, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
         modified=None,
+        expires=datetime(2040, 1, 1, tzinfo=UTC) if is_public else None,
     )
     for name, is_public in [("a/ünï.txt", True), ("a/b\u2028c", False), ("ab", False)]
 ]

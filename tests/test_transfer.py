@@ -104,6 +104,7 @@ def test_flags_and_times_are_kept_between_ours_and_links_are_not(
 ) -> None:
     filled(ours)
     ours.set_public("a.txt", True)
+    ours.set_expires("a.txt", datetime(2040, 1, 1, tzinfo=UTC))
     epochs = {name: ours.catalog.get(name).links_from for name in FILES}
     copy(ours, other)
     for name in FILES:
