@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import cast
 
 from django.core.exceptions import SuspiciousFileOperation
 from django.db import IntegrityError, connections, router, transaction
@@ -18,8 +17,9 @@ from secure_dbstorage import names, streams
 from secure_dbstorage.conf import project_time
 from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.dialects import dialect_of
+from secure_dbstorage.directories import entries_of
 from secure_dbstorage.exceptions import FileChanged
-from secure_dbstorage.files import Content, FileRecord, FileStat, StoredHead, utc
+from secure_dbstorage.files import FileRecord, StoredHead
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.options import StorageOptions
 
@@ -28,9 +28,6 @@ _MAX_ATTEMPTS = 10
 
 #: How many names one query asks for; SQLite takes at most 32,766 parameters.
 _MAX_NAMES = 30_000
-
-#: How many heads of a listing one query fetches.
-_PAGE_LENGTH = 500
 
 
 class Catalog:
@@ -141,48 +138,10 @@ class Catalog:
     def entries(self, directory: str, *, after: str = "", limit: int | None = None) -> list[str]:
         """Return what stands right below a directory; a directory ends with a slash.
 
-        Costs by what it returns: the names below a subdirectory are skipped through the index.
-
         :param after: the entry behind which to begin.
         :param limit: how many to return at most.
         """
-        prefix = f"{directory}/" if directory else ""
-        low, high = names.directory_range(directory) if directory else ("", None)
-        if after:
-            low = _behind(prefix + after)
-        found: list[str] = []
-        batch_size = 64
-        while batch := self._names((low, high), batch_size):
-            used = 0
-            for name in batch:
-                if name < low:
-                    continue
-                child, slash, _ = name.removeprefix(prefix).partition("/")
-                found.append(child + slash)
-                low = _behind(prefix + child + slash)
-                used += 1
-                if len(found) == limit:
-                    return found
-            if len(batch) < batch_size:
-                break
-            # Ask for as many rows as were of use; where one directory took all, for few.
-            batch_size = max(4, min(2 * used, 1000))
-        return found
-
-    def count(self, directory: str) -> int:
-        """Return the number of files below a directory, at any depth."""
-        return self._files(self.writer).below(directory).count()
-
-    def heads_below(self, directory: str) -> Iterator[StoredHead]:
-        """Yield the heads of all files below a directory, in order, some hundred a query.
-
-        A file that is saved meanwhile may come or not.
-        """
-        last = ""
-        files = self._files(self.writer).below(directory).order_by("name")
-        while page := list(files.filter(name__gt=last)[:_PAGE_LENGTH]):
-            yield from (_head_of(row, self.writer) for row in page)
-            last = str(page[-1].name)
+        return entries_of(directory, self._names, after=after, limit=limit)
 
     def add(
         self,
@@ -446,35 +405,6 @@ def _kept_columns(kept: FileRecord | None) -> dict[str, object]:
 def os_error(error: type[OSError], number: int, name: str) -> OSError:
     """Return the error that a file system would give, with its number and text."""
     return error(number, os.strerror(number), name)
-
-
-def _head_of(row: StoredFile, using: str) -> StoredHead:
-    # A head row has all of these: the table's check constraint says so.
-    return StoredHead(
-        stat=FileStat(
-            name=cast("str", row.name),
-            size=cast("int", row.size),
-            sha256=cast("str", row.sha256),
-            content_type=cast("str", row.content_type),
-            is_public=cast("bool", row.is_public),
-            created=utc(cast("datetime", row.created)),
-            modified=utc(cast("datetime", row.modified)),
-            expires=utc(row.expires) if row.expires else None,
-        ),
-        content=Content(
-            using=using,
-            key=row.content,
-            size=cast("int", row.size),
-            chunk_size=cast("int", row.chunk_size),
-        ),
-        links_from=cast("int", row.links_from),
-    )
-
-
-def _behind(entry: str) -> str:
-    """Return the lowest name behind a file, or behind all that is below a directory."""
-    # A space is the lowest character that a name can hold.
-    return names.directory_range(entry[:-1])[1] if entry.endswith("/") else f"{entry} "
 
 
 def _later_than(links_from: int) -> int:

@@ -1,7 +1,7 @@
 """Manifests: what a folder or a bucket can't keep of a file, as lines of JSON.
 
-Each line is an object with ``name``, ``size``, ``sha256``, ``is_public``, and the times ``created``,
-``modified`` and ``expires`` in ISO 8601; the last is null for a file that stays.
+Each line is an object with ``name``, ``size``, ``sha256``, ``is_public``, and, in ISO 8601, the
+times ``created``, ``modified`` and ``expires``; the last is null for a file that stays.
 """
 
 import json

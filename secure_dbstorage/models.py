@@ -1,6 +1,8 @@
 """The one table: head rows that describe files, and the rows that hold the rest of their bytes."""
 
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -8,12 +10,17 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from secure_dbstorage import names
+from secure_dbstorage.files import Content, FileStat, StoredHead, utc
 from secure_dbstorage.options import MAX_NAMESPACE_LENGTH
 
 if TYPE_CHECKING:
     CharField = models.CharField[str | None, str | None]
 else:
     CharField = models.CharField
+
+
+#: How many rows one query of a listing fetches.
+_PAGE_LENGTH = 500
 
 
 class ExactCharField(CharField):
@@ -43,6 +50,19 @@ class StoredFileQuerySet(models.QuerySet["StoredFile"]):
             return self
         low, high = names.directory_range(directory)
         return self.filter(name__gte=low, name__lt=high)
+
+    def by_name(self, after: str = "") -> Iterator["StoredFile"]:
+        """Yield the files in the order of their names, some hundred a query.
+
+        Nothing stays open between two queries, so the caller may write. What is saved meanwhile
+        may come or not.
+
+        :param after: the name behind which to begin.
+        """
+        ordered = self.order_by("name")
+        while page := list(ordered.filter(name__gt=after)[:_PAGE_LENGTH]):
+            yield from page
+            after = str(page[-1].name)
 
     def at_or_below(self, path: str) -> Self:
         """Keep the file of this canonical name and those below the directory of this name."""
@@ -132,6 +152,29 @@ class StoredFile(models.Model):
 
     def __str__(self) -> str:
         return self.name or f"chunk {self.position} of content {self.content}"
+
+    def head(self) -> StoredHead:
+        """Return a head row as a value, without its bytes."""
+        # It has all of these: the check constraint says so.
+        return StoredHead(
+            stat=FileStat(
+                name=cast("str", self.name),
+                size=cast("int", self.size),
+                sha256=cast("str", self.sha256),
+                content_type=cast("str", self.content_type),
+                is_public=cast("bool", self.is_public),
+                created=utc(cast("datetime", self.created)),
+                modified=utc(cast("datetime", self.modified)),
+                expires=utc(self.expires) if self.expires else None,
+            ),
+            content=Content(
+                using=cast("str", self._state.db),
+                key=self.content,
+                size=cast("int", self.size),
+                chunk_size=cast("int", self.chunk_size),
+            ),
+            links_from=cast("int", self.links_from),
+        )
 
 
 def _byte_collation(connection: Any) -> str | None:

@@ -10,7 +10,7 @@ from django.db.models.functions import Length
 from django.utils import timezone
 
 from secure_dbstorage import streams, uses
-from secure_dbstorage.models import StoredFile, StoredFileQuerySet
+from secure_dbstorage.models import StoredFile
 from secure_dbstorage.references import ReferredNames, referred
 from secure_dbstorage.storage import DatabaseStorage
 
@@ -38,7 +38,7 @@ def prune_expired(storage: DatabaseStorage, *, dry_run: bool) -> Iterator[Pruned
     def has_ended(row: StoredFile) -> bool:
         return row.expires is not None and row.expires <= now
 
-    for row in _in_order(storage.catalog.files().filter(expires__lte=now)):
+    for row in storage.catalog.files().filter(expires__lte=now).by_name():
         if dry_run or storage.delete_if(_name(row), has_ended):
             yield Pruned(kind="expired", name=_name(row), size=row.size or 0)
 
@@ -63,7 +63,7 @@ def prune_unreferenced(
         old = old.exclude(pk__in=storage.catalog.files().at_or_below(directory).values("pk"))
     names = ReferredNames(storage)
     candidates: list[StoredFile] = []
-    for row in _in_order(old):
+    for row in old.by_name():
         if _name(row) not in names:
             candidates.append(row)
         if len(candidates) == _BATCH:
@@ -103,14 +103,6 @@ def _delete_unreferenced(
 
 def _has_same_content(one: StoredFile, other: StoredFile) -> bool:
     return one.content == other.content
-
-
-def _in_order(files: StoredFileQuerySet) -> Iterator[StoredFile]:
-    """Yield rows by name, with short queries: nothing stays open while the caller deletes."""
-    last = ""
-    while batch := list(files.filter(name__gt=last).order_by("name")[:_BATCH]):
-        yield from batch
-        last = _name(batch[-1])
 
 
 def _used_up(using: str, now: datetime) -> Iterator[int]:

@@ -27,11 +27,12 @@ class TableEndpoint:
 
     def records(self, directory: str) -> Iterator[FileRecord]:
         """Yield all there is to know of the files below a directory, in order."""
-        return map(_record_of, self._catalog.heads_below(directory))
+        rows = self._catalog.files().below(directory).by_name()
+        return (_record_of(row.head()) for row in rows)
 
     def count(self, directory: str) -> int:
         """Return the number of files below a directory."""
-        return self._catalog.count(directory)
+        return self._catalog.files().below(directory).count()
 
     def complete(self, record: FileRecord) -> FileRecord:
         """Return the record: it is complete."""

@@ -13,9 +13,6 @@ from secure_dbstorage.files import StoredHead
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 
-#: How many names are fetched with one query.
-_BATCH = 1000
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
@@ -41,29 +38,20 @@ def verify(
     :param prefix: the canonical directory to look at; "" for all.
     :param after: the name after which to begin, to go on where a run was interrupted.
     """
-    files = storage.catalog.files().below(prefix)
-    while True:
-        names = files.filter(name__gt=after).order_by("name").values_list("name", flat=True)
-        if not (batch := list(names[:_BATCH])):
-            return
-        for name in batch:
-            verified = _verify(storage, str(name), repair=repair)
-            if verified is not None:
-                yield verified
-        after = str(batch[-1])
+    for row in storage.catalog.files().below(prefix).by_name(after):
+        verified = _verify(storage, row.head(), repair=repair)
+        if verified is not None:
+            yield verified
 
 
-def _verify(storage: DatabaseStorage, name: str, *, repair: bool) -> Verified | None:
-    head = storage.catalog.find(name)
-    if head is None:
-        return None
+def _verify(storage: DatabaseStorage, head: StoredHead, *, repair: bool) -> Verified | None:
     problems = _problems_of_bytes(head)
-    if problems and _key_of(storage, name) != head.content.key:
+    if problems and _key_of(storage, head.stat.name) != head.content.key:
         return None  # It was deleted or replaced while it was read.
     mendable = {}
     if _rows_behind(head).exists():
         mendable["rows behind its end"] = _delete_rows_behind
-    if head.stat.content_type != content_type_of(name):
+    if head.stat.content_type != content_type_of(head.stat.name):
         mendable["the media type is not what the name says"] = _correct_type
     if repair:
         for mend in mendable.values():

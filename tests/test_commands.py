@@ -4,7 +4,7 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +16,8 @@ from django.core.management.base import CommandError
 from django.test import Client
 from django.utils import timezone
 
+from secure_dbstorage import streams
+from secure_dbstorage.files import Content
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from tests.shelf.models import Book
@@ -195,17 +197,14 @@ class TestVerify:
     def test_an_interrupted_run_says_how_to_go_on(
         self, run: Run, storage: DatabaseStorage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        original = DatabaseStorage.catalog.func  # type: ignore[attr-defined]
-        catalog = original(storage)
-        find = catalog.find
+        read = streams.read
 
-        def interrupted(name: str) -> object:
-            if name == "dir/b.pdf":
+        def interrupted(content: Content) -> Iterator[bytes]:
+            if content.chunk_count > 1:
                 raise KeyboardInterrupt
-            return find(name)
+            return read(content)
 
-        monkeypatch.setattr(catalog, "find", interrupted)
-        monkeypatch.setitem(vars(storage), "catalog", catalog)
+        monkeypatch.setattr(streams, "read", interrupted)
         ran = run("verify", "--json")
         assert ran.code == 130
         assert ran.told["interrupted"] is True

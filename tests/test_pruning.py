@@ -87,7 +87,7 @@ class TestExpired:
     def test_more_than_one_query_can_tell_go(
         self, storage: DatabaseStorage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("secure_dbstorage.pruning._BATCH", 2)
+        monkeypatch.setattr("secure_dbstorage.models._PAGE_LENGTH", 2)
         for number in range(5):
             storage.save(f"{number}.txt", b"x")
             storage.set_expires(f"{number}.txt", PAST)

@@ -14,7 +14,7 @@ which goes through what a use case yields::
         def run(self, report, options):
             storage = database_storage(options["storage"])
             checks = maintenance.verify(storage)
-            for check in report.progress(checks, total=storage.catalog.count("")):
+            for check in report.progress(checks, total=storage.catalog.files().count()):
                 report.bytes_done += check.size
                 if check.problem:
                     report.fail(check.name, check.problem)
