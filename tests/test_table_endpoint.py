@@ -4,7 +4,7 @@ import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
-from secure_dbstorage import catalog
+from secure_dbstorage import models
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord
 from secure_dbstorage.storage import DatabaseStorage
@@ -14,7 +14,7 @@ from secure_dbstorage.table_endpoint import TableEndpoint
 def test_ours_is_listed_in_order_page_by_page(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog, "_PAGE_LENGTH", 10)
+    monkeypatch.setattr(models, "_PAGE_LENGTH", 10)
     storage = DatabaseStorage(using=database)
     names = sorted([f"{number % 3}/{number}" for number in range(24)] + ["-", "A", "a"])
     for name in names:
