@@ -48,6 +48,17 @@ def client_address(meta: Mapping[str, str], trusted_proxies: Sequence[Network]) 
     return _last_untrusted(peer, forwarded, trusted_proxies)
 
 
+def certain_address(meta: Mapping[str, str], trusted_proxies: Sequence[Network]) -> Address | None:
+    """Return the address of a client, as :func:`client_address` does, if there is no doubt of it.
+
+    :returns: None behind any proxy that nobody configured: it may have the visitor's address or be
+        the way to all of them.
+    """
+    if meta.get("HTTP_X_FORWARDED_FOR") and not trusted_proxies:
+        return None
+    return client_address(meta, trusted_proxies)
+
+
 def parse_address(text: str) -> Address | None:
     """Return the address that *text* spells, or None.
 

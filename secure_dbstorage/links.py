@@ -11,13 +11,14 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_net
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import NoReverseMatch, get_resolver, get_script_prefix, get_urlconf, reverse
 from django.utils import timezone
 from django.utils.encoding import filepath_to_uri
 from django.utils.translation import get_language
 
-from secure_dbstorage.addresses import Network, parse_address
+from secure_dbstorage.addresses import Network
 from secure_dbstorage.names import is_canonical
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.redaction import FOLDER_MARK
@@ -94,6 +95,7 @@ class LinkMaker:
         """
         prefix, now = self.prefix(), int(time.time())
         window, lifetime, expires_at = terms.window, terms.lifetime, terms.expires_at
+        longest = self._options.max_expires_in
         sign = self._signer.signing(
             attachment=terms.attachment,
             filename=terms.filename,
@@ -110,7 +112,11 @@ class LinkMaker:
                 return prefix + path
             # Each name has its own offset, or all links would change at once.
             issued = now - (now + zlib.crc32(encoded)) % window if window else now
-            seconds = lifetime if expires_at is None else expires_at - issued
+            if expires_at is None:
+                seconds = lifetime
+            else:  # No window may bring it above the cap, which would end it early.
+                issued = max(issued, expires_at - longest)
+                seconds = expires_at - issued
             return f"{prefix}{path}?token={sign(encoded, issued, seconds, links_from)}"
 
         return make
@@ -271,7 +277,9 @@ def _user(value: object) -> str:
     is_key = isinstance(key, int | str | UUID) and not isinstance(key, bool) and key != ""
     # One that was not saved may have a key all the same, as a UUID is one by default.
     is_saved = not getattr(getattr(value, "_state", None), "adding", False)
-    if not is_key or not is_saved or getattr(value, "is_anonymous", False):
+    # A profile has a number, too, and another user may have it.
+    is_user = not hasattr(value, "_meta") or isinstance(value, get_user_model())
+    if not (is_key and is_saved and is_user) or getattr(value, "is_anonymous", False):
         raise ValueError(f"{value!r} is not a user who was saved, or a primary key")
     return str(key)
 
@@ -287,9 +295,12 @@ def _network(value: object) -> Network:
     if not isinstance(value, str | IPv4Address | IPv4Network | IPv6Address | IPv6Network):
         raise ValueError(f"{value!r} is not an address or a network")
     try:
-        network = ip_network(parse_address(str(value)) or value)
+        network = ip_network(value)
     except ValueError as error:
         raise ValueError(f"{value!r} is not an address or a network") from error
     if network.prefixlen == 0:
         raise ValueError(f"{value!r} is everywhere")
-    return network
+    if isinstance(network.network_address, IPv6Address) and network.network_address.scope_id:
+        raise ValueError(f"{value!r} has a zone, which no client's address has")
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    return ip_network((mapped, network.prefixlen - 96)) if mapped else network

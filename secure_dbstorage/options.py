@@ -218,7 +218,7 @@ def _seconds(raw: object) -> int:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise ValueError("must be a number of seconds or a timedelta")
     if not 0 <= seconds < 2**31:  # NaN compares false.
-        raise ValueError("must be zero or more seconds")
+        raise ValueError("must be zero or more seconds, and less than 2**31")
     return int(seconds)
 
 

@@ -63,7 +63,8 @@ def _budget(request: HttpRequest, options: StorageOptions, grant: Grant | None) 
         return _address_budget(request, options)
     if key == "link":
         return f"link:{grant.link_id}"
-    if key == "user_or_ip" and not request.user.is_authenticated:
+    # Those without a name would share one budget.
+    if key in ("user", "user_or_ip") and not request.user.is_authenticated:
         return _address_budget(request, options)
     if key in ("user", "user_or_ip"):
         return f"user:{request.user.pk}"

@@ -1,5 +1,6 @@
 """Take the token out of a request, so that no log, error report or later code keeps it."""
 
+import copy
 import logging
 import re
 from collections.abc import Callable, Mapping
@@ -27,7 +28,7 @@ def _spelled(char: str) -> str:
 #: A token's parameter in a text, however a client spelled its name; also where its whole URL is a
 #: parameter of another, such as that of a login page to which a hook sends.
 _PARAMETER_IN_TEXT = re.compile(
-    f"((?:{_spelled('?')}|{_spelled('&')}){''.join(map(_spelled, PARAMETER))}{_spelled('=')})"
+    f"((?:^|{_spelled('?')}|{_spelled('&')}){''.join(map(_spelled, PARAMETER))}{_spelled('=')})"
     "[^&\\s\"'#]+",
     re.IGNORECASE,
 )
@@ -36,11 +37,15 @@ _PARAMETER_IN_TEXT = re.compile(
 #: Stands before the token of a folder, which is a segment of the path.
 FOLDER_MARK = "~"
 
-#: What the route finds behind it. What looks different is a name like any other.
+_IN_PATH = r"1[0-9a-z]{2}a?-[\w.-]{50,}"
+
+#: What the route finds behind it.
 _IN_NAME = re.compile(
-    rf"{FOLDER_MARK}(?P<token>1[0-9a-z]{{2}}a?-[\w.-]{{50,}})(?:/(?P<name>.*))?",
-    re.ASCII | re.DOTALL,
+    rf"{FOLDER_MARK}(?P<token>{_IN_PATH})(?:/(?P<name>.*))?", re.ASCII | re.DOTALL
 )
+
+#: The same where an accident has put it, such as a slash too many: no link, but still a token.
+_ANYWHERE = re.compile(rf"(?:{FOLDER_MARK}|%7E)(?P<token>{_IN_PATH})", re.ASCII | re.IGNORECASE)
 
 #: The segment in a text, however a client spelled it.
 _SEGMENT_IN_TEXT = re.compile(
@@ -49,23 +54,23 @@ _SEGMENT_IN_TEXT = re.compile(
 
 
 class SignedPath(str):
-    """A path that holds a token: an error report that shows it as a variable does not tell."""
+    """A text that holds a token: an error report that shows it as a variable does not tell."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return "<a signed path>"
+        return "<signed>"
 
 
 class NameConverter(PathConverter):
-    """The name of a file in a route; behind the token of a folder it is a signed path."""
+    """The name of a file in a route; with the token of a folder it is a signed path."""
 
     # Django's own takes no line feed: its page would refuse the request, token and all.
     regex = r"[\s\S]+"
 
     def to_python(self, value: str) -> str:
         """Return the name, which Django hands from frame to frame on its way to the view."""
-        return SignedPath(value) if _IN_NAME.fullmatch(value) else value
+        return SignedPath(value) if _ANYWHERE.search(value) else value
 
 
 class TokenFilter(logging.Filter):
@@ -80,15 +85,23 @@ class TokenFilter(logging.Filter):
         record.msg = _clean(record.msg)
         if isinstance(record.args, Mapping):
             # gunicorn's has a class of its own, which knows what to say for what is missing.
-            cleaned: Any = {name: _clean(value) for name, value in record.args.items()}
-            record.args = type(record.args)(cleaned)  # type: ignore[call-arg]
+            # To make a new one would escape all values once more, or ask for more than these.
+            cleaned: Any = copy.copy(record.args)
+            for name, value in record.args.items():
+                cleaned[name] = _clean(value)
+            record.args = cleaned
         elif record.args:
             record.args = tuple(map(_clean, record.args))
         return True
 
 
 def _clean(value: Any) -> Any:
-    return _without_parameters(_without_segments(value)) if isinstance(value, str) else value
+    """Return a text without tokens, and an object, such as a request, as such a text."""
+    if value is None or isinstance(value, int | float):
+        return value
+    text = str(value)
+    cleaned = _without_parameters(_without_segments(text))
+    return value if cleaned == text else cleaned
 
 
 def _without_parameters(text: str) -> str:
@@ -107,10 +120,10 @@ def take_folder_token(request: HttpRequest, name: str) -> tuple[str, str]:
     :param name: what the route found, which may begin with the token.
     :returns: the token, or "", and the name of the file.
     """
-    match = _IN_NAME.fullmatch(name)
-    if match is None:
+    found = _ANYWHERE.search(name)
+    if found is None:
         return "", name
-    token, rest = match["token"], match["name"] or ""
+    match, token = _IN_NAME.fullmatch(name), SignedPath(found["token"])
 
     def clean(text: str) -> str:
         return _without_segments(text.replace(token, _REMOVED))
@@ -120,14 +133,16 @@ def take_folder_token(request: HttpRequest, name: str) -> tuple[str, str]:
     scope: dict[str, Any] | None = getattr(request, "scope", None)
     if scope is not None:
         scope["path"] = clean(scope["path"])
-        if "raw_path" in scope:
+        if scope.get("raw_path"):
             scope["raw_path"] = clean(scope["raw_path"].decode("latin-1")).encode("latin-1")
     if request.resolver_match is not None:
         # An error report may show it.
-        match_: Any = request.resolver_match
-        for found in (match_.kwargs, match_.captured_kwargs):
-            found.update((key, clean(value)) for key, value in found.items() if value == name)
-    return token, rest
+        route: Any = request.resolver_match
+        for kwargs in (route.kwargs, route.captured_kwargs):
+            kwargs.update((key, clean(value)) for key, value in kwargs.items() if value == name)
+    return (
+        ("", clean(name)) if match is None else (SignedPath(match["token"]), match["name"] or "")
+    )
 
 
 def take_tokens(request: HttpRequest) -> list[str]:
@@ -153,7 +168,7 @@ def take_tokens(request: HttpRequest) -> list[str]:
         # Computed anew from META when they are next asked for.
         for cached in ("GET", "headers"):
             request.__dict__.pop(cached, None)
-    return [unquote_plus(part.partition("=")[2]) for part in token_parts]
+    return [SignedPath(unquote_plus(part.partition("=")[2])) for part in token_parts]
 
 
 def _is_token(part: str) -> bool:
@@ -210,7 +225,8 @@ def _redacted(value: str, query: str, clean: str, token_parts: list[str]) -> str
     if value.endswith(f"?{query}"):
         return _joined(value[: -len(query) - 1], clean)
     for part in token_parts:
-        value = value.replace(part, f"{PARAMETER}={_REMOVED}")
+        # The value alone: the name may be quoted, as in a parameter of another URL.
+        value = value.replace(part.partition("=")[2], _REMOVED)
     return value
 
 

@@ -198,7 +198,8 @@ def refuse(request: HttpRequest, refused: Refused) -> HttpResponse:
 
 def protect(response: HttpResponseBase) -> HttpResponseBase:
     """Keep a hook's own response out of caches, and the signed path out of Referer."""
-    response["Cache-Control"] = "no-store"
+    # The URL is without its token by now, and a cache of Django 5.2.0 looks for "private" alone.
+    response["Cache-Control"] = "private, no-store"
     response["Referrer-Policy"] = "no-referrer"
     return response
 

@@ -97,6 +97,9 @@ class Grant:
     nonce: str | None = None
     #: The content key under which the use of a one-time link is kept.
     use_key: int = 0
+    #: When a use may be forgotten, in seconds since 1970: the link's own end, whatever the cap is
+    #: now, and a server's clock may be behind.
+    usable_until: int = 0
     #: A short name of the link for logs and budgets; it opens nothing.
     link_id: str = ""
     #: The signed path and query, for a hook that sends the visitor away and wants them back.
@@ -297,10 +300,11 @@ def _grant(
     match: re.Match[str], max_lifetime: int, return_path: str, folder: str | None = None
 ) -> Grant:
     rare: dict[str, Any] = json.loads(from_base64url(match["rare"])) if match["rare"] else {}
+    issued, lifetime = int(match["issued"], 36), int(match["lifetime"], 36)
     return Grant(
         links_from=int(match["links_from"], 36),
-        issued=int(match["issued"], 36),
-        lifetime=min(int(match["lifetime"], 36), max_lifetime),
+        issued=issued,
+        lifetime=min(lifetime, max_lifetime),
         folder=folder,
         attachment="a" in match["flags"],
         filename=rare.get("f"),
@@ -308,6 +312,7 @@ def _grant(
         network=tuple(rare["i"]) if "i" in rare else None,
         nonce=rare.get("n"),
         use_key=_use_key(match["signature"]) if "n" in rare else 0,
+        usable_until=issued + lifetime + CLOCK_SKEW if "n" in rare else 0,
         link_id=match["signature"][:8],
         return_path=SignedPath(return_path),
     )

@@ -18,14 +18,14 @@ from django.views.decorators.debug import sensitive_variables
 
 from secure_dbstorage import uses
 from secure_dbstorage.access import ask_hooks, check_bindings
-from secure_dbstorage.addresses import client_address
+from secure_dbstorage.addresses import certain_address
 from secure_dbstorage.audit import Visit
 from secure_dbstorage.exceptions import BadToken, ExpiredToken, Refused
 from secure_dbstorage.files import FileStat, StoredHead
 from secure_dbstorage.headers import Presentation, cache_control
 from secure_dbstorage.names import is_canonical
 from secure_dbstorage.ratelimits import check_limit
-from secure_dbstorage.redaction import take_folder_token, take_tokens
+from secure_dbstorage.redaction import SignedPath, take_folder_token, take_tokens
 from secure_dbstorage.responses import (
     ALLOW,
     answer_with_file,
@@ -39,6 +39,9 @@ from secure_dbstorage.storage import DatabaseStorage
 
 #: For so long after its begin, a client may go on with a broken download of a one-time link.
 _RESUME_SECONDS = 600
+
+#: Where browsers say that nobody asked for a page yet: the Fetch standard's, and older ones.
+_PURPOSES = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 
 
 class _EveryAlias(set[str]):
@@ -56,7 +59,7 @@ def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResp
     The order is the cheapest and the least telling first: a refused token costs no query, and
     nothing tells a private file from a missing one.
     """
-    address = request.path, request.META.get("QUERY_STRING", "")
+    address = SignedPath(request.path), SignedPath(request.META.get("QUERY_STRING", ""))
     folder_token, name = take_folder_token(request, name)
     credentials = _Credentials(folder_token, take_tokens(request), *address)
     visit = Visit(request=request, storage=_database_storage(storage), name=name)
@@ -121,7 +124,7 @@ def _serve(visit: Visit, credentials: _Credentials) -> HttpResponseBase:
 def _ask_guards(visit: Visit, file: FileStat, grant: Grant) -> HttpResponseBase | None:
     request, storage = visit.request, visit.storage
     if grant.is_bound:
-        address = client_address(request.META, storage.options.trusted_proxies)
+        address = certain_address(request.META, storage.options.trusted_proxies)
         check_bindings(request, grant, storage.signer, address)
     return ask_hooks(storage.options.auth_hooks, request, file, grant)
 
@@ -142,17 +145,17 @@ def _count_use(visit: Visit, grant: Grant, start: int) -> None:
     The rest of a broken download by the same client, shortly after it began, is no second use.
     """
     request, storage = visit.request, visit.storage
-    purpose = request.headers.get("Sec-Purpose") or request.headers.get("Purpose", "")
-    if "prefetch" in purpose:
+    purposes = " ".join(request.headers.get(name, "").lower() for name in _PURPOSES)
+    if any(word in purposes for word in ("prefetch", "prerender", "preview")):
         # A success would be shown later, instead of asking once more.
         raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "prefetch")
-    address = client_address(request.META, storage.options.trusted_proxies)
+    address = certain_address(request.META, storage.options.trusted_proxies)
     agent = request.headers.get("User-Agent", "")
     client = hashlib.sha256(f"{address}\n{agent}".encode()).digest()
     using = storage.catalog.writer
     if start == 0:
-        expires = datetime.fromtimestamp(grant.expires, tz=UTC)
-        is_good = uses.begin(grant.use_key, client, expires, using=using)
+        needed_until = datetime.fromtimestamp(grant.usable_until, tz=UTC)
+        is_good = uses.begin(grant.use_key, client, needed_until, using=using)
     else:
         # Behind a proxy that nobody configured there is no telling clients apart.
         is_good = address is not None and uses.has_begun(

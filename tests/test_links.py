@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from ipaddress import ip_address, ip_network
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings as project
 from django.conf.urls.i18n import i18n_patterns
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import AnonymousUser, Group, User
 from django.core.exceptions import (
     ImproperlyConfigured,
     SuspiciousFileOperation,
@@ -24,7 +25,7 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import get_script_prefix, include, path, set_script_prefix
 from django.utils import timezone, translation
-from itsdangerous.encoding import base64_decode
+from itsdangerous.encoding import base64_decode, base64_encode
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from secure_dbstorage.exceptions import BadToken, ExpiredToken
@@ -779,3 +780,42 @@ def test_urls_takes_names_and_not_one_name() -> None:
 def test_bytes_are_no_name() -> None:
     with pytest.raises(TypeError):
         DatabaseStorage().url(b"abc")  # type: ignore[arg-type]
+
+
+class TestFindings:
+    """What would have bound a link to somebody else."""
+
+    def test_a_row_of_another_model_is_no_user(self) -> None:
+        with pytest.raises(ValueError, match="not a user"):
+            DatabaseStorage().url("a.txt", user=Group.objects.create(name="staff"))
+
+    @pytest.mark.parametrize(
+        "ip", ["[127.0.0.1]junk", "127.0.0.1%x", "127.0.0.1:80", "fe80::1%eth0/64", "fe80::1%eth0"]
+    )
+    def test_what_is_almost_an_address_is_refused(self, ip: str) -> None:
+        with pytest.raises(ValueError, match="address"):
+            DatabaseStorage().url("a.txt", ip=ip)
+
+    def test_a_mapped_network_is_the_network_of_ipv4(self) -> None:
+        storage = saved("a.txt")
+        grant = grant_of(storage, "a.txt", storage.url("a.txt", ip="::ffff:10.0.0.0/104"))
+        assert storage.signer.is_for_address(grant, ip_address("10.1.2.3"))
+        assert not storage.signer.is_for_address(grant, ip_address("11.1.2.3"))
+
+    def test_an_end_at_the_cap_is_kept_whatever_the_window(self, clock: Clock) -> None:
+        storage = saved("a.txt")
+        for second in range(0, 600, 50):
+            clock.now = NOW + second
+            end = datetime.fromtimestamp(clock.now + WEEK, tz=UTC)
+            grant = grant_of(storage, "a.txt", storage.url("a.txt", expires_at=end), now=clock.now)
+            assert grant.expires == clock.now + WEEK
+
+    def test_what_is_bound_to_is_hidden_by_the_key(self) -> None:
+        digests = set()
+        for key in ("a" * 32, "b" * 32):
+            storage = DatabaseStorage(signing_keys=[key])
+            token = token_of(storage.url(storage.save("a.txt", b""), user=42))
+            digests.add(base64_decode(token.split(".")[4]))
+        plain = sha256(b"user:42").digest()[:16]
+        assert len(digests) == 2
+        assert not any(base64_encode(plain) in digest for digest in digests)

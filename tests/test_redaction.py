@@ -202,7 +202,10 @@ def folder_request(path: str, **meta: str) -> Any:
         (f"~{FOLDER_TOKEN}/", FOLDER_TOKEN, ""),
         (f"~{FOLDER_TOKEN}", FOLDER_TOKEN, ""),
         (f"{FOLDER_TOKEN}/a", "", f"{FOLDER_TOKEN}/a"),
-        (f"a/~{FOLDER_TOKEN}/b", "", f"a/~{FOLDER_TOKEN}/b"),
+        (f"a/~{FOLDER_TOKEN}/b", "", "a/~removed/b"),
+        (f"/~{FOLDER_TOKEN}/a", "", "/~removed/a"),
+        (f"%7E{FOLDER_TOKEN}/a", "", "%7Eremoved/a"),
+        (f"~{FOLDER_TOKEN})/a", "", "~removed)/a"),
         ("~/a", "", "~/a"),
         ("~ada/a.txt", "", "~ada/a.txt"),
         (f"~{'x' * 80}/a.txt", "", f"~{'x' * 80}/a.txt"),
@@ -347,3 +350,63 @@ def test_the_nginx_of_the_example_knows_the_tokens_of_folders(
         ("/~ada/a.txt", "/~ada/a.txt"),
     ):
         assert fetch(front.port, path).head.all("x-logged") == [shown]
+
+
+@pytest.mark.parametrize("path", ["/files//~{}/a", "/files/x/~{}/a", "/files/~{})/a", "/~{}%20/a"])
+def test_a_token_that_an_accident_has_put_elsewhere_is_gone_too(path: str) -> None:
+    request = folder_request(path.format(FOLDER_TOKEN), RAW_URI=path.format(FOLDER_TOKEN))
+    token, name = take_folder_token(request, request.path.removeprefix("/files/"))
+    assert token == ""
+    assert FOLDER_TOKEN not in name
+    assert FOLDER_TOKEN not in repr((request, request.path, request.META))
+
+
+@pytest.mark.parametrize("header", ["HTTP_X_AUTH_REQUEST_REDIRECT", "HTTP_COOKIE", "HTTP_X_ANY"])
+@pytest.mark.parametrize("copy", ["/f%3Ftoken%3D{}", "/f?%74oken={}", "next={}"])
+def test_a_token_of_a_query_is_gone_however_a_proxy_copied_it(header: str, copy: str) -> None:
+    request = request_of(f"token={LONG}", **{header: copy.format(LONG)})
+    take_tokens(request)
+    assert LONG not in repr(request.META)
+
+
+def test_a_scope_whose_raw_path_is_not_known_is_cleaned() -> None:
+    path = f"/files/~{FOLDER_TOKEN}/a/b.txt"
+    request = AsyncRequestFactory().get(path)
+    request.scope["raw_path"] = None
+    assert take_folder_token(request, path.removeprefix("/files/"))[0] == FOLDER_TOKEN
+    assert FOLDER_TOKEN not in repr(request.scope)
+
+
+def test_what_is_taken_is_not_shown_by_accident() -> None:
+    request = folder_request(f"/files/~{FOLDER_TOKEN}/a", QUERY_STRING=f"token={LONG}")
+    taken = take_folder_token(request, f"~{FOLDER_TOKEN}/a")[0], take_tokens(request)
+    assert taken == (FOLDER_TOKEN, [LONG])
+    assert FOLDER_TOKEN not in repr(taken)
+    assert LONG not in repr(taken)
+
+
+def test_a_filter_escapes_no_value_a_second_time() -> None:
+    from gunicorn.glogging import SafeAtoms
+
+    atoms = SafeAtoms({"a": 'x" 200 "injected', "q": "token=SECRET"})
+    record = logging.LogRecord("gunicorn.access", 20, "", 0, "%(a)s %(q)s", (atoms,), None)
+    before = str(atoms["a"])
+    assert TokenFilter().filter(record)
+    assert record.getMessage() == f"{before} token=removed"
+
+
+def test_a_filter_takes_any_mapping_and_any_object() -> None:
+    class Atoms(dict[str, str]):
+        """hypercorn's asks for more than its values."""
+
+        def __init__(self, request: object, response: object) -> None:
+            """Have one value."""
+            super().__init__(r=f"{request} {response}")
+
+    record = logging.LogRecord("a", 20, "", 0, "%(r)s", (Atoms("/a?token=SECRET", 1),), None)
+    assert TokenFilter().filter(record)
+    assert record.getMessage() == "/a?token=removed 1"
+    request = request_of(f"token={LONG}")
+    record = logging.LogRecord("a", 20, "", 0, "%s %d %s", (request, 7, None), None)
+    assert TokenFilter().filter(record)
+    assert LONG not in record.getMessage()

@@ -108,3 +108,9 @@ def test_a_folder_of_nothing_or_of_another_storage_is_linked_as_ever() -> None:
     text = "{% signed_folder_url file %}"
     assert render(text, file=field_file(saved(), "")) == ""
     assert render(text, file=field_file(other, "a/b.txt")) == "/media/a/b.txt"
+
+
+def test_a_file_in_no_directory_gets_a_link_of_its_own() -> None:
+    storage = saved("index.m3u8")
+    url = render("{% signed_folder_url file %}", file=field_file(storage, "index.m3u8"))
+    assert grant_of(storage, "index.m3u8", url)

@@ -38,7 +38,7 @@ from secure_dbstorage import ratelimits, uses
 from secure_dbstorage.files import FileStat
 from secure_dbstorage.headers import REFUSAL_HEADERS
 from secure_dbstorage.models import StoredFile
-from secure_dbstorage.signing import Grant
+from secure_dbstorage.signing import CLOCK_SKEW, Grant
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.views import serve
 from tests.servers.process import free_port
@@ -437,7 +437,7 @@ def test_a_used_link_leaves_a_row_that_is_no_file(client: Client, once: str) -> 
     ask(client, once)
     mark = StoredFile.rows.get(position=uses.POSITION)
     token = once.partition("token=")[2]
-    assert mark.expires == datetime.fromtimestamp(grant_expires(token), tz=UTC)
+    assert mark.expires == datetime.fromtimestamp(grant_expires(token) + CLOCK_SKEW, tz=UTC)
     assert token.rpartition(".")[2].encode() not in bytes(mark.data)
     assert not StoredFile.objects.filter(pk=mark.pk).exists()
 
@@ -585,7 +585,8 @@ def test_the_return_path_is_signed_and_leads_back(store: Store, client: Client) 
     url = store(auth_hooks=[hook]).url("private.txt")
     answer = client.get(url)
     assert answer.status_code == 302
-    assert (answer["Cache-Control"], answer["Referrer-Policy"]) == ("no-store", "no-referrer")
+    headers = answer["Cache-Control"], answer["Referrer-Policy"]
+    assert headers == ("private, no-store", "no-referrer")
     _, _, next_path = answer["Location"].partition("?next=")
     client.force_login(User.objects.create(username="somebody"))
     assert body_of(client.get(unquote(next_path))) == b"private"
@@ -597,7 +598,7 @@ def test_a_hook_may_answer_with_a_template(store: Store, client: Client, tmp_pat
 
     answer = client.get(store(auth_hooks=[hook]).url("private.txt"))
     assert answer.status_code == 403
-    assert answer["Cache-Control"] == "no-store"
+    assert answer["Cache-Control"] == "private, no-store"
     assert b"<html" in answer.content
 
 
@@ -1303,3 +1304,57 @@ def test_a_temporary_file_is_served_until_its_end(
     assert [client.get(each).status_code for each in (url, folder)] == [403, 404]
     storage.set_expires("private.txt", None)
     assert client.get(url).status_code == 200
+
+
+# --- who it is -----------------------------------------------------------------------------------
+
+
+def test_behind_a_proxy_that_nobody_named_no_bound_link_opens(
+    store: Store, client: Client
+) -> None:
+    url = store().url("private.txt", ip="10.0.0.0/8")
+    assert client.get(url, REMOTE_ADDR="10.0.0.5").status_code == 200
+    through = {"REMOTE_ADDR": "10.0.0.5", "HTTP_X_FORWARDED_FOR": "203.0.113.9"}
+    assert client.get(url, **through).status_code == 403
+    url = store(trusted_proxies=["10.0.0.5/32"]).url("private.txt", ip="203.0.113.9")
+    assert client.get(url, **through).status_code == 200
+
+
+def test_a_link_for_nobody_opens_for_nobody(store: Store, client: Client) -> None:
+    storage = store()
+    for user in ("None", "0", "AnonymousUser"):
+        assert client.get(storage.url("private.txt", user=user)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Purpose": "Prefetch"},
+        {"Sec-Purpose": "prefetch;prerender"},
+        {"X-Moz": "prefetch"},
+        {"X-Purpose": "preview"},
+        {"Sec-Purpose": "other", "Purpose": "prefetch"},
+    ],
+)
+def test_nothing_that_is_fetched_ahead_of_time_uses_a_link_up(
+    store: Store, client: Client, headers: dict[str, str]
+) -> None:
+    url = store().url("private.txt", uses=1)
+    assert client.get(url, headers=headers).status_code == 503
+    assert client.get(url).status_code == 200
+
+
+def test_a_use_is_kept_as_long_as_the_link_was_made_for(store: Store, client: Client) -> None:
+    url = store().url("private.txt", uses=1, expires_in=6 * 86400)
+    store(max_expires_in=86400)
+    assert client.get(url).status_code == 200
+    expires = StoredFile.rows.get(position=uses.POSITION).expires
+    assert expires is not None
+    assert expires > timezone.now() + timedelta(days=6)
+
+
+def test_visitors_without_a_name_have_budgets_of_their_own(store: Store, client: Client) -> None:
+    url = store(rate_limit_key="user", rate_limits={"signed": "1/m"}).url("private.txt")
+    for address in ("198.51.100.1", "198.51.100.2"):
+        statuses = [client.get(url, REMOTE_ADDR=address).status_code for _ in range(2)]
+        assert statuses == [200, 429]

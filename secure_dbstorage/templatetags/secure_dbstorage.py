@@ -59,11 +59,13 @@ def signed_folder_url(file: Any, **arguments: Any) -> str:
 
     What the file says of its neighbors by relative links is found. Takes the arguments of
     ``DatabaseStorage.folder_url()``. Without a file, ""; a file of another storage gets its
-    storage's URL.
+    storage's URL, and one in no directory a link of its own.
     """
     if not (file and isinstance(file.storage, DatabaseStorage)):
         return _url(file)
     folder, _, name = file.name.rpartition("/")
+    if not folder:  # The root is every file: nobody gets a link for it.
+        return file.storage.url(file.name, **arguments)
     return f"{file.storage.folder_url(folder, **arguments)}{filepath_to_uri(name)}"
 
 
