@@ -6,7 +6,7 @@ that only matter in production are asked by ``check --deploy``, and those that a
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import wraps
+from functools import cache, wraps
 from typing import Any
 from urllib.parse import unquote
 
@@ -213,6 +213,7 @@ def check_mysql_packets(
             )
 
 
+@cache  # Django asks each function once; the app may get ready again, as in tests.
 def _listed(check: Callable[..., Iterator[CheckMessage]]) -> Callable[..., list[CheckMessage]]:
     """Return a check as Django wants it: a function that returns a list."""
 

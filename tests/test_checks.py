@@ -510,3 +510,10 @@ class TestDatabases:
         monkeypatch.setattr(checks.StoredFile._meta, "db_table", "not_there_yet")
         for check in (checks.check_sqlite_journal, checks.check_mysql_packets):
             assert messages(check, databases=[database]) == []
+
+
+def test_an_app_that_gets_ready_again_registers_no_check_twice() -> None:
+    before = len(django_checks.registry.registry.get_checks(include_deployment_checks=True))
+    checks.register()
+    after = len(django_checks.registry.registry.get_checks(include_deployment_checks=True))
+    assert after == before

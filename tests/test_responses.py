@@ -366,5 +366,5 @@ def test_a_refused_head_has_no_body() -> None:
 def test_a_response_of_a_hook_is_kept_out_of_caches(response: HttpResponseBase) -> None:
     protected = protect(response)
     assert protected is response
-    assert protected["Cache-Control"] == "no-store"
+    assert protected["Cache-Control"] == "private, no-store"
     assert protected["Referrer-Policy"] == "no-referrer"

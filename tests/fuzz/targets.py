@@ -16,7 +16,7 @@ from secure_dbstorage.ranges import (
     if_range_holds,
     parse_range,
 )
-from secure_dbstorage.signing import Grant, LinkSigner
+from secure_dbstorage.signing import CLOCK_SKEW, Grant, LinkSigner
 
 # --- tokens --------------------------------------------------------------------------------------
 
@@ -38,7 +38,14 @@ _SIGNED: dict[str, dict[str, Grant]] = {}
 _NOT_OURS: list[str] = []
 
 
+#: The folder of each token for one.
+_FOLDERS: dict[str, str] = {}
+
+
 def _prepare() -> None:
+    for folder in ("a", "a/b"):
+        sign = _SIGNER.signing_folder(folder, attachment=False, user=None, network=None)
+        _FOLDERS[sign(NOW, 3600, _EPOCH)] = folder
     full = replace(_PLAIN, attachment=True, filename="Ré.pdf", network=(24, "x" * 22))
     grants = (
         _PLAIN,
@@ -65,7 +72,7 @@ _prepare()
 def tokens() -> list[str]:
     """Return tokens to begin with: good ones, and such that look like it."""
     good = [token for signed in _SIGNED.values() for token in signed]
-    return [*good, *_NOT_OURS]
+    return [*good, *_NOT_OURS, *_FOLDERS]
 
 
 def check_token(data: bytes) -> None:
@@ -85,11 +92,27 @@ def check_token(data: bytes) -> None:
             signed[text],
             link_id=text.rpartition(".")[2][:8],
             use_key=grant.use_key,
+            usable_until=grant.issued + grant.lifetime + CLOCK_SKEW if grant.is_for_once else 0,
             return_path="/x",
         )
         assert grant == meant, "A token says something else than was signed"
         assert bool(grant.use_key) == grant.is_for_once
         assert 0 <= grant.use_key < 2**62
+    _check_folder_token(text)
+
+
+def _check_folder_token(text: str) -> None:
+    """Read a token for the folder of a file: only the very text that was signed opens it."""
+    for name in ("a/b/c.ts", "a/c.ts", "c.ts"):
+        try:
+            grant = _SIGNER.unsign_folder(name, text, max_lifetime=2**31, now=NOW)
+        except BadToken:
+            assert text not in _FOLDERS or not name.startswith(f"{_FOLDERS[text]}/")
+        else:
+            assert name.startswith(f"{_FOLDERS[text]}/"), (
+                "A token that nobody signed opens a folder"
+            )
+            assert grant.folder == _FOLDERS[text]
 
 
 # --- ranges --------------------------------------------------------------------------------------
