@@ -157,6 +157,7 @@ class TestStats:
         assert "█" in lines["dir/"]
         assert "█" not in lines["a.txt"]
         assert lines["dir/"].endswith("100%")
+        assert "\\" not in ran.out
 
     def test_it_tells_programs(self, run: Run, storage: DatabaseStorage) -> None:
         told = run("stats", "--json", "--prefix", "dir").told
@@ -218,7 +219,7 @@ class TestPrune:
         storage.set_expires("a.txt", PAST)
         StoredFile.rows.create(content=5, position=1, data=b"stray")
         dry = run("prune", "--dry-run")
-        assert "would remove expired a.txt" in dry.out
+        assert "would remove expired a.txt (7 bytes)\n" in dry.out
         assert storage.exists("a.txt")
         told = run("prune", "--json").told
         assert told["counts"] == {"expired": 1, "stray": 1}

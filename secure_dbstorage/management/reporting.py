@@ -48,6 +48,7 @@ from django.core.management.base import (
     DjangoHelpFormatter,
     OutputWrapper,
 )
+from django.template.defaultfilters import filesizeformat
 
 from secure_dbstorage.storage import DatabaseStorage
 
@@ -278,6 +279,11 @@ def database_storage(alias: str) -> DatabaseStorage:
 def shown(text: str) -> str:
     """Return text for a terminal: what could steer it, or can't be written, is escaped."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def size_in_words(size: int) -> str:
+    """Return a number of bytes for a terminal, whose columns know no narrow spaces."""
+    return filesizeformat(size).replace("\xa0", " ")
 
 
 class _HelpFormatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):

@@ -7,7 +7,6 @@ from itertools import chain
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.template.defaultfilters import filesizeformat
 
 from secure_dbstorage.management.arguments import (
     add_prefix,
@@ -19,6 +18,7 @@ from secure_dbstorage.management.reporting import (
     Report,
     ReportingCommand,
     database_storage,
+    size_in_words,
     usage_error,
 )
 from secure_dbstorage.names import is_canonical
@@ -79,7 +79,7 @@ class Command(ReportingCommand):
             if pruned is not None:
                 pruned.append(asdict(item))
             verb = "would remove" if options["dry_run"] else "removed"
-            report.say(f"{verb} {item.kind} {item.name} ({filesizeformat(item.size)})")
+            report.say(f"{verb} {item.kind} {item.name} ({size_in_words(item.size)})")
 
 
 def _everything(storage: DatabaseStorage, options: dict[str, Any]) -> Iterator[Pruned]:

@@ -5,11 +5,15 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.template.defaultfilters import filesizeformat
 
 from secure_dbstorage.inventory import Amount, take_inventory
 from secure_dbstorage.management.arguments import add_prefix, add_storage, canonical_prefix
-from secure_dbstorage.management.reporting import Report, ReportingCommand, database_storage
+from secure_dbstorage.management.reporting import (
+    Report,
+    ReportingCommand,
+    database_storage,
+    size_in_words,
+)
 
 _BAR_LENGTH = 30
 
@@ -61,7 +65,8 @@ class Command(ReportingCommand):
             ("by type", found.types),
             ("by age", found.ages),
         ):
-            report.say(f"\n{title}")
+            report.say("")
+            report.say(title)
             _draw(report, parts, found.total)
         report.has_last_line = False
 
@@ -73,7 +78,7 @@ def _draw(report: Report, parts: Mapping[str, Amount], total: Amount) -> None:
 
 
 def _line(words: str, amount: Amount) -> str:
-    return f"{words[:40]:<40} {amount.files:>12,}  {filesizeformat(amount.bytes):>10}"
+    return f"{words[:40]:<40} {amount.files:>12,}  {size_in_words(amount.bytes):>10}"
 
 
 def _bar(share: float) -> str:
