@@ -22,10 +22,8 @@ from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.asyncio import async_unsafe
 
-from secure_dbstorage.catalog import Catalog, os_error
 from secure_dbstorage.conf import project_time, read_options, upload_directory
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.handles import StoredFileHandle, open_file
 from secure_dbstorage.links import FolderLinkArguments, LinkArguments, LinkMaker
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import (
@@ -38,6 +36,8 @@ from secure_dbstorage.names import (
 from secure_dbstorage.options import OPTION_NAMES, Options, StorageOptions
 from secure_dbstorage.signals import file_deleted, file_saved
 from secure_dbstorage.signing import LinkSigner
+from secure_dbstorage.table.catalog import Catalog, os_error
+from secure_dbstorage.table.handles import StoredFileHandle, open_file
 
 Name = str | PurePath
 

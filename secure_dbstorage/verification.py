@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from secure_dbstorage import streams
 from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.exceptions import ContentVanished
 from secure_dbstorage.files import StoredHead
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.table import streams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,6 @@ from django.utils.encoding import escape_uri_path, iri_to_uri
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 
-from secure_dbstorage import uses
 from secure_dbstorage.access import ask_hooks, check_bindings
 from secure_dbstorage.addresses import certain_address
 from secure_dbstorage.audit import Visit
@@ -36,6 +35,7 @@ from secure_dbstorage.responses import (
 )
 from secure_dbstorage.signing import Grant
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.table import uses
 
 #: For so long after its begin, a client may go on with a broken download of a one-time link.
 _RESUME_SECONDS = 600

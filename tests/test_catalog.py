@@ -12,11 +12,11 @@ from django.db import connections, transaction
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from secure_dbstorage.catalog import Catalog
 from secure_dbstorage.exceptions import FileChanged
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.table.catalog import Catalog
 from tests.aliases import added_alias
 
 

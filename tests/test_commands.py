@@ -16,10 +16,10 @@ from django.core.management.base import CommandError
 from django.test import Client
 from django.utils import timezone
 
-from secure_dbstorage import streams
 from secure_dbstorage.files import Content
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.table import streams
 from tests.shelf.models import Book
 
 pytestmark = pytest.mark.django_db

@@ -26,16 +26,17 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from secure_dbstorage import dialects, models, statements
-from secure_dbstorage.dialects import (
+from secure_dbstorage import models
+from secure_dbstorage.models import StoredFile
+from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.table import dialects, statements
+from secure_dbstorage.table.dialects import (
     ConflictDialect,
     MySQLDialect,
     PortableDialect,
     PsycopgDialect,
     dialect_of,
 )
-from secure_dbstorage.models import StoredFile
-from secure_dbstorage.storage import DatabaseStorage
 from tests.aliases import added_alias
 from tests.test_storage import CHUNK_SIZE, LARGE
 

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secure_dbstorage.directories import entries_of
+from secure_dbstorage.table.listing import entries_of
 
 NAMES = st.lists(
     st.lists(st.text("a.0~ é", min_size=1, max_size=2), min_size=1, max_size=4).map("/".join),

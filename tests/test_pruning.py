@@ -8,10 +8,10 @@ from django.core.files.storage import storages
 from django.db import transaction
 from django.utils import timezone
 
-from secure_dbstorage import uses
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.pruning import Pruned, prune_expired, prune_rows, prune_unreferenced
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.table import uses
 from tests.shelf.models import Book
 
 #: Whatever the database of the files, that of the models is the default one.

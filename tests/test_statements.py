@@ -3,8 +3,8 @@
 import pytest
 from django.db import connections
 
-from secure_dbstorage import statements
-from secure_dbstorage.dialects import dialect_of
+from secure_dbstorage.table import statements
+from secure_dbstorage.table.dialects import dialect_of
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from django.db.models.signals import post_delete
 from django.test.utils import CaptureQueriesContext
 from psycopg.pq import TransactionStatus
 
-from secure_dbstorage import streams
 from secure_dbstorage.exceptions import ContentVanished, FileTooLarge
 from secure_dbstorage.files import Content
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.table import streams
 from tests.aliases import added_alias
 
 DATA = bytes(range(53))

@@ -34,12 +34,13 @@ from django.utils.http import parse_http_date
 from django.views.debug import ExceptionReporter, technical_500_response
 from pytest_django import Settings
 
-from secure_dbstorage import ratelimits, uses
+from secure_dbstorage import ratelimits
 from secure_dbstorage.files import FileStat
 from secure_dbstorage.headers import REFUSAL_HEADERS
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.signing import CLOCK_SKEW, Grant
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.table import uses
 from secure_dbstorage.views import serve
 from tests.servers.process import free_port
 from tests.witness import places_of_tokens

@@ -15,12 +15,12 @@ from django.db import IntegrityError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from secure_dbstorage import statements
-from secure_dbstorage.cursors import HexCursor, ShortLogCursor, binary_cursor_class
 from secure_dbstorage.files import Content, FileStat, StoredHead, utc
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import directory_range
-from secure_dbstorage.statements import FIELDS
+from secure_dbstorage.table import statements
+from secure_dbstorage.table.cursors import HexCursor, ShortLogCursor, binary_cursor_class
+from secure_dbstorage.table.statements import FIELDS
 
 _STAT_COLUMNS = (
     *("name", "size", "sha256", "content_type", "is_public", "created", "modified", "expires"),

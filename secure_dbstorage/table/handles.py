@@ -16,9 +16,9 @@ from django.core.files import File
 from django.core.files.temp import NamedTemporaryFile
 from django.core.files.utils import FileProxyMixin
 
-from secure_dbstorage import streams
-from secure_dbstorage.catalog import Catalog, os_error
 from secure_dbstorage.files import StoredHead
+from secure_dbstorage.table import streams
+from secure_dbstorage.table.catalog import Catalog, os_error
 
 _logger = logging.getLogger(__name__)
 

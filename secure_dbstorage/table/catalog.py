@@ -13,15 +13,16 @@ from django.db.models import F, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from secure_dbstorage import names, streams
+from secure_dbstorage import names
 from secure_dbstorage.conf import project_time
 from secure_dbstorage.content_types import content_type_of
-from secure_dbstorage.dialects import dialect_of
-from secure_dbstorage.directories import entries_of
 from secure_dbstorage.exceptions import FileChanged
 from secure_dbstorage.files import FileRecord, StoredHead
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.options import StorageOptions
+from secure_dbstorage.table import streams
+from secure_dbstorage.table.dialects import dialect_of
+from secure_dbstorage.table.listing import entries_of
 
 #: How often a save tries another name. Each carries 7 random characters.
 _MAX_ATTEMPTS = 10

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from secure_dbstorage.dialects import dialect_of
 from secure_dbstorage.exceptions import ContentVanished, FileTooLarge
 from secure_dbstorage.files import Content
+from secure_dbstorage.table.dialects import dialect_of
 
 #: The most that one query fetches, in bytes, unless a row is longer. Half of it takes 1.2 times as
 #: long on PostgreSQL; more gains nothing.

@@ -1,0 +1,1 @@
+"""Rows and bytes: the one room that speaks to the table."""
