@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from secure_dbstorage.addresses import Address
 from secure_dbstorage.exceptions import Refused
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.signing import Grant, LinkSigner
+from secure_dbstorage.links.tokens import Grant, LinkSigner
 
 _logger = logging.getLogger(__name__)
 

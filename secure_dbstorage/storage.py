@@ -24,7 +24,8 @@ from django.utils.asyncio import async_unsafe
 
 from secure_dbstorage.conf import project_time, read_options, upload_directory
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.links import FolderLinkArguments, LinkArguments, LinkMaker
+from secure_dbstorage.links.maker import FolderLinkArguments, LinkArguments, LinkMaker
+from secure_dbstorage.links.tokens import LinkSigner
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import (
     MAX_LENGTH,
@@ -35,7 +36,6 @@ from secure_dbstorage.names import (
 )
 from secure_dbstorage.options import OPTION_NAMES, Options, StorageOptions
 from secure_dbstorage.signals import file_deleted, file_saved
-from secure_dbstorage.signing import LinkSigner
 from secure_dbstorage.table.catalog import Catalog, os_error
 from secure_dbstorage.table.handles import StoredFileHandle, open_file
 
@@ -235,7 +235,7 @@ class DatabaseStorage(Storage):
         The URL of a name that is not in the table is plain, and answers 404: no page breaks on a
         lost file. Takes one small query.
 
-        :param arguments: see :class:`~secure_dbstorage.links.LinkArguments`.
+        :param arguments: see :class:`~secure_dbstorage.links.maker.LinkArguments`.
         :raises ValueError: for arguments that can't be meant.
         """
         make = self._links.making(self._links.terms(**arguments))
@@ -272,7 +272,7 @@ class DatabaseStorage(Storage):
         the files that are there now; what is saved, renamed or revoked later needs a new one. Asks
         no query.
 
-        :param arguments: see :class:`~secure_dbstorage.links.FolderLinkArguments`.
+        :param arguments: see :class:`~secure_dbstorage.links.maker.FolderLinkArguments`.
         :raises ValueError: for arguments that can't be meant, and for the root.
         """
         folder = canonical_name(prefix)

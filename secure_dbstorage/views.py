@@ -22,6 +22,7 @@ from secure_dbstorage.audit import Visit
 from secure_dbstorage.exceptions import BadToken, ExpiredToken, Refused
 from secure_dbstorage.files import FileStat, StoredHead
 from secure_dbstorage.headers import Presentation, cache_control
+from secure_dbstorage.links.tokens import Grant
 from secure_dbstorage.names import is_canonical
 from secure_dbstorage.ratelimits import check_limit
 from secure_dbstorage.redaction import SignedPath, take_folder_token, take_tokens
@@ -33,7 +34,6 @@ from secure_dbstorage.responses import (
     protect,
     refuse,
 )
-from secure_dbstorage.signing import Grant
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import uses
 

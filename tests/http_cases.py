@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from secure_dbstorage.signing import Grant
+from secure_dbstorage.links.tokens import Grant
 from secure_dbstorage.storage import DatabaseStorage
 
 # --- files ---------------------------------------------------------------------------------------

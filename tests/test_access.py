@@ -18,7 +18,7 @@ from django.test import RequestFactory
 from secure_dbstorage.access import AuthHook, ask_hooks, authenticated, staff
 from secure_dbstorage.exceptions import Refused
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.signing import Grant
+from secure_dbstorage.links.tokens import Grant
 
 REQUEST = RequestFactory().get("/files/a.txt")
 FILE = FileStat(

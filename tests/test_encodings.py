@@ -6,7 +6,7 @@ from urllib.parse import quote
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from secure_dbstorage.encodings import base36, base64url, from_base64url
+from secure_dbstorage.links.encodings import base36, base64url, from_base64url
 
 
 @given(st.integers(0, 2**70))

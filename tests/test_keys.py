@@ -6,8 +6,8 @@ import hmac
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secure_dbstorage.encodings import base64url
-from secure_dbstorage.keys import derive
+from secure_dbstorage.links.encodings import base64url
+from secure_dbstorage.links.keys import derive
 
 SECRET = b"a secret key of 32 bytes or more"
 

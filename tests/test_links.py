@@ -29,9 +29,9 @@ from itsdangerous.encoding import base64_decode, base64_encode
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from secure_dbstorage.exceptions import BadToken, ExpiredToken
-from secure_dbstorage.links import LinkMaker, route_prefix
+from secure_dbstorage.links.maker import LinkMaker, route_prefix
+from secure_dbstorage.links.tokens import Grant
 from secure_dbstorage.options import StorageOptions
-from secure_dbstorage.signing import Grant
 from secure_dbstorage.storage import DatabaseStorage
 
 #: 2026-07-28 12:00:00 UTC.
@@ -220,7 +220,7 @@ class TestPlaces:
             asked.append(viewname)
             return "/somewhere/_"
 
-        monkeypatch.setattr("secure_dbstorage.links.reverse", counting)
+        monkeypatch.setattr("secure_dbstorage.links.maker.reverse", counting)
         settings.ROOT_URLCONF = urlconf
         storage = DatabaseStorage(namespace="other" if urlconf == __name__ else "")
         for language in ("en", "de", "en", "de"):

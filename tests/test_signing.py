@@ -12,9 +12,9 @@ from django.views.debug import SafeExceptionReporterFilter
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from secure_dbstorage import signing
 from secure_dbstorage.exceptions import BadToken, ExpiredToken
-from secure_dbstorage.signing import CLOCK_SKEW, Grant, LinkSigner
+from secure_dbstorage.links import tokens
+from secure_dbstorage.links.tokens import CLOCK_SKEW, Grant, LinkSigner
 
 KEY = b"a secret key of 32 bytes or more"
 OTHER_KEY = b"another secret key of >= 32 bytes"
@@ -50,7 +50,7 @@ GRANTS = st.builds(
 def signed_message(*parts: str) -> bytes:
     """Return what is signed for a namespace, a name and claims."""
     namespace, name, claims = (part.encode() for part in parts)
-    return signing._message(namespace, name, claims)
+    return tokens._message(namespace, name, claims)
 
 
 def read(token: str, name: str = NAME, *, signer: LinkSigner = SIGNER, now: float = NOW) -> Grant:
@@ -71,16 +71,16 @@ class TestExample:
     """The worked example in the module's docstring."""
 
     def test_it_is_a_real_token(self) -> None:
-        assert signing.__doc__ is not None
-        token, picture = signing.__doc__.split("::\n\n    ")[1].split("\n", 1)
+        assert tokens.__doc__ is not None
+        token, picture = tokens.__doc__.split("::\n\n    ")[1].split("\n", 1)
         assert token == FULL_TOKEN
         assert without_id(read(token)) == FULL_GRANT
         for words in (f"``{NAME}``", "``invoices``", "``a.pdf``", f"``{KEY.decode()}``"):
             assert words in picture
 
     def test_each_line_points_at_the_part_that_it_explains(self) -> None:
-        assert signing.__doc__ is not None
-        token, *lines = signing.__doc__.split("::\n\n    ")[1].split("\n\n")[0].split("\n    ")
+        assert tokens.__doc__ is not None
+        token, *lines = tokens.__doc__.split("::\n\n    ")[1].split("\n\n")[0].split("\n    ")
         parts = {line.split("└ ")[1].split(":")[0]: token[line.index("└") :] for line in lines}
         assert {words: part.split(".")[0] for words, part in parts.items()} == {
             "signature": FULL_TOKEN.split(".")[5],

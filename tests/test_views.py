@@ -37,8 +37,8 @@ from pytest_django import Settings
 from secure_dbstorage import ratelimits
 from secure_dbstorage.files import FileStat
 from secure_dbstorage.headers import REFUSAL_HEADERS
+from secure_dbstorage.links.tokens import CLOCK_SKEW, Grant
 from secure_dbstorage.models import StoredFile
-from secure_dbstorage.signing import CLOCK_SKEW, Grant
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import uses
 from secure_dbstorage.views import serve

@@ -14,7 +14,7 @@ POSITION = 2**31 - 1
 def begin(key: int, client: bytes, expires: datetime, *, using: str) -> bool:
     """Note that a one-time link is used; return False if it was before, on whatever server.
 
-    :param key: see :attr:`~secure_dbstorage.signing.Grant.use_key`.
+    :param key: see :attr:`~secure_dbstorage.links.tokens.Grant.use_key`.
     :param client: who uses it, as a digest.
     :param expires: from when on the note is not needed any more.
     :param using: alias of the database.

@@ -16,7 +16,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.test import RequestFactory, override_settings
 
-from secure_dbstorage.signing import LinkSigner
+from secure_dbstorage.links.tokens import LinkSigner
 from tests.benchmarks.grounds import Ground
 from tests.benchmarks.results import Result
 

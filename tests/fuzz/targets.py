@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from secure_dbstorage.addresses import budget_of, client_address, parse_address
 from secure_dbstorage.exceptions import BadToken, ExpiredToken
+from secure_dbstorage.links.tokens import CLOCK_SKEW, Grant, LinkSigner
 from secure_dbstorage.ranges import (
     MAX_HEADER_LENGTH,
     ByteRange,
@@ -16,7 +17,6 @@ from secure_dbstorage.ranges import (
     if_range_holds,
     parse_range,
 )
-from secure_dbstorage.signing import CLOCK_SKEW, Grant, LinkSigner
 
 # --- tokens --------------------------------------------------------------------------------------
 

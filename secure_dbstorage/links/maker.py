@@ -19,10 +19,10 @@ from django.utils.encoding import filepath_to_uri
 from django.utils.translation import get_language
 
 from secure_dbstorage.addresses import Network
+from secure_dbstorage.links.tokens import MAX_FILENAME_LENGTH, LinkSigner
 from secure_dbstorage.names import is_canonical
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.redaction import FOLDER_MARK
-from secure_dbstorage.signing import MAX_FILENAME_LENGTH, LinkSigner
 
 #: The namespace that ``include("secure_dbstorage.urls")`` has by itself.
 DEFAULT_NAMESPACE = "secure_dbstorage"

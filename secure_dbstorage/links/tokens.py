@@ -44,9 +44,9 @@ from typing import Any
 from django.views.decorators.debug import sensitive_variables
 
 from secure_dbstorage.addresses import Address, Network
-from secure_dbstorage.encodings import base36, base64url, from_base64url
 from secure_dbstorage.exceptions import BadToken, ExpiredToken
-from secure_dbstorage.keys import SigningKey, derive
+from secure_dbstorage.links.encodings import base36, base64url, from_base64url
+from secure_dbstorage.links.keys import SigningKey, derive
 from secure_dbstorage.redaction import SignedPath
 
 #: How far a server's clock may be ahead of ours, in seconds.

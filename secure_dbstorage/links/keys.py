@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from itsdangerous.signer import Signer
 
-from secure_dbstorage.encodings import PAIRS, base64url
+from secure_dbstorage.links.encodings import PAIRS, base64url
 
 #: One derived key for each purpose and version: a token made for one is nothing for another.
 _FILE_SALT = b"secure_dbstorage.v1.get"

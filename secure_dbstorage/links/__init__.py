@@ -1,0 +1,1 @@
+"""What a link allows, and its text."""
