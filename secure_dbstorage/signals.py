@@ -14,7 +14,7 @@ file_deleted = Signal()
 
 #: A request got an answer other than a refusal; a body that is streamed has ended, or broken off.
 #: Arguments: ``request``; ``file``, a :class:`~secure_dbstorage.files.FileStat`; ``grant``, None
-#: without a token; ``record``, an :class:`~secure_dbstorage.audit.AccessRecord`.
+#: without a token; ``record``, an :class:`~secure_dbstorage.serving.visits.AccessRecord`.
 file_served = Signal()
 
 #: A request was refused. Arguments: ``request``, ``name``, ``reason`` (one word), ``record``.

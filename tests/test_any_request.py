@@ -15,8 +15,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from secure_dbstorage.headers import REFUSAL_HEADERS
 from secure_dbstorage.redaction import take_tokens
+from secure_dbstorage.serving.headers import REFUSAL_HEADERS
 from secure_dbstorage.storage import DatabaseStorage
 
 pytestmark = pytest.mark.django_db

@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from secure_dbstorage.audit import AccessRecord
 from secure_dbstorage.names import MAX_LENGTH
+from secure_dbstorage.serving.visits import AccessRecord
 from secure_dbstorage.signals import file_refused, file_served
 from secure_dbstorage.storage import DatabaseStorage
 from tests.test_views import Store, store
@@ -301,5 +301,5 @@ def test_a_receiver_that_raises_harms_nothing(
 def test_nothing_is_looked_up_where_nobody_listens(
     store: Store, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("secure_dbstorage.audit.AccessRecord", None)
+    monkeypatch.setattr("secure_dbstorage.serving.visits.AccessRecord", None)
     assert client.get(store().url("private.txt")).status_code == 200

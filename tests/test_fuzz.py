@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from secure_dbstorage import addresses, ranges
-from secure_dbstorage.ranges import ByteRange
+from secure_dbstorage import addresses
+from secure_dbstorage.serving import ranges
+from secure_dbstorage.serving.ranges import ByteRange
 from tests.fuzz.targets import TARGETS
 
 CORPUS = Path(__file__).parent / "fuzz" / "corpus"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.headers import (
+from secure_dbstorage.serving.headers import (
     REFUSAL_HEADERS,
     Presentation,
     cache_control,

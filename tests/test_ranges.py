@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from secure_dbstorage.ranges import (
+from secure_dbstorage.serving.ranges import (
     MAX_HEADER_LENGTH,
     ByteRange,
     UnsatisfiableRange,

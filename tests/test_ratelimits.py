@@ -15,12 +15,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import RequestFactory
 from pytest_django import Settings
 
-from secure_dbstorage import ratelimits
 from secure_dbstorage.conf import read_options
 from secure_dbstorage.exceptions import Refused
 from secure_dbstorage.links.tokens import Grant
 from secure_dbstorage.options import StorageOptions
-from secure_dbstorage.ratelimits import RETRY_WHEN_DOWN, Kind, check_limit
+from secure_dbstorage.serving import ratelimits
+from secure_dbstorage.serving.ratelimits import RETRY_WHEN_DOWN, Kind, check_limit
 from tests.servers import places
 from tests.servers.process import free_port
 from tests.servers.unavailable import Unavailable, skip_or_fail

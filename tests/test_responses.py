@@ -15,11 +15,11 @@ from django.middleware.http import ConditionalGetMiddleware
 from django.template.response import SimpleTemplateResponse
 from django.test import RequestFactory
 
-from secure_dbstorage import responses
 from secure_dbstorage.exceptions import Refused
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.headers import REFUSAL_HEADERS, Presentation
-from secure_dbstorage.responses import (
+from secure_dbstorage.serving import responses
+from secure_dbstorage.serving.headers import REFUSAL_HEADERS, Presentation
+from secure_dbstorage.serving.responses import (
     ALLOW,
     FileResponse,
     StreamingFileResponse,

@@ -10,7 +10,7 @@ from django.test import RequestFactory
 
 import secure_dbstorage
 from secure_dbstorage.exceptions import Refused
-from secure_dbstorage.responses import REFUSED_TEMPLATE, refuse
+from secure_dbstorage.serving.responses import REFUSED_TEMPLATE, refuse
 
 SOURCE = Path(secure_dbstorage.__file__).parent / "templates" / REFUSED_TEMPLATE
 

@@ -34,14 +34,14 @@ from django.utils.http import parse_http_date
 from django.views.debug import ExceptionReporter, technical_500_response
 from pytest_django import Settings
 
-from secure_dbstorage import ratelimits
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.headers import REFUSAL_HEADERS
 from secure_dbstorage.links.tokens import CLOCK_SKEW, Grant
 from secure_dbstorage.models import StoredFile
+from secure_dbstorage.serving import ratelimits
+from secure_dbstorage.serving.headers import REFUSAL_HEADERS
+from secure_dbstorage.serving.views import serve
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import uses
-from secure_dbstorage.views import serve
 from tests.servers.process import free_port
 from tests.witness import places_of_tokens
 
@@ -1078,7 +1078,7 @@ def test_an_outage_of_the_cache_is_not_mailed_for_each_request(
     for _ in range(3):
         assert client.get("/files/public.txt").status_code == 503
     errors = [record.name for record in caplog.records if record.levelno >= logging.ERROR]
-    assert errors == ["secure_dbstorage.ratelimits"]
+    assert errors == ["secure_dbstorage.serving.ratelimits"]
 
 
 def test_a_cookie_put_straight_into_a_public_answer_is_dropped(

@@ -93,7 +93,7 @@ def _refused_without_a_token() -> dict[str, Callable[[], object]]:
 
 
 def _asking(name: str, token: str, *, status: int) -> Callable[[], object]:
-    from secure_dbstorage.views import serve
+    from secure_dbstorage.serving.views import serve
 
     factory, query = RequestFactory(), f"token={token}" if token else ""
 

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from secure_dbstorage.addresses import budget_of, client_address, parse_address
 from secure_dbstorage.exceptions import BadToken, ExpiredToken
 from secure_dbstorage.links.tokens import CLOCK_SKEW, Grant, LinkSigner
-from secure_dbstorage.ranges import (
+from secure_dbstorage.serving.ranges import (
     MAX_HEADER_LENGTH,
     ByteRange,
     UnsatisfiableRange,

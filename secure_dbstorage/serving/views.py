@@ -18,15 +18,14 @@ from django.views.decorators.debug import sensitive_variables
 
 from secure_dbstorage.access import ask_hooks, check_bindings
 from secure_dbstorage.addresses import certain_address
-from secure_dbstorage.audit import Visit
 from secure_dbstorage.exceptions import BadToken, ExpiredToken, Refused
 from secure_dbstorage.files import FileStat, StoredHead
-from secure_dbstorage.headers import Presentation, cache_control
 from secure_dbstorage.links.tokens import Grant
 from secure_dbstorage.names import is_canonical
-from secure_dbstorage.ratelimits import check_limit
 from secure_dbstorage.redaction import SignedPath, take_folder_token, take_tokens
-from secure_dbstorage.responses import (
+from secure_dbstorage.serving.headers import Presentation, cache_control
+from secure_dbstorage.serving.ratelimits import check_limit
+from secure_dbstorage.serving.responses import (
     ALLOW,
     answer_with_file,
     answer_with_methods,
@@ -34,6 +33,7 @@ from secure_dbstorage.responses import (
     protect,
     refuse,
 )
+from secure_dbstorage.serving.visits import Visit
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import uses
 

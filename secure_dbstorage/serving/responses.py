@@ -18,13 +18,18 @@ from django.utils.http import parse_etags, parse_http_date_safe
 
 from secure_dbstorage.exceptions import Refused
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.headers import (
+from secure_dbstorage.serving.headers import (
     REFUSAL_HEADERS,
     Presentation,
     file_headers,
     validator_headers,
 )
-from secure_dbstorage.ranges import ByteRange, UnsatisfiableRange, if_range_holds, parse_range
+from secure_dbstorage.serving.ranges import (
+    ByteRange,
+    UnsatisfiableRange,
+    if_range_holds,
+    parse_range,
+)
 
 #: A project may put a template of its own under this name.
 REFUSED_TEMPLATE = "secure_dbstorage/refused.html"
