@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from secure_dbstorage.endpoints import check_content, digest_of
+from secure_dbstorage.copying.ends import check_content, digest_of
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord
 

@@ -8,11 +8,11 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, InMemoryStorage
 
+from secure_dbstorage.copying.storages import ForeignEndpoint
+from secure_dbstorage.copying.table import TableEndpoint
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord
-from secure_dbstorage.foreign_endpoint import ForeignEndpoint
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.table_endpoint import TableEndpoint
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from secure_dbstorage.copying.manifests import ManifestWriter, read
 from secure_dbstorage.files import FileRecord
-from secure_dbstorage.manifests import ManifestWriter, read
 
 RECORDS = [
     FileRecord(

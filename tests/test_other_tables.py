@@ -11,10 +11,10 @@ from django.db import connections, models
 from django.db.models import Model
 from django.test.utils import CaptureQueriesContext, isolate_apps
 
-from secure_dbstorage import other_tables
+from secure_dbstorage.copying import other_tables
+from secure_dbstorage.copying.other_tables import LAYOUTS, OtherTable
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord
-from secure_dbstorage.other_tables import LAYOUTS, OtherTable
 
 CREATED = datetime(2019, 6, 11, 11, 52, 1, 123456, tzinfo=UTC)
 MODIFIED = datetime(2020, 2, 3, 4, 5, 6, 654321, tzinfo=UTC)

@@ -5,10 +5,10 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
 from secure_dbstorage import models
+from secure_dbstorage.copying.table import TableEndpoint
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.table_endpoint import TableEndpoint
 
 
 def test_ours_is_listed_in_order_page_by_page(

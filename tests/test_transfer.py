@@ -13,13 +13,13 @@ from django.core.files.storage import FileSystemStorage, InMemoryStorage
 from django.db import connections
 from pytest_django import Settings
 
+from secure_dbstorage.copying.copier import Copier, Outcome, Transfer
+from secure_dbstorage.copying.storages import ForeignEndpoint
+from secure_dbstorage.copying.table import TableEndpoint
 from secure_dbstorage.files import FileRecord
-from secure_dbstorage.foreign_endpoint import ForeignEndpoint
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.signals import file_saved
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.table_endpoint import TableEndpoint
-from secure_dbstorage.transfer import Copier, Outcome, Transfer
 
 CHUNK_SIZE = 4096
 LARGE = bytes(range(256)) * 52

@@ -9,9 +9,12 @@ from typing import Any, Protocol
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.management.base import CommandParser
 
-from secure_dbstorage.endpoints import Source, Target
+from secure_dbstorage.copying.copier import Copier, Outcome
+from secure_dbstorage.copying.ends import Source, Target
+from secure_dbstorage.copying.manifests import ManifestWriter
+from secure_dbstorage.copying.storages import ForeignEndpoint
+from secure_dbstorage.copying.table import TableEndpoint
 from secure_dbstorage.files import FileRecord
-from secure_dbstorage.foreign_endpoint import ForeignEndpoint
 from secure_dbstorage.management.reporting import (
     Report,
     ReportingCommand,
@@ -19,11 +22,8 @@ from secure_dbstorage.management.reporting import (
     shown,
     usage_error,
 )
-from secure_dbstorage.manifests import ManifestWriter
 from secure_dbstorage.names import canonical_name
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.table_endpoint import TableEndpoint
-from secure_dbstorage.transfer import Copier, Outcome
 
 #: How many threads copy where there is something to wait for.
 _MANY_JOBS = 4

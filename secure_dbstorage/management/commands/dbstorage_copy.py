@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from secure_dbstorage import manifests
+from secure_dbstorage.copying import manifests
 from secure_dbstorage.management.reporting import Report, usage_error
 from secure_dbstorage.management.transferring import Plan, TransferCommand, endpoint_of, prefix_of
 

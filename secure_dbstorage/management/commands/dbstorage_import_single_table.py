@@ -5,10 +5,10 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from secure_dbstorage.copying.other_tables import LAYOUTS, OtherTable
+from secure_dbstorage.copying.table import TableEndpoint
 from secure_dbstorage.management.reporting import Report, database_storage, usage_error
 from secure_dbstorage.management.transferring import Plan, TransferCommand
-from secure_dbstorage.other_tables import LAYOUTS, OtherTable
-from secure_dbstorage.table_endpoint import TableEndpoint
 
 
 class Command(TransferCommand):

@@ -7,7 +7,7 @@ from itertools import chain
 from django.db import connections, transaction
 
 from secure_dbstorage import names
-from secure_dbstorage.endpoints import check_content, digest_of
+from secure_dbstorage.copying.ends import check_content, digest_of
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord, StoredHead
 from secure_dbstorage.signals import file_saved

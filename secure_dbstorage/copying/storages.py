@@ -15,7 +15,7 @@ from django.core.files.storage import FileSystemStorage, Storage
 
 from secure_dbstorage import names
 from secure_dbstorage.conf import upload_directory
-from secure_dbstorage.endpoints import check_content, digest_of
+from secure_dbstorage.copying.ends import check_content, digest_of
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord, utc
 

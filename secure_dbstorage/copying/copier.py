@@ -10,7 +10,7 @@ from threading import Event, Lock
 
 from django.db import connections
 
-from secure_dbstorage.endpoints import Source, Target, digest_of
+from secure_dbstorage.copying.ends import Source, Target, digest_of
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord
 
