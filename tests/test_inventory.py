@@ -8,8 +8,8 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from secure_dbstorage.inventory import Amount, take_inventory
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.upkeep.inventory import Amount, take_inventory
 
 
 @pytest.fixture

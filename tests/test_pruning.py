@@ -9,9 +9,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from secure_dbstorage.models import StoredFile
-from secure_dbstorage.pruning import Pruned, prune_expired, prune_rows, prune_unreferenced
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import uses
+from secure_dbstorage.upkeep.pruning import Pruned, prune_expired, prune_rows, prune_unreferenced
 from tests.shelf.models import Book
 
 #: Whatever the database of the files, that of the models is the default one.
@@ -124,7 +124,7 @@ class TestUnreferenced:
     def test_a_row_that_names_a_file_meanwhile_saves_it(
         self, storage: DatabaseStorage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("secure_dbstorage.pruning._BATCH", 1)
+        monkeypatch.setattr("secure_dbstorage.upkeep.pruning._BATCH", 1)
         for name in ("0.txt", "1.txt"):
             storage.save(name, b"x")
         age(storage, "0.txt", "1.txt")

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.verification import Verified, verify
+from secure_dbstorage.upkeep.verification import Verified, verify
 
 
 @pytest.fixture

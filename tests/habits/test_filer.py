@@ -9,8 +9,8 @@ from django.test import Client
 from filer.models import File, Folder, Image
 from PIL import Image as Pillow
 
-from secure_dbstorage.pruning import prune_unreferenced
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.upkeep.pruning import prune_unreferenced
 from tests.habits.pictures import SIZE, body, files, picture
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -13,8 +13,8 @@ from sorl.thumbnail import delete, get_thumbnail
 from sorl.thumbnail.images import ImageFile
 from sorl.thumbnail.kvstores.cached_db_kvstore import KVStore
 
-from secure_dbstorage.pruning import prune_unreferenced
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.upkeep.pruning import prune_unreferenced
 from tests.habits.models import Picture
 from tests.habits.pictures import SIZE, body, files, picture
 

@@ -22,8 +22,8 @@ from secure_dbstorage.management.reporting import (
     usage_error,
 )
 from secure_dbstorage.names import is_canonical
-from secure_dbstorage.pruning import Pruned, prune_expired, prune_rows, prune_unreferenced
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.upkeep.pruning import Pruned, prune_expired, prune_rows, prune_unreferenced
 
 
 class Command(ReportingCommand):

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from secure_dbstorage.inventory import Amount, take_inventory
 from secure_dbstorage.management.arguments import add_prefix, add_storage, canonical_prefix
 from secure_dbstorage.management.reporting import (
     Report,
@@ -14,6 +13,7 @@ from secure_dbstorage.management.reporting import (
     database_storage,
     size_in_words,
 )
+from secure_dbstorage.upkeep.inventory import Amount, take_inventory
 
 _BAR_LENGTH = 30
 

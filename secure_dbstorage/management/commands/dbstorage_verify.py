@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 
 from secure_dbstorage.management.arguments import add_prefix, add_storage, canonical_prefix
 from secure_dbstorage.management.reporting import Report, ReportingCommand, database_storage
-from secure_dbstorage.verification import verify
+from secure_dbstorage.upkeep.verification import verify
 
 
 class Command(ReportingCommand):

@@ -11,8 +11,8 @@ from django.db.models import FileField, Model, QuerySet
 from django.db.models.fields.files import FieldFile
 from django.db.models.signals import post_delete, post_save, pre_save
 
-from secure_dbstorage.references import file_fields, referred
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.upkeep.references import file_fields, referred
 
 _logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from django.db.models.functions import Length
 from django.utils import timezone
 
 from secure_dbstorage.models import StoredFile
-from secure_dbstorage.references import ReferredNames, referred
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import streams, uses
+from secure_dbstorage.upkeep.references import ReferredNames, referred
 
 #: How many rows are looked at with one query.
 _BATCH = 1000
