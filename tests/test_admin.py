@@ -20,7 +20,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from secure_dbstorage.admin.places import key_of
+from secure_dbstorage.admin.homes import key_of
 from secure_dbstorage.models import StoredFile
 
 # People and sessions are in "default", wherever the files are.

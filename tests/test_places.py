@@ -4,7 +4,7 @@ import pytest
 from django.core.files.base import ContentFile
 from pytest_django import Settings
 
-from secure_dbstorage.admin.places import (
+from secure_dbstorage.admin.homes import (
     all_places,
     find_by_key,
     home_database,

@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from secure_dbstorage.admin.places import find_by_key, home_database, key_of, place_of
+from secure_dbstorage.admin.homes import find_by_key, home_database, key_of, place_of
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from secure_dbstorage.admin.base import FileAdmin
-from secure_dbstorage.admin.places import Place, all_places, place_named
+from secure_dbstorage.admin.homes import Place, all_places, place_named
 from secure_dbstorage.names import ancestors, canonical_name
 
 #: How many entries of a directory a page shows.

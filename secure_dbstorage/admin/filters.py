@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from secure_dbstorage.admin.places import all_places, home_database, lost_namespaces, place_named
+from secure_dbstorage.admin.homes import all_places, home_database, lost_namespaces, place_named
 
 _KIB, _MIB = 1024, 1024 * 1024
 

@@ -6,7 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from secure_dbstorage.admin.places import all_places, place_named
+from secure_dbstorage.admin.homes import all_places, place_named
 from secure_dbstorage.names import MAX_LENGTH
 
 #: The lifetimes offered for a link, in seconds, as far as the storage allows them.

@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 from secure_dbstorage.admin import errands
 from secure_dbstorage.admin.base import FileAdmin, logged
 from secure_dbstorage.admin.forms import LinkForm, RenameForm, UploadForm, in_words
-from secure_dbstorage.admin.places import all_places, key_of, place_of
+from secure_dbstorage.admin.homes import all_places, key_of, place_of
 from secure_dbstorage.models import StoredFile
 
 #: What a page shows as a picture: raster images, which can't carry script.

@@ -3,7 +3,7 @@
 from django.db.models import Value
 from django.db.models.functions import Lower
 
-from secure_dbstorage.admin.places import namespaces_in
+from secure_dbstorage.admin.homes import namespaces_in
 from secure_dbstorage.models import StoredFileQuerySet
 
 

@@ -34,7 +34,7 @@ from secure_dbstorage.serving.ranges import (
 #: A project may put a template of its own under this name.
 REFUSED_TEMPLATE = "secure_dbstorage/refused.html"
 
-_PACKAGED = Path(__file__).parent / "templates" / REFUSED_TEMPLATE
+_PACKAGED = Path(__file__).parents[1] / "templates" / REFUSED_TEMPLATE
 
 #: The methods that a file knows (RFC 9110 section 10.2.1).
 ALLOW = "GET, HEAD, OPTIONS"

@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from secure_dbstorage.admin.places import Place, place_of
+from secure_dbstorage.admin.homes import Place, place_of
 from secure_dbstorage.exceptions import FileTooLarge
 from secure_dbstorage.links.maker import LinkArguments
 from secure_dbstorage.models import StoredFile
