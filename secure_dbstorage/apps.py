@@ -12,8 +12,8 @@ class SecureDBStorageConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks, and listen to models whose files go with them."""
-        from secure_dbstorage import checks
-        from secure_dbstorage.upkeep import ownership  # noqa: PLC0415 -- need the app registry
+        from secure_dbstorage import checks  # noqa: PLC0415 -- need the app registry
+        from secure_dbstorage.upkeep import ownership  # noqa: PLC0415 -- as checks
 
         checks.register()
         ownership.connect()

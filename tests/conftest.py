@@ -25,8 +25,8 @@ from tests.servers.session import NAMES, SessionServers
 from tests.servers.unavailable import Unavailable, skip_or_fail
 from tests.servers.web import Kind, WebServer
 
-# These need apps that no other test should carry: tests/test_habits.py runs them.
-collect_ignore = [] if apps.is_installed("tests.habits") else ["habits"]
+# These need apps that no other test should carry: tests/test_integrations.py runs them.
+collect_ignore = [] if apps.is_installed("tests.integrations") else ["integrations"]
 
 ALIASES = {"sqlite": "default", "postgres": "postgres", "mariadb": "mariadb"}
 

@@ -22,7 +22,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "secure_dbstorage",
-    "tests.shelf",
+    "tests.testapp",
 ]
 
 # In front of the view stands all that people have there.
@@ -91,7 +91,7 @@ elif "pytest" in sys.modules:
     # command, like makemigrations, would connect to each alias.
     DATABASES |= {"postgres": _POSTGRES, "mariadb": _MARIADB}
 
-DATABASE_ROUTERS = ["tests.shelf.router.ShelfRouter"]
+DATABASE_ROUTERS = ["tests.testapp.router.TestAppRouter"]
 
 # Only our own migrations are under test; those of others would cost seconds on each database.
 MIGRATION_MODULES = dict.fromkeys(("admin", "auth", "contenttypes", "sessions"))

@@ -12,8 +12,8 @@ from django.test import AsyncRequestFactory, RequestFactory
 from pytest_django import Settings
 
 from secure_dbstorage.redaction import TokenFilter, take_folder_token, take_tokens
-from tests.http_client import fetch
 from tests.servers.nginx import NginxServer
+from tests.support.http_client import fetch
 
 ROOT = Path(__file__).parent.parent
 

@@ -18,9 +18,9 @@ from secure_dbstorage.admin.filters import (
     TypeFilter,
     VisibilityFilter,
 )
+from secure_dbstorage.admin.homes import place_of
 from secure_dbstorage.admin.pages import FilePages
 from secure_dbstorage.admin.paging import FilePaginator
-from secure_dbstorage.admin.homes import place_of
 from secure_dbstorage.admin.searching import find_files
 from secure_dbstorage.models import StoredFile
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_variables
 
-from secure_dbstorage.admin import errands
+from secure_dbstorage.admin import operations
 from secure_dbstorage.admin.base import FileAdmin, logged
 from secure_dbstorage.admin.pages import link_form, link_words, make_links
 from secure_dbstorage.models import StoredFile
@@ -59,17 +59,17 @@ class FileActions(FileAdmin):
     @admin.action(description=gettext_lazy("Make public"), permissions=["publish_many"])
     def make_public(self, request: HttpRequest, queryset: Any) -> None:
         """Let everybody open the files."""
-        self._each(request, queryset, errands.make_public, _("Made public."))
+        self._each(request, queryset, operations.make_public, _("Made public."))
 
     @admin.action(description=gettext_lazy("Make private"), permissions=["change"])
     def make_private(self, request: HttpRequest, queryset: Any) -> None:
         """Let the files be opened by links alone."""
-        self._each(request, queryset, errands.make_private, _("Made private."))
+        self._each(request, queryset, operations.make_private, _("Made private."))
 
     @admin.action(description=gettext_lazy("Revoke links"), permissions=["change"])
     def revoke_links(self, request: HttpRequest, queryset: Any) -> None:
         """Let no link that is out open the files."""
-        self._each(request, queryset, errands.revoke, _("Links revoked."))
+        self._each(request, queryset, operations.revoke, _("Links revoked."))
 
     @admin.action(description=gettext_lazy("Delete"), permissions=["delete"])
     def delete_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
@@ -85,12 +85,12 @@ class FileActions(FileAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         """Delete files by their storages: a queryset's own way may load their bytes."""
         for file in queryset:
-            errands.delete(file)
+            operations.delete(file)
 
     def _delete(self, request: HttpRequest, files: list[StoredFile]) -> list[str]:
         stand_for = {id(file): logged(file) for file in files}
         problems: list[str] = []
-        for file, problem in errands.each(errands.delete, files):
+        for file, problem in operations.each(operations.delete, files):
             if problem:
                 problems.append(f"{file}: {problem}")
             else:
@@ -108,7 +108,7 @@ class FileActions(FileAdmin):
     ) -> None:
         files = self._taken(request, queryset)
         problems: list[str] = []
-        for file, problem in errands.each(errand, files):
+        for file, problem in operations.each(errand, files):
             if problem:
                 problems.append(f"{file}: {problem}")
             else:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from secure_dbstorage.admin import errands
+from secure_dbstorage.admin import operations
 from secure_dbstorage.admin.base import FileAdmin, logged
 from secure_dbstorage.admin.forms import LinkForm, RenameForm, UploadForm, in_words
 from secure_dbstorage.admin.homes import all_places, key_of, place_of
@@ -116,7 +116,7 @@ class FilePages(FileAdmin):
 
     def delete_model(self, request: HttpRequest, obj: StoredFile) -> None:
         """Delete a file by its storage."""
-        errands.delete(obj)
+        operations.delete(obj)
 
     def open_view(self, request: HttpRequest, object_id: str, *, attachment: bool) -> HttpResponse:
         """Send the browser to a file, by a link that was made for this click."""
@@ -163,7 +163,7 @@ class FilePages(FileAdmin):
 
     def _upload(self, request: HttpRequest, form: UploadForm) -> HttpResponse:
         given = form.cleaned_data
-        file, is_new = errands.upload(
+        file, is_new = operations.upload(
             given["place"],
             given["path"],
             given["file"],
@@ -185,7 +185,7 @@ class FilePages(FileAdmin):
         form = RenameForm(request.POST)
         if form.is_valid():
             try:
-                name = errands.rename(file, form.cleaned_data["name"])
+                name = operations.rename(file, form.cleaned_data["name"])
             except ValidationError as error:
                 form.add_error("name", error)
         if form.errors:
@@ -220,12 +220,13 @@ class FilePages(FileAdmin):
         """Do what takes a click."""
         errand: Callable[[StoredFile], None]
         if name == "public":
-            may, errand, done = self.has_publish_permission, errands.make_public, _("Made public.")
+            may, errand = self.has_publish_permission, operations.make_public
+            done = _("Made public.")
         elif name == "private":
-            may, errand = self.has_change_permission, errands.make_private
+            may, errand = self.has_change_permission, operations.make_private
             done = _("Made private.")
         elif name == "revoke":
-            may, errand = self.has_change_permission, errands.revoke
+            may, errand = self.has_change_permission, operations.revoke
             done = _("Links revoked: none that was made before now opens the file.")
         else:
             return HttpResponseRedirect(self.change_url(file))
@@ -251,7 +252,7 @@ def link_form(files: list[StoredFile], data: Any = None) -> LinkForm:
 
     :raises ValidationError: when one of them is of no storage.
     """
-    options = [errands.place_for(file).storage.options for file in files]
+    options = [operations.place_for(file).storage.options for file in files]
     longest = min(option.max_expires_in for option in options)
     usual = min(option.expires_in for option in options)
     return LinkForm(data, usual=min(usual, longest), longest=longest)
@@ -264,7 +265,7 @@ def make_links(
     """Return files with whole URLs, and log that they were made; none if the form is not right."""
     if not form.is_valid():
         return []
-    links = errands.links(files, **form.arguments)
+    links = operations.links(files, **form.arguments)
     lifetime = in_words(form.cleaned_data["lifetime"])
     for file in files:
         model_admin.note(request, file, _("Link made, for %s.") % lifetime)
@@ -292,5 +293,5 @@ def _preview(file: StoredFile) -> str:
 
 
 def _momentary(file: StoredFile, **arguments: Any) -> str:
-    longest = errands.place_for(file).storage.options.max_expires_in
-    return errands.link(file, expires_in=min(errands.MOMENT, longest), **arguments)
+    longest = operations.place_for(file).storage.options.max_expires_in
+    return operations.link(file, expires_in=min(operations.MOMENT, longest), **arguments)

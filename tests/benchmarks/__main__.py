@@ -15,7 +15,7 @@ from tests.benchmarks import (
     storage,
     timing,
 )
-from tests.benchmarks.grounds import DATABASES, Failed, ground_of
+from tests.benchmarks.environment import DATABASES, Failed, ground_of
 from tests.benchmarks.results import Result
 from tests.servers.unavailable import Unavailable
 

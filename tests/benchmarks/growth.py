@@ -11,7 +11,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import connection
 
-from tests.benchmarks.grounds import Ground
+from tests.benchmarks.environment import Ground
 from tests.benchmarks.measuring import Contender, take_turns
 from tests.benchmarks.memory import MIB, made_up, peak_mib, read_pieces, resting_mib
 from tests.benchmarks.results import Result

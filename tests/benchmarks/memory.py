@@ -12,7 +12,7 @@ from django.core.files import File
 from django.core.files.storage import storages
 
 from tests.benchmarks import peers
-from tests.benchmarks.grounds import Failed, Ground
+from tests.benchmarks.environment import Failed, Ground
 from tests.benchmarks.results import Result
 
 MIB = 1024**2

@@ -4,7 +4,7 @@ from functools import partial
 from statistics import median as median_of
 
 from tests.benchmarks import load
-from tests.benchmarks.grounds import Ground
+from tests.benchmarks.environment import Ground
 from tests.benchmarks.load import Load, LoadFailed
 from tests.benchmarks.measuring import Contender, ratios, take_turns
 from tests.benchmarks.peers import OURS

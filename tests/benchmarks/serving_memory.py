@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 
 from tests.benchmarks import load
-from tests.benchmarks.grounds import Ground
+from tests.benchmarks.environment import Ground
 from tests.benchmarks.load import LoadFailed
 from tests.benchmarks.peers import OURS
 from tests.benchmarks.results import Result

@@ -10,7 +10,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.signing import TimestampSigner
 
-from tests.benchmarks.grounds import Ground
+from tests.benchmarks.environment import Ground
 from tests.benchmarks.measuring import Contender, ratios, take_turns
 from tests.benchmarks.results import Result
 

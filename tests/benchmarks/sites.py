@@ -12,7 +12,7 @@ from django.core.files.base import File
 from django.core.files.storage import storages
 
 from tests.benchmarks import peers
-from tests.benchmarks.grounds import Failed, Ground
+from tests.benchmarks.environment import Failed, Ground
 from tests.benchmarks.peers import OURS
 from tests.servers.nginx import NginxServer
 from tests.servers.web import Kind, WebServer

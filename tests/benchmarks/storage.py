@@ -14,7 +14,7 @@ from django.core.files.storage import storages
 from django.db import connection
 
 from tests.benchmarks import floors
-from tests.benchmarks.grounds import Ground
+from tests.benchmarks.environment import Ground
 from tests.benchmarks.measuring import Contender, ratios, take_turns
 from tests.benchmarks.memory import MIB, STORAGES, limit_addresses, read_pieces
 from tests.benchmarks.results import Result

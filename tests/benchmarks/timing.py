@@ -17,7 +17,7 @@ from django.core.files.storage import storages
 from django.test import RequestFactory, override_settings
 
 from secure_dbstorage.links.tokens import LinkSigner
-from tests.benchmarks.grounds import Ground
+from tests.benchmarks.environment import Ground
 from tests.benchmarks.results import Result
 
 #: Of one length: a longer name takes longer to read.

@@ -2,6 +2,6 @@
 
 Each test counts what it tried, what was lost, what was mixed and what was left behind, asserts the
 counts, and has them printed in one table at the end of the session: see ``report``. The databases
-are started for these tests alone, see ``grounds``; who saves is a process of its own, see
+are started for these tests alone, see ``databases``; who saves is a process of its own, see
 ``saver``.
 """

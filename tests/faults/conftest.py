@@ -10,12 +10,12 @@ import pytest
 from django.db import connections
 from pytest_django import DjangoDbBlocker
 
-from tests.faults import grounds
-from tests.faults.grounds import Ground
+from tests.faults import databases
+from tests.faults.databases import Ground
 from tests.faults.report import PROPERTY, Tally
 from tests.faults.savers import SaverProcess
 from tests.servers import places
-from tests.servers.reaper import reaper
+from tests.servers.cleanup import cleanup
 from tests.servers.unavailable import Unavailable, skip_or_fail
 from tests.servers.web import Kind, WebServer
 
@@ -46,11 +46,11 @@ def own_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     name = tmp_path_factory.mktemp("faults").parent.name  # one for each of pytest-xdist's workers
     directory = places.DIRECTORY / f"faults-{name}"
     directory.mkdir(mode=0o755)
-    reaper().tell("directory", directory)
+    cleanup().tell("directory", directory)
     return directory
 
 
-@pytest.fixture(scope="session", params=grounds.NAMES)
+@pytest.fixture(scope="session", params=databases.NAMES)
 def _ground(
     request: pytest.FixtureRequest, own_directory: Path, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[Ground]:
@@ -58,7 +58,7 @@ def _ground(
     with ExitStack() as stack:
         with django_db_blocker.unblock():
             try:
-                ground = stack.enter_context(grounds.made(request.param, directory))
+                ground = stack.enter_context(databases.made(request.param, directory))
             except Unavailable as error:
                 skip_or_fail(str(error))
         yield ground

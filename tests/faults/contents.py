@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
-from tests.http_client import BrokenAnswer, Download
+from tests.support.http_client import BrokenAnswer, Download
 
 MIB = 1024 * 1024
 

@@ -9,12 +9,12 @@ import pytest
 
 from tests.faults.conftest import Serve
 from tests.faults.contents import MIB, content_of, digest_of, finish, open_download
-from tests.faults.grounds import Ground
+from tests.faults.databases import Ground
 from tests.faults.report import Tally
-from tests.http_client import fetch
 from tests.servers.unavailable import Unavailable, skip_or_fail
 from tests.servers.valkey import ValkeyServer
 from tests.servers.web import Kind
+from tests.support.http_client import fetch
 
 
 @pytest.fixture

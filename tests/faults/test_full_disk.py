@@ -10,9 +10,9 @@ import pytest
 from django.db import OperationalError
 from pytest_django import DjangoDbBlocker
 
-from tests.faults import grounds
+from tests.faults import databases
 from tests.faults.contents import CHUNK, MIB, content_of
-from tests.faults.grounds import Ground
+from tests.faults.databases import Ground
 from tests.faults.report import Tally
 from tests.servers.small_disk import SmallDisk
 from tests.servers.unavailable import Unavailable, skip_or_fail
@@ -50,7 +50,7 @@ def filled(
         try:
             disk = stack.enter_context(SmallDisk(place, mib=mib))
             ground = stack.enter_context(
-                grounds.made(
+                databases.made(
                     request.param,
                     own_directory / f"beside-{request.param}",
                     data=disk.path / "data",

@@ -19,7 +19,7 @@ from tests.faults.contents import (
     open_download,
     receive,
 )
-from tests.faults.grounds import Ground
+from tests.faults.databases import Ground
 from tests.faults.report import Tally
 from tests.faults.savers import SaverProcess
 from tests.servers.web import Kind

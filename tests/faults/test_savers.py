@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 from tests.faults.contents import CHUNK, content_of
-from tests.faults.grounds import Ground
+from tests.faults.databases import Ground
 from tests.faults.report import Tally
 from tests.faults.savers import SaverProcess
 

@@ -13,7 +13,7 @@ from typing import Self
 import psutil
 
 from tests.servers.account import Identity
-from tests.servers.reaper import reaper, stop_groups
+from tests.servers.cleanup import cleanup, stop_groups
 
 LOOPBACK = "127.0.0.1"
 
@@ -50,7 +50,7 @@ class ServerProcess:
                 start_new_session=True,
                 **(identity or {}),
             )
-        reaper().tell("start", self.pid, int(stop_signal))
+        cleanup().tell("start", self.pid, int(stop_signal))
 
     @property
     def pid(self) -> int:
@@ -99,14 +99,14 @@ class ServerProcess:
                 process.kill()
         self._process.wait()
         psutil.wait_procs(family[1:])
-        reaper().tell("stop", self.pid)
+        cleanup().tell("stop", self.pid)
 
     def stop(self) -> None:
         """End the server and its children. May be called again."""
         if self._process.returncode is None:
             stop_groups({self.pid: self._stop_signal})
             self._process.wait()
-            reaper().tell("stop", self.pid)
+            cleanup().tell("stop", self.pid)
 
 
 def free_port() -> int:

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from tests.servers import places
+from tests.servers.cleanup import cleanup
 from tests.servers.mariadb import MariaDBServer
 from tests.servers.postgres import PostgresServer
-from tests.servers.reaper import reaper
 from tests.servers.unavailable import Unavailable
 from tests.servers.valkey import ValkeyServer
 
@@ -41,7 +41,7 @@ class SessionServers:
         """Start these servers side by side, but those that were started before."""
         if new := [name for name in names if _address_variable(name) not in os.environ]:
             assert self._is_owner, "the owner starts all servers before its workers"
-            reaper().tell("directory", places.DIRECTORY)
+            cleanup().tell("directory", places.DIRECTORY)
             with ThreadPoolExecutor(len(new)) as pool:
                 list(pool.map(self._start_one, new))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.servers.account import give_away
-from tests.servers.reaper import reaper
+from tests.servers.cleanup import cleanup
 from tests.servers.unavailable import Unavailable
 
 
@@ -25,7 +25,7 @@ class SmallDisk:
         self._mib = mib
         path.mkdir()
         _root("mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=0777", "tmpfs", str(path))
-        reaper().tell("mount", path)
+        cleanup().tell("mount", path)
         give_away(path)
 
     def enlarge(self, *, mib: int) -> None:
@@ -37,7 +37,7 @@ class SmallDisk:
         """Throw the disk away, and what is on it."""
         # Lazily: a server that was just killed may not have let go yet.
         _root("umount", "--lazy", str(self.path))
-        reaper().tell("unmounted", self.path)
+        cleanup().tell("unmounted", self.path)
         self.path.rmdir()
 
     def __enter__(self) -> Self:

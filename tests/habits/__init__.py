@@ -1,5 +1,0 @@
-"""A project with the packages that people have beside this one: an app, its settings, its tests.
-
-These packages bring models, signals and settings of their own, so ``tests/test_habits.py`` runs
-these tests in a process of their own.
-"""

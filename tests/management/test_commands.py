@@ -1,0 +1,250 @@
+"""The commands that print links and look after a storage."""
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core.files.storage import storages
+from django.core.management import call_command, get_commands
+from django.core.management.base import CommandError
+from django.test import Client
+from django.utils import timezone
+
+from secure_dbstorage.files import Content
+from secure_dbstorage.models import StoredFile
+from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.table import streams
+from tests.testapp.models import Book
+
+pytestmark = pytest.mark.django_db
+
+PAST = datetime(2020, 1, 1, tzinfo=UTC)
+
+COMMANDS = sorted(name for name, app in get_commands().items() if app == "secure_dbstorage")
+
+
+@dataclass
+class Ran:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def told(self) -> Any:
+        """The JSON object that it printed."""
+        return json.loads(self.out)
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run() -> Run:
+    """Return a function that runs a command as ``manage.py`` would."""
+
+    def run(name: str, *arguments: str) -> Ran:
+        out, err, code = io.StringIO(), io.StringIO(), 0
+        try:
+            call_command(f"dbstorage_{name}", *arguments, stdout=out, stderr=err)
+        except CommandError as error:
+            code = error.returncode
+            err.write(str(error))
+        return Ran(code, out.getvalue(), err.getvalue())
+
+    return run
+
+
+@pytest.fixture
+def storage() -> DatabaseStorage:
+    """Return the default storage, with two files."""
+    storage = storages["default"]
+    assert isinstance(storage, DatabaseStorage)
+    storage.save("a.txt", b"content")
+    storage.save("dir/b.pdf", b"x" * (storage.options.chunk_size + 1))
+    return storage
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_a_help_that_teaches(name: str) -> None:
+    command = [sys.executable, "-m", "django", name, "--help", "--settings", "tests.settings"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"manage.py {name}" in done.stdout
+    assert "exit codes:" in done.stdout
+    assert "--json" in done.stdout
+    assert max(map(len, done.stdout.partition("\n\n")[2].splitlines())) <= 120
+
+
+@pytest.mark.parametrize("name", ["url", "stats", "verify", "prune"])
+@pytest.mark.parametrize("alias", ["staticfiles", "none"])
+def test_a_storage_that_is_none_of_ours_is_wrong_usage(run: Run, name: str, alias: str) -> None:
+    arguments = ["a.txt"] if name == "url" else []
+    assert run(name, *arguments, "--storage", alias).code == 2
+
+
+class TestUrl:
+    """``dbstorage_url``."""
+
+    def test_it_prints_a_link_that_works(
+        self, run: Run, storage: DatabaseStorage, client: Client
+    ) -> None:
+        ran = run("url", "a.txt", "--expires-in", "15m", "--attachment", "--filename", "b.txt")
+        assert ran.code == 0
+        (url,) = ran.out.splitlines()
+        answer = client.get(url)
+        assert answer.content == b"content"
+        assert answer["Content-Disposition"] == 'attachment; filename="b.txt"'
+
+    def test_it_prints_a_whole_url_and_json(self, run: Run, storage: DatabaseStorage) -> None:
+        ran = run("url", "a.txt", "--base", "https://example.com", "--json")
+        assert ran.told["url"].startswith("https://example.com/files/a.txt?token=")
+
+    def test_a_link_can_be_for_once_for_a_user_and_for_a_network(
+        self, run: Run, storage: DatabaseStorage
+    ) -> None:
+        ran = run("url", "a.txt", "--once", "--user", "7", "--ip", "10.0.0.0/8")
+        token = ran.out.strip().partition("?token=")[2]
+        grant = storage.signer.unsign("a.txt", token, max_lifetime=10**6)
+        assert grant.is_for_once
+        assert storage.signer.is_for_user(grant, "7")
+        assert grant.network is not None
+
+    def test_a_directory_gets_a_link_for_all_its_files(
+        self, run: Run, storage: DatabaseStorage, client: Client
+    ) -> None:
+        ran = run("url", "dir", "--folder")
+        assert client.get(ran.out.strip() + "b.pdf").status_code == 200
+
+    @pytest.mark.parametrize("arguments", [["none.txt"], ["dir"], ["none", "--folder"]])
+    def test_what_is_not_there_has_no_link(
+        self, run: Run, storage: DatabaseStorage, arguments: list[str]
+    ) -> None:
+        ran = run("url", *arguments)
+        assert (ran.code, ran.out) == (1, "")
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["a.txt", "--expires-in", "30d"],
+            ["a.txt", "--expires-in", "soon"],
+            ["a.txt", "--ip", "nowhere"],
+            ["dir", "--folder", "--once"],
+            ["../a.txt"],
+        ],
+    )
+    def test_what_can_not_be_meant_is_wrong_usage(
+        self, run: Run, storage: DatabaseStorage, arguments: list[str]
+    ) -> None:
+        ran = run("url", *arguments)
+        assert (ran.out, bool(ran.err)) == ("", True)
+        assert ran.code in (1, 2)
+
+
+class TestStats:
+    """``dbstorage_stats``."""
+
+    def test_it_draws_what_there_is(self, run: Run, storage: DatabaseStorage) -> None:
+        ran = run("stats")
+        lines = {line.split()[0]: line for line in ran.out.splitlines() if line}
+        assert "2" in lines["files"].split()
+        assert "█" in lines["dir/"]
+        assert "█" not in lines["a.txt"]
+        assert lines["dir/"].endswith("100%")
+        assert "\\" not in ran.out
+
+    def test_it_tells_programs(self, run: Run, storage: DatabaseStorage) -> None:
+        told = run("stats", "--json", "--prefix", "dir").told
+        size = storage.size("dir/b.pdf")
+        assert told["total"] == {"files": 1, "bytes": size}
+        assert told["types"] == {"application/pdf": {"files": 1, "bytes": size}}
+        assert told["entries"] == {"b.pdf": {"files": 1, "bytes": size}}
+
+    def test_nothing_is_no_error(self, run: Run) -> None:
+        assert run("stats").code == 0
+        assert run("stats", "--prefix", "none", "--json").told["total"]["files"] == 0
+
+
+class TestVerify:
+    """``dbstorage_verify``."""
+
+    def test_all_is_well(self, run: Run, storage: DatabaseStorage) -> None:
+        ran = run("verify")
+        assert ran.code == 0
+        assert "intact 2, failed 0" in ran.out
+        assert run("verify", "--json").told["counts"] == {"intact": 2}
+
+    def test_what_is_broken_is_named_and_fails(self, run: Run, storage: DatabaseStorage) -> None:
+        StoredFile.rows.filter(position=1).delete()
+        ran = run("verify", "--json")
+        assert ran.code == 1
+        assert ran.told["counts"] == {"broken": 1, "intact": 1}
+        assert [failure["name"] for failure in ran.told["failures"]] == ["dir/b.pdf"]
+        assert run("verify", "--after", "dir/b.pdf").code == 0
+
+    def test_it_repairs_on_request(self, run: Run, storage: DatabaseStorage) -> None:
+        StoredFile.objects.filter(name="a.txt").update(content_type="text/html")
+        assert run("verify").code == 1
+        told = run("verify", "--repair", "--json").told
+        assert [item["name"] for item in told["repaired"]] == ["a.txt"]
+        assert run("verify").code == 0
+
+    def test_an_interrupted_run_says_how_to_go_on(
+        self, run: Run, storage: DatabaseStorage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read = streams.read
+
+        def interrupted(content: Content) -> Iterator[bytes]:
+            if content.chunk_count > 1:
+                raise KeyboardInterrupt
+            return read(content)
+
+        monkeypatch.setattr(streams, "read", interrupted)
+        ran = run("verify", "--json")
+        assert ran.code == 130
+        assert ran.told["interrupted"] is True
+        assert ran.told["after"] == "a.txt"
+
+
+class TestPrune:
+    """``dbstorage_prune``."""
+
+    def test_what_has_ended_and_strays_go(self, run: Run, storage: DatabaseStorage) -> None:
+        storage.set_expires("a.txt", PAST)
+        StoredFile.rows.create(content=5, position=1, data=b"stray")
+        dry = run("prune", "--dry-run")
+        assert "would remove expired a.txt (7 bytes)\n" in dry.out
+        assert storage.exists("a.txt")
+        told = run("prune", "--json").told
+        assert told["counts"] == {"expired": 1, "stray": 1}
+        assert told["pruned"] == [
+            {"kind": "expired", "name": "a.txt", "size": 7},
+            {"kind": "stray", "name": "5", "size": 5},
+        ]
+        assert not storage.exists("a.txt")
+        assert storage.exists("dir/b.pdf")
+        assert run("prune", "--json").told["counts"] == {}
+
+    def test_unreferenced_files_stay_unless_it_is_asked_for(
+        self, run: Run, storage: DatabaseStorage
+    ) -> None:
+        Book.objects.create(text="dir/b.pdf")
+        StoredFile.objects.update(modified=timezone.now() - timedelta(days=2))
+        assert run("prune", "--json").told["counts"] == {}
+        assert run("prune", "--unreferenced", "--older-than", "7d", "--json").told["counts"] == {}
+        told = run("prune", "--unreferenced", "--json").told
+        assert [item["name"] for item in told["pruned"]] == ["a.txt"]
+        assert storage.exists("dir/b.pdf")
+
+    def test_directories_can_be_kept(self, run: Run, storage: DatabaseStorage) -> None:
+        StoredFile.objects.update(modified=timezone.now() - timedelta(days=2))
+        told = run("prune", "--unreferenced", "--keep", "dir/", "--json", "--dry-run").told
+        assert [item["name"] for item in told["pruned"]] == ["a.txt"]
+        assert told["dry_run"] is True
+        assert run("prune", "--unreferenced", "--keep", "../dir").code == 2

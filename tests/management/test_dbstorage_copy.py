@@ -1,0 +1,355 @@
+"""The command: a project moves in, is killed on the way, goes on, and moves out to a bucket."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.storage import storages
+from django.core.management import CommandError, call_command
+from django.db import connections
+from django.test import Client
+from pytest_django import Settings
+
+from tests.copying.test_copier import FILES, LARGE, contents, filled
+from tests.servers import places
+from tests.servers.s3 import S3Server
+from tests.servers.unavailable import Unavailable, skip_or_fail
+
+FOLDER = "django.core.files.storage.FileSystemStorage"
+OURS = "secure_dbstorage.storage.DatabaseStorage"
+
+
+@pytest.fixture
+def database(database: str, settings: Settings, tmp_path: Path) -> str:
+    """Have folders beside our storage: ``folder``, and ``out``, which is empty."""
+    for name in ("folder", "out"):
+        (tmp_path / name).mkdir()
+    options = {"using": database, "namespace": "back", "chunk_size": 4096}
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "folder": {"BACKEND": FOLDER, "OPTIONS": {"location": str(tmp_path / "folder")}},
+        "out": {"BACKEND": FOLDER, "OPTIONS": {"location": str(tmp_path / "out")}},
+        "back": {"BACKEND": OURS, "OPTIONS": options},
+    }
+    return database
+
+
+def run(*arguments: str) -> dict[str, Any]:
+    """Return the JSON that a copy prints, whether or not it fails."""
+    told = io.StringIO()
+    try:
+        call_command("dbstorage_copy", *arguments, "--json", stdout=told, stderr=io.StringIO())
+    except CommandError as error:
+        if error.returncode != 1:
+            raise
+    report: dict[str, Any] = json.loads(told.getvalue())
+    return report
+
+
+def refusal(*arguments: str) -> str:
+    with pytest.raises(CommandError) as caught:
+        call_command("dbstorage_copy", *arguments)
+    assert caught.value.returncode == 2
+    return str(caught.value)
+
+
+def test_a_project_moves_in_and_is_served(database: str, client: Client) -> None:
+    filled(storages["folder"])
+    report = run("--from", "folder", "--to", "default", "--jobs", "1")
+    assert report["counts"] == {"copied": len(FILES), "replaced": 0, "present": 0}
+    assert report["bytes"] == sum(map(len, FILES.values()))
+    assert report["failures"] == []
+    for name, content in FILES.items():
+        response: Any = client.get(storages["default"].url(name))
+        assert b"".join(response) == content
+
+
+def test_a_manifest_brings_each_byte_name_time_and_flag_back(
+    database: str, tmp_path: Path
+) -> None:
+    default, back = storages["default"], storages["back"]
+    filled(default)
+    default.set_public("a.txt", True)
+    default.set_public("dir/large.bin", True)
+    manifest = str(tmp_path / "files.jsonl")
+    out = run("--from", "default", "--to", "out", "--manifest", manifest, "--jobs", "1")
+    assert out["public"] == 2
+    # Again: nothing is to be done, and the manifest is as complete.
+    run("--from", "default", "--to", "out", "--manifest", manifest, "--jobs", "1")
+    run("--from", "out", "--to", "back", "--manifest", manifest, "--jobs", "1")
+    assert contents(back) == FILES
+    assert [back.stat(name) for name in FILES] == [default.stat(name) for name in FILES]
+
+
+def test_a_manifest_tells_what_was_lost_or_changed_on_the_way(
+    database: str, tmp_path: Path
+) -> None:
+    filled(storages["default"], {"a": b"a", "b": b"b", "c": b"c", "dir/d": b"d"})
+    manifest = str(tmp_path / "files.jsonl")
+    run("--from", "default", "--to", "out", "--manifest", manifest, "--jobs", "1")
+    storages["out"].delete("a")
+    (tmp_path / "out" / "b").write_bytes(b"B")
+    report = run("--from", "out", "--to", "back", "--manifest", manifest, "--jobs", "1")
+    assert {failure["name"] for failure in report["failures"]} == {"a", "b"}
+    assert contents(storages["back"]) == {"c": b"c", "dir/d": b"d"}
+
+
+def test_a_manifest_is_complete_or_as_it_was(database: str, tmp_path: Path) -> None:
+    manifest = tmp_path / "files.jsonl"
+    manifest.write_text("old\n")
+    filled(storages["default"])
+    run("--from", "default", "--to", "out", "--manifest", str(manifest), "--dry-run")
+    assert manifest.read_text() == "old\n"
+    with pytest.raises(CommandError):
+        call_command(
+            *("dbstorage_copy", "--from", "default", "--to", "out", "--jobs", "1"),
+            *("--manifest", str(manifest), "--public"),
+        )
+    assert manifest.read_text() == "old\n"
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def test_a_prefix_is_a_directory(database: str) -> None:
+    filled(storages["folder"])
+    run("--from", "folder", "--to", "default", "--prefix", "dir/", "--jobs", "1")
+    below = {name: content for name, content in FILES.items() if name.startswith("dir/")}
+    assert contents(storages["default"]) == below
+    run("--from", "default", "--to", "back", "--prefix", "dir/deeper", "--jobs", "1")
+    assert contents(storages["back"]) == {"dir/deeper/.hidden": b"hidden"}
+    nothing = run("--from", "default", "--to", "back", "--prefix", "dri", "--jobs", "1")
+    assert nothing["failures"] == [
+        {"name": "dri", "problem": "there are no files below this directory"}
+    ]
+
+
+@pytest.mark.parametrize(("option", "is_public"), [("--public", True), ("--private", False)])
+def test_all_files_become_public_or_private(
+    database: str,
+    option: str,
+    is_public: bool,  # noqa: FBT001
+) -> None:
+    filled(storages["folder"], {"a.txt": b""})
+    run("--from", "folder", "--to", "default", option, "--jobs", "1")
+    assert storages["default"].is_public("a.txt") is is_public
+
+
+def test_a_failure_is_named_and_the_exit_code_says_so(
+    database: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    filled(storages["folder"], {"a.txt": b""})
+    (tmp_path / "folder" / "line\nbreak\x1b[31m").write_bytes(b"")
+    with pytest.raises(CommandError, match="1 failed") as caught:
+        call_command("dbstorage_copy", "--from", "folder", "--to", "default", "--jobs", "1")
+    assert caught.value.returncode == 1
+    told, failures = capsys.readouterr()
+    assert told.startswith("copied 1, replaced 0, present 0, failed 1 in ")
+    assert failures == "line\\nbreak\\x1b[31m: a file can't have this name here\n"
+
+
+def test_public_files_are_told_of_where_their_flag_is_lost(
+    database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filled(storages["default"], {"a.txt": b""})
+    storages["default"].set_public("a.txt", True)
+    call_command("dbstorage_copy", "--from", "default", "--to", "out", "--jobs", "1")
+    assert "1 of these files are public" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--from", "default", "--to", "default"), "the same storage"),
+        (("--from", "nowhere", "--to", "default"), "STORAGES has: "),
+        (("--from", "folder", "--to", "default", "--prefix", "../x"), "path traversal"),
+        (("--from", "folder", "--to", "out", "--manifest", "x"), "between a DatabaseStorage and"),
+        (
+            ("--from", "default", "--to", "back", "--manifest", "x"),
+            "between a DatabaseStorage and",
+        ),
+        (("--from", "default", "--to", "out", "--public"), "keeps no public flags"),
+        (("--from", "folder", "--to", "default", "--manifest", "/none"), "/none"),
+        (("--from", "folder", "--to", "default", "--prefix", "none"), "can't be listed"),
+    ],
+)
+def test_what_can_not_be_meant_does_nothing(
+    database: str, arguments: tuple[str, ...], text: str
+) -> None:
+    filled(storages["folder"])
+    assert text in refusal(*arguments)
+    assert contents(storages["default"]) == {}
+
+
+@pytest.mark.parametrize(
+    "line", ["x", "[]", "{}", '{"name": 1}', '{"name": "a", "is_public": 1, "size": 0}']
+)
+def test_what_is_no_manifest_is_refused(database: str, tmp_path: Path, line: str) -> None:
+    manifest = tmp_path / "files.jsonl"
+    manifest.write_text(f"{line}\n")
+    said = refusal("--from", "folder", "--to", "default", "--manifest", str(manifest))
+    assert "line 1: not of a manifest" in said
+
+
+def test_an_unusable_storage_is_told_of_before_anything_is_done(
+    database: str, settings: Settings
+) -> None:
+    settings.STORAGES["default"]["OPTIONS"]["chunk_size"] = 1
+    settings.STORAGES = {**settings.STORAGES}
+    assert "chunk_size" in refusal("--from", "folder", "--to", "default")
+
+
+def test_the_help_has_examples_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        call_command("dbstorage_copy", "--help")
+    text = capsys.readouterr().out
+    assert "\n  manage.py dbstorage_copy --from folder --to default --dry-run\n" in text
+    assert "\n  130  interrupted" in text
+
+
+# In a bucket
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Server]:
+    places.DIRECTORY.mkdir(exist_ok=True)
+    try:
+        server = S3Server(places.DIRECTORY / f"s3-{os.getpid()}")
+    except Unavailable as error:
+        skip_or_fail(str(error))
+    with server:
+        yield server
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("file_overwrite", [True, False])
+def test_a_project_graduates_to_a_bucket_and_comes_back(
+    database: str,
+    s3: S3Server,
+    settings: Settings,
+    tmp_path: Path,
+    file_overwrite: bool,  # noqa: FBT001
+) -> None:
+    bucket = s3.options(f"files-{database}-{file_overwrite}".lower())
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "bucket": {
+            "BACKEND": "storages.backends.s3.S3Storage",
+            "OPTIONS": {**bucket, "file_overwrite": file_overwrite},
+        },
+    }
+    # boto3 sends it in several parts.
+    files = FILES | {"huge.bin": LARGE * 800, "stray.txt": b"mine"}
+    filled(storages["default"], files)
+    storages["default"].set_public("a.txt", True)
+    filled(storages["bucket"], {"stray.txt": b"not ours"})
+    manifest = str(tmp_path / "files.jsonl")
+
+    out = run("--from", "default", "--to", "bucket", "--manifest", manifest)
+    assert [failure["name"] for failure in out["failures"]] == ["stray.txt"]
+    del files["stray.txt"]
+    assert contents(storages["bucket"]) == files | {"stray.txt": b"not ours"}
+    again = run("--from", "default", "--to", "bucket")
+    assert again["counts"] == {"copied": 0, "replaced": 0, "present": len(files)}
+
+    back = run("--from", "bucket", "--to", "back", "--manifest", manifest)
+    assert back["counts"]["copied"] == len(files)
+    assert contents(storages["back"]) == files
+    assert all(storages["back"].stat(name) == storages["default"].stat(name) for name in files)
+
+
+# Killed
+
+
+MANY = {f"{number % 10}/{number:04}": f"{number}".encode() * 300 for number in range(1000)}
+
+
+@pytest.fixture
+def process(database: str, tmp_path: Path, transactional_db: None) -> Iterator[Any]:
+    """Start a copy in a process of its own: it tells of each file."""
+    served = f"{database}:{connections[database].settings_dict['NAME']}"
+    running: list[subprocess.Popen[str]] = []
+
+    def start(source: str, target: str) -> subprocess.Popen[str]:
+        command = [
+            "-W",
+            "error",
+            "-m",
+            "django",
+            "dbstorage_copy",
+            "--from",
+            source,
+            "--to",
+            target,
+        ]
+        running.append(
+            subprocess.Popen(
+                [sys.executable, *command, "--verbosity", "2"],
+                env=os.environ
+                | {
+                    "DJANGO_SETTINGS_MODULE": "tests.support.copying_settings",
+                    "DBSTORAGE_TEST_SERVED": served,
+                    "DBSTORAGE_TEST_FOLDER": str(tmp_path / "folder"),
+                    "PYTHONUNBUFFERED": "1",
+                },
+                cwd=Path(__file__).parents[2],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                # Who runs the tests in the background ignores it, and so would this process.
+                preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+            )
+        )
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def after_files(process: subprocess.Popen[str], number: int) -> None:
+    """Wait until a copy has told of so many files."""
+    assert process.stdout is not None
+    for _ in range(number):
+        line = process.stdout.readline()
+        assert line.startswith("copied "), line + process.communicate()[1]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("direction", [("folder", "default"), ("default", "folder")])
+def test_a_copy_that_was_killed_goes_on(
+    database: str, process: Any, direction: tuple[str, str]
+) -> None:
+    source, target = direction
+    filled(storages[source], MANY)
+    killed = process(source, target)
+    after_files(killed, 200)
+    killed.kill()
+    killed.wait()
+    done = len(contents(storages[target]))
+    assert 200 <= done < len(MANY)
+    finished = process(source, target)
+    told, errors = finished.communicate(timeout=100)
+    assert finished.returncode == 0, errors
+    assert told.count("present ") >= 200
+    assert contents(storages[target]) == MANY
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_interrupted_copy_says_how_far_it_came(database: str, process: Any) -> None:
+    filled(storages["folder"], MANY)
+    interrupted = process("folder", "default")
+    after_files(interrupted, 50)
+    interrupted.send_signal(signal.SIGINT)
+    told, errors = interrupted.communicate(timeout=60)
+    assert interrupted.returncode == 130
+    assert errors.rstrip().endswith("Interrupted. Run it again to go on.")
+    assert " failed 0, " in told.splitlines()[-1]
+    assert set(contents(storages["default"]).items()) < set(MANY.items())

@@ -1,0 +1,220 @@
+"""Commands tell people, logs and programs how far they are and how it went."""
+
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.core.management.base import OutputWrapper
+from pytest_django import Settings
+
+from secure_dbstorage.management import reporting
+from secure_dbstorage.management.reporting import (
+    Report,
+    ReportingCommand,
+    any_storage,
+    database_storage,
+    shown,
+    usage_error,
+)
+
+
+class Count(ReportingCommand):
+    """Counts words, of which ``bad`` fails and ``stop`` is a Ctrl-C."""
+
+    examples = "manage.py count good"
+    can_dry_run = True
+
+    def add_options(self, parser: Any) -> None:
+        parser.add_argument("words", nargs="*")
+
+    def run(self, report: Report, options: dict[str, Any]) -> None:
+        report.facts["words"] = len(options["words"])
+        for word in report.progress(options["words"], total=len(options["words"])):
+            if word == "stop":
+                raise KeyboardInterrupt
+            if word == "wrong":
+                raise usage_error("a wrong word")
+            if word == "bad":
+                report.fail(word, "is bad")
+            else:
+                report.count("good")
+                report.bytes_done += 2_500_000
+            report.say(f"saw {word}", verbosity=2)
+
+
+def count(*arguments: str) -> tuple[str, str, int]:
+    """Return what the command prints on stdout and on stderr, and its exit code."""
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    try:
+        call_command(Count(), *arguments, stdout=out, stderr=err)
+    except CommandError as error:
+        code = error.returncode
+    return out.getvalue(), err.getvalue(), code
+
+
+def test_all_went_well() -> None:
+    out, err, code = count("good", "good")
+    assert out.startswith("good 2, failed 0, 5.0 MB in ")
+    assert (err, code) == ("", 0)
+
+
+def test_a_failure_is_told_at_once_and_the_rest_is_done() -> None:
+    out, err, code = count("bad", "good")
+    assert out.startswith("good 1, failed 1")
+    assert err == "bad: is bad\n"
+    assert code == 1
+
+
+def test_an_interruption_is_told_with_what_was_done() -> None:
+    out, _, code = count("good", "stop", "good")
+    assert out.startswith("good 1, failed 0")
+    assert code == 130
+
+
+def test_wrong_usage_has_a_code_of_its_own() -> None:
+    assert count("wrong")[2] == 2
+
+
+def test_programs_get_one_object_and_nothing_else() -> None:
+    out, _, code = count("good", "bad", "--json", "--verbosity", "3", "--dry-run")
+    told = json.loads(out)
+    assert told.pop("seconds") >= 0
+    assert told == {
+        "dry_run": True,
+        "words": 2,
+        "interrupted": False,
+        "bytes": 2_500_000,
+        "counts": {"good": 1},
+        "failures": [{"name": "bad", "problem": "is bad"}],
+    }
+    assert code == 1
+    assert json.loads(count("good", "stop", "--json")[0])["interrupted"] is True
+
+
+def test_a_dry_run_says_so() -> None:
+    assert count("good", "--dry-run")[0].startswith("A dry run: nothing was changed.\n")
+
+
+def test_verbosity_decides_what_people_read() -> None:
+    assert count("good", "--verbosity", "0")[0] == ""
+    assert "saw good\n" in count("good", "--verbosity", "2")[0]
+
+
+def test_a_log_gets_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reporting, "_SECONDS_BETWEEN_LINES", 0)
+    assert count("good", "good")[1] == "1 of 2 files, 2.5 MB\n2 of 2 files, 5.0 MB\n"
+    assert count("good", "--verbosity", "0")[1] == ""
+    monkeypatch.setattr(reporting, "_SECONDS_BETWEEN_LINES", 60)
+    assert count("good", "good")[1] == ""
+
+
+ON_A_TERMINAL = """
+import django
+from django.conf import settings
+settings.configure(INSTALLED_APPS=["secure_dbstorage"])
+django.setup()
+{before}
+from django.core.management import call_command
+from tests.management.test_reporting import Count
+call_command(Count(), "good", "bad", "good")
+"""
+
+
+@pytest.mark.parametrize("has_tqdm", [True, False])
+def test_a_terminal_gets_a_bar_if_tqdm_is_there(has_tqdm: bool) -> None:  # noqa: FBT001
+    before = "" if has_tqdm else "import sys; sys.modules['tqdm'] = None"
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", ON_A_TERMINAL.format(before=before)],
+        stdout=theirs,
+        stderr=theirs,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": ""},
+    )
+    os.close(theirs)
+    text = "".join(_lines(ours))
+    process.wait(60)
+    assert ("3/3 [" in text) is has_tqdm, text
+    assert "bad: is bad" in text
+    assert "good 2, failed 1, 5.0 MB in " in text
+
+
+def _lines(terminal: int) -> Iterator[str]:
+    try:
+        while piece := os.read(terminal, 4096):
+            yield piece.decode(errors="replace")
+    except OSError:  # Linux says so at the end of a terminal.
+        os.close(terminal)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("ünï 日本.txt", "ünï 日本.txt"),
+        ("line\nbreak\r\t\0", "line\\nbreak\\r\\t\\x00"),
+        ("\x1b[31mred\x9b", "\\x1b[31mred\\x9b"),
+        ("\u202etxt.exe", "\\u202etxt.exe"),
+        ("\udcff", "\\udcff"),
+    ],
+)
+def test_no_name_steers_a_terminal(name: str, text: str) -> None:
+    assert shown(name) == text
+
+
+def test_what_an_encoding_lacks_is_escaped() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    wrapper = OutputWrapper(stream)
+    report = Report(wrapper, wrapper, verbosity=1, as_json=False)
+    report.say("ü")
+    report.fail("日", "ö")
+    stream.seek(0)
+    assert stream.read() == "\\xfc\n\\u65e5: \\xf6\n"
+
+
+def test_names_in_json_are_exact() -> None:
+    out = io.StringIO()
+    report = Report(OutputWrapper(out), OutputWrapper(io.StringIO()), verbosity=1, as_json=True)
+    report.fail("a\nü\udcff", "why")
+    report.close(interrupted=False, more={})
+    assert json.loads(out.getvalue())["failures"][0]["name"] == "a\nü\udcff"
+    assert out.getvalue().isascii()
+
+
+def test_a_storage_is_found_by_its_alias(settings: Settings) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "memory": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+        "broken": {
+            "BACKEND": "secure_dbstorage.storage.DatabaseStorage",
+            "OPTIONS": {"chunk_size": 1},
+        },
+        "missing": {"BACKEND": "nowhere.Storage"},
+    }
+    assert database_storage("invoices").options.namespace == "invoices"
+    any_storage("memory")
+    with pytest.raises(CommandError, match="'memory' is not a DatabaseStorage"):
+        database_storage("memory")
+    for alias, text in {
+        "broken": "chunk_size",
+        "missing": "nowhere",
+        "no": "STORAGES has",
+    }.items():
+        with pytest.raises(CommandError, match=text) as caught:
+            any_storage(alias)
+        assert caught.value.returncode == 2
+
+
+def test_time_is_counted_from_the_start() -> None:
+    began = time.monotonic()
+    told = json.loads(count("good", "--json")[0])
+    assert 0 <= told["seconds"] <= time.monotonic() - began + 0.001

@@ -1,0 +1,389 @@
+"""How often a client may ask, and what an outage of the cache does."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http import HTTPStatus
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import ImproperlyConfigured
+from django.test import RequestFactory
+from pytest_django import Settings
+
+from secure_dbstorage.conf import read_options
+from secure_dbstorage.exceptions import Refused
+from secure_dbstorage.links.tokens import Grant
+from secure_dbstorage.options import StorageOptions
+from secure_dbstorage.serving import ratelimits
+from secure_dbstorage.serving.ratelimits import RETRY_WHEN_DOWN, Kind, check_limit
+from tests.servers import places
+from tests.servers.process import free_port
+from tests.servers.unavailable import Unavailable, skip_or_fail
+from tests.servers.valkey import ValkeyServer
+
+NOW = 1785240000
+GRANT = Grant(links_from=1, issued=1, lifetime=1, link_id="abcdefgh")
+OTHER_GRANT = Grant(links_from=1, issued=1, lifetime=1, link_id="ijklmnop")
+
+_numbers = count(1)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Freeze the time that limits are counted by."""
+    clock = SimpleNamespace(now=NOW)
+    monkeypatch.setattr("time.time", lambda: clock.now)
+    return clock
+
+
+@pytest.fixture(autouse=True)
+def _cache_was_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test know of another's outage."""
+    monkeypatch.setattr(ratelimits._cache, "is_down", False)
+
+
+def options_of(**given: Any) -> StorageOptions:
+    """Return options with two requests a minute of each kind, unless others are given."""
+    rates = {"signed": "2/m", "plain": "2/m", "refused": "2/m"}
+    return read_options({"rate_limits": rates, **given})
+
+
+def request_from(address: str = "1.2.3.4", *, user: Any = None, **meta: str) -> Any:
+    """Return a request from this address."""
+    request = RequestFactory().get("/files/a.txt", REMOTE_ADDR=address, **meta)
+    request.user = user or AnonymousUser()
+    return request
+
+
+def passes(
+    request: Any, kind: Kind, options: StorageOptions, grant: Grant | None = None
+) -> Refused | None:
+    """Return None if the request is within its budget, or the refusal."""
+    try:
+        check_limit(request, kind, options, grant)
+    except Refused as refused:
+        return refused
+    return None
+
+
+def how_many_pass(
+    kind: Kind, options: StorageOptions, *requests: Any, grants: tuple[Grant | None, ...] = (None,)
+) -> int:
+    """Return how many of six requests pass, made in turn."""
+    return sum(
+        passes(requests[turn % len(requests)], kind, options, grants[turn % len(grants)]) is None
+        for turn in range(6)
+    )
+
+
+class TestCounting:
+    """Requests within and beyond a budget."""
+
+    def test_a_request_over_the_limit_is_a_429_that_says_when_to_come_back(self) -> None:
+        options = options_of()
+        request = request_from()
+        assert passes(request, "plain", options) is None
+        assert passes(request, "plain", options) is None
+        refused = passes(request, "plain", options)
+        assert refused is not None
+        assert refused.status == HTTPStatus.TOO_MANY_REQUESTS
+        assert refused.reason == "too-many-requests"
+        assert 1 <= int(refused.headers["Retry-After"]) <= 60
+
+    def test_who_comes_back_when_told_is_let_in(self, clock: SimpleNamespace) -> None:
+        options = options_of()
+        request = request_from()
+        assert how_many_pass("plain", options, request) == 2
+        refused = passes(request, "plain", options)
+        assert refused is not None
+        clock.now += int(refused.headers["Retry-After"]) + 1
+        assert how_many_pass("plain", options, request) == 2
+
+    def test_there_is_always_a_second_to_wait(self, clock: SimpleNamespace) -> None:
+        options = options_of(rate_limits={"plain": "1/s"})
+        request = request_from()
+        assert passes(request, "plain", options) is None
+        refused = passes(request, "plain", options)
+        assert refused is not None
+        assert refused.headers == {"Retry-After": "1"}
+
+    def test_a_limit_of_none_lets_nobody_in(self) -> None:
+        refused = passes(request_from(), "plain", options_of(rate_limits={"plain": "0/m"}))
+        assert refused is not None
+        assert refused.status == HTTPStatus.TOO_MANY_REQUESTS
+
+    def test_a_limit_of_none_is_no_outage_when_its_second_ends(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ticks = count(NOW)
+        monkeypatch.setattr("time.time", lambda: next(ticks))
+        refused = passes(request_from(), "plain", options_of(rate_limits={"plain": "0/s"}))
+        assert refused is not None
+        assert refused.status == HTTPStatus.TOO_MANY_REQUESTS
+
+    def test_a_rate_of_none_counts_nothing(self) -> None:
+        options = options_of(rate_limits=dict.fromkeys(("signed", "plain", "refused")))
+        for kind in ("signed", "plain", "refused"):
+            assert how_many_pass(kind, options, request_from()) == 6
+
+    def test_the_defaults_let_a_page_of_a_hundred_pictures_through(self) -> None:
+        options = read_options({})
+        request = request_from()
+        assert not any(passes(request, "signed", options, GRANT) for _ in range(500))
+        assert not any(passes(request, "plain", options) for _ in range(1000))
+
+    @pytest.mark.parametrize(
+        ("kind", "limit"), [("signed", 600), ("plain", 1200), ("refused", 60)]
+    )
+    def test_the_defaults_have_an_end(self, kind: Kind, limit: int) -> None:
+        options = read_options({})
+        request = request_from()
+        assert sum(passes(request, kind, options) is None for _ in range(limit + 10)) == limit
+
+    def test_django_ratelimits_own_switch_is_heard(self, settings: Settings) -> None:
+        settings.RATELIMIT_ENABLE = False
+        assert how_many_pass("plain", options_of(), request_from()) == 6
+
+
+class TestBudgets:
+    """Who shares a budget with whom."""
+
+    def test_each_kind_has_its_own(self) -> None:
+        options = options_of()
+        for kind in ("signed", "plain", "refused"):
+            assert how_many_pass(kind, options, request_from()) == 2
+
+    def test_each_namespace_has_its_own(self) -> None:
+        for namespace in ("", "a", "b"):
+            options = options_of(namespace=namespace)
+            assert how_many_pass("plain", options, request_from()) == 2
+
+    def test_each_address_has_its_own(self) -> None:
+        options = options_of()
+        assert how_many_pass("plain", options, request_from(), request_from("1.2.3.5")) == 4
+
+    def test_an_ipv6_client_has_one_for_all_its_addresses(self) -> None:
+        options = options_of()
+        one, other = request_from("2001:db8::1"), request_from("2001:db8::2")
+        assert how_many_pass("plain", options, one, other) == 2
+
+    def test_ipv4_clients_inside_ipv6_do_not_share_one(self) -> None:
+        options = options_of()
+        one, other = request_from("::ffff:1.2.3.4"), request_from("::ffff:1.2.3.5")
+        assert how_many_pass("plain", options, one, other) == 4
+
+    def test_what_a_client_writes_into_the_header_gives_no_other(self) -> None:
+        options = options_of()
+        liars = [request_from(HTTP_X_FORWARDED_FOR=f"9.9.9.{number}") for number in range(6)]
+        assert how_many_pass("plain", options, *liars) == 2
+
+    def test_behind_a_trusted_proxy_each_client_has_its_own(self) -> None:
+        options = options_of(trusted_proxies=["10.0.0.0/8"])
+        one, other = (
+            request_from("10.0.0.1", HTTP_X_FORWARDED_FOR=f"9.9.9.9, {client}")
+            for client in ("5.6.7.8", "5.6.7.9")
+        )
+        assert how_many_pass("plain", options, one, other) == 4
+
+    def test_behind_an_unknown_local_proxy_nobody_is_limited(self) -> None:
+        request = request_from("127.0.0.1", HTTP_X_FORWARDED_FOR="5.6.7.8")
+        assert how_many_pass("plain", options_of(), request) == 6
+
+    @pytest.mark.parametrize("address", ["", "nonsense"])
+    def test_clients_without_an_address_share_one(self, address: str) -> None:
+        assert how_many_pass("plain", options_of(), request_from(address)) == 2
+
+    def test_each_link_has_its_own_with_the_key_link(self) -> None:
+        options = options_of(rate_limit_key="link")
+        addresses = [request_from(f"1.2.3.{number}") for number in range(6)]
+        assert how_many_pass("signed", options, *addresses, grants=(GRANT,)) == 2
+        assert how_many_pass("signed", options, *addresses, grants=(OTHER_GRANT,)) == 2
+
+    @pytest.mark.parametrize(
+        "key", ["link", "user", "user_or_ip", "header:x-client", "get:client"]
+    )
+    @pytest.mark.parametrize("kind", ["plain", "refused"])
+    def test_without_a_good_token_the_address_counts(self, key: str, kind: Kind) -> None:
+        options = options_of(rate_limit_key=key)
+        many = [
+            request_from(
+                user=User(pk=number), QUERY_STRING=f"client={number}", HTTP_X_CLIENT=str(number)
+            )
+            for number in range(6)
+        ]
+        assert how_many_pass(kind, options, *many) == 2
+
+    @pytest.mark.parametrize("key", ["user", "user_or_ip"])
+    def test_each_user_has_their_own_with_the_key_user(self, key: str) -> None:
+        options = options_of(rate_limit_key=key)
+        ada = [request_from(f"1.2.3.{number}", user=User(pk=1)) for number in range(6)]
+        assert how_many_pass("signed", options, *ada, grants=(GRANT,)) == 2
+        grace = request_from(user=User(pk=2))
+        assert how_many_pass("signed", options, grace, grants=(GRANT,)) == 2
+
+    def test_who_is_not_signed_in_counts_by_address_with_the_key_user_or_ip(self) -> None:
+        options = options_of(rate_limit_key="user_or_ip")
+        one, other = request_from(), request_from("1.2.3.5")
+        assert how_many_pass("signed", options, one, other, grants=(GRANT,)) == 4
+
+    def test_a_user_and_an_address_never_share_one(self) -> None:
+        options = options_of(rate_limit_key="user_or_ip")
+        assert how_many_pass("signed", options, request_from("::1"), grants=(GRANT,)) == 2
+        user = request_from(user=User(pk=0))
+        assert how_many_pass("signed", options, user, grants=(GRANT,)) == 2
+
+    @pytest.mark.parametrize("key", ["header:x-client", "get:client"])
+    def test_a_header_or_parameter_can_be_the_key(self, key: str) -> None:
+        options = options_of(rate_limit_key=key)
+        one, other = (
+            request_from(QUERY_STRING=f"client={name}", HTTP_X_CLIENT=name) for name in "ab"
+        )
+        assert how_many_pass("signed", options, one, other, grants=(GRANT,)) == 4
+        nobody = request_from()
+        assert how_many_pass("signed", options, nobody, grants=(GRANT,)) == 2
+
+    def test_a_function_can_be_the_key(self) -> None:
+        options = options_of(rate_limit_key=lambda group, request: request.META["REMOTE_ADDR"][0])
+        one, same, other = map(request_from, ("1.1.1.1", "1.2.2.2", "2.2.2.2"))
+        assert how_many_pass("signed", options, one, same, grants=(GRANT,)) == 2
+        assert how_many_pass("signed", options, other, grants=(GRANT,)) == 2
+
+    def test_values_that_run_together_do_not_share_one(self) -> None:
+        options = options_of(rate_limit_key=lambda group, request: request.META["KEY"])
+        one, other = request_from(KEY="a/"), request_from(KEY="a")
+        assert how_many_pass("signed", options, one, other, grants=(GRANT,)) == 4
+
+
+class TestOutage:
+    """A cache that is down."""
+
+    @pytest.fixture
+    def valkey_server(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[Callable[[], ValkeyServer]]:
+        """Return a function that starts a Valkey, always at the same address."""
+        port = free_port()
+        monkeypatch.setattr("tests.servers.valkey.free_port", lambda: port)
+        settings.CACHES = {
+            "default": {
+                "BACKEND": "django.core.cache.backends.redis.RedisCache",
+                "LOCATION": f"redis://127.0.0.1:{port}/0",
+            }
+        }
+        with ExitStack() as running:
+
+            def start() -> ValkeyServer:
+                directory: Path = places.DIRECTORY / f"limits-{next(_numbers)}"
+                try:
+                    return running.enter_context(ValkeyServer(directory))
+                except Unavailable as error:
+                    skip_or_fail(str(error))
+
+            yield start
+
+    def test_a_valkey_counts(self, valkey: str) -> None:
+        assert how_many_pass("plain", options_of(), request_from()) == 2
+
+    def test_a_valkey_that_dies_refuses_and_counts_again_when_it_is_back(
+        self, valkey_server: Callable[[], ValkeyServer], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        options, request = options_of(), request_from()
+        server = valkey_server()
+        assert how_many_pass("plain", options, request) == 2
+        server.stop()
+        for _ in range(3):
+            refused = passes(request, "plain", options)
+            assert refused is not None
+            assert refused.status == HTTPStatus.SERVICE_UNAVAILABLE
+            assert refused.reason == "unavailable"
+            assert refused.headers == {"Retry-After": str(RETRY_WHEN_DOWN)}
+        valkey_server()
+        assert how_many_pass("plain", options, request) == 2
+        assert [(record.levelno, record.message) for record in caplog.records] == [
+            (logging.ERROR, "The cache of the rate limits is down"),
+            (logging.WARNING, "The cache of the rate limits is back"),
+        ]
+        assert caplog.records[0].exc_info
+
+    def test_by_option_requests_pass_while_a_valkey_is_dead(
+        self, valkey_server: Callable[[], ValkeyServer], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        options, request = options_of(rate_limit_fail_open=True), request_from()
+        server = valkey_server()
+        assert how_many_pass("plain", options, request) == 2
+        server.stop()
+        assert how_many_pass("plain", options, request) == 6
+        assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+    def test_requests_that_are_not_counted_need_no_cache(self, settings: Settings) -> None:
+        settings.CACHES = {"default": {"BACKEND": "tests.serving.test_ratelimits.DeadCache"}}
+        options = options_of(rate_limits={"plain": None})
+        assert passes(request_from(), "plain", options) is None
+
+    @pytest.mark.parametrize("others_say", [False, True])
+    def test_a_cache_that_has_no_answer_is_down(
+        self, settings: Settings, others_say: object
+    ) -> None:
+        settings.RATELIMIT_FAIL_OPEN = others_say
+        settings.CACHES = {"default": {"BACKEND": "tests.serving.test_ratelimits.ForgetfulCache"}}
+        refused = passes(request_from(), "plain", options_of())
+        assert refused is not None
+        assert refused.status == HTTPStatus.SERVICE_UNAVAILABLE
+        assert passes(request_from(), "plain", options_of(rate_limit_fail_open=True)) is None
+
+    def test_an_outage_is_logged_once_and_its_end_too(
+        self, settings: Settings, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        alive = settings.CACHES
+        for caches in (
+            {"default": {"BACKEND": "tests.serving.test_ratelimits.DeadCache"}},
+            alive,
+        ) * 2:
+            settings.CACHES = caches
+            for _ in range(2):
+                passes(request_from(), "plain", options_of())
+        assert [record.levelno for record in caplog.records] == [
+            logging.ERROR,
+            logging.WARNING,
+        ] * 2
+
+    def test_a_cache_that_is_not_configured_is_a_mistake_and_no_outage(
+        self, settings: Settings
+    ) -> None:
+        settings.RATELIMIT_USE_CACHE = "nowhere"
+        with pytest.raises(ImproperlyConfigured):
+            check_limit(request_from(), "plain", options_of())
+
+
+class DeadCache:
+    """A cache whose server is gone; each client library has an error of its own for that."""
+
+    def __init__(self, location: str, params: dict[str, Any]) -> None:
+        pass
+
+    def add(self, key: str, value: object, timeout: float) -> bool:
+        """Fail."""
+        raise TimeoutError("nobody there")
+
+    def clear(self) -> None:
+        """Do nothing."""
+
+    def close(self, **kwargs: object) -> None:
+        """Do nothing."""
+
+
+class ForgetfulCache(DeadCache):
+    """A cache that can't store, as Memcached is when it is down."""
+
+    def add(self, key: str, value: object, timeout: float) -> bool:
+        """Store nothing."""
+        return False
+
+    def incr(self, key: str) -> int:
+        """Find nothing."""
+        raise ValueError(key)

@@ -1,0 +1,339 @@
+"""Names become head rows: looked up, listed, saved, renamed; on one database or with a replica."""
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import SuspiciousFileOperation
+from django.db import connections, transaction
+from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
+
+from secure_dbstorage.exceptions import FileChanged
+from secure_dbstorage.models import StoredFile
+from secure_dbstorage.options import StorageOptions
+from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.table.catalog import Catalog
+from tests.support.aliases import added_alias
+
+
+def catalog_of(using: str | None, **options: Any) -> Catalog:
+    return Catalog(StorageOptions(using=using, **options))
+
+
+@pytest.fixture
+def catalog(database: str) -> Catalog:
+    return catalog_of(database)
+
+
+def epoch(catalog: Catalog, name: str) -> int:
+    return catalog.get(name).links_from
+
+
+# Looking up
+
+
+def test_a_file_is_found_with_its_first_chunk_on_demand(catalog: Catalog) -> None:
+    catalog.add("a.txt", [b"content"])
+    assert catalog.get("a.txt").first_chunk is None
+    head = catalog.find("a.txt", with_chunk=True)
+    assert head is not None
+    assert head.first_chunk == b"content"
+
+
+def test_private_files_are_not_found_among_the_public(catalog: Catalog) -> None:
+    catalog.add("a.txt", [b""])
+    assert catalog.find("a.txt", public_only=True) is None
+    catalog.set_public("a.txt", public=True)
+    assert catalog.find("a.txt", public_only=True) is not None
+
+
+def test_links_of_what_is_there_are_found_in_one_query(catalog: Catalog, database: str) -> None:
+    catalog.add("a.txt", [b""])
+    catalog.add("b.txt", [b""])
+    catalog.set_public("b.txt", public=True)
+    with CaptureQueriesContext(connections[database]) as queries:
+        found = catalog.find_links(["a.txt", "b.txt", "a.txt", "missing"])
+    assert found == {
+        "a.txt": (False, epoch(catalog, "a.txt")),
+        "b.txt": (True, epoch(catalog, "b.txt")),
+    }
+    assert len(queries) == 1
+
+
+def test_no_links_are_found_without_a_query(catalog: Catalog, database: str) -> None:
+    with CaptureQueriesContext(connections[database]) as queries:
+        assert catalog.find_links([]) == {}
+    assert len(queries) == 0
+
+
+def test_links_of_more_files_than_a_query_can_name_are_found(catalog: Catalog) -> None:
+    catalog.add("a.txt", [b""])
+    names = [f"missing/{number}" for number in range(70_000)]
+    assert list(catalog.find_links([*names, "a.txt"])) == ["a.txt"]
+
+
+# Listing
+
+
+def test_children_come_in_order(catalog: Catalog) -> None:
+    for name in ("b/1", "a/1", "a-b/1", "a/2", "a b/1", "a0/1", "z", "A", "a.txt", "\u00e9"):
+        catalog.add(name, [b""])
+    assert catalog.children("") == (
+        ["a", "a b", "a-b", "a0", "b"],
+        ["A", "a.txt", "z", "\u00e9"],
+    )
+
+
+def test_children_of_any_number_are_listed(catalog: Catalog) -> None:
+    names = [f"{number:04}" for number in range(300)]
+    with transaction.atomic(using=catalog.writer):
+        for name in names:
+            catalog.add(f"dir/{name}", [b""])
+            if name.endswith("7"):
+                catalog.add(f"dir/{name}-sub/file", [b""])
+    directories, files = catalog.children("dir")
+    assert files == names
+    assert directories == [f"{name}-sub" for name in names if name.endswith("7")]
+
+
+@pytest.fixture
+def crowded() -> None:
+    """Put 100,000 files below one of three directories."""
+    columns = "content, position, namespace, name, size, chunk_size, sha256, content_type, "
+    columns += "is_public, created, modified, links_from, data"
+    with connections["default"].cursor() as cursor:
+        cursor.execute(
+            "WITH RECURSIVE numbers(n) AS "
+            "(SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 100000) "
+            f"INSERT INTO secure_dbstorage_storedfile ({columns}) "
+            "SELECT n, 0, '', 'crowded/' || (n %% 7) || '/' || n, 0, 4096, '', '', 0, "
+            "'2026-01-01', '2026-01-01', 0, x'' FROM numbers",
+            [],
+        )
+    for name in ("a.txt", "before/1", "z.txt", "later/1"):
+        catalog_of("default").add(name, [b""])
+
+
+def rows_asked_for(queries: CaptureQueriesContext) -> int:
+    return sum(int(re.findall(r"LIMIT (\d+)", query["sql"])[-1]) for query in queries)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("crowded")
+def test_listing_costs_by_what_it_returns() -> None:
+    catalog = catalog_of("default")
+    with CaptureQueriesContext(connections["default"]) as queries:
+        children = catalog.children("")
+    assert children == (["before", "crowded", "later"], ["a.txt", "z.txt"])
+    assert len(queries) <= 5
+    assert rows_asked_for(queries) <= 100
+    with CaptureQueriesContext(connections["default"]) as queries:
+        assert catalog.children("crowded") == (list("0123456"), [])
+    assert len(queries) <= 9
+    assert rows_asked_for(queries) <= 100
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("crowded")
+def test_listing_many_files_takes_few_queries() -> None:
+    with CaptureQueriesContext(connections["default"]) as queries:
+        _, files = catalog_of("default").children("crowded/3")
+    assert len(files) == 14_286
+    assert len(queries) <= 21
+
+
+# Saving
+
+
+def test_a_taken_name_without_an_alternative_is_an_error(catalog: Catalog) -> None:
+    catalog.add("a.txt", [b"one"])
+    with pytest.raises(FileExistsError) as caught:
+        catalog.add("a.txt", [b"two"])
+    assert caught.value.filename == "a.txt"
+    assert StoredFile.rows.using(catalog.writer).count() == 1
+
+
+def test_a_taken_name_gets_the_alternative(catalog: Catalog) -> None:
+    catalog.add("a.txt", [b"one"])
+    catalog.add("b.txt", [b"two"])
+    alternatives = {"a.txt": "b.txt", "b.txt": "c.txt"}
+    assert catalog.add("a.txt", [b"three"], alternative=alternatives.__getitem__) == "c.txt"
+
+
+def test_alternatives_are_tried_a_bounded_number_of_times(catalog: Catalog) -> None:
+    catalog.add("a.txt", [b"one"])
+    tried: list[str] = []
+
+    def same(name: str) -> str:
+        tried.append(name)
+        return name
+
+    with pytest.raises(FileExistsError):
+        catalog.add("a.txt", [b"two"], alternative=same)
+    assert 1 <= len(tried) <= 20
+    assert catalog.add("b.txt", [b"three"]) == "b.txt"
+
+
+@pytest.mark.parametrize("save", ["add", "replace"])
+@pytest.mark.parametrize("name", ["a.txt/b", "a.txt/b/c/d"])
+def test_nothing_is_saved_below_a_file_nor_read(catalog: Catalog, save: str, name: str) -> None:
+    catalog.add("a.txt", [b"one"])
+    with pytest.raises(FileExistsError) as caught:
+        getattr(catalog, save)(name, self_destructing())
+    assert caught.value.filename == "a.txt"
+
+
+def self_destructing() -> Iterator[bytes]:
+    raise AssertionError("Content was read for nothing")
+    yield b""
+
+
+def test_a_directory_is_not_replaced(catalog: Catalog) -> None:
+    catalog.add("dir/a.txt", [b"one"])
+    with pytest.raises(IsADirectoryError):
+        catalog.replace("dir", self_destructing())
+
+
+@pytest.mark.parametrize("name", ["", "n" * 513])
+@pytest.mark.parametrize("save", ["add", "replace"])
+def test_nothing_is_saved_under_what_is_no_name(catalog: Catalog, save: str, name: str) -> None:
+    with pytest.raises(SuspiciousFileOperation):
+        getattr(catalog, save)(name, self_destructing())
+
+
+def test_only_the_expected_content_is_replaced(catalog: Catalog) -> None:
+    catalog.add("a.txt", [b"one"])
+    key = catalog.get("a.txt").content.key
+    catalog.replace("a.txt", [b"two"], replaced_key=key)
+    with pytest.raises(FileChanged):
+        catalog.replace("a.txt", [b"three"], replaced_key=key)
+    assert b"".join(catalog.stream(catalog.get("a.txt"), 0, 3)) == b"two"
+
+
+def test_a_later_link_epoch_is_given_when_the_clock_is_set_back(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog.add("a.txt", [b""])
+    before = epoch(catalog, "a.txt")
+    monkeypatch.setattr(time, "time_ns", lambda: 0)
+    catalog.rename("a.txt", "b.txt")
+    assert epoch(catalog, "b.txt") == before + 1
+
+
+def test_a_link_epoch_is_the_time_in_microseconds(catalog: Catalog) -> None:
+    catalog.add("a.txt", [b""])
+    assert 0 <= time.time() - epoch(catalog, "a.txt") / 1_000_000 < 5
+
+
+# A replica
+
+
+class Router:
+    """Writes to ``default`` and reads from ``replica``."""
+
+    def db_for_read(self, model: type, **hints: object) -> str:
+        return "replica"
+
+    def db_for_write(self, model: type, **hints: object) -> str:
+        return "default"
+
+
+@pytest.fixture
+def replicated(transactional_db: None, settings: Settings, tmp_path: Path) -> Iterator[Catalog]:
+    """Return a catalog whose replica has the table, and gets nothing by itself."""
+    with added_alias("replica", like="default", NAME=str(tmp_path / "replica.sqlite3")) as replica:
+        with replica.schema_editor() as editor:
+            editor.create_model(StoredFile)
+        settings.DATABASE_ROUTERS = [Router()]
+        yield catalog_of(None)
+
+
+class TestReplica:
+    """Reads go to the router's database for reads, and fall back to the one for writes."""
+
+    def test_files_are_saved_where_is_written(self, replicated: Catalog) -> None:
+        replicated.add("a.txt", [b"content"])
+        assert StoredFile.rows.using("default").count() == 1
+        assert StoredFile.rows.using("replica").count() == 0
+
+    def test_a_file_is_read_from_the_replica(self, replicated: Catalog) -> None:
+        catalog_of("replica").add("a.txt", [b"content"])
+        head = replicated.get("a.txt")
+        assert head.content.using == "replica"
+        assert b"".join(replicated.stream(head, 0, 7)) == b"content"
+        assert replicated.exists("a.txt")
+        assert replicated.children("") == ([], ["a.txt"])
+
+    def test_what_the_replica_lacks_is_read_where_it_was_written(
+        self, replicated: Catalog
+    ) -> None:
+        replicated.add("a.txt", [b"content"])
+        head = replicated.get("a.txt")
+        assert head.content.using == "default"
+        assert b"".join(replicated.stream(head, 0, 7)) == b"content"
+
+    def test_links_are_made_of_what_is_written_to(self, replicated: Catalog) -> None:
+        catalog_of("replica").add("deleted.txt", [b""])
+        catalog_of("replica").add("private.txt", [b""])
+        catalog_of("replica").set_public("private.txt", public=True)
+        replicated.add("private.txt", [b""])
+        found = replicated.find_links(["deleted.txt", "private.txt"])
+        assert found == {"private.txt": (False, epoch(catalog_of("default"), "private.txt"))}
+
+    def test_what_was_made_private_or_deleted_is_not_served_from_a_replica_that_lags(
+        self, replicated: Catalog
+    ) -> None:
+        catalog_of("replica").add("private.txt", [b""])
+        catalog_of("replica").set_public("private.txt", public=True)
+        replicated.add("private.txt", [b""])
+        assert replicated.find("private.txt", public_only=True) is None
+        found = replicated.find("private.txt")
+        assert found is not None
+        assert found.links_from == epoch(catalog_of("default"), "private.txt")
+
+    def test_reads_inside_a_transaction_see_what_it_wrote(self, replicated: Catalog) -> None:
+        catalog_of("replica").add("a.txt", [b"old"])
+        catalog_of("replica").add("b.txt", [b"old"])
+        with transaction.atomic(using="default"):
+            replicated.add("a.txt", [b"new"])
+            assert replicated.get("a.txt").content.using == "default"
+            assert replicated.children("") == ([], ["a.txt"])
+            assert not replicated.exists("b.txt")
+
+    def test_deleting_asks_the_database_that_is_written_to(self, replicated: Catalog) -> None:
+        catalog_of("replica").add("a.txt", [b"old"])
+        replicated.add("a.txt", [b"new"])
+        replicated.remove("a.txt")
+        assert StoredFile.rows.using("default").count() == 0
+
+    def test_an_update_is_of_the_content_that_is_written_to(self, replicated: Catalog) -> None:
+        replicated.add("a.txt", [b"old"])
+        replicated.replace("a.txt", [b"new"])
+        replicated.set_public("a.txt", public=True)
+        replicated.rename("a.txt", "b.txt")
+        head = catalog_of("default").get("b.txt")
+        assert (head.stat.is_public, head.stat.size) == (True, 3)
+
+    def test_an_open_file_is_updated_from_what_is_written_to(self, replicated: Catalog) -> None:
+        catalog_of("replica").add("a.txt", [b"stale"])
+        replicated.add("a.txt", [b"new"])
+        with DatabaseStorage().open("a.txt", "ab") as file:
+            file.write(b"er")
+        with DatabaseStorage(using="default").open("a.txt") as file:
+            assert file.read() == b"newer"
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+def test_entries_come_page_by_page(catalog: Catalog, limit: int) -> None:
+    names = ["x/a", "x/a b", "x/b/1", "x/b/2", "x/b.txt", "x/c", "x/c0/1/2", "x/d", "y"]
+    for name in names:
+        catalog.add(name, [b""])
+    seen: list[str] = []
+    while entries := catalog.entries("x", after=seen[-1] if seen else "", limit=limit):
+        assert len(entries) <= limit
+        seen += entries
+    assert seen == ["a", "a b", "b.txt", "b/", "c", "c0/", "d"]

@@ -1,0 +1,615 @@
+"""The fast form and the portable form of each database are one interface, and one behaviour."""
+
+import gc
+import logging
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import (
+    DataError,
+    IntegrityError,
+    OperationalError,
+    ProgrammingError,
+    connections,
+    transaction,
+)
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.test import SimpleTestCase
+from django.test.testcases import DatabaseOperationForbidden
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from pytest_django import Settings
+
+from secure_dbstorage import models
+from secure_dbstorage.models import StoredFile
+from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.table import dialects, statements
+from secure_dbstorage.table.dialects import (
+    ConflictDialect,
+    MySQLDialect,
+    PortableDialect,
+    PsycopgDialect,
+    dialect_of,
+)
+from tests.support.aliases import added_alias
+from tests.test_storage import CHUNK_SIZE, LARGE
+
+#: All byte values, and what quoting, formatting and escaping trip over.
+DATA = bytes(range(256)) + b"%s %% {} '\\'' \\x00 \\\\ \x00\xff\r\n"
+
+NOW = datetime(2026, 2, 3, 4, 5, 6, 789012, tzinfo=UTC)
+
+#: Databases, and the ways in which a project connects to them.
+WAYS = [
+    ("sqlite", "fast"),
+    ("sqlite", "portable"),
+    ("postgres", "fast"),
+    ("postgres", "portable"),
+    ("postgres", "server-side binding"),
+    ("postgres", "portable, server-side binding"),
+    ("postgres", "pool"),
+    ("mariadb", "fast"),
+    ("mariadb", "portable"),
+    ("mariadb", "as MySQL"),
+]
+
+OPTIONS = {
+    "server-side binding": {"server_side_binding": True},
+    "pool": {"pool": {"min_size": 1, "max_size": 2}},
+}
+
+every_way = pytest.mark.parametrize(("database", "way"), WAYS, indirect=["database"])
+
+#: On the aliases of DATABASES: Django looks after no other when settings change, or a test begins.
+every_plain_way = pytest.mark.parametrize(
+    ("database", "way"),
+    [way for way in WAYS if way[1] in {"fast", "portable"}],
+    indirect=["database"],
+)
+
+
+@pytest.fixture
+def connection(
+    database: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[BaseDatabaseWrapper]:
+    """Connect in this way; what is written is undone."""
+    if way.startswith("portable"):
+        monkeypatch.setattr(dialects, "_dialect_class", lambda connection: PortableDialect)
+    if way == "as MySQL":
+        features = connections[database].features
+        monkeypatch.setattr(features, "can_return_columns_from_insert", False)
+    options = OPTIONS.get(way.removeprefix("portable, "), {})
+    if not options:
+        yield connections[database]
+        return
+    with (
+        added_alias("another", like=database, OPTIONS=options) as another,
+        transaction.atomic(using=another.alias),
+    ):
+        yield another
+        transaction.set_rollback(True, using=another.alias)
+
+
+def head_row(**changes: object) -> dict[str, object]:
+    return {
+        "content": 2**61 + 1,
+        "position": 0,
+        "namespace": "",
+        "name": "a.txt",
+        "size": len(DATA),
+        "chunk_size": 261_120,
+        "sha256": "0" * 64,
+        "content_type": "text/plain",
+        "is_public": True,
+        "created": NOW,
+        "modified": NOW,
+        "links_from": 2**60,
+        "data": DATA,
+        **changes,
+    }
+
+
+def insert(connection: BaseDatabaseWrapper, row: dict[str, object]) -> None:
+    assert dialect_of(connection).insert_head(connection, row)
+
+
+def insert_chunks(connection: BaseDatabaseWrapper, key: int, *chunks: bytes) -> None:
+    for position, data in enumerate(chunks):
+        dialect_of(connection).insert_chunk(connection, key, position, data)
+
+
+@pytest.mark.parametrize(
+    ("database", "dialect"),
+    [("sqlite", ConflictDialect), ("postgres", PsycopgDialect), ("mariadb", MySQLDialect)],
+    indirect=["database"],
+)
+def test_each_database_has_its_dialect(database: str, dialect: type[PortableDialect]) -> None:
+    assert type(dialect_of(connections[database])) is dialect
+
+
+def test_an_unknown_database_gets_the_portable_dialect(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections["default"], "vendor", "oracle", raising=False)
+    assert type(dialect_of(connections["default"])) is PortableDialect
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_psycopg2_gets_the_portable_dialect(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Psycopg2:
+        __name__ = "psycopg2"
+
+    monkeypatch.setattr(connections[database], "Database", Psycopg2())
+    assert type(dialect_of(connections[database])) is PortableDialect
+
+
+@every_way
+def test_an_inserted_head_is_fetched(connection: BaseDatabaseWrapper) -> None:
+    insert(connection, head_row())
+    head = dialect_of(connection).fetch_head(connection, "", "a.txt")
+    assert head is not None
+    assert head.stat.name == "a.txt"
+    assert head.stat.size == len(DATA)
+    assert head.stat.sha256 == "0" * 64
+    assert head.stat.content_type == "text/plain"
+    assert head.stat.is_public is True
+    assert head.stat.created == head.stat.modified == NOW
+    assert head.stat.created.tzinfo is UTC
+    assert (head.content.using, head.content.key) == (connection.alias, 2**61 + 1)
+    assert (head.content.size, head.content.chunk_size) == (len(DATA), 261_120)
+    assert head.links_from == 2**60
+    assert head.first_chunk is None
+
+
+@every_way
+@pytest.mark.parametrize("data", [b"", b"\0", DATA, b"x" * 261_120], ids=len)
+def test_a_head_comes_with_its_first_chunk(connection: BaseDatabaseWrapper, data: bytes) -> None:
+    insert(connection, head_row(data=data))
+    head = dialect_of(connection).fetch_head(connection, "", "a.txt", with_chunk=True)
+    assert head is not None
+    assert type(head.first_chunk) is bytes
+    assert head.first_chunk == data
+
+
+@every_way
+def test_what_the_orm_reads_is_what_was_inserted(connection: BaseDatabaseWrapper) -> None:
+    insert(connection, head_row())
+    row = StoredFile.rows.using(connection.alias).values().get()
+    row["data"] = bytes(row["data"])
+    assert row.items() >= head_row().items()
+
+
+@every_way
+@pytest.mark.parametrize("name", ["A.txt", "a.txt ", "a", "", "%", "_.txt", "' OR 1=1 --"])
+def test_only_the_very_name_is_found(connection: BaseDatabaseWrapper, name: str) -> None:
+    insert(connection, head_row())
+    assert dialect_of(connection).fetch_head(connection, "", name) is None
+    assert dialect_of(connection).fetch_links(connection, "", [name]) == {}
+
+
+@pytest.mark.django_db
+def test_a_column_that_is_not_exact_opens_no_other_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "_byte_collation", lambda connection: "NOCASE")
+    with added_alias("careless", like="default", NAME=str(tmp_path / "db.sqlite3")) as connection:
+        with connection.schema_editor() as editor:
+            editor.create_model(StoredFile)
+        insert(connection, head_row())
+        assert dialect_of(connection).fetch_head(connection, "", "A.txt") is None
+        assert dialect_of(connection).fetch_head(connection, "", "a.txt") is not None
+
+
+@every_way
+def test_only_the_namespace_is_searched(connection: BaseDatabaseWrapper) -> None:
+    insert(connection, head_row(namespace="invoices"))
+    dialect = dialect_of(connection)
+    assert dialect.fetch_head(connection, "", "a.txt") is None
+    assert dialect.fetch_head(connection, "Invoices", "a.txt") is None
+    assert dialect.fetch_head(connection, "invoices", "a.txt") is not None
+
+
+@every_way
+@pytest.mark.parametrize("public", [True, False])
+def test_public_files_alone_are_found_on_demand(
+    connection: BaseDatabaseWrapper,
+    public: bool,  # noqa: FBT001
+) -> None:
+    insert(connection, head_row(is_public=public))
+    head = dialect_of(connection).fetch_head(connection, "", "a.txt", public_only=True)
+    assert (head is not None) is public
+
+
+@every_way
+def test_links_of_many_files_are_fetched_at_once(connection: BaseDatabaseWrapper) -> None:
+    insert(connection, head_row())
+    insert(connection, head_row(name="日本.txt", content=2, is_public=False, links_from=7))
+    links = dialect_of(connection).fetch_links(connection, "", ["a.txt", "日本.txt", "missing"])
+    assert links == {"a.txt": (True, 2**60), "日本.txt": (False, 7)}
+    assert all(type(is_public) is bool for is_public, _ in links.values())
+
+
+@every_way
+@pytest.mark.parametrize(
+    ("path", "held"),
+    [("a/b.txt", True), ("a", True), ("a/b", False), ("b", False), ("a/b.txt/c", False)],
+)
+def test_a_path_is_held_by_a_file_or_by_what_is_below_it(
+    connection: BaseDatabaseWrapper,
+    path: str,
+    held: bool,  # noqa: FBT001
+) -> None:
+    insert(connection, head_row(name="a/b.txt"))
+    assert dialect_of(connection).holds(connection, "", path) is held
+    assert not dialect_of(connection).holds(connection, "invoices", path)
+
+
+@every_way
+@pytest.mark.parametrize(
+    ("bounds", "limit", "names"),
+    [
+        (("", None), 9, ["a", "a ", "a/b", "b", "\U0010ffff"]),
+        (("", None), 2, ["a", "a "]),
+        (("a ", None), 2, ["a ", "a/b"]),
+        (("a/", "a0"), 9, ["a/b"]),
+        (("c", "d"), 9, []),
+    ],
+)
+def test_names_come_in_the_order_of_their_bytes(
+    connection: BaseDatabaseWrapper,
+    bounds: tuple[str, str | None],
+    limit: int,
+    names: list[str],
+) -> None:
+    for number, name in enumerate(["b", "\U0010ffff", "a/b", "a ", "a"]):
+        insert(connection, head_row(name=name, content=number))
+    insert(connection, head_row(name="a", content=9, namespace="invoices"))
+    assert dialect_of(connection).fetch_names(connection, "", bounds, limit) == names
+
+
+@every_way
+def test_a_run_of_chunks_comes_in_order(connection: BaseDatabaseWrapper) -> None:
+    for number in reversed(range(12)):
+        data = DATA + bytes([number])
+        dialect_of(connection).insert_chunk(connection, 5, number, data)
+    insert_chunks(connection, 6, b"other")
+    run = dialect_of(connection).fetch_run(connection, 5, 1, 10)
+    assert run == [DATA + bytes([number]) for number in range(1, 11)]
+    assert all(type(chunk) is bytes for chunk in run)
+
+
+@every_way
+def test_of_a_run_the_chunks_that_are_there_are_fetched(connection: BaseDatabaseWrapper) -> None:
+    insert_chunks(connection, 5, b"0", b"1", b"2")
+    assert dialect_of(connection).fetch_run(connection, 5, 2, 4) == [b"2"]
+    assert dialect_of(connection).fetch_run(connection, 7, 0, 4) == []
+
+
+@every_way
+@pytest.mark.parametrize(("start", "stop"), [(0, 1), (0, len(DATA)), (37, 91), (256, len(DATA))])
+def test_a_part_of_a_chunk_is_fetched(
+    connection: BaseDatabaseWrapper, start: int, stop: int
+) -> None:
+    insert_chunks(connection, 5, b"other", DATA)
+    part = dialect_of(connection).fetch_part(connection, 5, 1, start, stop)
+    assert part == DATA[start:stop]
+
+
+@every_way
+def test_there_is_no_part_without_the_chunk(connection: BaseDatabaseWrapper) -> None:
+    assert dialect_of(connection).fetch_part(connection, 5, 1, 0, 10) is None
+
+
+@every_way
+def test_a_row_is_updated_and_no_other(connection: BaseDatabaseWrapper) -> None:
+    insert(connection, head_row())
+    insert(connection, head_row(name="b.txt", content=2))
+    row_id = StoredFile.objects.using(connection.alias).get(name="a.txt").pk
+    dialect = dialect_of(connection)
+    dialect.update(connection, row_id, {"data": b"new", "size": 3, "sha256": "1" * 64})
+    head = dialect.fetch_head(connection, "", "a.txt", with_chunk=True)
+    assert head is not None
+    assert (head.first_chunk, head.stat.size, head.stat.sha256) == (b"new", 3, "1" * 64)
+    other = dialect.fetch_head(connection, "", "b.txt", with_chunk=True)
+    assert other is not None
+    assert other.first_chunk == DATA
+
+
+@every_way
+def test_the_rows_of_a_content_are_deleted_and_no_others(connection: BaseDatabaseWrapper) -> None:
+    insert_chunks(connection, 5, b"0", b"1", b"2")
+    insert_chunks(connection, 6, b"0", b"1")
+    dialect_of(connection).delete(connection, 5)
+    left = StoredFile.rows.using(connection.alias).values_list("content", flat=True)
+    assert list(left) == [6, 6]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("database", "analyze", "limit"),
+    [
+        ("postgres", "ANALYZE", "SET lock_timeout = 1000"),
+        ("mariadb", "ANALYZE TABLE", "SET innodb_lock_wait_timeout = 1"),
+    ],
+    indirect=["database"],
+)
+def test_deleting_does_not_wait_for_those_who_save(
+    database: str, analyze: str, limit: str
+) -> None:
+    connection = connections[database]
+    insert_chunks(connection, 5, *[b"x"] * 20)
+    with added_alias("another", like=database) as another, connection.cursor() as cursor:
+        # Of a table that is known to be small, a scan looks cheap.
+        cursor.execute(f"{analyze} secure_dbstorage_storedfile")
+        cursor.execute(limit)
+        with transaction.atomic(using=another.alias):
+            insert_chunks(another, 6, b"0", b"1")
+            dialect_of(connection).delete(connection, 5)
+    connection.close()  # and the limit with it
+    assert StoredFile.rows.using(database).count() == 2
+
+
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_deleting_never_scans_on_mariadb(database: str) -> None:
+    connection = connections[database]
+    with CaptureQueriesContext(connection) as queries:
+        dialect_of(connection).delete(connection, 5)
+    assert "FORCE INDEX (`secure_dbstorage_unique_chunk`)" in queries[0]["sql"]
+
+
+# Manners
+
+
+@every_way
+def test_a_content_key_that_is_there_is_an_error_of_django(
+    connection: BaseDatabaseWrapper,
+) -> None:
+    insert(connection, head_row())
+    with pytest.raises(IntegrityError), transaction.atomic(using=connection.alias):
+        insert(connection, head_row(name="b.txt"))
+    assert StoredFile.rows.using(connection.alias).get().name == "a.txt"
+
+
+@every_way
+def test_a_chunk_that_is_there_is_an_error_of_django(connection: BaseDatabaseWrapper) -> None:
+    insert_chunks(connection, 5, b"one")
+    with pytest.raises(IntegrityError), transaction.atomic(using=connection.alias):
+        insert_chunks(connection, 5, b"two")
+    assert dialect_of(connection).fetch_run(connection, 5, 0, 2) == [b"one"]
+
+
+@every_way
+def test_a_taken_name_is_told_and_breaks_no_transaction(connection: BaseDatabaseWrapper) -> None:
+    insert(connection, head_row())
+    with transaction.atomic(using=connection.alias):
+        assert not dialect_of(connection).insert_head(connection, head_row(content=2))
+        assert StoredFile.rows.using(connection.alias).get().content == head_row()["content"]
+
+
+@pytest.mark.parametrize(
+    ("database", "way"), [way for way in WAYS if way[0] != "sqlite"], indirect=["database"]
+)
+def test_too_long_a_value_is_an_error_of_django(connection: BaseDatabaseWrapper) -> None:
+    with pytest.raises(DataError), transaction.atomic(using=connection.alias):
+        insert(connection, head_row(name="n" * 600))
+
+
+@every_way
+def test_a_missing_table_is_an_error_of_django(
+    connection: BaseDatabaseWrapper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statements, "_finished", {})
+    monkeypatch.setattr(statements, "TABLE", "no_such_table")
+    with (
+        pytest.raises((OperationalError, ProgrammingError)),
+        transaction.atomic(using=connection.alias),
+    ):
+        dialect_of(connection).fetch_run(connection, 5, 0, 1)
+
+
+@every_plain_way
+@pytest.mark.parametrize("before", [True, False])
+def test_times_are_as_use_tz_says(
+    connection: BaseDatabaseWrapper,
+    settings: Settings,
+    before: bool,  # noqa: FBT001
+) -> None:
+    for key, use_tz in enumerate([before, not before]):
+        settings.USE_TZ = use_tz
+        now = NOW if use_tz else timezone.make_naive(NOW, timezone.get_default_timezone())
+        insert(connection, head_row(content=key, name=f"{key}.txt", created=now, modified=now))
+        head = dialect_of(connection).fetch_head(connection, "", f"{key}.txt")
+        assert head is not None
+        assert (head.stat.created, head.stat.modified) == (NOW, NOW)
+
+
+def test_no_connection_outlives_its_thread(database: str) -> None:
+    seen = []
+
+    def use() -> None:
+        connection = connections[database]
+        seen.append(weakref.ref(connection))
+        dialect_of(connection).fetch_head(connection, "", "a.txt", with_chunk=True)
+        connection.close()
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    thread.join()
+    gc.collect()
+    assert [reference() for reference in seen] == [None]
+
+
+@every_plain_way
+def test_a_database_that_a_test_case_may_not_use_is_refused(
+    connection: BaseDatabaseWrapper,
+) -> None:
+    class Forbidding(SimpleTestCase):
+        pass
+
+    connection.ensure_connection()
+    Forbidding.setUpClass()
+    try:
+        with pytest.raises(DatabaseOperationForbidden):
+            dialect_of(connection).fetch_run(connection, 5, 0, 1)
+        with pytest.raises(DatabaseOperationForbidden):
+            dialect_of(connection).delete(connection, 5)
+    finally:
+        Forbidding.doClassCleanups()
+    assert dialect_of(connection).fetch_run(connection, 5, 0, 1) == []
+
+
+@every_way
+def test_a_broken_transaction_is_not_used(connection: BaseDatabaseWrapper) -> None:
+    with transaction.atomic(using=connection.alias):
+        transaction.set_rollback(True, using=connection.alias)
+        with pytest.raises(transaction.TransactionManagementError):
+            dialect_of(connection).fetch_run(connection, 5, 0, 1)
+
+
+@every_way
+def test_statements_are_logged_without_the_bytes(connection: BaseDatabaseWrapper) -> None:
+    insert_chunks(connection, 5, b"")
+    row_id = StoredFile.rows.using(connection.alias).get().pk
+    with CaptureQueriesContext(connection) as queries:
+        insert(connection, head_row(data=b"secret" * 43_520))
+        dialect_of(connection).update(connection, row_id, {"data": b"secret"})
+    logged = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
+    assert "<261120 bytes>" in logged[0]
+    assert "'a.txt'" in logged[0]
+    assert "<6 bytes>" in logged[-1]
+    assert "secret" not in "".join(logged)
+    assert b"secret".hex() not in "".join(logged)
+
+
+@every_way
+def test_each_method_is_one_query_for_those_who_count(connection: BaseDatabaseWrapper) -> None:
+    dialect = dialect_of(connection)
+    calls: list[Callable[[], object]] = [
+        lambda: dialect.insert_chunk(connection, 5, 1, DATA),
+        lambda: dialect.update(connection, 0, {"size": 1}),
+        lambda: dialect.delete(connection, 1),
+        lambda: dialect.fetch_head(connection, "", "a.txt", with_chunk=True),
+        lambda: dialect.fetch_links(connection, "", ["a.txt", "b.txt"]),
+        lambda: dialect.holds(connection, "", "a.txt"),
+        lambda: dialect.fetch_names(connection, "", ("a", "b"), 4),
+        lambda: dialect.fetch_run(connection, 5, 0, 4),
+        lambda: dialect.fetch_part(connection, 5, 0, 1, 2),
+    ]
+    for call in calls:
+        with CaptureQueriesContext(connection) as queries:
+            call()
+        assert len(queries) == 1
+
+
+@every_way
+def test_nothing_is_logged_unless_somebody_asks(connection: BaseDatabaseWrapper) -> None:
+    connection.queries_log.clear()
+    dialect_of(connection).fetch_run(connection, 5, 0, 1)
+    assert not connection.queries_log
+
+
+@every_way
+def test_the_logger_gets_no_bytes(
+    connection: BaseDatabaseWrapper, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        caplog.at_level(logging.DEBUG, logger="django.db.backends"),
+        CaptureQueriesContext(connection),
+    ):
+        insert(connection, head_row(data=b"secret"))
+    assert "<6 bytes>" in caplog.text
+    assert "secret" not in caplog.text
+
+
+@every_way
+def test_execute_wrappers_are_called(connection: BaseDatabaseWrapper) -> None:
+    seen = []
+
+    def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001
+        seen.append((sql.split(None, 1)[0], context["connection"]))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(wrapper):
+        insert_chunks(connection, 5, DATA)
+        dialect_of(connection).fetch_head(connection, "", "a.txt")
+    assert seen == [("INSERT", connection), ("SELECT", connection)]
+
+
+@every_way
+def test_an_execute_wrapper_can_refuse(connection: BaseDatabaseWrapper) -> None:
+    def wrapper(*_: object) -> None:
+        raise PermissionError
+
+    with connection.execute_wrapper(wrapper), pytest.raises(PermissionError):
+        dialect_of(connection).fetch_run(connection, 5, 0, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_closed_connection_is_opened(database: str) -> None:
+    connection = connections[database]
+    connection.close()
+    assert dialect_of(connection).fetch_run(connection, 5, 0, 1) == []
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_a_dead_connection_is_replaced_with_health_checks(database: str) -> None:
+    lasting = {"CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": None}
+    with added_alias("lasting", like=database, **lasting) as connection:
+        connection.ensure_connection()
+        with connections[database].cursor() as cursor:
+            pid = connection.connection.info.backend_pid
+            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+        connection.close_if_unusable_or_obsolete()  # as each request begins
+        assert dialect_of(connection).fetch_run(connection, 5, 0, 1) == []
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_bytes_travel_in_binary_on_postgresql(database: str) -> None:
+    connection = connections[database]
+    insert_chunks(connection, 5, b"x" * 1000)
+    cursor = dialect_of(connection).driver_cursor(connection)
+    with cursor:
+        cursor.execute("SELECT data FROM secure_dbstorage_storedfile")
+        result = cursor.pgresult
+        assert result.fformat(0) == psycopg.pq.Format.BINARY
+        assert len(result.get_value(0, 0)) == 1000
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres", "mariadb"], indirect=True)
+def test_of_a_part_no_more_than_it_travels(database: str) -> None:
+    connection = connections[database]
+    insert_chunks(connection, 5, DATA)
+    with CaptureQueriesContext(connection) as queries:
+        dialect_of(connection).fetch_part(connection, 5, 0, 37, 91)
+    assert "substr(" in queries[0]["sql"]
+    assert "38, 54" in queries[0]["sql"]
+
+
+@every_way
+def test_a_storage_saves_overwrites_and_reads(
+    connection: BaseDatabaseWrapper, settings: Settings
+) -> None:
+    class Router:
+        def db_for_read(self, model: object, **hints: object) -> str:
+            return connection.alias
+
+        db_for_write = db_for_read
+
+    settings.DATABASE_ROUTERS = [Router()]
+    storage = DatabaseStorage(chunk_size=CHUNK_SIZE, allow_overwrite=True)
+    storage.save("a.bin", b"old" * CHUNK_SIZE)
+    storage.save("a.bin", LARGE)
+    with storage.open("a.bin") as file:
+        assert file.read() == LARGE
+        file.seek(5000)
+        assert file.read(100) == LARGE[5000:5100]
+    storage.delete("a.bin")
+    assert not storage.exists("a.bin")

@@ -1,0 +1,170 @@
+"""What nobody needs goes, and nothing else."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.files.storage import storages
+from django.db import transaction
+from django.utils import timezone
+
+from secure_dbstorage.models import StoredFile
+from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.table import uses
+from secure_dbstorage.upkeep.pruning import Pruned, prune_expired, prune_rows, prune_unreferenced
+from tests.testapp.models import Book
+
+#: Whatever the database of the files, that of the models is the default one.
+pytestmark = pytest.mark.django_db(databases=["default"])
+
+DAY = timedelta(days=1)
+PAST = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def storage(database: str) -> DatabaseStorage:
+    """Return the default storage, in each database."""
+    storage = storages["default"]
+    assert isinstance(storage, DatabaseStorage)
+    return storage
+
+
+def names(pruned: Iterable[Pruned]) -> list[str]:
+    return [item.name for item in pruned]
+
+
+def present(storage: DatabaseStorage) -> list[str]:
+    return sorted(str(row.name) for row in storage.catalog.files())
+
+
+def age(storage: DatabaseStorage, *names: str, by: timedelta = 2 * DAY) -> None:
+    """Make files older."""
+    files = storage.catalog.files().filter(name__in=names)
+    files.update(modified=timezone.now() - by)
+
+
+class TestExpired:
+    """Temporary files."""
+
+    def test_those_whose_time_is_over_go_with_all_their_rows(
+        self, storage: DatabaseStorage, database: str
+    ) -> None:
+        large = b"x" * (storage.options.chunk_size + 1)
+        for name in ("a.txt", "b.txt", "c.txt"):
+            storage.save(name, large)
+        storage.set_expires("a.txt", PAST)
+        storage.set_expires("b.txt", timezone.now() + DAY)
+        pruned = list(prune_expired(storage, dry_run=False))
+        assert pruned == [Pruned(kind="expired", name="a.txt", size=len(large))]
+        assert present(storage) == ["b.txt", "c.txt"]
+        assert StoredFile.rows.using(database).count() == 4
+        assert list(prune_expired(storage, dry_run=False)) == []
+
+    def test_a_dry_run_deletes_nothing(self, storage: DatabaseStorage) -> None:
+        storage.save("a.txt", b"x")
+        storage.set_expires("a.txt", PAST)
+        assert names(prune_expired(storage, dry_run=True)) == ["a.txt"]
+        assert present(storage) == ["a.txt"]
+
+    def test_one_that_gets_more_time_meanwhile_stays(self, storage: DatabaseStorage) -> None:
+        for name in ("a.txt", "b.txt"):
+            storage.save(name, b"x")
+            storage.set_expires(name, PAST)
+        pruned = prune_expired(storage, dry_run=False)
+        assert next(pruned).name == "a.txt"
+        storage.set_expires("b.txt", None)
+        assert names(pruned) == []
+        assert present(storage) == ["b.txt"]
+
+    def test_other_storages_keep_theirs(self, storage: DatabaseStorage) -> None:
+        other = storages["invoices"]
+        assert isinstance(other, DatabaseStorage)
+        other.save("a.txt", b"x")
+        other.set_expires("a.txt", PAST)
+        assert names(prune_expired(storage, dry_run=False)) == []
+        assert other.exists("a.txt")
+
+    def test_more_than_one_query_can_tell_go(
+        self, storage: DatabaseStorage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("secure_dbstorage.models._PAGE_LENGTH", 2)
+        for number in range(5):
+            storage.save(f"{number}.txt", b"x")
+            storage.set_expires(f"{number}.txt", PAST)
+        assert len(names(prune_expired(storage, dry_run=False))) == 5
+        assert present(storage) == []
+
+
+class TestUnreferenced:
+    """Files that no FileField names."""
+
+    def test_those_go_which_no_row_of_any_model_names(self, storage: DatabaseStorage) -> None:
+        storage.save("lost.txt", b"x")
+        Book.objects.create(text=storage.save("books/shown.txt", b"x"))
+        Book.objects.create(text=storage.save("books/hidden.txt", b"x"), is_hidden=True)
+        age(storage, "lost.txt", "books/shown.txt", "books/hidden.txt")
+        pruned = prune_unreferenced(storage, older_than=DAY, dry_run=False)
+        assert names(pruned) == ["lost.txt"]
+        assert present(storage) == ["books/hidden.txt", "books/shown.txt"]
+
+    def test_new_ones_stay(self, storage: DatabaseStorage) -> None:
+        storage.save("new.txt", b"x")
+        storage.save("old.txt", b"x")
+        age(storage, "old.txt")
+        pruned = prune_unreferenced(storage, older_than=DAY, dry_run=True)
+        assert names(pruned) == ["old.txt"]
+
+    def test_another_spelling_of_a_name_is_a_reference(self, storage: DatabaseStorage) -> None:
+        storage.save("books/a.txt", b"x")
+        Book.objects.create(text="./books//a.txt")
+        Book.objects.create(text="../no name")
+        age(storage, "books/a.txt")
+        assert names(prune_unreferenced(storage, older_than=DAY, dry_run=True)) == []
+
+    def test_a_row_that_names_a_file_meanwhile_saves_it(
+        self, storage: DatabaseStorage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("secure_dbstorage.upkeep.pruning._BATCH", 1)
+        for name in ("0.txt", "1.txt"):
+            storage.save(name, b"x")
+        age(storage, "0.txt", "1.txt")
+        pruned = prune_unreferenced(storage, older_than=DAY, dry_run=False)
+        assert next(pruned).name == "0.txt"
+        Book.objects.create(text="1.txt")
+        assert names(pruned) == []
+        assert present(storage) == ["1.txt"]
+
+    def test_prefix_and_keep_say_where(self, storage: DatabaseStorage) -> None:
+        for name in ("a/1", "a/keep/2", "a/keep3", "b/4"):
+            storage.save(name, b"x")
+            age(storage, name)
+        pruned = prune_unreferenced(
+            storage, older_than=DAY, prefix="a", keep=("a/keep",), dry_run=False
+        )
+        assert names(pruned) == ["a/1", "a/keep3"]
+
+
+class TestRows:
+    """Rows that are no file's."""
+
+    def test_strays_go_and_files_stay(self, storage: DatabaseStorage, database: str) -> None:
+        storage.save("a.txt", b"x" * (storage.options.chunk_size * 2 + 1))
+        rows = StoredFile.rows.using(database)
+        for position in (1, 2):
+            rows.create(content=7, position=position, data=b"stray")
+        expected = [Pruned(kind="stray", name="7", size=10)]
+        assert list(prune_rows(database, dry_run=True)) == expected
+        assert rows.count() == 5
+        assert list(prune_rows(database, dry_run=False)) == expected
+        assert rows.count() == 3
+        assert storage.size("a.txt") == len(storage.open("a.txt").read())
+
+    def test_notes_of_used_links_go_when_the_link_has_expired(
+        self, storage: DatabaseStorage, database: str
+    ) -> None:
+        with transaction.atomic(using=database):
+            assert uses.begin(1, b"client", PAST, using=database)
+            assert uses.begin(2, b"client", timezone.now() + DAY, using=database)
+        assert [item.kind for item in prune_rows(database, dry_run=False)] == ["used"]
+        assert not uses.begin(2, b"client", PAST, using=database)
+        assert uses.begin(1, b"client", PAST, using=database)
