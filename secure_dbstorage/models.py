@@ -100,7 +100,7 @@ class StoredFile(models.Model):
     created = models.DateTimeField(null=True, editable=False)
     modified = models.DateTimeField(null=True, editable=False)
     #: Microseconds since the epoch; a link holds while it names the same instant.
-    links_from = models.BigIntegerField(null=True, editable=False)
+    link_epoch = models.BigIntegerField(null=True, editable=False)
     expires = models.DateTimeField(null=True, blank=True)
     # Last: on SQLite, every column behind the bytes is reached by walking through them.
     data = models.BinaryField()
@@ -133,7 +133,7 @@ class StoredFile(models.Model):
                     is_public__isnull=False,
                     created__isnull=False,
                     modified__isnull=False,
-                    links_from__isnull=False,
+                    link_epoch__isnull=False,
                 )
                 | Q(
                     namespace__isnull=True,
@@ -145,7 +145,7 @@ class StoredFile(models.Model):
                     is_public__isnull=True,
                     created__isnull=True,
                     modified__isnull=True,
-                    links_from__isnull=True,
+                    link_epoch__isnull=True,
                 ),
             ),
         ]
@@ -173,7 +173,7 @@ class StoredFile(models.Model):
                 size=cast("int", self.size),
                 chunk_size=cast("int", self.chunk_size),
             ),
-            links_from=cast("int", self.links_from),
+            link_epoch=cast("int", self.link_epoch),
         )
 
 

@@ -23,7 +23,7 @@ from django.utils import timezone
 from django.utils.asyncio import async_unsafe
 
 from secure_dbstorage.conf import project_time, read_options, upload_directory
-from secure_dbstorage.files import FileStat
+from secure_dbstorage.files import FileStat, LinkState
 from secure_dbstorage.links.maker import FolderLinkArguments, LinkArguments, LinkMaker
 from secure_dbstorage.links.tokens import LinkSigner
 from secure_dbstorage.models import StoredFile
@@ -356,9 +356,9 @@ class DatabaseStorage(Storage):
     def _links(self) -> LinkMaker:
         return LinkMaker(self.options, self.signer)
 
-    def _found(self, names: Iterable[str]) -> dict[str, tuple[bool, int]]:
+    def _found(self, names: Iterable[str]) -> dict[str, LinkState]:
         # No file has such a name, and no page breaks on one.
-        return self.catalog.find_links(
+        return self.catalog.link_states(
             [name for name in names if name and not has_control_character(name)]
         )
 

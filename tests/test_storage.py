@@ -600,7 +600,7 @@ class DatabaseStorageContract(StorageContract, OverwritingContract):
                 file.write(b"new")
         after = StoredFile.objects.using(database).get(name="a.txt")
         assert after.is_public
-        assert (after.created, after.links_from) == (before.created, before.links_from)
+        assert (after.created, after.link_epoch) == (before.created, before.link_epoch)
         assert after.content != before.content
         assert after.modified > before.modified
         assert after.sha256 == hashlib.sha256(b"new").hexdigest()
@@ -620,7 +620,7 @@ class DatabaseStorageContract(StorageContract, OverwritingContract):
         epochs = set()
         for _ in range(3):
             storage.save("a.txt", b"content")
-            epochs.add(StoredFile.objects.using(database).get(name="a.txt").links_from)
+            epochs.add(StoredFile.objects.using(database).get(name="a.txt").link_epoch)
             storage.delete("a.txt")
         assert len(epochs) == 3
 
@@ -683,7 +683,7 @@ class DatabaseStorageContract(StorageContract, OverwritingContract):
         assert not storage.exists("a.txt")
         assert read(storage, "dir/b.png") == LARGE
         assert after.content_type == "image/png"
-        assert after.links_from > before.links_from
+        assert after.link_epoch > before.link_epoch
         kept = ("id", "content", "size", "sha256", "is_public", "created", "modified")
         assert all(getattr(after, name) == getattr(before, name) for name in kept)
 
@@ -879,7 +879,7 @@ def pickle_and_back(storage: DatabaseStorage) -> DatabaseStorage:
 
 def epochs(storage: DatabaseStorage, names: list[str]) -> dict[str, int]:
     """Return the link epoch of each file."""
-    return {name: link[1] for name, link in storage.catalog.find_links(names).items()}
+    return {name: state.link_epoch for name, state in storage.catalog.link_states(names).items()}
 
 
 class TestDatabaseStorage(DatabaseStorageContract):

@@ -19,6 +19,7 @@ from django.utils.encoding import filepath_to_uri
 from django.utils.translation import get_language
 
 from secure_dbstorage.addresses import Network
+from secure_dbstorage.files import LinkState
 from secure_dbstorage.links.tokens import MAX_FILENAME_LENGTH, LinkSigner
 from secure_dbstorage.names import is_canonical
 from secure_dbstorage.options import StorageOptions
@@ -87,7 +88,7 @@ class LinkMaker:
         self._routes: dict[tuple[str, str | None], _Route] = {}
         self._usual_terms = self._terms({})
 
-    def making(self, terms: LinkTerms) -> Callable[[str, tuple[bool, int] | None], str]:
+    def making(self, terms: LinkTerms) -> Callable[[str, LinkState | None], str]:
         """Return a function that makes URLs, with what they share done once.
 
         It takes a canonical name, and the public flag and link epoch of the file, or None where
@@ -104,11 +105,10 @@ class LinkMaker:
             once=terms.once,
         )
 
-        def make(name: str, link: tuple[bool, int] | None) -> str:
+        def make(name: str, state: LinkState | None) -> str:
             encoded = name.encode()
             path = name if not encoded.translate(None, _UNQUOTED) else filepath_to_uri(name)
-            is_public, links_from = link or (True, 0)
-            if is_public:
+            if state is None or state.is_public:
                 return prefix + path
             # Each name has its own offset, or all links would change at once.
             issued = now - (now + zlib.crc32(encoded)) % window if window else now
@@ -117,7 +117,7 @@ class LinkMaker:
             else:  # No window may bring it above the cap, which would end it early.
                 issued = max(issued, expires_at - longest)
                 seconds = expires_at - issued
-            return f"{prefix}{path}?token={sign(encoded, issued, seconds, links_from)}"
+            return f"{prefix}{path}?token={sign(encoded, issued, seconds, state.link_epoch)}"
 
         return make
 

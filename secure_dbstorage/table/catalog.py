@@ -17,7 +17,7 @@ from secure_dbstorage import names
 from secure_dbstorage.conf import project_time
 from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.exceptions import FileChanged
-from secure_dbstorage.files import FileRecord, StoredHead
+from secure_dbstorage.files import FileRecord, LinkState, StoredHead
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.table import streams
@@ -78,15 +78,15 @@ class Catalog:
             with_chunk=with_chunk,
         )
 
-    def find_links(self, wanted: Iterable[str]) -> dict[str, tuple[bool, int]]:
-        """Return the public flag and the link epoch of each file that is there, by its name."""
+    def link_states(self, wanted: Iterable[str]) -> dict[str, LinkState]:
+        """Return the link states of those files that are there, by name."""
         connection = connections[self.writer]
         namespace = self._options.namespace
-        fetch_links = dialect_of(connection).fetch_links
-        found: dict[str, tuple[bool, int]] = {}
+        fetch_states = dialect_of(connection).fetch_link_states
+        found: dict[str, LinkState] = {}
         unique = list(dict.fromkeys(wanted))
         for start in range(0, len(unique), _MAX_NAMES):
-            found |= fetch_links(connection, namespace, unique[start : start + _MAX_NAMES])
+            found |= fetch_states(connection, namespace, unique[start : start + _MAX_NAMES])
         return found
 
     def stream(self, head: StoredHead, start: int, stop: int) -> Iterator[bytes]:
@@ -256,7 +256,7 @@ class Catalog:
             changes = {
                 "name": new,
                 "content_type": content_type_of(new),
-                "links_from": _later_than(row.links_from or 0),
+                "link_epoch": _later_than(row.link_epoch or 0),
             }
             try:
                 with transaction.atomic(using=using):
@@ -296,7 +296,7 @@ class Catalog:
 
     def _revoke(self, files: StoredFileQuerySet) -> int:
         # As `_later_than()`, in the database: an epoch never comes back, not even with the clock.
-        return files.update(links_from=Greatest(Value(_later_than(0)), F("links_from") + 1))
+        return files.update(link_epoch=Greatest(Value(_later_than(0)), F("link_epoch") + 1))
 
     def _files(self, using: str) -> StoredFileQuerySet:
         files: StoredFileQuerySet = StoredFile.objects.using(using).in_namespace(
@@ -328,7 +328,9 @@ class Catalog:
         if not (above := names.ancestors(name)):
             return
         connection = connections[using]
-        files = dialect_of(connection).fetch_links(connection, self._options.namespace, above)
+        files = dialect_of(connection).fetch_link_states(
+            connection, self._options.namespace, above
+        )
         for file in filter(files.__contains__, above):
             raise os_error(FileExistsError, errno.EEXIST, file)
 
@@ -350,7 +352,7 @@ class Catalog:
             "namespace": self._options.namespace,
             "name": name,
             "created": now,
-            "links_from": _later_than(0),
+            "link_epoch": _later_than(0),
         }
         row |= _kept_columns(kept)
         if "is_public" not in row:
@@ -371,7 +373,7 @@ class Catalog:
         connection = connections[using]
         changes = self._content_columns(str(row.name), written, timezone.now())
         if kept is not None:
-            changes |= _kept_columns(kept) | {"links_from": _later_than(row.links_from or 0)}
+            changes |= _kept_columns(kept) | {"link_epoch": _later_than(row.link_epoch or 0)}
         dialect_of(connection).update(connection, row.pk, changes)
         streams.delete(row.content, using=using)
 
@@ -408,6 +410,6 @@ def os_error(error: type[OSError], number: int, name: str) -> OSError:
     return error(number, os.strerror(number), name)
 
 
-def _later_than(links_from: int) -> int:
+def _later_than(link_epoch: int) -> int:
     """Return a new link epoch: the clock's, or later if the clock was set back."""
-    return max(time.time_ns() // 1000, links_from + 1)
+    return max(time.time_ns() // 1000, link_epoch + 1)

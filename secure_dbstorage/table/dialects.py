@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from secure_dbstorage.files import Content, FileStat, StoredHead, utc
+from secure_dbstorage.files import Content, FileStat, LinkState, StoredHead, utc
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import directory_range
 from secure_dbstorage.table import statements
@@ -25,8 +25,8 @@ from secure_dbstorage.table.statements import FIELDS
 _STAT_COLUMNS = (
     *("name", "size", "sha256", "content_type", "is_public", "created", "modified", "expires"),
 )
-_CONTENT_COLUMNS = ("content", "chunk_size", "links_from")
-_LINK_COLUMNS = ("name", "is_public", "links_from")
+_CONTENT_COLUMNS = ("content", "chunk_size", "link_epoch")
+_LINK_COLUMNS = ("name", "is_public", "link_epoch")
 
 
 class PortableDialect:
@@ -100,20 +100,20 @@ class PortableDialect:
                 return _head(row, connection.alias)
         return None
 
-    def fetch_links(
+    def fetch_link_states(
         self, connection: BaseDatabaseWrapper, namespace: str, names: Sequence[str]
-    ) -> dict[str, tuple[bool, int]]:
-        """Return the public flag and the link epoch of those files that are there, by name."""
+    ) -> dict[str, LinkState]:
+        """Return the link states of those files that are there, by name."""
         rows = self._select(
             connection,
             _LINK_COLUMNS,
-            "SELECT {name}, {is_public}, {links_from} FROM {table} "
+            "SELECT {name}, {is_public}, {link_epoch} FROM {table} "
             "WHERE {namespace} = %s AND {name} IN ",
             [namespace, *names],
             # Not a part of what is kept: there is one for each number of names.
             suffix=f"({', '.join(['%s'] * len(names))})",
         )
-        return {name: (bool(is_public), links_from) for name, is_public, links_from in rows}
+        return {name: LinkState(bool(is_public), epoch) for name, is_public, epoch in rows}
 
     def holds(self, connection: BaseDatabaseWrapper, namespace: str, path: str) -> bool:
         """Tell whether there is a file of this name, or one below the directory of this name."""
@@ -332,7 +332,7 @@ def _converters(name: str, connection: BaseDatabaseWrapper) -> list[Callable[...
 
 def _head(row: tuple[Any, ...], using: str) -> StoredHead:
     name, size, sha256, content_type, is_public, created, modified, expires, *rest = row
-    key, chunk_size, links_from, *chunk = rest
+    key, chunk_size, link_epoch, *chunk = rest
     return StoredHead(
         stat=FileStat(
             name=name,
@@ -345,7 +345,7 @@ def _head(row: tuple[Any, ...], using: str) -> StoredHead:
             expires=None if expires is None else utc(expires),
         ),
         content=Content(using=using, key=key, size=size, chunk_size=chunk_size),
-        links_from=links_from,
+        link_epoch=link_epoch,
         first_chunk=chunk[0] if chunk else None,
     )
 

@@ -29,6 +29,7 @@ from itsdangerous.encoding import base64_decode, base64_encode
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from secure_dbstorage.exceptions import BadToken, ExpiredToken
+from secure_dbstorage.files import LinkState
 from secure_dbstorage.links.maker import LinkMaker, route_prefix
 from secure_dbstorage.links.tokens import Grant
 from secure_dbstorage.options import StorageOptions
@@ -664,7 +665,7 @@ class TestKeys:
         storage = saved("a.txt")
         head = storage.catalog.find("a.txt")
         assert head is not None
-        assert grant_of(storage, "a.txt", storage.url("a.txt")).links_from == head.links_from
+        assert grant_of(storage, "a.txt", storage.url("a.txt")).links_from == head.link_epoch
 
     def test_settings_that_change_are_followed(self, settings: Settings, clock: Clock) -> None:
         storage = saved("a.txt")
@@ -766,7 +767,7 @@ def test_a_link_is_made_without_the_database(
     storage = DatabaseStorage()
     maker = LinkMaker(StorageOptions(), storage.signer)
     with django_assert_num_queries(0):
-        url = maker.making(maker.terms())("a b.txt", (False, 7))
+        url = maker.making(maker.terms())("a b.txt", LinkState(False, 7))
     assert url.startswith("/files/a%20b.txt?token=1")
     assert grant_of(storage, "a b.txt", url).links_from == 7
 

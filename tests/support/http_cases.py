@@ -152,7 +152,7 @@ class Signing:
 
     def grant(self, name: str) -> Grant:
         """Return what an ordinary link to a file allows."""
-        links_from = self.storage.catalog.get(name).links_from
+        links_from = self.storage.catalog.get(name).link_epoch
         return Grant(links_from=links_from, issued=self.now, lifetime=3600)
 
     def folder_token(self, folder: str, **changes: int) -> str:

@@ -27,6 +27,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from secure_dbstorage import models
+from secure_dbstorage.files import LinkState
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import dialects, statements
@@ -109,7 +110,7 @@ def head_row(**changes: object) -> dict[str, object]:
         "is_public": True,
         "created": NOW,
         "modified": NOW,
-        "links_from": 2**60,
+        "link_epoch": 2**60,
         "data": DATA,
         **changes,
     }
@@ -165,7 +166,7 @@ def test_an_inserted_head_is_fetched(connection: BaseDatabaseWrapper) -> None:
     assert head.stat.created.tzinfo is UTC
     assert (head.content.using, head.content.key) == (connection.alias, 2**61 + 1)
     assert (head.content.size, head.content.chunk_size) == (len(DATA), 261_120)
-    assert head.links_from == 2**60
+    assert head.link_epoch == 2**60
     assert head.first_chunk is None
 
 
@@ -192,7 +193,7 @@ def test_what_the_orm_reads_is_what_was_inserted(connection: BaseDatabaseWrapper
 def test_only_the_very_name_is_found(connection: BaseDatabaseWrapper, name: str) -> None:
     insert(connection, head_row())
     assert dialect_of(connection).fetch_head(connection, "", name) is None
-    assert dialect_of(connection).fetch_links(connection, "", [name]) == {}
+    assert dialect_of(connection).fetch_link_states(connection, "", [name]) == {}
 
 
 @pytest.mark.django_db
@@ -231,10 +232,12 @@ def test_public_files_alone_are_found_on_demand(
 @every_way
 def test_links_of_many_files_are_fetched_at_once(connection: BaseDatabaseWrapper) -> None:
     insert(connection, head_row())
-    insert(connection, head_row(name="日本.txt", content=2, is_public=False, links_from=7))
-    links = dialect_of(connection).fetch_links(connection, "", ["a.txt", "日本.txt", "missing"])
-    assert links == {"a.txt": (True, 2**60), "日本.txt": (False, 7)}
-    assert all(type(is_public) is bool for is_public, _ in links.values())
+    insert(connection, head_row(name="日本.txt", content=2, is_public=False, link_epoch=7))
+    states = dialect_of(connection).fetch_link_states(
+        connection, "", ["a.txt", "日本.txt", "missing"]
+    )
+    assert states == {"a.txt": LinkState(True, 2**60), "日本.txt": LinkState(False, 7)}
+    assert all(type(state.is_public) is bool for state in states.values())
 
 
 @every_way
@@ -497,7 +500,7 @@ def test_each_method_is_one_query_for_those_who_count(connection: BaseDatabaseWr
         lambda: dialect.update(connection, 0, {"size": 1}),
         lambda: dialect.delete(connection, 1),
         lambda: dialect.fetch_head(connection, "", "a.txt", with_chunk=True),
-        lambda: dialect.fetch_links(connection, "", ["a.txt", "b.txt"]),
+        lambda: dialect.fetch_link_states(connection, "", ["a.txt", "b.txt"]),
         lambda: dialect.holds(connection, "", "a.txt"),
         lambda: dialect.fetch_names(connection, "", ("a", "b"), 4),
         lambda: dialect.fetch_run(connection, 5, 0, 4),

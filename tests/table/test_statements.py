@@ -23,7 +23,7 @@ def test_what_differs_from_call_to_call_is_not_kept(database: str) -> None:
     dialect = dialect_of(connection)
 
     def ask(number: int) -> None:
-        dialect.fetch_links(connection, "", [f"{each}.txt" for each in range(number)])
+        dialect.fetch_link_states(connection, "", [f"{each}.txt" for each in range(number)])
         dialect.fetch_names(connection, "", ("a", "b"), number)
         dialect.fetch_run(connection, number, number, number)
         dialect.update(connection, number, {"size": number})
