@@ -21,14 +21,14 @@ from secure_dbstorage.files import FileRecord, LinkState, StoredHead
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.table import streams
-from secure_dbstorage.table.dialects import dialect_of
+from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.listing import entries_of
 
 #: How often a save tries another name. Each carries 7 random characters.
 _MAX_ATTEMPTS = 10
 
 #: How many names one query asks for; SQLite takes at most 32,766 parameters.
-_MAX_NAMES = 30_000
+_NAMES_PER_QUERY = 30_000
 
 
 class Catalog:
@@ -69,24 +69,17 @@ class Catalog:
         :param public_only: look for public files alone.
         :param with_chunk: fetch the first chunk as well.
         """
-        connection = connections[self.writer]
-        return dialect_of(connection).fetch_head(
-            connection,
-            self._options.namespace,
-            name,
-            public_only=public_only,
-            with_chunk=with_chunk,
+        return rows(self.writer).head(
+            self._options.namespace, name, public_only=public_only, with_chunk=with_chunk
         )
 
     def link_states(self, wanted: Iterable[str]) -> dict[str, LinkState]:
         """Return the link states of those files that are there, by name."""
-        connection = connections[self.writer]
-        namespace = self._options.namespace
-        fetch_states = dialect_of(connection).fetch_link_states
+        fetch, namespace = rows(self.writer).link_states, self._options.namespace
         found: dict[str, LinkState] = {}
         unique = list(dict.fromkeys(wanted))
-        for start in range(0, len(unique), _MAX_NAMES):
-            found |= fetch_states(connection, namespace, unique[start : start + _MAX_NAMES])
+        for start in range(0, len(unique), _NAMES_PER_QUERY):
+            found |= fetch(namespace, unique[start : start + _NAMES_PER_QUERY])
         return found
 
     def stream(self, head: StoredHead, start: int, stop: int) -> Iterator[bytes]:
@@ -110,10 +103,7 @@ class Catalog:
         :raises IsADirectoryError: for a directory.
         """
         for using in dict.fromkeys((self.reader, self.writer)):
-            connection = connections[using]
-            head = dialect_of(connection).fetch_head(
-                connection, self._options.namespace, name, with_chunk=with_chunk
-            )
+            head = rows(using).head(self._options.namespace, name, with_chunk=with_chunk)
             if head is not None:
                 return head
         if self.is_directory(name):
@@ -305,13 +295,10 @@ class Catalog:
         return files
 
     def _holds(self, path: str, using: str) -> bool:
-        connection = connections[using]
-        return dialect_of(connection).holds(connection, self._options.namespace, path)
+        return rows(using).holds(self._options.namespace, path)
 
     def _names(self, bounds: tuple[str, str | None], limit: int) -> list[str]:
-        connection = connections[self.reader]
-        fetch_names = dialect_of(connection).fetch_names
-        return fetch_names(connection, self._options.namespace, bounds, limit)
+        return rows(self.reader).names(self._options.namespace, bounds, limit)
 
     def _locked(self, name: str, using: str) -> StoredFile | None:
         rows = self._files(using).filter(name=name).select_for_update()
@@ -327,10 +314,7 @@ class Catalog:
             raise SuspiciousFileOperation(f"{name!r} can't be the name of a file")
         if not (above := names.ancestors(name)):
             return
-        connection = connections[using]
-        files = dialect_of(connection).fetch_link_states(
-            connection, self._options.namespace, above
-        )
+        files = rows(using).link_states(self._options.namespace, above)
         for file in filter(files.__contains__, above):
             raise os_error(FileExistsError, errno.EEXIST, file)
 
@@ -357,8 +341,7 @@ class Catalog:
         row |= _kept_columns(kept)
         if "is_public" not in row:
             row["is_public"] = self._default_public(name)
-        connection = connections[using]
-        return dialect_of(connection).insert_head(connection, row)
+        return rows(using).insert_head(row)
 
     def _default_public(self, name: str) -> bool:
         is_public = self._options.default_public(name)
@@ -370,11 +353,10 @@ class Catalog:
         self, row: StoredFile, written: streams.Written, using: str, kept: FileRecord | None
     ) -> None:
         """Point a head row at new content, and delete the old."""
-        connection = connections[using]
         changes = self._content_columns(str(row.name), written, timezone.now())
         if kept is not None:
             changes |= _kept_columns(kept) | {"link_epoch": _later_than(row.link_epoch or 0)}
-        dialect_of(connection).update(connection, row.pk, changes)
+        rows(using).update(row.pk, changes)
         streams.delete(row.content, using=using)
 
     def _content_columns(
