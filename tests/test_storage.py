@@ -886,6 +886,66 @@ class TestDatabaseStorage(DatabaseStorageContract):
     """Ours, with each database's fastest way for bytes."""
 
 
+class ReadOnce:
+    """Content that has nothing but ``read()``."""
+
+    def __init__(self, data: bytes) -> None:
+        self.read = io.BytesIO(data).read
+
+
+class Hasty(DatabaseStorage):
+    """Finds names free, as if others took them only then."""
+
+    looks = 1
+
+    def is_name_available(self, name: str, max_length: int | None = None) -> bool:
+        self.looks -= 1
+        return self.looks >= 0 or super().is_name_available(name, max_length=max_length)
+
+
+class TestTakenMeanwhile:
+    """Another save takes the name between the look and the save."""
+
+    @pytest.mark.parametrize("content", [ContentFile, Unseekable, ReadOnce])
+    def test_a_save_goes_on_to_another_name(self, database: str, content: Any) -> None:
+        storage = Hasty(using=database, chunk_size=CHUNK_SIZE)
+        DatabaseStorage(using=database).save("dir/a.tar.gz", b"first")
+        name = storage.save("dir/a.tar.gz", content(LARGE))
+        assert re.fullmatch(r"dir/a_[A-Za-z0-9]{7}\.tar\.gz", name)
+        assert (read(storage, "dir/a.tar.gz"), read(storage, name)) == (b"first", LARGE)
+        assert StoredFile.rows.using(database).count() == 1 + 4
+
+    def test_the_other_name_stays_within_max_length(self, database: str) -> None:
+        DatabaseStorage(using=database).save(f"{'n' * 16}.txt", b"first")
+        name = Hasty(using=database).save(f"{'n' * 16}.txt", b"second", max_length=20)
+        assert re.fullmatch(r"n{8}_[A-Za-z0-9]{7}\.txt", name)
+
+    def test_a_subclass_may_save_in_its_own_way(self, database: str) -> None:
+        class Moving(Hasty):
+            def _save(self, name: str, content: Any) -> str:
+                return super()._save(f"moved/{name}", ContentFile(content.read().upper()))
+
+        DatabaseStorage(using=database).save("moved/a.txt", b"first")
+        storage = Moving(using=database)
+        name = storage.save("a.txt", ContentFile(b"second"))
+        assert re.fullmatch(r"moved/a_[A-Za-z0-9]{7}\.txt", name)
+        assert read(storage, name) == b"SECOND"
+
+    def test_the_number_of_names_is_bounded(self, database: str) -> None:
+        class Stubborn(Hasty):
+            looks = 1000
+
+            def get_alternative_name(self, file_root: str, file_ext: str) -> str:
+                return file_root + file_ext
+
+        storage = Stubborn(using=database)
+        DatabaseStorage(using=database).save("a.txt", b"first")
+        with pytest.raises(FileExistsError):
+            storage.save("a.txt", b"second")
+        assert storage.looks == 1000 - 10
+        assert storage.save("b.txt", b"third") == "b.txt"
+
+
 @pytest.mark.parametrize("name", DANGEROUS_NAMES)
 @pytest.mark.parametrize("method", METHODS)
 def test_a_dangerous_name_is_refused_before_the_database_is_asked(method: str, name: str) -> None:

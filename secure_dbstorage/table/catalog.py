@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 
 from django.core.exceptions import SuspiciousFileOperation
 from django.db import IntegrityError, connections, router, transaction
@@ -24,7 +25,7 @@ from secure_dbstorage.table import streams
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.listing import entries_of
 
-#: How often a save tries another name. Each carries 7 random characters.
+#: How often a name is looked up again that was free, or taken, an instant before.
 _MAX_ATTEMPTS = 10
 
 #: How many names one query asks for; SQLite takes at most 32,766 parameters.
@@ -37,8 +38,9 @@ class Catalog:
     def __init__(self, options: StorageOptions) -> None:
         self._options = options
 
-    def for_update(self) -> "Catalog":
-        """Return this catalog as the writing database has it: a replica may lag behind."""
+    @property
+    def primary(self) -> "Catalog":
+        """This catalog as the database for writes has it: a replica may lag behind."""
         return Catalog(replace(self._options, using=self.writer))
 
     @property
@@ -139,27 +141,25 @@ class Catalog:
         name: str,
         pieces: Iterable[bytes | str],
         *,
-        alternative: Callable[[str], str] | None = None,
+        others: Iterable[str] = (),
         kept: FileRecord | None = None,
     ) -> str:
         """Save a new file, in one transaction, and return its name.
 
-        :param alternative: gives another name for one that is taken; without it, a taken name is
-            an error.
+        :param others: names to try in turn when the name is taken.
         :param kept: the public flag and the times that the file had elsewhere.
-        :raises FileExistsError: when the name is taken, or lies below a file.
+        :raises FileExistsError: when all names are taken, or the name lies below a file.
         :raises FileTooLarge: above the option ``max_size``.
         """
         using = self.writer
         with transaction.atomic(using=using):
             self._check_place(name, using)
             written = self._write(pieces, using)
-            for _ in range(_MAX_ATTEMPTS):
-                if self._insert(name, written, using, kept):
-                    return name
-                if alternative is None:
-                    break
-                name = alternative(name)
+            # The bytes are written once: on MySQL, rolling them back and writing them again would
+            # deadlock with another save that does the same.
+            for candidate in chain([name], others):
+                if self._insert(candidate, written, using, kept):
+                    return candidate
             raise os_error(FileExistsError, errno.EEXIST, name)
 
     def replace(

@@ -150,7 +150,7 @@ def test_listing_many_files_takes_few_queries() -> None:
 # Saving
 
 
-def test_a_taken_name_without_an_alternative_is_an_error(catalog: Catalog) -> None:
+def test_a_taken_name_is_an_error(catalog: Catalog) -> None:
     catalog.add("a.txt", [b"one"])
     with pytest.raises(FileExistsError) as caught:
         catalog.add("a.txt", [b"two"])
@@ -158,25 +158,19 @@ def test_a_taken_name_without_an_alternative_is_an_error(catalog: Catalog) -> No
     assert StoredFile.rows.using(catalog.writer).count() == 1
 
 
-def test_a_taken_name_gets_the_alternative(catalog: Catalog) -> None:
+def test_the_first_name_that_is_not_taken_is_used(catalog: Catalog) -> None:
     catalog.add("a.txt", [b"one"])
     catalog.add("b.txt", [b"two"])
-    alternatives = {"a.txt": "b.txt", "b.txt": "c.txt"}
-    assert catalog.add("a.txt", [b"three"], alternative=alternatives.__getitem__) == "c.txt"
+    assert catalog.add("a.txt", [b"three"], others=["b.txt", "c.txt", "d.txt"]) == "c.txt"
+    assert StoredFile.rows.using(catalog.writer).count() == 3
 
 
-def test_alternatives_are_tried_a_bounded_number_of_times(catalog: Catalog) -> None:
-    catalog.add("a.txt", [b"one"])
-    tried: list[str] = []
-
-    def same(name: str) -> str:
-        tried.append(name)
-        return name
-
-    with pytest.raises(FileExistsError):
-        catalog.add("a.txt", [b"two"], alternative=same)
-    assert 1 <= len(tried) <= 20
-    assert catalog.add("b.txt", [b"three"]) == "b.txt"
+def test_a_transaction_is_usable_after_all_names_were_taken(catalog: Catalog) -> None:
+    with transaction.atomic(using=catalog.writer):
+        catalog.add("a.txt", [b"one"])
+        with pytest.raises(FileExistsError):
+            catalog.add("a.txt", [b"two"], others=["a.txt"])
+        assert catalog.add("b.txt", [b"three"]) == "b.txt"
 
 
 @pytest.mark.parametrize("save", ["add", "replace"])
