@@ -385,10 +385,9 @@ class DatabaseStorage(Storage):
         )
 
     def _open_file(self, name: str, mode: str) -> Any:
-        def save(file: IO[bytes], replaced_key: int | None) -> None:
-            # Opened to add to a file or to make one, and there was none: so it must be still.
+        def save(file: IO[bytes], *, replaced_key: int | None, must_be_new: bool) -> None:
             pieces, created = _pieces(File(file)), True
-            if replaced_key is None and "w" not in mode:
+            if must_be_new:
                 self.catalog.add(name, pieces)
             else:
                 created = self.catalog.replace(name, pieces, replaced_key=replaced_key)
