@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from secure_dbstorage import names
 from secure_dbstorage.files import Content, FileStat, StoredHead, utc
-from secure_dbstorage.options import MAX_NAMESPACE_LENGTH
+from secure_dbstorage.parsers import MAX_NAMESPACE_LENGTH
 
 if TYPE_CHECKING:
     CharField = models.CharField[str | None, str | None]

@@ -218,7 +218,7 @@ class DatabaseStorage(Storage):
             created = self.catalog.replace(name, _pieces(content))
         else:
             name = self.catalog.add(name, _pieces(content), others=others)
-        self.announce_saved(name, created=created)
+        announce_saved(self, name, created=created)
         if hasattr(content, "temporary_file_path"):
             # FileSystemStorage moves it away as well. If it is saved again, it is read from the
             # file object, which is still open.
@@ -229,7 +229,7 @@ class DatabaseStorage(Storage):
     def _delete(self, name: str, condition: Callable[[StoredFile], bool] | None = None) -> bool:
         is_deleted = self.catalog.remove(name, condition)
         if is_deleted:
-            self._announce(file_deleted, name=name)
+            _announce(file_deleted, self, name=name)
         return is_deleted
 
     # Links
@@ -391,27 +391,28 @@ class DatabaseStorage(Storage):
                 self.catalog.add(name, pieces)
             else:
                 created = self.catalog.replace(name, pieces, replaced_key=replaced_key)
-            self.announce_saved(name, created=created)
+            announce_saved(self, name, created=created)
 
         return open_file(self.catalog, name, mode, save=save, directory=upload_directory())
-
-    def announce_saved(self, name: str, *, created: bool) -> None:
-        """Send ``file_saved`` as soon as the save is committed.
-
-        :param created: False for an overwrite.
-        """
-        self._announce(file_saved, name=name, created=created)
-
-    def _announce(self, signal: Signal, **arguments: object) -> None:
-        """Send a signal as soon as what happened is committed."""
-        sender = type(self)
-        if signal.has_listeners(sender):
-            send = partial(signal.send_robust, sender, storage=self, **arguments)
-            self.catalog.after_commit(send)
 
     def _forget_settings(self, **kwargs: object) -> None:
         for name in ("options", "signer", "catalog", "_links"):
             self.__dict__.pop(name, None)
+
+
+def announce_saved(storage: DatabaseStorage, name: str, *, created: bool) -> None:
+    """Send ``file_saved`` as soon as the save is committed.
+
+    :param created: False for an overwrite.
+    """
+    _announce(file_saved, storage, name=name, created=created)
+
+
+def _announce(signal: Signal, storage: DatabaseStorage, **arguments: object) -> None:
+    sender = type(storage)
+    if signal.has_listeners(sender):
+        send = partial(signal.send_robust, sender, storage=storage, **arguments)
+        storage.catalog.after_commit(send)
 
 
 def _made_again(storage_class: type[DatabaseStorage], options: Options) -> DatabaseStorage:
