@@ -12,6 +12,7 @@
     └── CopyFailed               a file that could not be copied, and why
 """
 
+import os
 from http import HTTPStatus
 
 from django.core.exceptions import SuspiciousFileOperation
@@ -62,3 +63,8 @@ class ContentVanished(SecureDBStorageError, OSError):
 
 class CopyFailed(SecureDBStorageError):
     """Raised when a file can't be copied as it is; its text says why."""
+
+
+def os_error(error: type[OSError], number: int, name: str) -> OSError:
+    """Return the error that a file system would give, with its number and text."""
+    return error(number, os.strerror(number), name)

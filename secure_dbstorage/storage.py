@@ -23,6 +23,7 @@ from django.utils import timezone
 from django.utils.asyncio import async_unsafe
 
 from secure_dbstorage.conf import project_time, read_options, upload_directory
+from secure_dbstorage.exceptions import os_error
 from secure_dbstorage.files import FileStat, LinkState
 from secure_dbstorage.links.maker import FolderLinkArguments, LinkArguments, LinkMaker
 from secure_dbstorage.links.tokens import LinkSigner
@@ -36,8 +37,9 @@ from secure_dbstorage.names import (
 )
 from secure_dbstorage.options import OPTION_NAMES, Options, StorageOptions
 from secure_dbstorage.signals import file_deleted, file_saved
-from secure_dbstorage.table.catalog import Catalog, os_error
+from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.handles import StoredFileHandle, open_file
+from secure_dbstorage.table.streams import pieces_of
 
 Name = str | PurePath
 
@@ -215,9 +217,9 @@ class DatabaseStorage(Storage):
         others = self._other_names(name, getattr(name, "max_length", None))
         name, created = canonical_name(name), True
         if self.options.allow_overwrite:
-            created = self.catalog.replace(name, _pieces(content))
+            created = self.catalog.replace(name, pieces_of(content))
         else:
-            name = self.catalog.add(name, _pieces(content), others=others)
+            name = self.catalog.add(name, pieces_of(content), others=others)
         announce_saved(self, name, created=created)
         if hasattr(content, "temporary_file_path"):
             # FileSystemStorage moves it away as well. If it is saved again, it is read from the
@@ -386,7 +388,7 @@ class DatabaseStorage(Storage):
 
     def _open_file(self, name: str, mode: str) -> Any:
         def save(file: IO[bytes], *, replaced_key: int | None, must_be_new: bool) -> None:
-            pieces, created = _pieces(File(file)), True
+            pieces, created = pieces_of(File(file)), True
             if must_be_new:
                 self.catalog.add(name, pieces)
             else:
@@ -433,20 +435,6 @@ class _FreeName(str):
         free = super().__new__(cls, name)
         free.max_length = max_length
         return free
-
-
-def _pieces(content: "File[Any]") -> Iterable[bytes | str]:
-    try:
-        seekable = content.seekable()
-    except AttributeError:  # Nothing but `read()`, which `chunks()` is prepared for.
-        seekable = True
-    return content.chunks() if seekable else _rest(content)
-
-
-def _rest(content: "File[Any]") -> Iterator[bytes | str]:
-    """Read a stream from where it is: ``chunks()`` rewinds, which some streams take badly."""
-    while piece := content.read(File.DEFAULT_CHUNK_SIZE):
-        yield piece
 
 
 def _normal(name: Name | None) -> str:
