@@ -7,13 +7,13 @@ from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from secure_dbstorage.addresses import budget_of, client_address, parse_address
-from secure_dbstorage.exceptions import BadToken, ExpiredToken
+from secure_dbstorage.addresses import parse_address
+from secure_dbstorage.exceptions import BadToken, ExpiredToken, UnsatisfiableRange
 from secure_dbstorage.links.tokens import CLOCK_SKEW, Grant, LinkSigner
+from secure_dbstorage.serving.clients import budget_of, client_address
 from secure_dbstorage.serving.ranges import (
     MAX_HEADER_LENGTH,
     ByteRange,
-    UnsatisfiableRange,
     if_range_holds,
     parse_range,
 )

@@ -9,6 +9,8 @@ from urllib.parse import unquote
 
 import pytest
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.template.response import SimpleTemplateResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,8 +20,10 @@ from secure_dbstorage.serving.headers import (
     Presentation,
     cache_control,
     file_headers,
+    protect,
     validator_headers,
 )
+from secure_dbstorage.serving.responses import FileResponse
 
 STAT = FileStat(
     name="dir/a.png",
@@ -183,3 +187,18 @@ def test_a_refusal_is_stored_framed_and_found_by_nobody() -> None:
         "X-Frame-Options": "DENY",
         "X-Robots-Tag": "noindex",
     }
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        HttpResponse(headers={"Cache-Control": "public", "Referrer-Policy": "unsafe-url"}),
+        SimpleTemplateResponse("admin/404.html"),
+        FileResponse(),
+    ],
+)
+def test_a_response_of_a_hook_is_kept_out_of_caches(response: HttpResponseBase) -> None:
+    protected = protect(response)
+    assert protected is response
+    assert protected["Cache-Control"] == "private, no-store"
+    assert protected["Referrer-Policy"] == "no-referrer"
