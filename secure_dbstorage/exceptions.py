@@ -13,6 +13,7 @@
 """
 
 from http import HTTPStatus
+from typing import Any
 
 from django.core.exceptions import SuspiciousFileOperation
 
@@ -27,6 +28,11 @@ class BadToken(SecureDBStorageError):
 
 class ExpiredToken(BadToken):
     """Raised when a token is authentic and its lifetime is over."""
+
+    def __init__(self, grant: Any) -> None:
+        super().__init__("The link has expired")
+        #: What the link allowed: a :class:`~secure_dbstorage.links.grants.Grant`.
+        self.grant = grant
 
 
 class Refused(SecureDBStorageError):
