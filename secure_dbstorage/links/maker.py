@@ -19,10 +19,10 @@ from django.utils.encoding import filepath_to_uri
 from django.utils.translation import get_language
 
 from secure_dbstorage.addresses import Network
+from secure_dbstorage.links.paths import FOLDER_MARK, PARAMETER
 from secure_dbstorage.links.tokens import MAX_FILENAME_LENGTH, LinkSigner
 from secure_dbstorage.names import is_canonical
 from secure_dbstorage.options import StorageOptions
-from secure_dbstorage.redaction import FOLDER_MARK
 
 #: The namespace that ``include("secure_dbstorage.urls")`` has by itself.
 DEFAULT_NAMESPACE = "secure_dbstorage"
@@ -107,7 +107,7 @@ class LinkMaker:
         def make(name: str, link: tuple[bool, int] | None) -> str:
             encoded = name.encode()
             path = name if not encoded.translate(None, _UNQUOTED) else filepath_to_uri(name)
-            is_public, links_from = link or (True, 0)
+            is_public, link_epoch = link or (True, 0)
             if is_public:
                 return prefix + path
             # Each name has its own offset, or all links would change at once.
@@ -117,7 +117,7 @@ class LinkMaker:
             else:  # No window may bring it above the cap, which would end it early.
                 issued = max(issued, expires_at - longest)
                 seconds = expires_at - issued
-            return f"{prefix}{path}?token={sign(encoded, issued, seconds, links_from)}"
+            return f"{prefix}{path}?{PARAMETER}={sign(encoded, issued, seconds, link_epoch)}"
 
         return make
 

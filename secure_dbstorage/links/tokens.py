@@ -36,7 +36,6 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from ipaddress import ip_network
 from typing import Any
@@ -46,8 +45,8 @@ from django.views.decorators.debug import sensitive_variables
 from secure_dbstorage.addresses import Address, Network
 from secure_dbstorage.exceptions import BadToken, ExpiredToken
 from secure_dbstorage.links.encodings import base36, base64url, from_base64url
+from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.links.keys import SigningKey, derive
-from secure_dbstorage.redaction import SignedPath
 
 #: How far a server's clock may be ahead of ours, in seconds.
 CLOCK_SKEW = 60
@@ -65,69 +64,11 @@ _SHAPE = re.compile(
     r"(?P<claims>1(?P<key_id>[0-9a-z]{2})(?P<flags>a?)(?:-(?P<depth>[1-9a-z][0-9a-z]?))?"
     r"\.(?P<issued>[0-9a-z]{1,8})"
     r"\.(?P<lifetime>[0-9a-z]{1,6})"
-    r"\.(?P<links_from>[0-9a-z]{1,12})"
+    r"\.(?P<link_epoch>[0-9a-z]{1,12})"
     r"(?:\.(?P<rare>[A-Za-z0-9_-]{1,4096}))?)"
     r"\.(?P<signature>[A-Za-z0-9_-]{43})",
     re.ASCII,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
-    """What a link allows."""
-
-    #: The file's link epoch when the link was made, in microseconds; of a link for a folder, the
-    #: instant at which it was made.
-    links_from: int
-    #: Issue time in seconds since 1970, rounded down to the window.
-    issued: int
-    #: Seconds for which the link works.
-    lifetime: int
-    #: The directory whose files the link opens; None for a link to one file.
-    folder: str | None = None
-    #: Whether the file is to be saved instead of shown.
-    attachment: bool = False
-    #: The name under which the file is to be saved; None for its own.
-    filename: str | None = None
-    #: Keyed digest of the user whom the link is for; None for everybody.
-    user: str | None = None
-    #: Prefix length and keyed digest of the network that the link is for; None for everywhere.
-    network: tuple[int, str] | None = None
-    #: Random characters that make a one-time link unlike any other; None for any number of uses.
-    nonce: str | None = None
-    #: The content key under which the use of a one-time link is kept.
-    use_key: int = 0
-    #: When a use may be forgotten, in seconds since 1970: the link's own end, whatever the cap is
-    #: now, and a server's clock may be behind.
-    usable_until: int = 0
-    #: A short name of the link for logs and budgets; it opens nothing.
-    link_id: str = ""
-    #: The signed path and query, for a hook that sends the visitor away and wants them back.
-    return_path: str = field(default="", repr=False)
-
-    def opens(self, links_from: int) -> bool:
-        """Tell whether the link is for a file with this link epoch.
-
-        A folder's link opens what was there when it was made, and was not revoked since.
-        """
-        return (
-            links_from == self.links_from if self.folder is None else links_from <= self.links_from
-        )
-
-    @property
-    def is_bound(self) -> bool:
-        """Whether the link is for one user or one network."""
-        return self.user is not None or self.network is not None
-
-    @property
-    def is_for_once(self) -> bool:
-        """Whether the link works one time."""
-        return self.nonce is not None
-
-    @property
-    def expires(self) -> int:
-        """When the link stops to work, in seconds since 1970."""
-        return self.issued + self.lifetime
 
 
 class LinkSigner:
@@ -146,7 +87,7 @@ class LinkSigner:
         """Return the token that grants this for the file of a canonical name."""
         claims = {"f": grant.filename, "u": grant.user, "i": grant.network, "n": grant.nonce}
         sign = self._signing(SigningKey.sign_file, claims, attachment=grant.attachment)
-        return sign(name.encode(), grant.issued, grant.lifetime, grant.links_from)
+        return sign(name.encode(), grant.issued, grant.lifetime, grant.link_epoch)
 
     def signing(
         self,
@@ -215,9 +156,9 @@ class LinkSigner:
         start = f"1{key.id}{'a' if attachment else ''}{depth}"
         rare = _rare_claims(claims)
 
-        def sign(name: bytes, issued: int, lifetime: int, links_from: int) -> str:
+        def sign(name: bytes, issued: int, lifetime: int, link_epoch: int) -> str:
             own = _rare_claims({**claims, "n": secrets.token_urlsafe(8)}) if once else rare
-            text = f"{start}{_period(issued, lifetime)}.{base36(links_from)}{own}"
+            text = f"{start}{_period(issued, lifetime)}.{base36(link_epoch)}{own}"
             return f"{text}.{signature(key, _message(namespace, name, text.encode()))}"
 
         return sign
@@ -229,20 +170,18 @@ class LinkSigner:
         token: str,
         *,
         max_lifetime: int,
-        return_path: str = "",
         now: float | None = None,
     ) -> Grant:
         """Return what a token grants for the file of a canonical name.
 
         :param max_lifetime: seconds after which even a longer link has expired.
-        :param return_path: the path and query under which the token came.
         :param now: seconds since 1970, for tests.
         :raises ExpiredToken: when it is authentic, and its time is over.
         :raises BadToken: for all else that is wrong with it.
         """
         match = _matched(token)
         self._check_signature(match, SigningKey.sign_file, name)
-        grant = _grant(match, max_lifetime, return_path)
+        grant = _grant(match, max_lifetime)
         _check_times(grant, time.time() if now is None else now)
         return grant
 
@@ -253,7 +192,6 @@ class LinkSigner:
         token: str,
         *,
         max_lifetime: int,
-        return_path: str = "",
         now: float | None = None,
     ) -> Grant:
         """Return what a folder's token grants for the file of a canonical name below it.
@@ -266,7 +204,7 @@ class LinkSigner:
             raise BadToken("The token is not for a folder above the file")
         folder = "/".join(segments[:depth])
         self._check_signature(match, SigningKey.sign_folder, folder)
-        grant = _grant(match, max_lifetime, return_path, folder)
+        grant = _grant(match, max_lifetime, folder)
         _check_times(grant, time.time() if now is None else now)
         return grant
 
@@ -293,16 +231,14 @@ def _check_times(grant: Grant, now: float) -> None:
     if grant.issued > now + CLOCK_SKEW:
         raise BadToken("The token is from the future")
     if now >= grant.expires:
-        raise ExpiredToken("The link has expired")
+        raise ExpiredToken(grant)
 
 
-def _grant(
-    match: re.Match[str], max_lifetime: int, return_path: str, folder: str | None = None
-) -> Grant:
+def _grant(match: re.Match[str], max_lifetime: int, folder: str | None = None) -> Grant:
     rare: dict[str, Any] = json.loads(from_base64url(match["rare"])) if match["rare"] else {}
     issued, lifetime = int(match["issued"], 36), int(match["lifetime"], 36)
     return Grant(
-        links_from=int(match["links_from"], 36),
+        link_epoch=int(match["link_epoch"], 36),
         issued=issued,
         lifetime=min(lifetime, max_lifetime),
         folder=folder,
@@ -314,7 +250,6 @@ def _grant(
         use_key=_use_key(match["signature"]) if "n" in rare else 0,
         usable_until=issued + lifetime + CLOCK_SKEW if "n" in rare else 0,
         link_id=match["signature"][:8],
-        return_path=SignedPath(return_path),
     )
 
 
