@@ -3,6 +3,7 @@
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -13,15 +14,24 @@ from django.http.response import HttpResponseBase
 from secure_dbstorage.addresses import Address
 from secure_dbstorage.exceptions import Refused
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.links.tokens import Grant, LinkSigner
+from secure_dbstorage.links.grants import Grant
+from secure_dbstorage.links.tokens import LinkSigner
 
 _logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookGrant(Grant):
+    """What a link allows, and where it leads."""
+
+    #: The signed path and query, for a hook that sends the visitor away and wants them back.
+    return_path: str = field(default="", repr=False)
 
 
 class AuthHook(Protocol):
     """Decides whether a request may open a private file; may be a coroutine function."""
 
-    def __call__(self, request: HttpRequest, file: FileStat, grant: Grant, /) -> Any:
+    def __call__(self, request: HttpRequest, file: FileStat, grant: HookGrant, /) -> Any:
         """Return True to let through, False to refuse, or a response to send instead."""
 
 

@@ -13,7 +13,7 @@ from django_ratelimit.core import get_usage
 from secure_dbstorage.addresses import budget_of, client_address
 from secure_dbstorage.conf import ratelimit_is_enabled
 from secure_dbstorage.exceptions import Refused
-from secure_dbstorage.links.tokens import Grant
+from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.options import StorageOptions
 
 #: The kinds of request that have a budget: with a good token, without one, with a bad one.

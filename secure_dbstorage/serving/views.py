@@ -1,9 +1,9 @@
 """The serving view: from a request to the bytes of a file, or a refusal."""
 
+import dataclasses
 import hashlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
@@ -12,17 +12,16 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import storages
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.encoding import escape_uri_path, iri_to_uri
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 
-from secure_dbstorage.access import ask_hooks, check_bindings
+from secure_dbstorage.access import HookGrant, ask_hooks, check_bindings
 from secure_dbstorage.addresses import certain_address
 from secure_dbstorage.exceptions import BadToken, ExpiredToken, Refused
 from secure_dbstorage.files import FileStat, StoredHead
-from secure_dbstorage.links.tokens import Grant
+from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.names import is_canonical
-from secure_dbstorage.redaction import SignedPath, take_folder_token, take_tokens
+from secure_dbstorage.serving.credentials import Credentials
 from secure_dbstorage.serving.headers import Presentation, cache_control
 from secure_dbstorage.serving.ratelimits import check_limit
 from secure_dbstorage.serving.responses import (
@@ -59,9 +58,7 @@ def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResp
     The order is the cheapest and the least telling first: a refused token costs no query, and
     nothing tells a private file from a missing one.
     """
-    address = SignedPath(request.path), SignedPath(request.META.get("QUERY_STRING", ""))
-    folder_token, name = take_folder_token(request, name)
-    credentials = _Credentials(folder_token, take_tokens(request), *address)
+    credentials, name = Credentials.take(request, name)
     visit = Visit(request=request, storage=_database_storage(storage), name=name)
     try:
         return _serve(visit, credentials)
@@ -77,19 +74,7 @@ serve.login_required = False  # type: ignore[attr-defined]
 serve._non_atomic_requests = _EveryAlias()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
-@dataclass(frozen=True, slots=True)
-class _Credentials:
-    """What a request came with, before it was taken out of it."""
-
-    #: From the path; "" without one.
-    folder_token: str
-    #: From the query.
-    tokens: list[str]
-    path: str
-    query: str
-
-
-def _serve(visit: Visit, credentials: _Credentials) -> HttpResponseBase:
+def _serve(visit: Visit, credentials: Credentials) -> HttpResponseBase:
     request, name, storage = visit.request, visit.name, visit.storage
     if request.method == "OPTIONS":
         return answer_with_methods()
@@ -97,15 +82,13 @@ def _serve(visit: Visit, credentials: _Credentials) -> HttpResponseBase:
         raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "method", headers={"Allow": ALLOW})
     if not is_canonical(name):
         raise Refused(HTTPStatus.NOT_FOUND, "missing")
-    if credentials.folder_token or credentials.tokens:
-        visit.grant = _read_tokens(request, name, storage, credentials)
-    grant = visit.grant
+    grant = visit.grant = _read_tokens(request, name, storage, credentials)
     check_limit(request, "signed" if grant else "plain", storage.options, grant)
     try:
         head = _find(request, name, storage, grant)
         visit.file = head.stat
         if grant is not None and not head.stat.is_public:
-            answer = _ask_guards(visit, head.stat, grant)
+            answer = _ask_guards(visit, head.stat, grant, credentials)
             if answer is not None:
                 visit.sent_away(answer)
                 return protect(answer)
@@ -121,12 +104,19 @@ def _serve(visit: Visit, credentials: _Credentials) -> HttpResponseBase:
         storage.catalog.release()
 
 
-def _ask_guards(visit: Visit, file: FileStat, grant: Grant) -> HttpResponseBase | None:
+def _ask_guards(
+    visit: Visit, file: FileStat, grant: Grant, credentials: Credentials
+) -> HttpResponseBase | None:
     request, storage = visit.request, visit.storage
     if grant.is_bound:
         address = certain_address(request.META, storage.options.trusted_proxies)
         check_bindings(request, grant, storage.signer, address)
-    return ask_hooks(storage.options.auth_hooks, request, file, grant)
+    hooks = storage.options.auth_hooks
+    if not hooks:
+        return None
+    fields = {field.name: getattr(grant, field.name) for field in dataclasses.fields(grant)}
+    shown = HookGrant(**fields, return_path=credentials.return_path)
+    return ask_hooks(hooks, request, file, shown)
 
 
 def _read(visit: Visit, head: StoredHead, start: int, stop: int) -> bytes | Iterator[bytes]:
@@ -173,20 +163,12 @@ def _database_storage(alias: str) -> DatabaseStorage:
 
 
 def _read_tokens(
-    request: HttpRequest, name: str, storage: DatabaseStorage, given: _Credentials
-) -> Grant:
-    """Return what the token of a request grants; more than one token is a bad one."""
-    max_lifetime, return_path = storage.options.max_expires_in, ""
-    if storage.options.auth_hooks:
-        return_path = escape_uri_path(given.path)
-        if given.query:
-            return_path += f"?{iri_to_uri(given.query)}"
-    unsign, tokens = storage.signer.unsign, given.tokens
-    if given.folder_token:
-        unsign, tokens = storage.signer.unsign_folder, [given.folder_token, *tokens]
+    request: HttpRequest, name: str, storage: DatabaseStorage, credentials: Credentials
+) -> Grant | None:
+    """Return what the token of a request grants; None without a token."""
+    max_lifetime = storage.options.max_expires_in
     try:
-        token = tokens[0] if len(tokens) == 1 else ""
-        return unsign(name, token, max_lifetime=max_lifetime, return_path=return_path)
+        return credentials.read(name, storage.signer, max_lifetime=max_lifetime)
     except BadToken as error:
         check_limit(request, "refused", storage.options)
         reason = "expired" if isinstance(error, ExpiredToken) else "bad-token"

@@ -18,7 +18,7 @@ from django.http.response import HttpResponseBase
 from secure_dbstorage.addresses import client_address
 from secure_dbstorage.exceptions import Refused
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.links.tokens import Grant
+from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.names import MAX_LENGTH
 from secure_dbstorage.signals import file_refused, file_served
 
