@@ -3,18 +3,27 @@
 Name hooks in the option ``auth_hooks``. All of them must return True. See :class:`AuthHook`.
 """
 
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from django.http import HttpRequest
 
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.links.tokens import Grant
+from secure_dbstorage.links.grants import Grant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookGrant(Grant):
+    """What a link allows, and where it leads."""
+
+    #: The signed path and query, for a hook that sends the visitor away and wants them back.
+    return_path: str = field(default="", repr=False)
 
 
 class AuthHook(Protocol):
     """Decides whether a request may open a private file; may be a coroutine function."""
 
-    def __call__(self, request: HttpRequest, file: FileStat, grant: Grant, /) -> Any:
+    def __call__(self, request: HttpRequest, file: FileStat, grant: HookGrant, /) -> Any:
         """Return True to let the request through, False to refuse it, or a response to send.
 
         Anything else refuses as well, and is logged as an error. A hook that raises is a 500.

@@ -15,6 +15,8 @@
 ``Refused`` is defined in :mod:`secure_dbstorage.serving.refusals`, beside its reasons.
 """
 
+from typing import Any
+
 from django.core.exceptions import SuspiciousFileOperation
 
 
@@ -28,6 +30,11 @@ class BadToken(SecureDBStorageError):
 
 class ExpiredToken(BadToken):
     """Raised when a token is authentic and its lifetime has ended."""
+
+    def __init__(self, grant: Any) -> None:
+        super().__init__("The link has expired")
+        #: What the link allowed: a :class:`~secure_dbstorage.links.grants.Grant`.
+        self.grant = grant
 
 
 class UnsatisfiableRange(SecureDBStorageError):

@@ -57,6 +57,16 @@ class Content:
         return max(1, -(-self.size // self.chunk_size))
 
 
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """What decides the URL of a file."""
+
+    #: Whether the file is served without a token.
+    is_public: bool
+    #: The link epoch: a link opens the file only while both name the same, in microseconds.
+    link_epoch: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredHead:
     """A head row: the file, where its bytes are, and since when links to it hold."""

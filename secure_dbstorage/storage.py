@@ -23,8 +23,9 @@ from django.utils import timezone
 from django.utils.asyncio import async_unsafe
 
 from secure_dbstorage.conf import project_time, read_options, upload_directory
-from secure_dbstorage.files import FileStat
-from secure_dbstorage.links.maker import FolderLinkArguments, LinkArguments, LinkMaker
+from secure_dbstorage.files import FileStat, LinkState
+from secure_dbstorage.links.maker import LinkMaker
+from secure_dbstorage.links.terms import FolderLinkArguments, LinkArguments
 from secure_dbstorage.links.tokens import LinkSigner
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import (
@@ -235,12 +236,11 @@ class DatabaseStorage(Storage):
         The URL of a name that is not in the table is plain, and answers 404: no page breaks on a
         lost file. Takes one small query.
 
-        :param arguments: see :class:`~secure_dbstorage.links.maker.LinkArguments`.
+        :param arguments: see :class:`~secure_dbstorage.links.terms.LinkArguments`.
         :raises ValueError: for arguments that can't be meant.
         """
-        make = self._links.making(self._links.terms(**arguments))
-        normal = _normal(name)
-        return make(normal, self._found([normal]).get(normal))
+        links, normal = self._links.batch(**arguments), _normal(name)
+        return links.url(normal, self._found([normal]).get(normal))
 
     @async_unsafe(_SYNC_ONLY.format("aurls"))
     def urls(
@@ -249,10 +249,10 @@ class DatabaseStorage(Storage):
         """Return the URLs of any number of files by their names, with one query."""
         if isinstance(names, str):
             raise TypeError("urls() takes names; url() takes one")
-        make = self._links.making(self._links.terms(**arguments))
+        links = self._links.batch(**arguments)
         normal = {name: _normal(name) for name in names}
         found = self._found(normal.values()).get
-        return {given: make(name, found(name)) for given, name in normal.items()}
+        return {given: links.url(name, found(name)) for given, name in normal.items()}
 
     async def aurl(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
         """Return what :meth:`url` does, in async code."""
@@ -272,7 +272,7 @@ class DatabaseStorage(Storage):
         the files that are there now; what is saved, renamed or revoked later needs a new one. Asks
         no query.
 
-        :param arguments: see :class:`~secure_dbstorage.links.maker.FolderLinkArguments`.
+        :param arguments: see :class:`~secure_dbstorage.links.terms.FolderLinkArguments`.
         :raises ValueError: for arguments that can't be meant, and for the root.
         """
         folder = canonical_name(prefix)
@@ -356,11 +356,12 @@ class DatabaseStorage(Storage):
     def _links(self) -> LinkMaker:
         return LinkMaker(self.options, self.signer)
 
-    def _found(self, names: Iterable[str]) -> dict[str, tuple[bool, int]]:
+    def _found(self, names: Iterable[str]) -> dict[str, LinkState]:
         # No file has such a name, and no page breaks on one.
-        return self.catalog.find_links(
+        found = self.catalog.find_links(
             [name for name in names if name and not has_control_character(name)]
         )
+        return {name: LinkState(*state) for name, state in found.items()}
 
     def _open_file(self, name: str, mode: str) -> Any:
         def save(file: IO[bytes], replaced_key: int | None) -> None:

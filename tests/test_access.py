@@ -10,7 +10,7 @@ from django.test import RequestFactory
 
 from secure_dbstorage.access import authenticated, staff
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.links.tokens import Grant
+from secure_dbstorage.links.grants import Grant
 
 REQUEST = RequestFactory().get("/files/a.txt")
 FILE = FileStat(
@@ -22,7 +22,7 @@ FILE = FileStat(
     created=datetime(2026, 1, 1, tzinfo=UTC),
     modified=datetime(2026, 1, 1, tzinfo=UTC),
 )
-GRANT = Grant(links_from=1, issued=1, lifetime=1)
+GRANT = Grant(link_epoch=1, issued=1, lifetime=1)
 
 
 def request_by(user: Any) -> Any:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from secure_dbstorage.admin.homes import Place, place_of
 from secure_dbstorage.exceptions import FileTooLarge
-from secure_dbstorage.links.maker import LinkArguments
+from secure_dbstorage.links.terms import LinkArguments
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import canonical_name
 

@@ -1,5 +1,6 @@
 """Guards of a private file: its link's bindings, the project's auth hooks, and one-time use."""
 
+import dataclasses
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,9 +10,11 @@ from asgiref.sync import async_to_sync
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from secure_dbstorage.access import HookGrant
 from secure_dbstorage.addresses import Address
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.links.tokens import Grant, LinkSigner
+from secure_dbstorage.links.grants import Grant
+from secure_dbstorage.links.tokens import LinkSigner
 from secure_dbstorage.serving.refusals import Reason, Refused
 from secure_dbstorage.serving.visits import Visit
 
@@ -42,7 +45,10 @@ def ask_guards(visit: Visit, file: FileStat) -> HttpResponseBase | None:
     if grant is None or file.is_public:
         return None
     check_bindings(visit.request, grant, storage.signer, visit.client.certain_address)
-    return ask_hooks(storage.options.auth_hooks, visit.request, file, grant)
+    if not storage.options.auth_hooks:
+        return None
+    shown = _for_hooks(grant, visit.credentials.return_path)
+    return ask_hooks(storage.options.auth_hooks, visit.request, file, shown)
 
 
 def check_bindings(
@@ -66,7 +72,7 @@ def check_bindings(
 
 
 def ask_hooks(
-    hooks: Sequence[Callable[..., object]], request: HttpRequest, file: FileStat, grant: Grant
+    hooks: Sequence[Callable[..., object]], request: HttpRequest, file: FileStat, grant: HookGrant
 ) -> HttpResponseBase | None:
     """Ask each hook in order, and return None if all of them say True.
 
@@ -113,6 +119,11 @@ def count_use(visit: Visit, file: FileStat, start: int) -> None:
         )
     if not is_good:
         raise Refused(Reason.USED)
+
+
+def _for_hooks(grant: Grant, return_path: str) -> HookGrant:
+    fields = {field.name: getattr(grant, field.name) for field in dataclasses.fields(grant)}
+    return HookGrant(**fields, return_path=return_path)
 
 
 def _fetches_ahead(request: HttpRequest) -> bool:

@@ -7,7 +7,7 @@ from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header, http_date
 
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.links.tokens import Grant
+from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.serving.ranges import ByteRange
 

@@ -2,21 +2,17 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import storages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.encoding import escape_uri_path, iri_to_uri
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 
 from secure_dbstorage.exceptions import BadToken, ExpiredToken
 from secure_dbstorage.files import StoredHead
-from secure_dbstorage.links.tokens import Grant
 from secure_dbstorage.names import is_canonical
-from secure_dbstorage.redaction import SignedPath, take_folder_token, take_tokens
 from secure_dbstorage.serving.clients import Client
 from secure_dbstorage.serving.conditions import (
     Selection,
@@ -24,6 +20,7 @@ from secure_dbstorage.serving.conditions import (
     has_conditions,
     select,
 )
+from secure_dbstorage.serving.credentials import Credentials
 from secure_dbstorage.serving.guards import ask_guards, count_use, may_refuse
 from secure_dbstorage.serving.headers import REFUSAL_HEADERS, answer_headers, present, protect
 from secure_dbstorage.serving.ratelimits import check_limit
@@ -57,14 +54,18 @@ def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResp
     What is cheapest and tells least comes first: a refused token costs no query, and a private
     file looks like a missing one.
     """
-    address = SignedPath(request.path), SignedPath(request.META.get("QUERY_STRING", ""))
-    folder_token, name = take_folder_token(request, name)
-    credentials = _Credentials(folder_token, take_tokens(request), *address)
+    credentials, name = Credentials.take(request, name)
     asked = _database_storage(storage)
-    client = Client.of(request.META, asked.options.trusted_proxies)
-    visit = Visit(request=request, storage=asked, name=name, client=client, now=time.time())
+    visit = Visit(
+        request=request,
+        storage=asked,
+        name=name,
+        credentials=credentials,
+        client=Client.of(request.META, asked.options.trusted_proxies),
+        now=time.time(),
+    )
     try:
-        return _serve(visit, credentials)
+        return _serve(visit)
     except Refused as refused:
         record_refusal(visit, refused.reason)
         return refuse(request, refused)
@@ -77,23 +78,11 @@ serve.login_required = False  # type: ignore[attr-defined]
 serve._non_atomic_requests = _EveryAlias()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
-@dataclass(frozen=True, slots=True)
-class _Credentials:
-    """What a request came with, before it was taken out of it."""
-
-    #: From the path; "" without one.
-    folder_token: str
-    #: From the query.
-    tokens: list[str]
-    path: str
-    query: str
-
-
-def _serve(visit: Visit, credentials: _Credentials) -> HttpResponseBase:
+def _serve(visit: Visit) -> HttpResponseBase:
     if visit.request.method == "OPTIONS":
         return _methods()
     _check_target(visit)
-    _read_token(visit, credentials)
+    _read_token(visit)
     check_limit(visit, "signed" if visit.grant else "plain")
     try:
         head = _find(visit)
@@ -125,35 +114,21 @@ def _check_target(visit: Visit) -> None:
         raise Refused(Reason.MISSING)
 
 
-def _read_token(visit: Visit, credentials: _Credentials) -> None:
-    """Note what the token of a request grants, if it has one."""
-    if not (credentials.folder_token or credentials.tokens):
-        return
+def _read_token(visit: Visit) -> None:
+    """Note what the token of the request grants, if it has one."""
+    signer, max_lifetime = visit.storage.signer, visit.storage.options.max_expires_in
     try:
-        visit.grant = _grant(visit, credentials)
-        visit.link_id = visit.grant.link_id
+        visit.grant = visit.credentials.read(
+            visit.name, signer, max_lifetime=max_lifetime, now=visit.now
+        )
     except BadToken as error:
+        reason = Reason.BAD_TOKEN
+        if isinstance(error, ExpiredToken):
+            reason, visit.link_id = Reason.EXPIRED, error.grant.link_id
         check_limit(visit, "refused")
-        is_expired = isinstance(error, ExpiredToken)
-        raise Refused(Reason.EXPIRED if is_expired else Reason.BAD_TOKEN) from None
-
-
-def _grant(visit: Visit, given: _Credentials) -> Grant:
-    storage, return_path = visit.storage, ""
-    if storage.options.auth_hooks:
-        return_path = escape_uri_path(given.path)
-        if given.query:
-            return_path += f"?{iri_to_uri(given.query)}"
-    unsign, tokens = storage.signer.unsign, given.tokens
-    if given.folder_token:
-        unsign, tokens = storage.signer.unsign_folder, [given.folder_token, *tokens]
-    return unsign(
-        visit.name,
-        tokens[0] if len(tokens) == 1 else "",
-        max_lifetime=storage.options.max_expires_in,
-        return_path=return_path,
-        now=visit.now,
-    )
+        raise Refused(reason) from None
+    if visit.grant is not None:
+        visit.link_id = visit.grant.link_id
 
 
 def _find(visit: Visit) -> StoredHead:

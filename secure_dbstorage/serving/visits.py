@@ -17,9 +17,10 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.links.tokens import Grant
+from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.names import MAX_LENGTH
 from secure_dbstorage.serving.clients import Client
+from secure_dbstorage.serving.credentials import Credentials
 from secure_dbstorage.serving.refusals import Reason
 from secure_dbstorage.serving.responses import FileResponse, StreamingFileResponse
 from secure_dbstorage.signals import file_refused, file_served
@@ -41,6 +42,8 @@ class Visit:
     client: Client
     #: When it came, in seconds since 1970: the one clock of all decisions.
     now: float
+    #: What it came with, before it was taken out of the request.
+    credentials: Credentials
     #: What its token allows, once that is known.
     grant: Grant | None = None
     #: The short name of its link; "-" without an authentic token.

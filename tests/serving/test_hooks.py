@@ -20,10 +20,11 @@ from django.test import Client, RequestFactory
 
 from secure_dbstorage.access import AuthHook
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.links.tokens import Grant
+from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.serving.guards import ask_hooks
 from secure_dbstorage.serving.refusals import Reason, Refused
-from tests.support.serving import Store, body_of, signed, token_of
+from tests.support.serving import Store, body_of, signed
+from tests.support.tokens import token_of
 
 REQUEST = RequestFactory().get("/files/a.txt")
 FILE = FileStat(
@@ -35,7 +36,7 @@ FILE = FileStat(
     created=datetime(2026, 1, 1, tzinfo=UTC),
     modified=datetime(2026, 1, 1, tzinfo=UTC),
 )
-GRANT = Grant(links_from=1, issued=1, lifetime=1)
+GRANT = Grant(link_epoch=1, issued=1, lifetime=1)
 
 
 # --- asking them ---------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import RequestFactory
 from pytest_django import Settings
 
-from secure_dbstorage.links.tokens import Grant
+from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.serving import ratelimits
 from secure_dbstorage.serving.ratelimits import RETRY_WHEN_DOWN, Kind, check_limit
 from secure_dbstorage.serving.refusals import Reason, Refused
@@ -25,8 +25,8 @@ from tests.servers.valkey import ValkeyServer
 from tests.support.visits import visit_of
 
 NOW = 1785240000
-GRANT = Grant(links_from=1, issued=1, lifetime=1, link_id="abcdefgh")
-OTHER_GRANT = Grant(links_from=1, issued=1, lifetime=1, link_id="ijklmnop")
+GRANT = Grant(link_epoch=1, issued=1, lifetime=1, link_id="abcdefgh")
+OTHER_GRANT = Grant(link_epoch=1, issued=1, lifetime=1, link_id="ijklmnop")
 
 _numbers = count(1)
 

@@ -19,7 +19,8 @@ from secure_dbstorage.files import FileStat
 from secure_dbstorage.links.tokens import Grant
 from secure_dbstorage.storage import DatabaseStorage
 from tests.support.observer import places_of_tokens
-from tests.support.serving import Store, signed, token_of, token_of_folder
+from tests.support.serving import Store, signed
+from tests.support.tokens import folder_token_of, token_of
 
 pytestmark = pytest.mark.django_db
 
@@ -124,7 +125,7 @@ def test_a_refusal_logs_no_token(
     caplog.set_level(logging.DEBUG)
     url = store().url("private.txt")
     client.get(url + "x")
-    client.get(signed(storages["default"], "private.txt", links_from=1))  # type: ignore[arg-type]
+    client.get(signed(storages["default"], "private.txt", link_epoch=1))  # type: ignore[arg-type]
     assert "Forbidden" in caplog.text
     assert "token=" not in caplog.text
     assert token_of(url)[:20] not in caplog.text
@@ -156,7 +157,7 @@ def test_the_token_of_a_folder_is_gone_when_a_hook_sees_the_request(
     storage = store(auth_hooks=[hook])
     storage.save("films/7/a b.txt", b"content")
     url = storage.folder_url("films/7") + "a%20b.txt"
-    token = token_of_folder(url)
+    token = folder_token_of(url)
     referer = f"http://testserver{url}"
     assert get(f"{url}?x=1", headers={"Referer": referer}).status_code == 200
     name, return_path, path, match = seen
@@ -182,7 +183,7 @@ def test_an_error_report_holds_no_token_of_a_folder(
     storage = store(auth_hooks=[hook])
     storage.save("films/7/a.txt", b"content")
     url = storage.folder_url("films/7") + "a.txt"
-    signature = token_of_folder(url).rpartition(".")[2]
+    signature = folder_token_of(url).rpartition(".")[2]
     got_request_exception.connect(keep_reports)
     try:
         with pytest.raises(RuntimeError):
@@ -208,4 +209,4 @@ def test_the_log_tells_the_name_of_a_file_and_no_token_of_its_folder(
         True,
         True,
     ]
-    assert token_of_folder(url).rpartition(".")[2] not in caplog.text
+    assert folder_token_of(url).rpartition(".")[2] not in caplog.text

@@ -18,7 +18,8 @@ from pytest_django import Settings
 
 from secure_dbstorage.serving.headers import REFUSAL_HEADERS
 from secure_dbstorage.serving.views import serve
-from tests.support.serving import Store, signed, token_of
+from tests.support.serving import Store, signed
+from tests.support.tokens import token_of
 
 pytestmark = pytest.mark.django_db
 

@@ -22,7 +22,8 @@ from secure_dbstorage.names import MAX_LENGTH
 from secure_dbstorage.serving.visits import AccessRecord
 from secure_dbstorage.signals import file_refused, file_served
 from secure_dbstorage.storage import DatabaseStorage
-from tests.support.serving import Store, token_of
+from tests.support.serving import Store
+from tests.support.tokens import token_of
 
 pytestmark = pytest.mark.django_db
 

@@ -1,12 +1,15 @@
 """What tests of the serving view share: storages to ask, links, and answers."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from django.test import Client
 
+from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.storage import DatabaseStorage
+from tests.support.tokens import written_for
 
 #: Makes a storage with these options the default one, with a private file and a public one.
 Store = Callable[..., DatabaseStorage]
@@ -15,17 +18,12 @@ Store = Callable[..., DatabaseStorage]
 PLAYLIST = b"#EXTM3U\n#EXTINF:4,\nparts/1.ts\n#EXTINF:4,\nparts/2 b.ts\n#EXT-X-ENDLIST\n"
 
 
-def token_of(url: str) -> str:
-    return url.partition("?token=")[2]
-
-
 def signed(storage: DatabaseStorage, name: str, **changes: Any) -> str:
     """Return a link that ``url()`` would not make."""
-    head = storage.catalog.get(name)
-    url = storage.url("private.txt")
-    grant = storage.signer.unsign("private.txt", token_of(url), max_lifetime=10**9)
-    changed = replace(grant, **{"links_from": head.links_from, **changes})
-    return f"/files/{name}?token={storage.signer.sign(name, changed)}"
+    epoch = storage.catalog.get(name).links_from
+    grant = Grant(link_epoch=epoch, issued=int(time.time()), lifetime=3600)
+    token = written_for(storage, name, replace(grant, **changes))
+    return f"/files/{name}?token={token}"
 
 
 def ask(client: Client, url: str, byte_range: str = "", **more: Any) -> tuple[int, bytes]:
@@ -38,7 +36,3 @@ def body_of(answer: Any) -> bytes:
     if not answer.streaming:
         return bytes(answer.content)
     return b"".join(answer.streaming_content)
-
-
-def token_of_folder(url: str) -> str:
-    return url.partition("~")[2].partition("/")[0]

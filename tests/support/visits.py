@@ -5,8 +5,9 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from secure_dbstorage.links.tokens import Grant
+from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.serving.clients import Client
+from secure_dbstorage.serving.credentials import Credentials
 from secure_dbstorage.serving.visits import Visit
 from secure_dbstorage.storage import DatabaseStorage
 
@@ -19,6 +20,7 @@ def visit_of(request: HttpRequest, grant: Grant | None = None, **options: Any) -
         request=request,
         storage=storage,
         name="a.txt",
+        credentials=Credentials(),
         client=client,
         now=time.time(),
         grant=grant,
