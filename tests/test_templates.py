@@ -45,7 +45,8 @@ class Page(HTMLParser):
 def rendered(title: str = "A title", text: str = "A text.") -> str:
     """Return the packaged page with this text."""
     template = Engine().from_string(SOURCE.read_text("utf-8"))
-    return str(template.render(Context({"title": title, "text": text, "status": 403})))
+    context = {"title": title, "text": text, "status": 403, "reason": "used", "language": "en"}
+    return str(template.render(Context(context)))
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from django.template.exceptions import TemplateDoesNotExist
 from django.template.loader import render_to_string
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext
 
 from secure_dbstorage.exceptions import SecureDBStorageError
 from secure_dbstorage.serving.headers import REFUSAL_HEADERS
@@ -21,8 +22,8 @@ from secure_dbstorage.serving.negotiation import prefers_json
 from secure_dbstorage.serving.responses import FileResponse
 
 #: A project may put a template of its own under this name. Its context is ``reason``, one of the
-#: words below, ``status``, ``title`` and ``text``. There is no request, and no context processor
-#: runs, so that no session is touched.
+#: words below, ``status``, ``title``, ``text``, and ``language``, which both texts are in. There is
+#: no request, and no context processor runs, so that no session is touched.
 REFUSED_TEMPLATE = "secure_dbstorage/refused.html"
 
 _PACKAGED = Path(__file__).parents[1] / "templates" / REFUSED_TEMPLATE
@@ -40,12 +41,12 @@ class Reason(Enum):
         "missing",
         HTTPStatus.NOT_FOUND,
         _("There is nothing here"),
-        _("Check that the address is complete, or ask whoever gave it to you."),
+        _("Check that the address is complete, or ask the person who gave it to you."),
     )
     BAD_TOKEN = (
         "bad-token",
         HTTPStatus.FORBIDDEN,
-        _("This link does not work"),
+        _("This link doesn’t work"),
         _("It may have been cut off when it was copied. Copy all of it, or ask for a new one."),
     )
     EXPIRED = (
@@ -72,21 +73,21 @@ class Reason(Enum):
     ELSEWHERE = (
         "elsewhere",
         HTTPStatus.FORBIDDEN,
-        _("This link works from another place"),
-        _("It is for one network. Open it from there, or ask for a new one."),
+        _("This link doesn’t work from here"),
+        _("It was made for a particular network. Open it from there, or ask for a new one."),
     )
     USED = (
         "used",
         HTTPStatus.FORBIDDEN,
-        _("This link was for one time"),
+        _("This link has already been used"),
         _("Ask for a new one."),
     )
     #: Not a success: browsers would show a page that was fetched ahead, and not ask again.
     PREFETCH = (
         "prefetch",
         HTTPStatus.SERVICE_UNAVAILABLE,
-        _("Not ahead of time"),
-        _("This link works one time. Open it yourself."),
+        _("This link can’t be previewed"),
+        _("It works only once, so open it directly."),
     )
     TOO_MANY_REQUESTS = (
         "too-many-requests",
@@ -104,20 +105,20 @@ class Reason(Enum):
     METHOD = (
         "method",
         HTTPStatus.METHOD_NOT_ALLOWED,
-        _("This address is only for reading"),
+        _("This address is read-only"),
         _("Open it in a browser, or download it."),
     )
     PRECONDITION = (
         "precondition",
         HTTPStatus.PRECONDITION_FAILED,
         _("The file has changed"),
-        _("It is not the version that was asked for. Start again from the beginning."),
+        _("This is no longer the version that you asked for. Start again from the beginning."),
     )
     RANGE = (
         "range",
         HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
         _("The file ends before that"),
-        _("The part that was asked for lies beyond the end. Start again from the beginning."),
+        _("The requested part lies beyond its end. Start again from the beginning."),
     )
 
     status: HTTPStatus
@@ -149,13 +150,14 @@ def refuse(request: HttpRequest, refused: Refused) -> HttpResponse:
 
     It is a page, or a problem (RFC 9457) if the client prefers JSON.
     """
-    reason = refused.reason
+    reason, language = refused.reason, _language()
     if prefers_json(request.META.get("HTTP_ACCEPT", "")):
         content_type, body = "application/problem+json", _problem(reason)
     else:
-        content_type, body = "text/html; charset=utf-8", _page(reason)
+        content_type, body = "text/html; charset=utf-8", _page(reason, language)
     headers = {
         "Content-Type": content_type,
+        "Content-Language": language,
         **REFUSAL_HEADERS,
         **refused.headers,
         "Content-Length": str(len(body)),
@@ -168,12 +170,19 @@ def refuse(request: HttpRequest, refused: Refused) -> HttpResponse:
     return response
 
 
-def _page(reason: Reason) -> bytes:
+def _language() -> str:
+    """Return the language that the texts are in: the active one, or what it falls back to."""
+    # Translators: the code of your language, such as "de".
+    return pgettext("code of the language that you translate into", "en")
+
+
+def _page(reason: Reason, language: str) -> bytes:
     context: dict[str, Any] = {
         "reason": reason.value,
         "status": int(reason.status),
         "title": reason.title,
         "text": reason.text,
+        "language": language,
     }
     try:
         page = render_to_string(REFUSED_TEMPLATE, context)

@@ -86,12 +86,8 @@ def _serve(visit: Visit) -> HttpResponseBase:
     check_limit(visit, "signed" if visit.grant else "plain")
     try:
         head = _find(visit)
-        visit.file = head.stat
         instead = ask_guards(visit, head.stat)
-        if instead is None:
-            return _answer(visit, head)
-        record_sent_away(visit, instead)
-        return protect(instead)
+        return _answer(visit, head) if instead is None else _send_away(visit, instead)
     finally:
         visit.storage.catalog.release()
 
@@ -142,6 +138,7 @@ def _find(visit: Visit) -> StoredHead:
     if head is None or not _opens(visit, head):
         # Missing, revoked and replaced are one answer.
         raise Refused(Reason.REVOKED if visit.grant else Reason.MISSING)
+    visit.file = head.stat
     return head
 
 
@@ -149,6 +146,12 @@ def _opens(visit: Visit, head: StoredHead) -> bool:
     if head.stat.has_expired(visit.now):
         return False
     return visit.grant is None or visit.grant.opens(head.links_from)
+
+
+def _send_away(visit: Visit, response: HttpResponseBase) -> HttpResponseBase:
+    """Return a hook's own response."""
+    record_sent_away(visit, response)
+    return protect(response)
 
 
 def _answer(visit: Visit, head: StoredHead) -> HttpResponseBase:

@@ -1,13 +1,13 @@
 """Who sent a request, as far as that can be believed."""
 
-from ipaddress import IPv4Address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from secure_dbstorage.addresses import parse_address
-from secure_dbstorage.serving.clients import budget_of, client_address
+from secure_dbstorage.serving.clients import Client, budget_of, client_address
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("127.0.0.0/8"), ip_network("fd00::/8")]
 
@@ -106,3 +106,45 @@ def test_what_a_stranger_writes_does_not_change_who_a_proxy_saw(written: str) ->
 def test_a_client_has_one_budget(one: str, other: str, shared: bool) -> None:  # noqa: FBT001
     budgets = [budget_of(parse_address(text) or IPv4Address(0)) for text in (one, other)]
     assert (budgets[0] == budgets[1]) is shared
+
+
+def of(peer: str, forwarded: str = "", agent: str = "", *, trusted: bool = True) -> Client:
+    meta = {"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded, "HTTP_USER_AGENT": agent}
+    return Client.of(meta, PROXIES if trusted else [])
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "trusted", "address", "certain"),
+    [
+        ("1.2.3.4", "", False, "1.2.3.4", "1.2.3.4"),
+        ("127.0.0.1", "", False, "127.0.0.1", "127.0.0.1"),
+        ("1.2.3.4", "5.6.7.8", False, "1.2.3.4", None),
+        ("127.0.0.1", "5.6.7.8", False, None, None),
+        ("10.0.0.1", "5.6.7.8", True, "5.6.7.8", "5.6.7.8"),
+        ("1.2.3.4", "5.6.7.8", True, "1.2.3.4", "1.2.3.4"),
+    ],
+)
+def test_an_address_is_certain_where_no_unknown_proxy_is_between(
+    peer: str,
+    forwarded: str,
+    trusted: bool,  # noqa: FBT001
+    address: str | None,
+    certain: str | None,
+) -> None:
+    client = of(peer, forwarded, trusted=trusted)
+    assert client.address == (address and ip_address(address))
+    assert client.certain_address == (certain and ip_address(certain))
+    assert client.budget == address
+
+
+def test_a_digest_tells_clients_apart_by_address_and_agent() -> None:
+    clients = [
+        of("1.2.3.4"),
+        of("1.2.3.5"),
+        of("1.2.3.4", agent="a"),
+        of("1.2.3.4", agent="b"),
+        of("10.0.0.1", "5.6.7.8", "a"),
+    ]
+    assert len({client.digest for client in clients}) == len(clients)
+    assert of("1.2.3.4", agent="a").digest == of("1.2.3.4", agent="a").digest
+    assert len(clients[0].digest) == 32

@@ -36,7 +36,7 @@ def test_a_one_time_link_works_one_time(client: Client, once: str) -> None:
     assert body_of(answer) == b"0123456789"
     answer = client.get(once)
     assert answer.status_code == 403
-    assert b"for one time" in answer.content
+    assert b"already been used" in answer.content
 
 
 def test_each_one_time_link_has_its_own_use(store: Store, client: Client) -> None:
