@@ -10,6 +10,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.signing import TimestampSigner
 
+from secure_dbstorage.files import LinkState
 from tests.benchmarks.environment import Ground
 from tests.benchmarks.measuring import Contender, ratios, take_turns
 from tests.benchmarks.results import Result
@@ -30,8 +31,8 @@ def sign(rounds: int) -> list[dict[str, Any]]:
     storage: Any = storages["default"]
     for name in NAMES:
         storage.save(name, ContentFile(b"x"))
-    make = storage._links.making(storage._links.terms())
-    link = (False, storage.catalog.find(NAMES[0]).links_from)
+    links = storage._links.batch()
+    state = LinkState(is_public=False, link_epoch=storage.catalog.find(NAMES[0]).links_from)
     # As long as what a link signs.
     key, message = secrets.token_bytes(32), secrets.token_bytes(75)
     signer = TimestampSigner()
@@ -42,7 +43,7 @@ def sign(rounds: int) -> list[dict[str, Any]]:
 
     def sign_all() -> None:
         for name in NAMES:
-            make(name, link)
+            links.url(name, state)
 
     contenders = [
         Contender(name=_RAW, run=lambda: hmac.new(key, message, sha256).digest()),
