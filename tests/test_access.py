@@ -18,7 +18,7 @@ from django.test import RequestFactory
 from secure_dbstorage.access import AuthHook, ask_hooks, authenticated, staff
 from secure_dbstorage.exceptions import Refused
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.links.tokens import Grant
+from secure_dbstorage.links.grants import Grant
 
 REQUEST = RequestFactory().get("/files/a.txt")
 FILE = FileStat(
@@ -30,7 +30,7 @@ FILE = FileStat(
     created=datetime(2026, 1, 1, tzinfo=UTC),
     modified=datetime(2026, 1, 1, tzinfo=UTC),
 )
-GRANT = Grant(links_from=1, issued=1, lifetime=1)
+GRANT = Grant(link_epoch=1, issued=1, lifetime=1)
 
 
 def ask(*hooks: Callable[..., object]) -> object:

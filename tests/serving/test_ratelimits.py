@@ -17,7 +17,7 @@ from pytest_django import Settings
 
 from secure_dbstorage.conf import read_options
 from secure_dbstorage.exceptions import Refused
-from secure_dbstorage.links.tokens import Grant
+from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.serving import ratelimits
 from secure_dbstorage.serving.ratelimits import RETRY_WHEN_DOWN, Kind, check_limit
@@ -27,8 +27,8 @@ from tests.servers.unavailable import Unavailable, skip_or_fail
 from tests.servers.valkey import ValkeyServer
 
 NOW = 1785240000
-GRANT = Grant(links_from=1, issued=1, lifetime=1, link_id="abcdefgh")
-OTHER_GRANT = Grant(links_from=1, issued=1, lifetime=1, link_id="ijklmnop")
+GRANT = Grant(link_epoch=1, issued=1, lifetime=1, link_id="abcdefgh")
+OTHER_GRANT = Grant(link_epoch=1, issued=1, lifetime=1, link_id="ijklmnop")
 
 _numbers = count(1)
 

@@ -34,8 +34,9 @@ from django.utils.http import parse_http_date
 from django.views.debug import ExceptionReporter, technical_500_response
 from pytest_django import Settings
 
+from secure_dbstorage.access import HookGrant
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.links.tokens import CLOCK_SKEW, Grant
+from secure_dbstorage.links.tokens import CLOCK_SKEW
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.serving import ratelimits
 from secure_dbstorage.serving.headers import REFUSAL_HEADERS
@@ -44,6 +45,7 @@ from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import uses
 from tests.servers.process import free_port
 from tests.support.observer import places_of_tokens
+from tests.support.tokens import folder_token_of, token_of, written_for
 
 pytestmark = pytest.mark.django_db
 
@@ -69,17 +71,13 @@ def store(settings: Settings) -> Store:
     return make
 
 
-def token_of(url: str) -> str:
-    return url.partition("?token=")[2]
-
-
 def signed(storage: DatabaseStorage, name: str, **changes: Any) -> str:
     """Return a link that ``url()`` would not make."""
     head = storage.catalog.get(name)
     url = storage.url("private.txt")
     grant = storage.signer.unsign("private.txt", token_of(url), max_lifetime=10**9)
-    changed = replace(grant, **{"links_from": head.links_from, **changes})
-    return f"/files/{name}?token={storage.signer.sign(name, changed)}"
+    changed = replace(grant, **{"link_epoch": head.links_from, **changes})
+    return f"/files/{name}?token={written_for(storage, name, changed)}"
 
 
 # --- the order of the checks ---------------------------------------------------------------------
@@ -973,7 +971,7 @@ def test_a_refusal_logs_no_token(
     caplog.set_level(logging.DEBUG)
     url = store().url("private.txt")
     client.get(url + "x")
-    client.get(signed(storages["default"], "private.txt", links_from=1))  # type: ignore[arg-type]
+    client.get(signed(storages["default"], "private.txt", link_epoch=1))  # type: ignore[arg-type]
     assert "Forbidden" in caplog.text
     assert "token=" not in caplog.text
     assert token_of(url)[:20] not in caplog.text
@@ -1124,10 +1122,6 @@ def film(store: Store) -> DatabaseStorage:
     return storage
 
 
-def token_of_folder(url: str) -> str:
-    return url.partition("~")[2].partition("/")[0]
-
-
 def test_what_a_playlist_names_by_relative_links_is_found(
     film: DatabaseStorage, client: Client
 ) -> None:
@@ -1218,7 +1212,7 @@ def test_the_token_of_a_folder_is_gone_when_a_hook_sees_the_request(
 ) -> None:
     seen: list[Any] = []
 
-    def hook(request: HttpRequest, file: FileStat, grant: Grant) -> bool:
+    def hook(request: HttpRequest, file: FileStat, grant: HookGrant) -> bool:
         match: Any = request.resolver_match
         seen.extend(places_of_tokens(request))
         seen.append(file.name)
@@ -1230,7 +1224,7 @@ def test_the_token_of_a_folder_is_gone_when_a_hook_sees_the_request(
     storage = store(auth_hooks=[hook])
     storage.save("films/7/a b.txt", b"content")
     url = storage.folder_url("films/7") + "a%20b.txt"
-    token = token_of_folder(url)
+    token = folder_token_of(url)
     referer = f"http://testserver{url}"
     assert get(f"{url}?x=1", headers={"Referer": referer}).status_code == 200
     name, return_path, path, match = seen
@@ -1256,7 +1250,7 @@ def test_an_error_report_holds_no_token_of_a_folder(
     storage = store(auth_hooks=[hook])
     storage.save("films/7/a.txt", b"content")
     url = storage.folder_url("films/7") + "a.txt"
-    signature = token_of_folder(url).rpartition(".")[2]
+    signature = folder_token_of(url).rpartition(".")[2]
     got_request_exception.connect(keep_reports)
     try:
         with pytest.raises(RuntimeError):
@@ -1282,7 +1276,7 @@ def test_the_log_tells_the_name_of_a_file_and_no_token_of_its_folder(
         True,
         True,
     ]
-    assert token_of_folder(url).rpartition(".")[2] not in caplog.text
+    assert folder_token_of(url).rpartition(".")[2] not in caplog.text
 
 
 # --- temporary files -----------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from secure_dbstorage.serving.visits import AccessRecord
 from secure_dbstorage.signals import file_refused, file_served
 from secure_dbstorage.storage import DatabaseStorage
 from tests.serving.test_views import Store, store
+from tests.support.tokens import token_of
 
 __all__ = ["store"]
 
@@ -56,10 +57,6 @@ def received() -> Iterator[list[dict[str, Any]]]:
 
 def records(log: pytest.LogCaptureFixture) -> list[AccessRecord]:
     return [record.access for record in log.records if record.name == "secure_dbstorage.access"]  # type: ignore[attr-defined]
-
-
-def token_of(url: str) -> str:
-    return url.partition("?token=")[2]
 
 
 def test_a_served_file_is_a_line_without_its_token(
