@@ -191,7 +191,7 @@ def _find(
     if grant is None:
         if head is None:
             raise Refused(HTTPStatus.NOT_FOUND, "missing")
-    elif head is None or not grant.opens(head.links_from):
+    elif head is None or not grant.opens(head.link_epoch):
         # Missing, revoked and replaced are one answer.
         raise Refused(HTTPStatus.FORBIDDEN, "revoked")
     return head

@@ -76,7 +76,7 @@ def signed(storage: DatabaseStorage, name: str, **changes: Any) -> str:
     head = storage.catalog.get(name)
     url = storage.url("private.txt")
     grant = storage.signer.unsign("private.txt", token_of(url), max_lifetime=10**9)
-    changed = replace(grant, **{"link_epoch": head.links_from, **changes})
+    changed = replace(grant, **{"link_epoch": head.link_epoch, **changes})
     return f"/files/{name}?token={written_for(storage, name, changed)}"
 
 

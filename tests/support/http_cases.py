@@ -153,7 +153,7 @@ class Signing:
 
     def grant(self, name: str) -> Grant:
         """Return what an ordinary link to a file allows."""
-        link_epoch = self.storage.catalog.get(name).links_from
+        link_epoch = self.storage.catalog.get(name).link_epoch
         return Grant(link_epoch=link_epoch, issued=self.now, lifetime=3600)
 
     def folder_token(self, folder: str, **changes: int) -> str:
