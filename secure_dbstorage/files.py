@@ -74,7 +74,7 @@ class StoredHead:
     stat: FileStat
     content: Content
     #: The link epoch: a link opens the file only while both name the same, in microseconds.
-    links_from: int
+    link_epoch: int
     #: The first chunk, where it was asked for.
     first_chunk: bytes | None = None
 

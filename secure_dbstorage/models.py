@@ -1,8 +1,7 @@
 """The one table: head rows that describe files, and the rows that hold the rest of their bytes."""
 
-from collections.abc import Iterator
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self, cast
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -18,6 +17,12 @@ if TYPE_CHECKING:
 else:
     CharField = models.CharField
 
+
+#: The columns that :func:`head_of` makes a head of, in this order.
+HEAD_COLUMNS = (
+    *("name", "size", "sha256", "content_type", "is_public", "created", "modified", "expires"),
+    *("content", "chunk_size", "link_epoch"),
+)
 
 #: How many rows one query of a listing fetches.
 _PAGE_LENGTH = 500
@@ -100,7 +105,7 @@ class StoredFile(models.Model):
     created = models.DateTimeField(null=True, editable=False)
     modified = models.DateTimeField(null=True, editable=False)
     #: Microseconds since the epoch; a link holds while it names the same instant.
-    links_from = models.BigIntegerField(null=True, editable=False)
+    link_epoch = models.BigIntegerField(null=True, editable=False)
     expires = models.DateTimeField(null=True, blank=True)
     # Last: on SQLite, every column behind the bytes is reached by walking through them.
     data = models.BinaryField()
@@ -133,7 +138,7 @@ class StoredFile(models.Model):
                     is_public__isnull=False,
                     created__isnull=False,
                     modified__isnull=False,
-                    links_from__isnull=False,
+                    link_epoch__isnull=False,
                 )
                 | Q(
                     namespace__isnull=True,
@@ -145,7 +150,7 @@ class StoredFile(models.Model):
                     is_public__isnull=True,
                     created__isnull=True,
                     modified__isnull=True,
-                    links_from__isnull=True,
+                    link_epoch__isnull=True,
                 ),
             ),
         ]
@@ -155,26 +160,33 @@ class StoredFile(models.Model):
 
     def head(self) -> StoredHead:
         """Return a head row as a value, without its bytes."""
-        # It has all of these: the check constraint says so.
-        return StoredHead(
-            stat=FileStat(
-                name=cast("str", self.name),
-                size=cast("int", self.size),
-                sha256=cast("str", self.sha256),
-                content_type=cast("str", self.content_type),
-                is_public=cast("bool", self.is_public),
-                created=utc(cast("datetime", self.created)),
-                modified=utc(cast("datetime", self.modified)),
-                expires=utc(self.expires) if self.expires else None,
-            ),
-            content=Content(
-                using=cast("str", self._state.db),
-                key=self.content,
-                size=cast("int", self.size),
-                chunk_size=cast("int", self.chunk_size),
-            ),
-            links_from=cast("int", self.links_from),
-        )
+        values = [getattr(self, column) for column in HEAD_COLUMNS]
+        return head_of(values, using=str(self._state.db))
+
+
+def head_of(row: Sequence[Any], *, using: str) -> StoredHead:
+    """Return a head row as a value.
+
+    :param row: the values of :data:`HEAD_COLUMNS`, and the bytes where they were fetched.
+    :param using: alias of the database.
+    """
+    name, size, sha256, content_type, is_public, created, modified, expires, *rest = row
+    key, chunk_size, link_epoch, *chunk = rest
+    return StoredHead(
+        stat=FileStat(
+            name=name,
+            size=size,
+            sha256=sha256,
+            content_type=content_type,
+            is_public=bool(is_public),
+            created=utc(created),
+            modified=utc(modified),
+            expires=None if expires is None else utc(expires),
+        ),
+        content=Content(using=using, key=key, size=size, chunk_size=chunk_size),
+        link_epoch=link_epoch,
+        first_chunk=chunk[0] if chunk else None,
+    )
 
 
 def _byte_collation(connection: Any) -> str | None:

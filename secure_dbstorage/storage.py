@@ -2,21 +2,21 @@
 
 import errno
 import os
+import posixpath
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from contextlib import suppress
 from datetime import datetime
 from enum import Enum
 from functools import cached_property, partial
 from pathlib import Path, PurePath
-from typing import IO, Any, Final, TypeVar, Unpack, cast
+from typing import IO, Any, Final, Self, TypeVar, Unpack, cast
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
+from django.core.files.utils import validate_file_name
 from django.core.signals import setting_changed
 from django.dispatch import Signal
 from django.utils import timezone
@@ -52,6 +52,9 @@ class _LeftOut(Enum):
 
 #: An argument that was not given, where None would be a mistake.
 _LEFT_OUT: Final = _LeftOut.LEFT_OUT
+
+#: How many names a save tries. Each but the first carries 7 random characters.
+_MAX_ATTEMPTS = 10
 
 _SYNC_ONLY = "This asks the database: in async code, call {}() instead."
 
@@ -110,14 +113,23 @@ class DatabaseStorage(Storage):
 
         :param content: a File, anything that can be read, bytes or text (as UTF-8). It is read
             from its start where it can seek, and stays open.
+        :param max_length: the most characters that the returned name may have.
         :raises FileTooLarge: above the option ``max_size``; nothing is kept.
         :raises FileExistsError: below an existing file.
         """
         if isinstance(content, bytes | str):
             content = ContentFile(content)
-        with _noted(_Saving(max_length)):
-            saved: str = super().save(name, content, max_length=max_length)  # type: ignore[arg-type]
-            return saved
+        if name is None:
+            name = content.name
+        if not hasattr(content, "chunks"):
+            content = File(content, str(name))
+        # Again after each call that a subclass may override, as Django does.
+        validate_file_name(name, allow_relative_path=True)
+        available = self.get_available_name(name, max_length=max_length)
+        validate_file_name(available, allow_relative_path=True)
+        saved = self._save(_FreeName(available, max_length), content)
+        validate_file_name(saved, allow_relative_path=True)
+        return saved
 
     def get_available_name(self, name: Name, max_length: int | None = None) -> str:
         """Return a free name that fits the caller's limit and the table's."""
@@ -129,8 +141,7 @@ class DatabaseStorage(Storage):
         """Tell whether a name is free; every name that fits is with ``allow_overwrite``."""
         if self.options.allow_overwrite:
             return not (max_length and len(name) > max_length)
-        taken = name == _saving.get().taken
-        return not taken and super().is_name_available(name, max_length=max_length)
+        return super().is_name_available(name, max_length=max_length)
 
     def get_alternative_name(self, file_root: str, file_ext: str) -> str:
         """Return another name; the same one with ``allow_overwrite``."""
@@ -202,16 +213,16 @@ class DatabaseStorage(Storage):
         return StoredFileHandle(canonical, mode, opener=partial(self._open_file, canonical))
 
     def _save(self, name: str, content: "File[Any]") -> str:
-        name = canonical_name(name)
+        others = self._other_names(name, getattr(name, "max_length", None))
+        name, created = canonical_name(name), True
         if self.options.allow_overwrite:
             created = self.catalog.replace(name, _pieces(content))
         else:
-            name = self.catalog.add(name, _pieces(content), alternative=self._alternative)
-            created = True
-        self._announce(file_saved, name=name, created=created)
+            name = self.catalog.add(name, _pieces(content), others=others)
+        self.announce_saved(name, created=created)
         if hasattr(content, "temporary_file_path"):
-            # As FileSystemStorage, which moves it: an upload's temporary file has done its work.
-            # Who saves it once more reads on from the open file.
+            # FileSystemStorage moves it away as well. If it is saved again, it is read from the
+            # file object, which is still open.
             with suppress(OSError):
                 Path(content.temporary_file_path()).unlink()
         return name
@@ -347,6 +358,17 @@ class DatabaseStorage(Storage):
         self.catalog.rename(canonical_name(old), name)
         return name
 
+    def _other_names(self, name: str, max_length: int | None) -> Iterator[str]:
+        """Yield names to go on to when another save takes this one meanwhile."""
+        for _ in range(_MAX_ATTEMPTS - 1):
+            # Each counts as taken, whatever the table says: the caller's transaction may not see
+            # the row that has it.
+            directory, filename = posixpath.split(name)
+            extension = "".join(PurePath(filename).suffixes)
+            other = self.get_alternative_name(filename.removesuffix(extension), extension)
+            name = self.get_available_name(posixpath.join(directory, other), max_length)
+            yield canonical_name(name)
+
     @cached_property
     def catalog(self) -> Catalog:
         """The head rows of this storage."""
@@ -358,10 +380,9 @@ class DatabaseStorage(Storage):
 
     def _found(self, names: Iterable[str]) -> dict[str, LinkState]:
         # No file has such a name, and no page breaks on one.
-        found = self.catalog.find_links(
+        return self.catalog.link_states(
             [name for name in names if name and not has_control_character(name)]
         )
-        return {name: LinkState(*state) for name, state in found.items()}
 
     def _open_file(self, name: str, mode: str) -> Any:
         def save(file: IO[bytes], replaced_key: int | None) -> None:
@@ -371,9 +392,16 @@ class DatabaseStorage(Storage):
                 self.catalog.add(name, pieces)
             else:
                 created = self.catalog.replace(name, pieces, replaced_key=replaced_key)
-            self._announce(file_saved, name=name, created=created)
+            self.announce_saved(name, created=created)
 
         return open_file(self.catalog, name, mode, save=save, directory=upload_directory())
+
+    def announce_saved(self, name: str, *, created: bool) -> None:
+        """Send ``file_saved`` as soon as the save is committed.
+
+        :param created: False for an overwrite.
+        """
+        self._announce(file_saved, name=name, created=created)
 
     def _announce(self, signal: Signal, **arguments: object) -> None:
         """Send a signal as soon as what happened is committed."""
@@ -381,16 +409,6 @@ class DatabaseStorage(Storage):
         if signal.has_listeners(sender):
             send = partial(signal.send_robust, sender, storage=self, **arguments)
             self.catalog.after_commit(send)
-
-    def _alternative(self, name: str) -> str:
-        """Return another name for one that was taken between the look and the save.
-
-        The caller's transaction may not see the row that has it, so the name counts as taken
-        whatever the table says.
-        """
-        saving = replace(_saving.get(), taken=name)
-        with _noted(saving):
-            return canonical_name(self.get_available_name(name, saving.max_length))
 
     def _forget_settings(self, **kwargs: object) -> None:
         for name in ("options", "signer", "catalog", "_links"):
@@ -401,26 +419,20 @@ def _made_again(storage_class: type[DatabaseStorage], options: Options) -> Datab
     return storage_class(**options)
 
 
-@dataclass(frozen=True, slots=True)
-class _Saving:
-    """What one call of ``save()`` knows; Django hands ``_save()`` the name and content alone."""
+class _FreeName(str):
+    """A name that was free when it was looked up, and the room that the caller has for others.
 
-    #: The longest name that the caller has room for.
-    max_length: int | None = None
-    #: A name that is taken, whatever the table says.
-    taken: str = ""
+    Django hands ``_save()`` a name and content, and no limit.
+    """
 
+    __slots__ = ("max_length",)
 
-_saving: ContextVar[_Saving] = ContextVar("saving", default=_Saving())  # noqa: B039 -- frozen
+    max_length: int | None
 
-
-@contextmanager
-def _noted(saving: _Saving) -> Iterator[None]:
-    token = _saving.set(saving)
-    try:
-        yield
-    finally:
-        _saving.reset(token)
+    def __new__(cls, name: str, max_length: int | None) -> Self:
+        free = super().__new__(cls, name)
+        free.max_length = max_length
+        return free
 
 
 def _pieces(content: "File[Any]") -> Iterable[bytes | str]:

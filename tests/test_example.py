@@ -223,7 +223,7 @@ print(all(opens(url, getattr(picture, name)) for name, url in zip(
     ("image", "thumbnail"), re.findall('Currently: <a href="([^"]+)"', form), strict=True)))
 with CaptureQueriesContext(connection) as queries:
     page = client.get("/admin/library/document/").text
-    asked = [query for query in queries.captured_queries if "links_from" in query["sql"]]
+    asked = [query for query in queries.captured_queries if "link_epoch" in query["sql"]]
 links = re.findall('<a href="([^"]+token=[^"]+)" rel="noreferrer noopener">([^<]+)<', page)
 print(len(links), all(opens(url, Document.objects.get(file=name).file) for url, name in links))
 print(len(asked))

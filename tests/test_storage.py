@@ -600,7 +600,7 @@ class DatabaseStorageContract(StorageContract, OverwritingContract):
                 file.write(b"new")
         after = StoredFile.objects.using(database).get(name="a.txt")
         assert after.is_public
-        assert (after.created, after.links_from) == (before.created, before.links_from)
+        assert (after.created, after.link_epoch) == (before.created, before.link_epoch)
         assert after.content != before.content
         assert after.modified > before.modified
         assert after.sha256 == hashlib.sha256(b"new").hexdigest()
@@ -620,7 +620,7 @@ class DatabaseStorageContract(StorageContract, OverwritingContract):
         epochs = set()
         for _ in range(3):
             storage.save("a.txt", b"content")
-            epochs.add(StoredFile.objects.using(database).get(name="a.txt").links_from)
+            epochs.add(StoredFile.objects.using(database).get(name="a.txt").link_epoch)
             storage.delete("a.txt")
         assert len(epochs) == 3
 
@@ -683,7 +683,7 @@ class DatabaseStorageContract(StorageContract, OverwritingContract):
         assert not storage.exists("a.txt")
         assert read(storage, "dir/b.png") == LARGE
         assert after.content_type == "image/png"
-        assert after.links_from > before.links_from
+        assert after.link_epoch > before.link_epoch
         kept = ("id", "content", "size", "sha256", "is_public", "created", "modified")
         assert all(getattr(after, name) == getattr(before, name) for name in kept)
 
@@ -879,11 +879,71 @@ def pickle_and_back(storage: DatabaseStorage) -> DatabaseStorage:
 
 def epochs(storage: DatabaseStorage, names: list[str]) -> dict[str, int]:
     """Return the link epoch of each file."""
-    return {name: link[1] for name, link in storage.catalog.find_links(names).items()}
+    return {name: state.link_epoch for name, state in storage.catalog.link_states(names).items()}
 
 
 class TestDatabaseStorage(DatabaseStorageContract):
     """Ours, with each database's fastest way for bytes."""
+
+
+class ReadOnce:
+    """Content that has nothing but ``read()``."""
+
+    def __init__(self, data: bytes) -> None:
+        self.read = io.BytesIO(data).read
+
+
+class Hasty(DatabaseStorage):
+    """Finds names free, as if others took them only then."""
+
+    looks = 1
+
+    def is_name_available(self, name: str, max_length: int | None = None) -> bool:
+        self.looks -= 1
+        return self.looks >= 0 or super().is_name_available(name, max_length=max_length)
+
+
+class TestTakenMeanwhile:
+    """Another save takes the name between the look and the save."""
+
+    @pytest.mark.parametrize("content", [ContentFile, Unseekable, ReadOnce])
+    def test_a_save_goes_on_to_another_name(self, database: str, content: Any) -> None:
+        storage = Hasty(using=database, chunk_size=CHUNK_SIZE)
+        DatabaseStorage(using=database).save("dir/a.tar.gz", b"first")
+        name = storage.save("dir/a.tar.gz", content(LARGE))
+        assert re.fullmatch(r"dir/a_[A-Za-z0-9]{7}\.tar\.gz", name)
+        assert (read(storage, "dir/a.tar.gz"), read(storage, name)) == (b"first", LARGE)
+        assert StoredFile.rows.using(database).count() == 1 + 4
+
+    def test_the_other_name_stays_within_max_length(self, database: str) -> None:
+        DatabaseStorage(using=database).save(f"{'n' * 16}.txt", b"first")
+        name = Hasty(using=database).save(f"{'n' * 16}.txt", b"second", max_length=20)
+        assert re.fullmatch(r"n{8}_[A-Za-z0-9]{7}\.txt", name)
+
+    def test_a_subclass_may_save_in_its_own_way(self, database: str) -> None:
+        class Moving(Hasty):
+            def _save(self, name: str, content: Any) -> str:
+                return super()._save(f"moved/{name}", ContentFile(content.read().upper()))
+
+        DatabaseStorage(using=database).save("moved/a.txt", b"first")
+        storage = Moving(using=database)
+        name = storage.save("a.txt", ContentFile(b"second"))
+        assert re.fullmatch(r"moved/a_[A-Za-z0-9]{7}\.txt", name)
+        assert read(storage, name) == b"SECOND"
+
+    def test_the_number_of_names_is_bounded(self, database: str) -> None:
+        class Stubborn(Hasty):
+            looks = 1000
+
+            def get_alternative_name(self, file_root: str, file_ext: str) -> str:
+                return file_root + file_ext
+
+        storage = Stubborn(using=database)
+        DatabaseStorage(using=database).save("a.txt", b"first")
+        with pytest.raises(FileExistsError):
+            storage.save("a.txt", b"second")
+        assert storage.looks == 1000 - 10
+        assert storage.save("b.txt", b"third") == "b.txt"
 
 
 @pytest.mark.parametrize("name", DANGEROUS_NAMES)

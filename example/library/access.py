@@ -4,7 +4,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.links.tokens import Grant
+from secure_dbstorage.links.grants import Grant
 
 from .models import Document
 

@@ -39,7 +39,7 @@ class Browse(FileAdmin):
 
     def _show_directory(self, request: HttpRequest, place: Place, path: str) -> HttpResponse:
         after = _canonical(request.GET.get("after", ""), slash_kept=True)
-        names = place.storage.catalog.for_update().entries(path, after=after, limit=PAGE_SIZE + 1)
+        names = place.storage.catalog.primary.entries(path, after=after, limit=PAGE_SIZE + 1)
         if path and not names and not after:
             raise Http404(path)
         shown = names[:PAGE_SIZE]

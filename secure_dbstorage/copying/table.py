@@ -1,7 +1,6 @@
 """A storage of ours as an end of a copy."""
 
 from collections.abc import Iterable, Iterator
-from functools import partial
 from itertools import chain
 
 from django.db import connections, transaction
@@ -10,7 +9,6 @@ from secure_dbstorage import names
 from secure_dbstorage.copying.ends import check_content, digest_of
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord, StoredHead
-from secure_dbstorage.signals import file_saved
 from secure_dbstorage.storage import DatabaseStorage
 
 
@@ -21,7 +19,7 @@ class TableEndpoint:
 
     def __init__(self, storage: DatabaseStorage) -> None:
         self._storage = storage
-        self._catalog = storage.catalog.for_update()
+        self._catalog = storage.catalog.primary
         self.has_one_writer = connections[self._catalog.writer].vendor == "sqlite"
         self.is_remote = not self.has_one_writer
 
@@ -80,8 +78,7 @@ class TableEndpoint:
             check_content(
                 record, head.stat.sha256, digest_of(catalog.stream(head, 0, head.stat.size))
             )
-            announce = partial(file_saved.send_robust, type(self._storage), storage=self._storage)
-            catalog.after_commit(partial(announce, name=name, created=created))
+            self._storage.announce_saved(name, created=created)
 
     def is_broken_copy(self, record: FileRecord, pieces: Iterable[bytes]) -> bool:
         """Return False: a transaction leaves no half of a file."""

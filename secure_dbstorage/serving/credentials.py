@@ -178,17 +178,18 @@ def _rewrite_texts(texts: dict[str, Any], change: _Change) -> None:
 
 def _rewrite_scope(scope: dict[str, Any], change: _Change) -> None:
     """Change what an ASGI server keeps, and writes its access log from."""
-    scope["path"] = change(scope["path"])
-    for key in ("raw_path", "query_string"):
+    for key in ("path", "raw_path", "query_string"):
         if scope.get(key):
             scope[key] = _changed(scope[key], change)
     scope["headers"] = [(name, _changed(value, change)) for name, value in scope["headers"]]
 
 
-def _changed(data: bytes, change: _Change) -> bytes:
-    text = data.decode("latin-1")
+def _changed(value: bytes | str, change: _Change) -> bytes | str:
+    if isinstance(value, str):
+        return change(value)
+    text = value.decode("latin-1")
     changed = change(text)
-    return data if changed == text else changed.encode("latin-1", "replace")
+    return value if changed == text else changed.encode("latin-1", "replace")
 
 
 def _set_query(request: HttpRequest, query: str) -> None:

@@ -145,7 +145,7 @@ def _find(visit: Visit) -> StoredHead:
 def _opens(visit: Visit, head: StoredHead) -> bool:
     if head.stat.has_expired(visit.now):
         return False
-    return visit.grant is None or visit.grant.opens(head.links_from)
+    return visit.grant is None or visit.grant.opens(head.link_epoch)
 
 
 def _send_away(visit: Visit, response: HttpResponseBase) -> HttpResponseBase:

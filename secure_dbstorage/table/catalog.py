@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 
 from django.core.exceptions import SuspiciousFileOperation
 from django.db import IntegrityError, connections, router, transaction
@@ -17,18 +18,18 @@ from secure_dbstorage import names
 from secure_dbstorage.conf import project_time
 from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.exceptions import FileChanged
-from secure_dbstorage.files import FileRecord, StoredHead
+from secure_dbstorage.files import FileRecord, LinkState, StoredHead
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.table import streams, uses
-from secure_dbstorage.table.dialects import dialect_of
+from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.listing import entries_of
 
-#: How often a save tries another name. Each carries 7 random characters.
+#: How often a name is looked up again that was free, or taken, an instant before.
 _MAX_ATTEMPTS = 10
 
 #: How many names one query asks for; SQLite takes at most 32,766 parameters.
-_MAX_NAMES = 30_000
+_NAMES_PER_QUERY = 30_000
 
 
 class Catalog:
@@ -37,8 +38,9 @@ class Catalog:
     def __init__(self, options: StorageOptions) -> None:
         self._options = options
 
-    def for_update(self) -> "Catalog":
-        """Return this catalog as the writing database has it: a replica may lag behind."""
+    @property
+    def primary(self) -> "Catalog":
+        """This catalog as the database for writes has it: a replica may lag behind."""
         return Catalog(replace(self._options, using=self.writer))
 
     @property
@@ -69,24 +71,17 @@ class Catalog:
         :param public_only: look for public files alone.
         :param with_chunk: fetch the first chunk as well.
         """
-        connection = connections[self.writer]
-        return dialect_of(connection).fetch_head(
-            connection,
-            self._options.namespace,
-            name,
-            public_only=public_only,
-            with_chunk=with_chunk,
+        return rows(self.writer).head(
+            self._options.namespace, name, public_only=public_only, with_chunk=with_chunk
         )
 
-    def find_links(self, wanted: Iterable[str]) -> dict[str, tuple[bool, int]]:
-        """Return the public flag and the link epoch of each file that is there, by its name."""
-        connection = connections[self.writer]
-        namespace = self._options.namespace
-        fetch_links = dialect_of(connection).fetch_links
-        found: dict[str, tuple[bool, int]] = {}
+    def link_states(self, wanted: Iterable[str]) -> dict[str, LinkState]:
+        """Return the link states of those files that are there, by name."""
+        fetch, namespace = rows(self.writer).link_states, self._options.namespace
+        found: dict[str, LinkState] = {}
         unique = list(dict.fromkeys(wanted))
-        for start in range(0, len(unique), _MAX_NAMES):
-            found |= fetch_links(connection, namespace, unique[start : start + _MAX_NAMES])
+        for start in range(0, len(unique), _NAMES_PER_QUERY):
+            found |= fetch(namespace, unique[start : start + _NAMES_PER_QUERY])
         return found
 
     def stream(self, head: StoredHead, start: int, stop: int) -> Iterator[bytes]:
@@ -123,10 +118,7 @@ class Catalog:
         :raises IsADirectoryError: for a directory.
         """
         for using in dict.fromkeys((self.reader, self.writer)):
-            connection = connections[using]
-            head = dialect_of(connection).fetch_head(
-                connection, self._options.namespace, name, with_chunk=with_chunk
-            )
+            head = rows(using).head(self._options.namespace, name, with_chunk=with_chunk)
             if head is not None:
                 return head
         if self.is_directory(name):
@@ -162,27 +154,25 @@ class Catalog:
         name: str,
         pieces: Iterable[bytes | str],
         *,
-        alternative: Callable[[str], str] | None = None,
+        others: Iterable[str] = (),
         kept: FileRecord | None = None,
     ) -> str:
         """Save a new file, in one transaction, and return its name.
 
-        :param alternative: gives another name for one that is taken; without it, a taken name is
-            an error.
+        :param others: names to try in turn when the name is taken.
         :param kept: the public flag and the times that the file had elsewhere.
-        :raises FileExistsError: when the name is taken, or lies below a file.
+        :raises FileExistsError: when all names are taken, or the name lies below a file.
         :raises FileTooLarge: above the option ``max_size``.
         """
         using = self.writer
         with transaction.atomic(using=using):
             self._check_place(name, using)
             written = self._write(pieces, using)
-            for _ in range(_MAX_ATTEMPTS):
-                if self._insert(name, written, using, kept):
-                    return name
-                if alternative is None:
-                    break
-                name = alternative(name)
+            # The bytes are written once: on MySQL, rolling them back and writing them again would
+            # deadlock with another save that does the same.
+            for candidate in chain([name], others):
+                if self._insert(candidate, written, using, kept):
+                    return candidate
             raise os_error(FileExistsError, errno.EEXIST, name)
 
     def replace(
@@ -269,7 +259,7 @@ class Catalog:
             changes = {
                 "name": new,
                 "content_type": content_type_of(new),
-                "links_from": _later_than(row.links_from or 0),
+                "link_epoch": _later_than(row.link_epoch or 0),
             }
             try:
                 with transaction.atomic(using=using):
@@ -309,7 +299,7 @@ class Catalog:
 
     def _revoke(self, files: StoredFileQuerySet) -> int:
         # As `_later_than()`, in the database: an epoch never comes back, not even with the clock.
-        return files.update(links_from=Greatest(Value(_later_than(0)), F("links_from") + 1))
+        return files.update(link_epoch=Greatest(Value(_later_than(0)), F("link_epoch") + 1))
 
     def _files(self, using: str) -> StoredFileQuerySet:
         files: StoredFileQuerySet = StoredFile.objects.using(using).in_namespace(
@@ -318,13 +308,10 @@ class Catalog:
         return files
 
     def _holds(self, path: str, using: str) -> bool:
-        connection = connections[using]
-        return dialect_of(connection).holds(connection, self._options.namespace, path)
+        return rows(using).holds(self._options.namespace, path)
 
     def _names(self, bounds: tuple[str, str | None], limit: int) -> list[str]:
-        connection = connections[self.reader]
-        fetch_names = dialect_of(connection).fetch_names
-        return fetch_names(connection, self._options.namespace, bounds, limit)
+        return rows(self.reader).names(self._options.namespace, bounds, limit)
 
     def _locked(self, name: str, using: str) -> StoredFile | None:
         rows = self._files(using).filter(name=name).select_for_update()
@@ -340,8 +327,7 @@ class Catalog:
             raise SuspiciousFileOperation(f"{name!r} can't be the name of a file")
         if not (above := names.ancestors(name)):
             return
-        connection = connections[using]
-        files = dialect_of(connection).fetch_links(connection, self._options.namespace, above)
+        files = rows(using).link_states(self._options.namespace, above)
         for file in filter(files.__contains__, above):
             raise os_error(FileExistsError, errno.EEXIST, file)
 
@@ -363,13 +349,12 @@ class Catalog:
             "namespace": self._options.namespace,
             "name": name,
             "created": now,
-            "links_from": _later_than(0),
+            "link_epoch": _later_than(0),
         }
         row |= _kept_columns(kept)
         if "is_public" not in row:
             row["is_public"] = self._default_public(name)
-        connection = connections[using]
-        return dialect_of(connection).insert_head(connection, row)
+        return rows(using).insert_head(row)
 
     def _default_public(self, name: str) -> bool:
         is_public = self._options.default_public(name)
@@ -381,11 +366,10 @@ class Catalog:
         self, row: StoredFile, written: streams.Written, using: str, kept: FileRecord | None
     ) -> None:
         """Point a head row at new content, and delete the old."""
-        connection = connections[using]
         changes = self._content_columns(str(row.name), written, timezone.now())
         if kept is not None:
-            changes |= _kept_columns(kept) | {"links_from": _later_than(row.links_from or 0)}
-        dialect_of(connection).update(connection, row.pk, changes)
+            changes |= _kept_columns(kept) | {"link_epoch": _later_than(row.link_epoch or 0)}
+        rows(using).update(row.pk, changes)
         streams.delete(row.content, using=using)
 
     def _content_columns(
@@ -421,6 +405,6 @@ def os_error(error: type[OSError], number: int, name: str) -> OSError:
     return error(number, os.strerror(number), name)
 
 
-def _later_than(links_from: int) -> int:
+def _later_than(link_epoch: int) -> int:
     """Return a new link epoch: the clock's, or later if the clock was set back."""
-    return max(time.time_ns() // 1000, links_from + 1)
+    return max(time.time_ns() // 1000, link_epoch + 1)

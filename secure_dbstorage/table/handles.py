@@ -104,7 +104,7 @@ def open_file(
         raise io.UnsupportedOperation(f"The mode {mode!r} is not supported")
     if "r" in mode and "+" not in mode:
         return _open_for_reading(catalog.get(name, with_chunk=True), mode)
-    catalog = catalog.for_update()
+    catalog = catalog.primary
     if catalog.is_directory(name):
         raise os_error(IsADirectoryError, errno.EISDIR, name)
     head = catalog.get(name) if "r" in mode else catalog.find(name)

@@ -24,7 +24,17 @@ HOLDS = (
     "OR EXISTS (SELECT 1 FROM {table} "
     "WHERE {namespace} = %s AND {name} >= %s AND {name} < %s)"
 )
-NAMES = "SELECT {name} FROM {table} WHERE {namespace} = %s AND {name} >= %s"
+NAMES = (
+    "SELECT {name} FROM {table} WHERE {namespace} = %s AND {name} >= %s ORDER BY {name} LIMIT %s"
+)
+NAMES_BELOW = (
+    "SELECT {name} FROM {table} WHERE {namespace} = %s AND {name} >= %s AND {name} < %s "
+    "ORDER BY {name} LIMIT %s"
+)
+#: Without the list of names.
+LINK_STATES = (
+    "SELECT {name}, {is_public}, {link_epoch} FROM {table} WHERE {namespace} = %s AND {name} IN "
+)
 PART = "SELECT substr({data}, %s, %s) FROM {table} WHERE {content} = %s AND {position} = %s"
 
 #: Finished ones by vendor and template: to put one together takes longer than to run it.

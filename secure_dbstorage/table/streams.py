@@ -5,25 +5,32 @@ import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connections
-from django.db.backends.base.base import BaseDatabaseWrapper
 
 from secure_dbstorage.exceptions import ContentVanished, FileTooLarge
 from secure_dbstorage.files import Content
-from secure_dbstorage.table.dialects import dialect_of
+from secure_dbstorage.table.dialects import rows
 
 #: The most that one query fetches, in bytes, unless a row is longer. Half of it takes 1.2 times as
 #: long on PostgreSQL; more gains nothing.
 MAX_RUN_BYTES = 2 * 1024 * 1024
 
-# glibc gives what is freed at the end of its heap back to the system as soon as that is more than
-# twice the largest block that was ever freed, and each run would begin with page faults: up to
-# three times the time of its query. So a large block is freed once. It is never touched.
-bytes(4 * MAX_RUN_BYTES)
-
 #: Random bits of a content key: a positive bigint.
 _KEY_BITS = 62
+
+
+# Note [A block for glibc]
+# glibc returns the free end of its heap to the system once that is more than twice the largest
+# block ever freed. Then each run begins with page faults, which take up to three times as long as
+# its query. Freeing one large block raises that limit. The block is never written to, so it takes
+# no memory.
+def _raise_trim_threshold() -> None:
+    bytes(4 * MAX_RUN_BYTES)
+
+
+_raise_trim_threshold()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +52,7 @@ def write(
     :param pieces: the content in pieces of any length; text becomes UTF-8.
     :raises FileTooLarge: as soon as there is more than *max_size* bytes.
     """
-    connection = connections[using]
-    insert_chunk = dialect_of(connection).insert_chunk
+    insert_chunk = rows(using).insert_chunk
     key = new_key()
     digest = hashlib.sha256()
     first_chunk, size = b"", 0
@@ -58,7 +64,7 @@ def write(
         if position == 0:
             first_chunk = chunk
         else:
-            insert_chunk(connection, key, position, chunk)
+            insert_chunk(key, position, chunk)
     return Written(
         content=Content(using=using, key=key, size=size, chunk_size=chunk_size),
         sha256=digest.hexdigest(),
@@ -89,8 +95,8 @@ def read(
         start = len(first_chunk)
     run_length = 1
     while start < stop:
-        with _borrowed(content.using, release=release) as connection:
-            run = _run(connection, content, start, stop, run_length)
+        with _borrowed(content.using, release=release):
+            run = _run(content, start, stop, run_length)
         start += sum(map(len, run))
         run_length = _longer(run_length, content.chunk_size)
         yield from run
@@ -98,12 +104,8 @@ def read(
 
 
 def delete(key: int, *, using: str) -> None:
-    """Delete the rows of a content.
-
-    A queryset's ``delete()`` would load them, bytes and all, for any receiver of a signal.
-    """
-    connection = connections[using]
-    dialect_of(connection).delete(connection, key)
+    """Delete the rows of a content."""
+    rows(using).delete(key)
 
 
 def release(using: str) -> None:
@@ -126,37 +128,35 @@ def new_key() -> int:
 # `request_finished`: what a piece took from the database would never come back. So an error
 # closes the connection here, in the thread that holds it. Inside `atomic()` it is the caller's.
 @contextmanager
-def _borrowed(using: str, *, release: bool) -> Iterator[BaseDatabaseWrapper]:
+def _borrowed(using: str, *, release: bool) -> Iterator[None]:
     connection = connections[using]
     failed = True
     try:
-        yield connection
+        yield
         failed = False
     finally:
         if release and not connection.in_atomic_block and (failed or _is_pooled(connection)):
             connection.close()
 
 
-def _is_pooled(connection: BaseDatabaseWrapper) -> bool:
+def _is_pooled(connection: Any) -> bool:
     """Tell whether closing this connection gives it back to a pool."""
     return getattr(connection, "pool", None) is not None
 
 
-def _run(
-    connection: BaseDatabaseWrapper, content: Content, start: int, stop: int, run_length: int
-) -> list[bytes]:
-    dialect = dialect_of(connection)
+def _run(content: Content, start: int, stop: int, run_length: int) -> list[bytes]:
+    stored = rows(content.using)
     position, offset = divmod(start, content.chunk_size)
     whole_chunks = content.chunk_count if stop == content.size else stop // content.chunk_size
     count = min(run_length, whole_chunks - position)
     if offset == 0 and count > 0:
         end = min((position + count) * content.chunk_size, stop)
-        run = dialect.fetch_run(connection, content.key, position, count)
+        run = stored.run(content.key, position, count)
     else:
         # A range that begins or ends inside a chunk: only that part of it travels.
         end = min((position + 1) * content.chunk_size, stop)
         base = position * content.chunk_size
-        part = dialect.fetch_part(connection, content.key, position, offset, end - base)
+        part = stored.part(content.key, position, offset, end - base)
         run = [part or b""]
     if sum(map(len, run)) != end - start:
         raise ContentVanished("The content was deleted or replaced while it was being read")

@@ -294,7 +294,7 @@ def add_heads(database: str, count: int, namespace: str = "") -> None:
                 is_public=False,
                 created=now,
                 modified=now,
-                links_from=1,
+                link_epoch=1,
                 data=b"",
             )
             for number in range(count)
@@ -614,7 +614,7 @@ def test_links_to_many_are_made_by_one_query_for_each_storage(chief: Client) -> 
     terms = {"post": "yes", "lifetime": "3600", "presentation": "inline"}
     with CaptureQueriesContext(connections["default"]) as queries:
         answer = run(chief, "make_links", files, **terms)
-    asking = [query["sql"] for query in queries if "links_from" in query["sql"].split(" FROM ")[0]]
+    asking = [query["sql"] for query in queries if "link_epoch" in query["sql"].split(" FROM ")[0]]
     assert len([sql for sql in asking if "sha256" not in sql]) == 1
     links = re.findall(r'value="(http://testserver/[^"]+)" readonly', answer.text)
     assert len(links) == 20
@@ -778,7 +778,7 @@ def test_an_action_that_a_person_may_not_run_does_nothing() -> None:
     for action in ("make_public", "revoke_links", "delete_selected", "make_links"):
         run(signed_in("view"), action, [file], post="yes", lifetime="3600")
     left = row("a.txt")
-    assert (left.is_public, left.links_from) == (False, file.links_from)
+    assert (left.is_public, left.link_epoch) == (False, file.link_epoch)
 
 
 def test_who_is_no_staff_sees_nothing(client: Client) -> None:

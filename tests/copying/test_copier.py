@@ -105,11 +105,11 @@ def test_flags_and_times_are_kept_between_ours_and_links_are_not(
     filled(ours)
     ours.set_public("a.txt", True)
     ours.set_expires("a.txt", datetime(2040, 1, 1, tzinfo=UTC))
-    epochs = {name: ours.catalog.get(name).links_from for name in FILES}
+    epochs = {name: ours.catalog.get(name).link_epoch for name in FILES}
     copy(ours, other)
     for name in FILES:
         assert other.stat(name) == ours.stat(name)
-        assert other.catalog.get(name).links_from > epochs[name]
+        assert other.catalog.get(name).link_epoch > epochs[name]
 
 
 @pytest.mark.parametrize("uses_time_zones", [True, False])
@@ -170,11 +170,11 @@ def test_an_overwrite_from_a_folder_keeps_the_flag_and_ends_links(
     filled(folder, {"public": b"new", "private": b"new"})
     filled(ours, {"public": b"old", "private": b"old"})
     ours.set_public("public", True)
-    epochs = [ours.catalog.get(name).links_from for name in ("public", "private")]
+    epochs = [ours.catalog.get(name).link_epoch for name in ("public", "private")]
     copy(folder, ours, overwrite=True)
     assert (ours.is_public("public"), ours.is_public("private")) == (True, False)
     heads = [ours.catalog.get(name) for name in ("public", "private")]
-    assert all(head.links_from > epoch for head, epoch in zip(heads, epochs, strict=True))
+    assert all(head.link_epoch > epoch for head, epoch in zip(heads, epochs, strict=True))
 
 
 def test_another_flag_is_another_file(ours: DatabaseStorage, other: DatabaseStorage) -> None:

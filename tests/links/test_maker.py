@@ -261,7 +261,7 @@ class TestTokens:
         storage = saved("a.txt")
         head = storage.catalog.find("a.txt")
         assert head is not None
-        assert grant_of(storage, "a.txt", storage.url("a.txt")).link_epoch == head.links_from
+        assert grant_of(storage, "a.txt", storage.url("a.txt")).link_epoch == head.link_epoch
 
 
 class TestFolders:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from secure_dbstorage.links.tokens import Grant
+from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.storage import DatabaseStorage
+from tests.support.tokens import written_for
 
 # --- files ---------------------------------------------------------------------------------------
 
@@ -152,20 +153,19 @@ class Signing:
 
     def grant(self, name: str) -> Grant:
         """Return what an ordinary link to a file allows."""
-        links_from = self.storage.catalog.get(name).links_from
-        return Grant(links_from=links_from, issued=self.now, lifetime=3600)
+        link_epoch = self.storage.catalog.get(name).link_epoch
+        return Grant(link_epoch=link_epoch, issued=self.now, lifetime=3600)
 
     def folder_token(self, folder: str, **changes: int) -> str:
         """Return the token of an ordinary link for a folder, with changes to what it allows."""
-        terms = {"issued": self.now, "lifetime": 3600, "links_from": time.time_ns() // 1000}
-        sign = self.storage.signer.signing_folder(
-            folder, attachment=False, user=None, network=None
+        grant = Grant(
+            link_epoch=time.time_ns() // 1000, issued=self.now, lifetime=3600, folder=folder
         )
-        return sign(*(terms | changes).values())
+        return written_for(self.storage, folder, replace(grant, **changes))
 
     def token(self, name: str, **changes: object) -> str:
         """Return the token of an ordinary link, with changes to what it allows."""
-        return self.storage.signer.sign(name, replace(self.grant(name), **changes))
+        return written_for(self.storage, name, replace(self.grant(name), **changes))
 
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -187,7 +187,7 @@ LINKS: dict[str, Callable[[Signing, str], str]] = {
     "too_long": lambda made, name: made.token(name, issued=made.now - 8 * 86400, lifetime=10**8),
     "slightly_early": lambda made, name: made.token(name, issued=made.now + 30),
     "future": lambda made, name: made.token(name, issued=made.now + 300),
-    "foreign": lambda made, name: made.foreign.signer.sign(name, made.grant(name)),
+    "foreign": lambda made, name: written_for(made.foreign, name, made.grant(name)),
     "truncated": lambda made, name: made.token(name)[:-1],
     "half": lambda made, name: made.token(name)[:30],
     "upper": lambda made, name: made.token(name).upper(),
@@ -199,7 +199,7 @@ LINKS: dict[str, Callable[[Signing, str], str]] = {
         made.token(name)[:3] + ("a" if made.token(name)[3] == "." else "") + made.token(name)[3:]
     ),
     "folder": lambda made, name: made.folder_token(name),
-    "older_folder": lambda made, name: made.folder_token(name, links_from=1),
+    "older_folder": lambda made, name: made.folder_token(name, link_epoch=1),
     "expired_folder": lambda made, name: made.folder_token(name, issued=made.now - 3601),
     "respelled_folder": lambda made, name: _respelled(made.folder_token(name)),
     "deeper_folder": lambda made, name: made.folder_token(name).replace("-1.", "-2.", 1),

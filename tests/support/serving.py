@@ -20,7 +20,7 @@ PLAYLIST = b"#EXTM3U\n#EXTINF:4,\nparts/1.ts\n#EXTINF:4,\nparts/2 b.ts\n#EXT-X-E
 
 def signed(storage: DatabaseStorage, name: str, **changes: Any) -> str:
     """Return a link that ``url()`` would not make."""
-    epoch = storage.catalog.get(name).links_from
+    epoch = storage.catalog.get(name).link_epoch
     grant = Grant(link_epoch=epoch, issued=int(time.time()), lifetime=3600)
     token = written_for(storage, name, replace(grant, **changes))
     return f"/files/{name}?token={token}"
