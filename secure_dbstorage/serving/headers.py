@@ -33,11 +33,16 @@ class Presentation:
     cache_control: str
 
 
+def may_show(content_type: str, options: StorageOptions) -> bool:
+    """Tell whether a browser may show files of this type; it downloads others."""
+    return content_type in options.inline_types
+
+
 def present(
     file: FileStat, options: StorageOptions, grant: Grant | None, now: float
 ) -> Presentation:
     """Return how to show a file to somebody with this grant, or without one."""
-    inline = file.content_type in options.inline_types
+    inline = may_show(file.content_type, options)
     if grant is None:
         return Presentation(
             inline=inline,
