@@ -148,7 +148,7 @@ class FilePages(FileAdmin):
             "rename_form": RenameForm(initial={"name": file.name}),
         }
         if place is not None and can_open:
-            context["is_inline"] = may_show(file.content_type, place.storage.options)
+            context["is_inline"] = may_show(str(file.content_type), place.storage.options)
             context["preview"] = _preview(file) if context["is_inline"] else ""
             context["link_form"] = link_form([file])
         return self.render(

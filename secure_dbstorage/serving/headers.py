@@ -33,11 +33,6 @@ class Presentation:
     cache_control: str
 
 
-def may_show(content_type: str, options: StorageOptions) -> bool:
-    """Tell whether a browser may show files of this type; it downloads others."""
-    return content_type in options.inline_types
-
-
 def present(
     file: FileStat, options: StorageOptions, grant: Grant | None, now: float
 ) -> Presentation:
@@ -64,6 +59,11 @@ def present(
             store=not (grant.is_bound or grant.is_for_once),
         ),
     )
+
+
+def may_show(content_type: str, options: StorageOptions) -> bool:
+    """Tell whether a browser may show files of this type; it downloads others."""
+    return content_type in options.inline_types
 
 
 def answer_headers(
