@@ -77,11 +77,11 @@ class LinkSigner:
         self._keys = [derive(key) for key in keys]
 
     def batch(self, terms: LinkTerms) -> "TokenBatch":
-        """Return what signs links to files on these terms."""
+        """Return a signer of links to files on these terms."""
         return self._batch(Purpose.FILE, terms, depth="")
 
     def folder_batch(self, terms: LinkTerms, *, depth: int) -> "TokenBatch":
-        """Return what signs links for folders on these terms.
+        """Return a signer of links for folders on these terms.
 
         The link epoch of such a link is the instant at which it is made.
 
@@ -166,9 +166,9 @@ class TokenBatch:
         *,
         once: bool,
     ) -> None:
-        """Encode what all tokens share.
+        """Encode the parts that all tokens share.
 
-        :param namespace: with its length.
+        :param namespace: with its length in front.
         :param start: the token's first part.
         :param claims: the rarer ones.
         :param once: whether each token has a nonce.
@@ -221,7 +221,7 @@ def _grant(match: re.Match[str], max_lifetime: int, folder: str | None = None) -
 
 
 def _timely(grant: Grant) -> Grant:
-    """Return a grant if its time is now."""
+    """Return a grant that is valid now."""
     now = time.time()
     if grant.issued > now + CLOCK_SKEW:
         raise BadToken("The token is from the future")
@@ -236,9 +236,9 @@ def _use_key(signature: str) -> int:
 
 
 def _message(namespace: bytes, subject: bytes, claims: bytes) -> bytes:
-    """Return what is signed: each part with its length, so that no two messages coincide.
+    """Return the message to sign: each part has its length in front, so that none coincide.
 
-    :param namespace: with its length already.
+    :param namespace: with its length in front already.
     """
     return b"%b%d:%b%d:%b" % (namespace, len(subject), subject, len(claims), claims)
 

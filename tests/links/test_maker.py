@@ -452,7 +452,7 @@ class TestAsync:
         assert await storage.aurls(["a", "b"]) == {"a": "/files/a", "b": "/files/b"}
         with pytest.raises(ValueError, match="at least one second"):
             await storage.aurl("a.txt", expires_in=0)
-        # The thread that asked has a connection of its own.
+        # The thread that asked has a separate connection.
         await sync_to_async(connections.close_all)()
 
 

@@ -145,7 +145,7 @@ class TestExample:
 
 
 class TestRoundTrip:
-    """What is signed comes back."""
+    """A token is read as it was signed."""
 
     @given(NAMES, NAMES, GRANTS)
     @example("", "", replace(GRANT, filename=""))
@@ -207,7 +207,7 @@ class TestRoundTrip:
 
 
 class TestForgery:
-    """What is not ours, or not for this file, is refused."""
+    """Tokens that aren't ours, or not for this file, are refused."""
 
     @pytest.mark.parametrize("token", [TOKEN, FULL_TOKEN], ids=["plain", "full"])
     def test_any_change_of_one_character_is_refused(self, token: str) -> None:

@@ -1,7 +1,7 @@
 """Tokens: read out of URLs, and written from their documentation with nothing but ``hmac``.
 
-What is written here can't be asked of ``url()``: links from the future, links with another epoch.
-As it shares no code with the package, it also shows that the documentation is complete.
+Tests write the tokens that ``url()`` would not make: from the future, with another epoch. The
+writer shares no code with the package, so it also proves the documentation complete.
 """
 
 import base64
