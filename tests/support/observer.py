@@ -17,7 +17,7 @@ FIELD = "X-Token-Found"
 #: The environment variable that names the file for the text of all queries.
 QUERIES = "DBSTORAGE_TEST_QUERIES"
 
-#: Our parameter with a whole token, but no parameter with a similar name; or the token of a folder.
+#: Our parameter with a whole token, but none with a similar name; or the token of a folder.
 _TOKEN = re.compile(
     r"(?:(?<![^?&'])token=[0-9a-z.]+|~1[0-9a-z]{2}a?-[0-9a-z]+[.\w-]*)\.[A-Za-z0-9_-]{43}"
 )
