@@ -66,11 +66,14 @@ class Credentials:
         return credentials, name
 
     @sensitive_variables()
-    def read(self, name: str, signer: LinkSigner, *, max_lifetime: int) -> Grant | None:
+    def read(
+        self, name: str, signer: LinkSigner, *, max_lifetime: int, now: float
+    ) -> Grant | None:
         """Return what the token of the request grants for a file; None without a token.
 
         :param name: canonical.
         :param max_lifetime: seconds after which even a longer link has expired.
+        :param now: when the request came, in seconds since 1970.
         :raises ExpiredToken: when the token is authentic and its time is over.
         :raises BadToken: for any other fault, and for more than one token.
         """
@@ -81,7 +84,7 @@ class Credentials:
             return None
         if len(tokens) > 1:
             raise BadToken("The request has more than one token")
-        return unsign(name, tokens[0], max_lifetime=max_lifetime)
+        return unsign(name, tokens[0], max_lifetime=max_lifetime, now=now)
 
     @property
     def return_path(self) -> SignedPath:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from django.utils.http import parse_http_date_safe
 
+from secure_dbstorage.exceptions import UnsatisfiableRange
+
 #: A longer header is an attack or a mistake; a single range needs 50 characters.
 MAX_HEADER_LENGTH = 4096
 
@@ -30,10 +32,6 @@ class ByteRange:
     def content_range(self, size: int) -> str:
         """Return the Content-Range of a 206 (RFC 9110 section 14.4)."""
         return f"bytes {self.start}-{self.stop - 1}/{size}"
-
-
-class UnsatisfiableRange(Exception):
-    """Raised when a range selects nothing: the answer is 416."""
 
 
 def parse_range(header: str, size: int) -> ByteRange | None:

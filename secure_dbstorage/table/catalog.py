@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain
 
 from django.core.exceptions import SuspiciousFileOperation
@@ -21,7 +21,7 @@ from secure_dbstorage.exceptions import FileChanged
 from secure_dbstorage.files import FileRecord, LinkState, StoredHead
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.options import StorageOptions
-from secure_dbstorage.table import streams
+from secure_dbstorage.table import streams, uses
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.listing import entries_of
 
@@ -96,6 +96,19 @@ class Catalog:
     def release(self) -> None:
         """Give the connection that :meth:`find` asked back to its pool."""
         streams.release(self.writer)
+
+    def begin_use(self, key: int, client: bytes, *, now: float, needed_until: float) -> bool:
+        """Note that a one-time link is used; see :func:`~secure_dbstorage.table.uses.begin`.
+
+        :param now: seconds since 1970.
+        :param needed_until: when the note may be forgotten, in seconds since 1970.
+        """
+        expires = datetime.fromtimestamp(needed_until, tz=UTC)
+        return uses.begin(key, client, expires, now=now, using=self.writer)
+
+    def has_begun_use(self, key: int, client: bytes, *, since: float) -> bool:
+        """Tell whether this client began to use a one-time link at or after *since*."""
+        return uses.has_begun(key, client, since=since, using=self.writer)
 
     def get(self, name: str, *, with_chunk: bool = False) -> StoredHead:
         """Return the head of a file, from a replica if that has it.

@@ -13,7 +13,6 @@ from secure_dbstorage.exceptions import BadToken, ExpiredToken
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.links.tokens import LinkSigner
 from secure_dbstorage.serving.credentials import Credentials
-from tests.support.clocks import frozen
 from tests.support.tokens import written
 
 LONG = "1k7." + "x" * 60
@@ -367,8 +366,7 @@ GRANT = Grant(link_epoch=7, issued=NOW, lifetime=60)
 def read(query: str, name: str = "a.txt", *, now: int = NOW) -> Grant | None:
     """Return what a request with this query grants for the name that its route found."""
     credentials, name = Credentials.take(request_of(query), name)
-    with frozen(now):
-        return credentials.read(name, SIGNER, max_lifetime=3600)
+    return credentials.read(name, SIGNER, max_lifetime=3600, now=now)
 
 
 def test_a_request_without_a_token_has_no_grant() -> None:

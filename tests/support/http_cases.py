@@ -380,11 +380,11 @@ def _file_fields(name: str, *, signed: bool) -> dict[str, str]:
 # --- the cases -----------------------------------------------------------------------------------
 
 MISSING = refused(404, "There is nothing here")
-BAD_TOKEN = refused(403, "This link does not work")
+BAD_TOKEN = refused(403, "This link doesn’t work")
 EXPIRED = refused(403, "This link has expired")
 REVOKED = refused(403, "This link no longer works")
 CHANGED = refused(412, "The file has changed")
-NOT_ALLOWED = refused(405, "only for reading", allow="GET, HEAD, OPTIONS")
+NOT_ALLOWED = refused(405, "read-only", allow="GET, HEAD, OPTIONS")
 #: Django answers, and our view is not asked.
 NOT_OURS_404 = Expected(404)
 NOT_OURS_400 = Expected(400)

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import string
+import time
 from urllib.parse import urlsplit
 
 from secure_dbstorage.links.grants import Grant
@@ -34,12 +35,14 @@ def folder_token_of(url: str) -> str:
 
 def grant_of(storage: DatabaseStorage, name: str, url: str, *, max_lifetime: int = WEEK) -> Grant:
     """Return what a link to a file grants."""
-    return storage.signer.unsign(name, token_of(url), max_lifetime=max_lifetime)
+    return storage.signer.unsign(name, token_of(url), max_lifetime=max_lifetime, now=time.time())
 
 
 def folder_grant_of(storage: DatabaseStorage, name: str, url: str) -> Grant:
     """Return what a link for a folder grants for a file below it."""
-    return storage.signer.unsign_folder(name, folder_token_of(url), max_lifetime=WEEK)
+    return storage.signer.unsign_folder(
+        name, folder_token_of(url), max_lifetime=WEEK, now=time.time()
+    )
 
 
 def written_for(storage: DatabaseStorage, name: str, grant: Grant) -> str:

@@ -163,8 +163,8 @@ class TestRows:
         self, storage: DatabaseStorage, database: str
     ) -> None:
         with transaction.atomic(using=database):
-            assert uses.begin(1, b"client", PAST, using=database)
-            assert uses.begin(2, b"client", timezone.now() + DAY, using=database)
+            assert uses.begin(1, b"client", PAST, now=0, using=database)
+            assert uses.begin(2, b"client", timezone.now() + DAY, now=0, using=database)
         assert [item.kind for item in prune_rows(database, dry_run=False)] == ["used"]
-        assert not uses.begin(2, b"client", PAST, using=database)
-        assert uses.begin(1, b"client", PAST, using=database)
+        assert not uses.begin(2, b"client", PAST, now=0, using=database)
+        assert uses.begin(1, b"client", PAST, now=0, using=database)
