@@ -1,4 +1,4 @@
-"""The route of a storage: include it once for each, under a path of its own."""
+"""The route of a storage: include it once for each storage, each under another path."""
 
 from django.urls import path, register_converter
 

@@ -29,7 +29,7 @@ class Grant:
     #: The content key under which the use of a one-time link is kept.
     use_key: int = 0
     #: When the use of a one-time link may be forgotten, in seconds since 1970. This is the end
-    #: that was signed, whatever the cap is now, with an allowance for a server's slow clock.
+    #: that was signed, uncapped, plus an allowance for servers with slow clocks.
     usable_until: int = 0
     #: A short name of the link for logs and budgets; it opens nothing.
     link_id: str = ""

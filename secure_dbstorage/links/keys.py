@@ -10,12 +10,13 @@ from itsdangerous.signer import Signer
 
 from secure_dbstorage.links.encodings import PAIRS, base64url
 
-#: Bytes of a binding's digest. What it hides is no secret: it only can't be read in passing.
+#: Bytes of a binding's digest. The user or network it stands for is no secret: it just can't be
+#: read in passing.
 _BINDING_BYTES = 16
 
 
 class Purpose(Enum):
-    """What a derived key is for. A signature made for one purpose is worth nothing for another."""
+    """The purposes that have a derived key. A signature made for one is invalid for another."""
 
     FILE = b"secure_dbstorage.v1.get"
     FOLDER = b"secure_dbstorage.v1.folder"
@@ -49,14 +50,14 @@ class HMAC:
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """What is derived from one secret key."""
+    """The keys derived from one secret key, one for each purpose."""
 
     #: Two characters that tell which key signed a token.
     id: str
     _hmacs: Mapping[Purpose, HMAC] = field(repr=False)
 
     def hmac(self, purpose: Purpose) -> HMAC:
-        """Return what signs for a purpose."""
+        """Return the HMAC that signs for a purpose."""
         return self._hmacs[purpose]
 
     def binding(self, kind: str, value: str) -> str:
@@ -67,7 +68,7 @@ class SigningKey:
 
 @lru_cache(maxsize=32)
 def derive(secret: bytes) -> SigningKey:
-    """Return what signs and verifies with a secret key."""
+    """Return the signing key for a secret key."""
     derived = {purpose: _derived(secret, salt=purpose.value) for purpose in Purpose}
     number = int.from_bytes(derived.pop(Purpose.KEY_ID))
     hmacs = {purpose: HMAC(key) for purpose, key in derived.items()}

@@ -20,7 +20,8 @@ from secure_dbstorage.links.terms import (
 from secure_dbstorage.links.tokens import LinkSigner, TokenBatch
 from secure_dbstorage.options import StorageOptions
 
-#: The bytes of most names, which need no quoting: to find that out is quicker than to quote them.
+#: The bytes that need no quoting. Most names have no others, and checking that is quicker than
+#: quoting.
 _UNQUOTED = (string.ascii_letters + string.digits + "-._~/").encode()
 
 
@@ -33,7 +34,7 @@ class LinkMaker:
         self._usual_terms = link_terms({}, options)
 
     def batch(self, **arguments: Unpack[LinkArguments]) -> "LinkBatch":
-        """Return what makes URLs on these terms.
+        """Return a maker of URLs on these terms.
 
         :raises TypeError: for an argument that a link doesn't have.
         :raises ValueError: for an impossible value; nothing is ever read as "no limit".

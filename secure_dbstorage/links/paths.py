@@ -1,7 +1,7 @@
 """How tokens are spelled in URLs.
 
 A link to a file has its token in the query: ``/files/a.pdf?token=1no.tivw00...``. A link for a
-folder has it in a path segment of its own, behind a mark: ``/films/~1no-1.tivw00.../7/a.ts``.
+folder has it in a segment of the path, behind a mark: ``/films/~1no-1.tivw00.../7/a.ts``.
 """
 
 import re

@@ -48,7 +48,7 @@ class LinkArguments(FolderLinkArguments, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkTerms:
-    """What a link is going to allow: the same for any number of names."""
+    """The terms of a link; any number of names can share them."""
 
     #: The instant at which each link ends, in seconds since 1970; None for *lifetime* seconds
     #: after its issue.
@@ -120,7 +120,7 @@ def _lifetime(given: Mapping[str, object], options: StorageOptions) -> tuple[int
     else:
         lifetime = _seconds(given.get("expires_in", options.expires_in))
     if lifetime < 1:
-        raise ValueError("A link must live for at least one second")
+        raise ValueError("A link must last at least one second")
     if lifetime > options.max_expires_in:
         raise ValueError(f"A link must not outlive {options.max_expires_in} seconds")
     return end, lifetime
@@ -158,23 +158,23 @@ def _user(value: object) -> str:
     """Return the primary key of a user, as text."""
     key = getattr(value, "pk", value)
     is_key = isinstance(key, int | str | UUID) and not isinstance(key, bool) and key != ""
-    # One that was not saved may have a key all the same, as a UUID is one by default.
+    # An unsaved user may have a key too: a UUID is usually generated before saving.
     is_saved = not getattr(getattr(value, "_state", None), "adding", False)
-    # A profile has a number, too, and another user may have it.
+    # A row of another model has a key too, which may be the key of another user.
     is_user = not hasattr(value, "_meta") or isinstance(value, get_user_model())
     if not (is_key and is_saved and is_user) or getattr(value, "is_anonymous", False):
-        raise ValueError(f"{value!r} is not a user who was saved, or a primary key")
+        raise ValueError(f"{value!r} is not a saved user or a primary key")
     return str(key)
 
 
 def _is_once(value: object) -> bool:
     if value != 1 or isinstance(value, bool):
-        raise ValueError(f"uses must be 1, or left out, and not {value!r}")
+        raise ValueError(f"uses must be 1 or left out, not {value!r}")
     return True
 
 
 def _network(value: object) -> Network:
-    """Return an address or a network as a network, spelled as clients' addresses are."""
+    """Return an address or a network as a network. One of mapped IPv4 becomes IPv4."""
     if not isinstance(value, str | IPv4Address | IPv4Network | IPv6Address | IPv6Network):
         raise ValueError(f"{value!r} is not an address or a network")
     try:
@@ -182,8 +182,8 @@ def _network(value: object) -> Network:
     except ValueError as error:
         raise ValueError(f"{value!r} is not an address or a network") from error
     if network.prefixlen == 0:
-        raise ValueError(f"{value!r} is everywhere")
+        raise ValueError(f"{value!r} is every address")
     if isinstance(network.network_address, IPv6Address) and network.network_address.scope_id:
-        raise ValueError(f"{value!r} has a zone, which no client's address has")
+        raise ValueError(f"{value!r} has a zone; clients' addresses have none")
     mapped = getattr(network.network_address, "ipv4_mapped", None)
     return ip_network((mapped, network.prefixlen - 96)) if mapped else network

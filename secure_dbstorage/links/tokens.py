@@ -36,7 +36,6 @@ import hmac
 import json
 import re
 import secrets
-import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_network
@@ -77,11 +76,11 @@ class LinkSigner:
         self._keys = [derive(key) for key in keys]
 
     def batch(self, terms: LinkTerms) -> "TokenBatch":
-        """Return what signs links to files on these terms."""
+        """Return a signer of links to files on these terms."""
         return self._batch(Purpose.FILE, terms, depth="")
 
     def folder_batch(self, terms: LinkTerms, *, depth: int) -> "TokenBatch":
-        """Return what signs links for folders on these terms.
+        """Return a signer of links for folders on these terms.
 
         The link epoch of such a link is the instant at which it is made.
 
@@ -102,13 +101,11 @@ class LinkSigner:
         return self._is_bound(digest, "network", str(network))
 
     @sensitive_variables()
-    def unsign(
-        self, name: str, token: str, *, max_lifetime: int, now: float | None = None
-    ) -> Grant:
+    def unsign(self, name: str, token: str, *, max_lifetime: int, now: float) -> Grant:
         """Return what a token grants for the file of a canonical name.
 
         :param max_lifetime: seconds after which even a longer link has expired.
-        :param now: the instant that decides, in seconds since 1970; None for the present.
+        :param now: the time of the request, in seconds since 1970.
         :raises ExpiredToken: when it is authentic and its time is over.
         :raises BadToken: for any other fault.
         """
@@ -117,9 +114,7 @@ class LinkSigner:
         return _timely(_grant(match, max_lifetime), now)
 
     @sensitive_variables()
-    def unsign_folder(
-        self, name: str, token: str, *, max_lifetime: int, now: float | None = None
-    ) -> Grant:
+    def unsign_folder(self, name: str, token: str, *, max_lifetime: int, now: float) -> Grant:
         """Return what a folder's token grants for the file of a canonical name below it.
 
         Arguments and errors are those of :meth:`unsign`.
@@ -171,9 +166,9 @@ class TokenBatch:
         *,
         once: bool,
     ) -> None:
-        """Encode what all tokens share.
+        """Encode the parts that all tokens share.
 
-        :param namespace: with its length.
+        :param namespace: with its length in front.
         :param start: the token's first part.
         :param claims: the rarer ones.
         :param once: whether each token has a nonce.
@@ -225,10 +220,8 @@ def _grant(match: re.Match[str], max_lifetime: int, folder: str | None = None) -
     )
 
 
-def _timely(grant: Grant, now: float | None) -> Grant:
-    """Return a grant if it holds at this instant."""
-    if now is None:
-        now = time.time()
+def _timely(grant: Grant, now: float) -> Grant:
+    """Return a grant that is valid now."""
     if grant.issued > now + CLOCK_SKEW:
         raise BadToken("The token is from the future")
     if now >= grant.expires:
@@ -242,9 +235,9 @@ def _use_key(signature: str) -> int:
 
 
 def _message(namespace: bytes, subject: bytes, claims: bytes) -> bytes:
-    """Return what is signed: each part with its length, so that no two messages coincide.
+    """Return the message to sign: each part has its length in front, so that none coincide.
 
-    :param namespace: with its length already.
+    :param namespace: with its length in front already.
     """
     return b"%b%d:%b%d:%b" % (namespace, len(subject), subject, len(claims), claims)
 

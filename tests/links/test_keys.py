@@ -1,4 +1,4 @@
-"""What is derived from a secret key."""
+"""The keys derived from a secret key."""
 
 import hashlib
 import hmac

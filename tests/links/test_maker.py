@@ -1,6 +1,7 @@
 """The URLs that are made of names and terms."""
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from ipaddress import ip_address
@@ -244,7 +245,7 @@ class TestTokens:
         storage = saved("a.txt", signing_keys=[old])
         token = token_of(storage.url("a.txt", user=42))
         signer = DatabaseStorage(signing_keys=[new, old]).signer
-        grant = signer.unsign("a.txt", token, max_lifetime=WEEK)
+        grant = signer.unsign("a.txt", token, max_lifetime=WEEK, now=time.time())
         assert signer.is_for_user(grant, "42")
 
     def test_what_is_bound_to_is_hidden_by_the_key(self) -> None:
@@ -357,10 +358,10 @@ class TestKeys:
         storage = saved("a.txt")
         token = token_of(storage.url("a.txt", expires_in=WEEK, window=0))
         clock.now = NOW + HOUR - 1
-        assert storage.signer.unsign("a.txt", token, max_lifetime=HOUR)
+        assert storage.signer.unsign("a.txt", token, max_lifetime=HOUR, now=clock.now)
         clock.now = NOW + HOUR
         with pytest.raises(ExpiredToken):
-            storage.signer.unsign("a.txt", token, max_lifetime=HOUR)
+            storage.signer.unsign("a.txt", token, max_lifetime=HOUR, now=clock.now)
 
     def test_settings_that_change_are_followed(self, settings: Settings, clock: Clock) -> None:
         storage = saved("a.txt")
@@ -452,7 +453,7 @@ class TestAsync:
         assert await storage.aurls(["a", "b"]) == {"a": "/files/a", "b": "/files/b"}
         with pytest.raises(ValueError, match="at least one second"):
             await storage.aurl("a.txt", expires_in=0)
-        # The thread that asked has a connection of its own.
+        # The thread that asked has a separate connection.
         await sync_to_async(connections.close_all)()
 
 

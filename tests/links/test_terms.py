@@ -228,7 +228,7 @@ def test_a_link_can_be_for_an_address_or_a_network(
 
 
 def test_a_row_of_another_model_is_no_user() -> None:
-    with pytest.raises(ValueError, match="not a user"):
+    with pytest.raises(ValueError, match="not a saved user"):
         DatabaseStorage().url("a.txt", user=Group.objects.create(name="staff"))
 
 
