@@ -18,7 +18,7 @@ from secure_dbstorage.admin.filters import (
     TypeFilter,
     VisibilityFilter,
 )
-from secure_dbstorage.admin.homes import place_of
+from secure_dbstorage.admin.homes import home_of
 from secure_dbstorage.admin.pages import FilePages
 from secure_dbstorage.admin.paging import FilePaginator
 from secure_dbstorage.admin.searching import find_files
@@ -51,7 +51,7 @@ class FileList(ChangeList):
 class StoredFileAdmin(FileActions, FilePages, Browse):
     """Shows what is stored, and loads no content."""
 
-    list_display = ["name", "storage", "visibility", "size_in_words", "modified", "added"]
+    list_display = ["name", "storage", "visibility", "readable_size", "modified", "added"]
     list_filter = [StorageFilter, VisibilityFilter, TypeFilter, SizeFilter, DateFilter]
     search_fields = ["name"]
     search_help_text = _(
@@ -105,8 +105,8 @@ class StoredFileAdmin(FileActions, FilePages, Browse):
     @admin.display(description=_("storage"))
     def storage(self, file: StoredFile) -> str | None:
         """Return the storage's name in ``STORAGES``."""
-        place = place_of(file)
-        return place.alias if place else None
+        home = home_of(file)
+        return home.alias if home else None
 
     @admin.display(description=_("public"), boolean=True)
     def visibility(self, file: StoredFile) -> bool | None:
@@ -114,7 +114,7 @@ class StoredFileAdmin(FileActions, FilePages, Browse):
         return file.is_public
 
     @admin.display(description=_("size"))
-    def size_in_words(self, file: StoredFile) -> str:
+    def readable_size(self, file: StoredFile) -> str:
         """Return the size in a unit that suits it."""
         return filesizeformat(file.size or 0)
 

@@ -17,7 +17,7 @@ from secure_dbstorage.admin.pages import link_form, link_words, make_links
 from secure_dbstorage.models import StoredFile
 
 #: How many files an action takes: what a page has room for, and a request takes time for.
-MAX_FILES = 500
+MAX_CHOSEN = 500
 
 
 class FileActions(FileAdmin):
@@ -103,12 +103,12 @@ class FileActions(FileAdmin):
         self,
         request: HttpRequest,
         queryset: Any,
-        errand: Callable[[StoredFile], None],
+        operation: Callable[[StoredFile], None],
         done: str,
     ) -> None:
         files = self._taken(request, queryset)
         problems: list[str] = []
-        for file, problem in operations.each(errand, files):
+        for file, problem in operations.each(operation, files):
             if problem:
                 problems.append(f"{file}: {problem}")
             else:
@@ -119,10 +119,10 @@ class FileActions(FileAdmin):
 
     def _taken(self, request: HttpRequest, queryset: Any) -> list[StoredFile]:
         """Return the chosen files; none, and a message, if they are too many."""
-        files = list(queryset[: MAX_FILES + 1])
-        if len(files) <= MAX_FILES:
+        files = list(queryset[: MAX_CHOSEN + 1])
+        if len(files) <= MAX_CHOSEN:
             return files
-        text = _("An action takes at most %d files. Choose fewer.") % MAX_FILES
+        text = _("An action takes at most %d files. Choose fewer.") % MAX_CHOSEN
         self.message_user(request, text, messages.ERROR)
         return []
 

@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from secure_dbstorage.admin.homes import find_by_key, home_database, key_of, place_of
+from secure_dbstorage.admin.homes import find_by_key, home_database, home_of, key_of
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ class FileAdmin(ModelAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: StoredFile | None = None) -> bool:
         """Tell whether a person may change a file; nobody may without a storage for it."""
-        return super().has_change_permission(request, obj) and (obj is None or bool(place_of(obj)))
+        return super().has_change_permission(request, obj) and (obj is None or bool(home_of(obj)))
 
     def has_delete_permission(self, request: HttpRequest, obj: StoredFile | None = None) -> bool:
         """Tell whether a person may delete a file; nobody may without a storage for it."""
-        return super().has_delete_permission(request, obj) and (obj is None or bool(place_of(obj)))
+        return super().has_delete_permission(request, obj) and (obj is None or bool(home_of(obj)))
 
     def change_url(self, file: StoredFile) -> str:
         """Return the URL of a file's page."""

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from secure_dbstorage.admin.homes import all_places, home_database, lost_namespaces, place_named
+from secure_dbstorage.admin.homes import all_homes, home_database, home_named, lost_namespaces
 
 _KIB, _MIB = 1024, 1024 * 1024
 
@@ -37,8 +37,8 @@ class StorageFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         """Return the storages of the project, and the namespaces that none of them has."""
-        for place in all_places():
-            yield place.alias, place.alias
+        for home in all_homes():
+            yield home.alias, home.alias
         for namespace in lost_namespaces():
             yield f":{namespace}", gettext("“%s”, of no storage") % namespace
 
@@ -47,8 +47,8 @@ class StorageFilter(admin.SimpleListFilter):
         chosen = self.value() or ""
         if chosen.startswith(":"):
             return queryset.using(home_database()).in_namespace(chosen[1:])
-        place = place_named(chosen)
-        return queryset.using(place.database).in_namespace(place.namespace) if place else queryset
+        home = home_named(chosen)
+        return queryset.using(home.database).in_namespace(home.namespace) if home else queryset
 
 
 class VisibilityFilter(_ChoiceFilter):

@@ -6,7 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from secure_dbstorage.admin.homes import all_places, place_named
+from secure_dbstorage.admin.homes import all_homes, home_named
 from secure_dbstorage.names import MAX_LENGTH
 
 #: The lifetimes offered for a link, in seconds, as far as the storage allows them.
@@ -53,13 +53,13 @@ class UploadForm(forms.Form):
         super().__init__(*args, **kwargs)
         storage = self.fields["storage"]
         assert isinstance(storage, forms.ChoiceField)  # noqa: S101 -- for the type checker
-        storage.choices = [(place.alias, place.alias) for place in all_places()]
+        storage.choices = [(home.alias, home.alias) for home in all_homes()]
 
     def clean(self) -> dict[str, Any]:
         """Put the storage and the whole name together."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if "storage" in cleaned and "file" in cleaned:
-            cleaned["place"] = place_named(cleaned["storage"])
+            cleaned["home"] = home_named(cleaned["storage"])
             parts = cleaned.get("directory", ""), cleaned.get("name") or cleaned["file"].name
             cleaned["path"] = "/".join(filter(None, parts))
         return cleaned
@@ -107,7 +107,8 @@ class LinkForm(forms.Form):
         lifetime = self.fields["lifetime"]
         assert isinstance(lifetime, forms.ChoiceField)  # noqa: S101 -- for the type checker
         lifetime.choices = [
-            (str(seconds), in_words(seconds)) for seconds in sorted(lifetimes | {usual, longest})
+            (str(seconds), readable_lifetime(seconds))
+            for seconds in sorted(lifetimes | {usual, longest})
         ]
         lifetime.initial = str(usual)
 
@@ -123,7 +124,7 @@ class LinkForm(forms.Form):
         return chosen | {"uses": 1} if self.cleaned_data["once"] else chosen
 
 
-def in_words(seconds: int) -> str:
+def readable_lifetime(seconds: int) -> str:
     """Return a lifetime in the largest unit that it is whole in."""
     if seconds % _DAY == 0:
         return ngettext("%d day", "%d days", seconds // _DAY) % (seconds // _DAY)

@@ -14,7 +14,7 @@ _MAX_NAMESPACES = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Home:
     """A storage of ``STORAGES``, and where its rows are."""
 
     #: Its name in ``STORAGES``.
@@ -31,29 +31,29 @@ class Place:
         return files.in_namespace(self.namespace)
 
 
-def all_places() -> Iterator[Place]:
+def all_homes() -> Iterator[Home]:
     """Yield the storages of the project, in the order of ``STORAGES``."""
     for alias in declared_storages(DatabaseStorage):
         storage = storages[alias]
         if isinstance(storage, DatabaseStorage):
-            yield Place(alias, storage, storage.catalog.writer, storage.options.namespace)
+            yield Home(alias, storage, storage.catalog.writer, storage.options.namespace)
 
 
-def place_named(alias: str) -> Place | None:
+def home_named(alias: str) -> Home | None:
     """Return the storage of this name in ``STORAGES``."""
-    return next((place for place in all_places() if place.alias == alias), None)
+    return next((home for home in all_homes() if home.alias == alias), None)
 
 
-def place_of(file: StoredFile) -> Place | None:
+def home_of(file: StoredFile) -> Home | None:
     """Return the storage that a row belongs to; None when no storage has its namespace."""
     database = file._state.db  # noqa: SLF001 -- public by Django's documentation
     at = database, file.namespace
-    return next((place for place in all_places() if (place.database, place.namespace) == at), None)
+    return next((home for home in all_homes() if (home.database, home.namespace) == at), None)
 
 
 def home_database() -> str:
     """Return the alias of the database that is shown first: the first storage's."""
-    first = next(all_places(), None)
+    first = next(all_homes(), None)
     return first.database if first else StoredFile.objects.db
 
 
@@ -63,7 +63,7 @@ def lost_namespaces() -> list[str]:
     Skips from one to the next through the index, whatever the number of their files.
     """
     database = home_database()
-    known = {place.namespace for place in all_places() if place.database == database}
+    known = {home.namespace for home in all_homes() if home.database == database}
     return [namespace for namespace in namespaces_in(database) if namespace not in known]
 
 
@@ -93,7 +93,7 @@ def find_by_key(key: str) -> StoredFile | None:
     if not (number.isascii() and number.isdecimal()) or len(number) > 18:  # noqa: PLR2004
         return None
     database = database or home_database()
-    if database not in {home_database(), *(place.database for place in all_places())}:
+    if database not in {home_database(), *(home.database for home in all_homes())}:
         return None
     file: StoredFile | None = StoredFile.objects.using(database).filter(pk=int(number)).first()
     return file

@@ -14,8 +14,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from secure_dbstorage.admin import operations
 from secure_dbstorage.admin.base import FileAdmin, logged
-from secure_dbstorage.admin.forms import LinkForm, RenameForm, UploadForm, in_words
-from secure_dbstorage.admin.homes import all_places, key_of, place_of
+from secure_dbstorage.admin.forms import LinkForm, RenameForm, UploadForm, readable_lifetime
+from secure_dbstorage.admin.homes import all_homes, home_of, key_of
 from secure_dbstorage.models import StoredFile
 
 #: What a page shows as a picture: raster images, which can't carry script.
@@ -33,7 +33,7 @@ class FilePages(FileAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Tell whether a person may upload files, and there is a storage for them."""
-        return super().has_add_permission(request) and any(all_places())
+        return super().has_add_permission(request) and any(all_homes())
 
     def add_view(
         self,
@@ -76,12 +76,12 @@ class FilePages(FileAdmin):
             return self.gone(request, unquote(object_id))
         if request.method != "POST":
             return self._show(request, file, **(extra_context or {}))
-        errand = request.POST.get("errand", "")
-        if errand == "rename":
+        operation = request.POST.get("operation", "")
+        if operation == "rename":
             return self._rename(request, file)
-        if errand == "link":
+        if operation == "link":
             return self._link(request, file)
-        return self._run(request, file, errand)
+        return self._run(request, file, operation)
 
     def delete_view(
         self,
@@ -134,10 +134,10 @@ class FilePages(FileAdmin):
     @sensitive_variables()
     def _show(self, request: HttpRequest, file: StoredFile, **forms: Any) -> HttpResponse:
         """Show a file; *forms* has one that was sent in and is not right."""
-        place = place_of(file)
-        can_open = place is not None and self.has_open_permission(request)
+        home = home_of(file)
+        can_open = home is not None and self.has_open_permission(request)
         context: dict[str, Any] = {
-            "place": place,
+            "home": home,
             "directory": str(file.name).rpartition("/")[0],
             "key": quote(key_of(file)),
             "can_open": can_open,
@@ -146,8 +146,8 @@ class FilePages(FileAdmin):
             "can_delete": self.has_delete_permission(request, file),
             "rename_form": RenameForm(initial={"name": file.name}),
         }
-        if place is not None and can_open:
-            context["is_inline"] = file.content_type in place.storage.options.inline_types
+        if home is not None and can_open:
+            context["is_inline"] = file.content_type in home.storage.options.inline_types
             context["preview"] = _preview(file) if context["is_inline"] else ""
             context["link_form"] = link_form([file])
         return self.render(
@@ -164,7 +164,7 @@ class FilePages(FileAdmin):
     def _upload(self, request: HttpRequest, form: UploadForm) -> HttpResponse:
         given = form.cleaned_data
         file, is_new = operations.upload(
-            given["place"],
+            given["home"],
             given["path"],
             given["file"],
             public=form.public,
@@ -218,22 +218,22 @@ class FilePages(FileAdmin):
 
     def _run(self, request: HttpRequest, file: StoredFile, name: str) -> HttpResponse:
         """Do what takes a click."""
-        errand: Callable[[StoredFile], None]
+        operation: Callable[[StoredFile], None]
         if name == "public":
-            may, errand = self.has_publish_permission, operations.make_public
+            may, operation = self.has_publish_permission, operations.make_public
             done = _("Made public.")
         elif name == "private":
-            may, errand = self.has_change_permission, operations.make_private
+            may, operation = self.has_change_permission, operations.make_private
             done = _("Made private.")
         elif name == "revoke":
-            may, errand = self.has_change_permission, operations.revoke
+            may, operation = self.has_change_permission, operations.revoke
             done = _("Links revoked: none that was made before now opens the file.")
         else:
             return HttpResponseRedirect(self.change_url(file))
         if not may(request, file):
             raise PermissionDenied
         try:
-            errand(file)
+            operation(file)
         except ValidationError as error:
             return self._back(request, file, error)
         self.note(request, file, done)
@@ -252,7 +252,7 @@ def link_form(files: list[StoredFile], data: Any = None) -> LinkForm:
 
     :raises ValidationError: when one of them is of no storage.
     """
-    options = [operations.place_for(file).storage.options for file in files]
+    options = [operations.require_home(file).storage.options for file in files]
     longest = min(option.max_expires_in for option in options)
     usual = min(option.expires_in for option in options)
     return LinkForm(data, usual=min(usual, longest), longest=longest)
@@ -266,7 +266,7 @@ def make_links(
     if not form.is_valid():
         return []
     links = operations.links(files, **form.arguments)
-    lifetime = in_words(form.cleaned_data["lifetime"])
+    lifetime = readable_lifetime(form.cleaned_data["lifetime"])
     for file in files:
         model_admin.note(request, file, _("Link made, for %s.") % lifetime)
     return [(file, request.build_absolute_uri(url)) for file, url in links]
@@ -276,7 +276,7 @@ def link_words(form: LinkForm) -> dict[str, Any]:
     """Return what a page says of links."""
     seconds = form.cleaned_data["lifetime"]
     return {
-        "lifetime": in_words(seconds),
+        "lifetime": readable_lifetime(seconds),
         "expires": timezone.now() + timedelta(seconds=seconds),
         "once": form.cleaned_data["once"],
     }
@@ -293,5 +293,5 @@ def _preview(file: StoredFile) -> str:
 
 
 def _momentary(file: StoredFile, **arguments: Any) -> str:
-    longest = operations.place_for(file).storage.options.max_expires_in
+    longest = operations.require_home(file).storage.options.max_expires_in
     return operations.link(file, expires_in=min(operations.MOMENT, longest), **arguments)

@@ -16,7 +16,7 @@ else:
     AnyPaginator = Paginator
 
 #: How many files can be paged through. Who has more is better served by a search or a filter.
-MAX_FILES = 10_000
+MAX_LISTED = 10_000
 
 
 class FilePaginator(AnyPaginator):
@@ -27,13 +27,13 @@ class FilePaginator(AnyPaginator):
 
     @cached_property
     def count(self) -> int:
-        """The number of files, at most :data:`MAX_FILES`."""
-        return min(len(self._keys), MAX_FILES)
+        """The number of files, at most :data:`MAX_LISTED`."""
+        return min(len(self._keys), MAX_LISTED)
 
     @property
     def is_capped(self) -> bool:
         """Whether there are more files than can be paged through."""
-        return len(self._keys) > MAX_FILES
+        return len(self._keys) > MAX_LISTED
 
     def page(self, number: int | str) -> FilePage:
         """Return a page, without what was deleted since the keys were found."""
@@ -54,11 +54,11 @@ class FilePaginator(AnyPaginator):
         fields = [str(field) for field in self._files.query.order_by]
         order = [field.removeprefix("-") for field in fields]
         columns = self._files.order_by().values_list("pk", *order)
-        rows = list(columns[: MAX_FILES + 1])
-        if len(rows) > MAX_FILES:
+        rows = list(columns[: MAX_LISTED + 1])
+        if len(rows) > MAX_LISTED:
             # On SQLite, NULL is no bound of an index, and stands in front of all.
             files = self._files.filter(namespace__gte="")
-            return list(files.values_list("pk", flat=True)[: MAX_FILES + 1])
+            return list(files.values_list("pk", flat=True)[: MAX_LISTED + 1])
         is_descending = any(field.startswith("-") for field in fields)
         rows.sort(key=itemgetter(*range(1, len(order) + 1)), reverse=is_descending)
         return [row[0] for row in rows]

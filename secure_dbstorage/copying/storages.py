@@ -23,7 +23,7 @@ from secure_dbstorage.files import FileRecord, utc
 _SPOOL_BYTES = 2 * 1024 * 1024
 
 
-class ForeignEndpoint:
+class StorageEnd:
     """A storage of Django's or of another package: a folder, a bucket."""
 
     has_one_writer = False

@@ -14,7 +14,7 @@ from secure_dbstorage.signals import file_saved
 from secure_dbstorage.storage import DatabaseStorage
 
 
-class TableEndpoint:
+class TableEnd:
     """A storage of ours."""
 
     keeps_flags = True

@@ -281,7 +281,7 @@ def shown(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
-def size_in_words(size: int) -> str:
+def readable_size(size: int) -> str:
     """Return a number of bytes for a terminal, whose columns know no narrow spaces."""
     return filesizeformat(size).replace("\xa0", " ")
 

@@ -12,8 +12,8 @@ from django.core.management.base import CommandParser
 from secure_dbstorage.copying.copier import Copier, Outcome
 from secure_dbstorage.copying.ends import Source, Target
 from secure_dbstorage.copying.manifests import ManifestWriter
-from secure_dbstorage.copying.storages import ForeignEndpoint
-from secure_dbstorage.copying.table import TableEndpoint
+from secure_dbstorage.copying.storages import StorageEnd
+from secure_dbstorage.copying.table import TableEnd
 from secure_dbstorage.files import FileRecord
 from secure_dbstorage.management.reporting import (
     Report,
@@ -126,15 +126,15 @@ class TransferCommand(ReportingCommand):
                     plan.manifest.add(record)
 
 
-def endpoint_of(alias: str) -> TableEndpoint | ForeignEndpoint:
+def end_of(alias: str) -> TableEnd | StorageEnd:
     """Return the end of a copy for the storage of an alias.
 
     :raises CommandError: when there is none, or it can't be used.
     """
     storage = any_storage(alias)
     if isinstance(storage, DatabaseStorage):
-        return TableEndpoint(storage)
-    return ForeignEndpoint(storage)
+        return TableEnd(storage)
+    return StorageEnd(storage)
 
 
 def prefix_of(options: dict[str, Any]) -> str:

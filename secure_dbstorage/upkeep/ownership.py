@@ -14,7 +14,7 @@ from django.db.models.signals import post_delete, post_save, pre_save
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.upkeep.references import file_fields, referred
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("secure_dbstorage.upkeep")
 
 #: The attribute of an instance that holds, while it is saved, what it gives up.
 _GIVEN_UP = "_secure_dbstorage_given_up"

@@ -12,7 +12,7 @@ from secure_dbstorage.names import canonical_name
 from secure_dbstorage.storage import DatabaseStorage
 
 #: How many names one query asks for.
-_MAX_NAMES = 1000
+_NAMES_PER_QUERY = 1000
 
 
 class ReferredNames:
@@ -47,8 +47,8 @@ def referred(
         database that has its table.
     """
     wanted, found = sorted(names), set[str]()
-    for start in range(0, len(wanted), _MAX_NAMES):
-        part = wanted[start : start + _MAX_NAMES]
+    for start in range(0, len(wanted), _NAMES_PER_QUERY):
+        part = wanted[start : start + _NAMES_PER_QUERY]
         for field, rows in _columns_of(storage, using):
             values = rows.filter(**{f"{field.attname}__in": part})
             found.update(values.values_list(field.attname, flat=True))

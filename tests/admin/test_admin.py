@@ -165,11 +165,11 @@ def test_the_pages_of_a_file_read_no_bytes(
         with no_bytes_selected(database):
             body(chief, page(large, which))
     for data in (
-        {"errand": "rename", "name": "a/other.bin"},
-        {"errand": "public"},
-        {"errand": "private"},
-        {"errand": "revoke"},
-        {"errand": "link", "lifetime": "3600", "presentation": "inline"},
+        {"operation": "rename", "name": "a/other.bin"},
+        {"operation": "public"},
+        {"operation": "private"},
+        {"operation": "revoke"},
+        {"operation": "link", "lifetime": "3600", "presentation": "inline"},
     ):
         with no_bytes_selected(database):
             response = chief.post(page(large), data, follow=True)
@@ -306,7 +306,7 @@ def add_heads(database: str, count: int, namespace: str = "") -> None:
 def test_many_files_are_not_counted(
     database: str, chief: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("secure_dbstorage.admin.paging.MAX_FILES", 300)
+    monkeypatch.setattr("secure_dbstorage.admin.paging.MAX_LISTED", 300)
     add_heads(database, 400)
     with CaptureQueriesContext(connections[database]) as queries:
         html = body(chief, LIST)
@@ -320,7 +320,7 @@ def test_many_files_are_not_counted(
 def test_an_action_takes_no_more_than_it_can(
     database: str, chief: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("secure_dbstorage.admin.actions.MAX_FILES", 10)
+    monkeypatch.setattr("secure_dbstorage.admin.actions.MAX_CHOSEN", 10)
     add_heads(database, 11)
     file = row("many/00000.txt")
     response = run(chief, "delete_selected", [file], select_across="1", post="yes")
@@ -335,12 +335,12 @@ def test_a_file_of_no_storage_can_only_be_looked_at(database: str, chief: Client
     assert names_in(html) == ["many/00000.txt"]
     html = body(chief, page(lost))
     assert "No storage in the settings" in html
-    assert 'name="errand"' not in html
+    assert 'name="operation"' not in html
     assert chief.get(page(lost, "delete")).status_code == 403
-    for errand in ("rename", "public", "revoke"):
-        data = {"errand": errand, "name": "other"}
+    for operation in ("rename", "public", "revoke"):
+        data = {"operation": operation, "name": "other"}
         assert chief.post(page(lost), data).status_code == 403
-    link = {"errand": "link", "lifetime": "3600", "presentation": "inline"}
+    link = {"operation": "link", "lifetime": "3600", "presentation": "inline"}
     assert "No storage has" in messages_of(chief.post(page(lost), link, follow=True))[0]
     assert "No storage has" in messages_of(run(chief, "make_public", [lost]))[0]
     lost.refresh_from_db(using=database)
@@ -362,7 +362,7 @@ def test_each_storage_is_shown_from_its_own_database(settings: Settings, chief: 
     assert names_in(body(chief, LIST, storage="far")) == ["far.txt"]
     assert page(far) in body(chief, LIST, storage="far")
     assert far.sha256 in body(chief, page(far))
-    chief.post(page(far), {"errand": "rename", "name": "farther.txt"})
+    chief.post(page(far), {"operation": "rename", "name": "farther.txt"})
     assert row("farther.txt", "far").pk == far.pk
     assert "Renamed to" in body(chief, page(far, "history"))
     assert row("near.txt", "invoices").pk == near.pk
@@ -414,7 +414,7 @@ def link_in(response: Any) -> str:
 
 def test_a_link_is_made_shown_once_and_revoked(chief: Client) -> None:
     file = save("a.txt", b"words")
-    terms = {"errand": "link", "lifetime": "3600", "presentation": "attachment"}
+    terms = {"operation": "link", "lifetime": "3600", "presentation": "attachment"}
     made = chief.post(page(file), terms)
     assert "no-store" in made["Cache-Control"]
     link = link_in(made)
@@ -422,13 +422,13 @@ def test_a_link_is_made_shown_once_and_revoked(chief: Client) -> None:
     assert opened.content == b"words"
     assert opened["Content-Disposition"].startswith("attachment")
     assert "token=" not in body(chief, page(file))
-    chief.post(page(file), {"errand": "revoke"})
+    chief.post(page(file), {"operation": "revoke"})
     assert Client().get(link).status_code == 403
 
 
 def test_a_link_works_one_time_if_so_chosen(chief: Client) -> None:
     file = save("a.txt", b"words")
-    terms = {"errand": "link", "lifetime": "3600", "presentation": "inline", "once": "on"}
+    terms = {"operation": "link", "lifetime": "3600", "presentation": "inline", "once": "on"}
     link = link_in(chief.post(page(file), terms))
     visit = Client().get
     assert [visit(link).status_code for _ in range(2)] == [200, 403]
@@ -441,7 +441,7 @@ def test_the_lifetimes_keep_to_the_cap_of_the_storage(settings: Settings, chief:
     offered = re.findall(r'<option value="(\d+)"', html)
     assert offered == ["120", "300", "600"]
     refused = chief.post(
-        page(file), {"errand": "link", "lifetime": "3600", "presentation": "inline"}
+        page(file), {"operation": "link", "lifetime": "3600", "presentation": "inline"}
     )
     assert "token=" not in refused.text
     assert "Select a valid choice" in refused.text
@@ -449,12 +449,12 @@ def test_the_lifetimes_keep_to_the_cap_of_the_storage(settings: Settings, chief:
 
 def test_the_link_of_a_public_file_is_plain(chief: Client) -> None:
     file = save("a.txt", b"words")
-    chief.post(page(file), {"errand": "public"})
-    terms = {"errand": "link", "lifetime": "3600", "presentation": "inline"}
+    chief.post(page(file), {"operation": "public"})
+    terms = {"operation": "link", "lifetime": "3600", "presentation": "inline"}
     link = link_in(chief.post(page(file), terms))
     assert link == "http://testserver/files/a.txt"
     assert Client().get(link).content == b"words"
-    chief.post(page(file), {"errand": "private"})
+    chief.post(page(file), {"operation": "private"})
     assert Client().get(link).status_code == 404
 
 
@@ -481,7 +481,7 @@ def test_links_of_the_admin_pass_by_no_hook(chief: Client) -> None:
 def test_a_file_is_renamed_with_its_type_and_without_its_old_links(chief: Client) -> None:
     file = save("a.txt", b"words")
     link = storage().url("a.txt")
-    answer = chief.post(page(file), {"errand": "rename", "name": "b\\c.pdf"}, follow=True)
+    answer = chief.post(page(file), {"operation": "rename", "name": "b\\c.pdf"}, follow=True)
     assert messages_of(answer) == ["The file is called “b/c.pdf” now."]
     assert row("b/c.pdf").content_type == "application/pdf"
     assert Client().get(link).status_code == 403
@@ -506,7 +506,7 @@ def test_a_name_that_cant_be_is_an_error_of_the_form(
     file = save("a.txt")
     save("taken.txt")
     save("directory/b.txt")
-    answer = chief.post(page(file), {"errand": "rename", "name": name})
+    answer = chief.post(page(file), {"operation": "rename", "name": name})
     assert answer.status_code == 200
     assert said in answer.text
     assert row("a.txt").pk == file.pk
@@ -681,10 +681,10 @@ def test_each_entry_leads_to_its_page(chief: Client) -> None:
     assert "c.txt" in body(chief, back[1])
 
 
-@pytest.mark.parametrize("place", ["nowhere/", "staticfiles/", "default/none", "default/../x"])
-def test_what_is_not_there_is_not_found(chief: Client, place: str) -> None:
+@pytest.mark.parametrize("path", ["nowhere/", "staticfiles/", "default/none", "default/../x"])
+def test_what_is_not_there_is_not_found(chief: Client, path: str) -> None:
     save("a.txt")
-    assert chief.get(BROWSE + place).status_code == 404
+    assert chief.get(BROWSE + path).status_code == 404
 
 
 def test_an_empty_storage_can_be_browsed(chief: Client) -> None:
@@ -695,7 +695,7 @@ def test_an_empty_storage_can_be_browsed(chief: Client) -> None:
 
 Deed = Callable[[Client, StoredFile], Any]
 
-LINK = {"errand": "link", "lifetime": "3600", "presentation": "inline"}
+LINK = {"operation": "link", "lifetime": "3600", "presentation": "inline"}
 
 DEEDS: dict[str, tuple[set[str], Deed]] = {
     "see the list": ({"view"}, lambda client, file: client.get(LIST)),
@@ -708,19 +708,19 @@ DEEDS: dict[str, tuple[set[str], Deed]] = {
     "link": ({"view", "open"}, lambda client, file: client.post(page(file), LINK)),
     "rename": (
         {"change"},
-        lambda client, file: client.post(page(file), {"errand": "rename", "name": "b.txt"}),
+        lambda client, file: client.post(page(file), {"operation": "rename", "name": "b.txt"}),
     ),
     "publish": (
         {"change", "open"},
-        lambda client, file: client.post(page(file), {"errand": "public"}),
+        lambda client, file: client.post(page(file), {"operation": "public"}),
     ),
     "hide": (
         {"change"},
-        lambda client, file: client.post(page(file), {"errand": "private"}),
+        lambda client, file: client.post(page(file), {"operation": "private"}),
     ),
     "revoke": (
         {"change"},
-        lambda client, file: client.post(page(file), {"errand": "revoke"}),
+        lambda client, file: client.post(page(file), {"operation": "revoke"}),
     ),
     "delete": (
         {"delete"},
@@ -745,13 +745,13 @@ def test_a_page_offers_what_a_person_may_do() -> None:
     file = save("a.png", PNG)
     viewer = body(signed_in("view"), page(file))
     assert "token=" not in viewer
-    assert 'name="errand"' not in viewer
+    assert 'name="operation"' not in viewer
     assert page(file, "download") not in viewer
     opener = body(signed_in("view", "open"), page(file))
     assert opener.count(page(file, "download")) == opener.count(page(file, "open")) == 1
-    assert re.findall(r'name="errand" value="(\w+)"', opener) == ["link"]
+    assert re.findall(r'name="operation" value="(\w+)"', opener) == ["link"]
     changer = body(signed_in("change"), page(file))
-    assert re.findall(r'name="errand" value="(\w+)"', changer) == ["rename", "revoke"]
+    assert re.findall(r'name="operation" value="(\w+)"', changer) == ["rename", "revoke"]
 
 
 def test_the_list_offers_the_actions_that_a_person_may_run() -> None:
@@ -823,7 +823,7 @@ print([name for name in sys.modules if name.startswith("django.contrib.admin")])
 
 def test_pages_hold_no_script_or_style_of_their_own(chief: Client) -> None:
     file = save("a.png", PNG)
-    terms = {"errand": "link", "lifetime": "3600", "presentation": "inline"}
+    terms = {"operation": "link", "lifetime": "3600", "presentation": "inline"}
     pages = [body(chief, url) for url in (ADD, BROWSE, page(file), page(file, "delete"))]
     for html in (*pages, chief.post(page(file), terms).text):
         content = html.split('id="content-main"')[1].split('id="footer"')[0]
@@ -837,10 +837,10 @@ def test_each_change_is_in_the_log(chief: Client) -> None:
     upload(chief, name="a.txt")
     file = row("a.txt")
     for data in (
-        {"errand": "rename", "name": "b.txt"},
-        {"errand": "public"},
-        {"errand": "private"},
-        {"errand": "revoke"},
+        {"operation": "rename", "name": "b.txt"},
+        {"operation": "public"},
+        {"operation": "private"},
+        {"operation": "revoke"},
         LINK,
     ):
         chief.post(page(file), data)
@@ -864,12 +864,12 @@ def test_each_change_is_in_the_log(chief: Client) -> None:
 def test_what_was_not_done_is_not_in_the_log(chief: Client) -> None:
     file = save("a.txt")
     save("b.txt")
-    chief.post(page(file), {"errand": "rename", "name": "b.txt"})
-    chief.post(page(file), {"errand": "nonsense"})
+    chief.post(page(file), {"operation": "rename", "name": "b.txt"})
+    chief.post(page(file), {"operation": "nonsense"})
     assert not LogEntry.objects.exists()
 
 
 def test_the_history_of_a_file_is_shown(chief: Client) -> None:
     file = save("a.txt")
-    chief.post(page(file), {"errand": "public"})
+    chief.post(page(file), {"operation": "public"})
     assert "Made public." in body(chief, page(file, "history"))

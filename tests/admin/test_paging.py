@@ -43,7 +43,7 @@ def test_pages_come_in_order(
     order: list[str],
     expected: list[str],
 ) -> None:
-    monkeypatch.setattr("secure_dbstorage.admin.paging.MAX_FILES", most)
+    monkeypatch.setattr("secure_dbstorage.admin.paging.MAX_LISTED", most)
     assert names_of(stored, 1, *order, per_page=2) == expected[:2]
     assert names_of(stored, 2, *order, per_page=2) == expected[2:4][: most - 2]
 
@@ -52,7 +52,7 @@ def test_the_count_ends_where_paging_does(stored: str, monkeypatch: pytest.Monke
     files = StoredFile.objects.using(stored).order_by("namespace", "name")
     whole = FilePaginator(files, 2)
     assert (whole.count, whole.num_pages, whole.is_capped) == (7, 4, False)
-    monkeypatch.setattr("secure_dbstorage.admin.paging.MAX_FILES", 3)
+    monkeypatch.setattr("secure_dbstorage.admin.paging.MAX_LISTED", 3)
     capped = FilePaginator(files, 2)
     assert (capped.count, capped.num_pages, capped.is_capped) == (3, 2, True)
     with pytest.raises(EmptyPage):

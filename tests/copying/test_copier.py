@@ -14,8 +14,8 @@ from django.db import connections
 from pytest_django import Settings
 
 from secure_dbstorage.copying.copier import Copier, Outcome, Transfer
-from secure_dbstorage.copying.storages import ForeignEndpoint
-from secure_dbstorage.copying.table import TableEndpoint
+from secure_dbstorage.copying.storages import StorageEnd
+from secure_dbstorage.copying.table import TableEnd
 from secure_dbstorage.files import FileRecord
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.signals import file_saved
@@ -56,21 +56,21 @@ def filled(storage: Any, files: dict[str, bytes] = FILES) -> Any:
     return storage
 
 
-def endpoint_of(storage: Any) -> Any:
+def end_of(storage: Any) -> Any:
     is_ours = isinstance(storage, DatabaseStorage)
-    return TableEndpoint(storage) if is_ours else ForeignEndpoint(storage)
+    return TableEnd(storage) if is_ours else StorageEnd(storage)
 
 
 def contents(storage: Any) -> dict[str, bytes]:
     found = {}
-    for record in endpoint_of(storage).records(""):
+    for record in end_of(storage).records(""):
         with storage.open(record.name) as file:
             found[record.name] = file.read()
     return found
 
 
 def copy(source: Any, target: Any, *, jobs: int = 1, **how: Any) -> dict[str, Transfer]:
-    ends = endpoint_of(source), endpoint_of(target)
+    ends = end_of(source), end_of(target)
     copier = Copier(source=ends[0], target=ends[1], **how)
     return {done.record.name: done for done in copier.copy_all(ends[0].records(""), jobs=jobs)}
 
@@ -332,7 +332,7 @@ def test_a_listing_that_breaks_off_is_a_failure(
         yield FileRecord(name="a.txt")
         raise OSError("gone")
 
-    ends = {"source": ForeignEndpoint(folder), "target": TableEndpoint(ours)}
+    ends = {"source": StorageEnd(folder), "target": TableEnd(ours)}
     done = list(Copier(**ends).copy_all(records()))  # type: ignore[arg-type]
     assert [transfer.outcome.value for transfer in done] == ["copied", "failed"]
     assert done[1].problem == "the listing broke off: gone"
@@ -379,7 +379,7 @@ def test_many_threads_stop_when_nobody_waits_for_them(
     ours: DatabaseStorage, folder: FileSystemStorage
 ) -> None:
     filled(folder, {f"{number:03}": bytes(1000) for number in range(200)})
-    ends = ForeignEndpoint(folder), TableEndpoint(ours)
+    ends = StorageEnd(folder), TableEnd(ours)
     running = Copier(source=ends[0], target=ends[1]).copy_all(ends[0].records(""), jobs=4)
     next(running)
     running.close()
@@ -406,7 +406,7 @@ def test_a_source_is_read_in_pieces(ours: DatabaseStorage) -> None:
             for number in range(3):
                 yield bytes([number]) * 70_000
 
-    target = TableEndpoint(ours)
+    target = TableEnd(ours)
     (done,) = Copier(source=Long(), target=target).copy_all(Long().records(""))  # type: ignore[arg-type]
     assert done.outcome == Outcome.COPIED
     expected = hashlib.sha256(b"".join(Long().read(done.record))).hexdigest()

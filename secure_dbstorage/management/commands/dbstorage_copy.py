@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 
 from secure_dbstorage.copying import manifests
 from secure_dbstorage.management.reporting import Report, usage_error
-from secure_dbstorage.management.transferring import Plan, TransferCommand, endpoint_of, prefix_of
+from secure_dbstorage.management.transferring import Plan, TransferCommand, end_of, prefix_of
 
 
 class Command(TransferCommand):
@@ -54,8 +54,8 @@ that were made for the source never open the copies."""
         """Copy."""
         if options["source"] == options["target"]:
             raise usage_error("The source and the target are the same storage.")
-        source = endpoint_of(options["source"])
-        target = endpoint_of(options["target"])
+        source = end_of(options["source"])
+        target = end_of(options["target"])
         report.facts |= {"from": options["source"], "to": options["target"]}
         plan = Plan(source=source, target=target)
         path: Path | None = options["manifest"]

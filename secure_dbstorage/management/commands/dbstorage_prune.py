@@ -18,7 +18,7 @@ from secure_dbstorage.management.reporting import (
     Report,
     ReportingCommand,
     database_storage,
-    size_in_words,
+    readable_size,
     usage_error,
 )
 from secure_dbstorage.names import is_canonical
@@ -79,7 +79,7 @@ class Command(ReportingCommand):
             if pruned is not None:
                 pruned.append(asdict(item))
             verb = "would remove" if options["dry_run"] else "removed"
-            report.say(f"{verb} {item.kind} {item.name} ({size_in_words(item.size)})")
+            report.say(f"{verb} {item.kind} {item.name} ({readable_size(item.size)})")
 
 
 def _everything(storage: DatabaseStorage, options: dict[str, Any]) -> Iterator[Pruned]:

@@ -11,7 +11,7 @@ from secure_dbstorage.management.reporting import (
     Report,
     ReportingCommand,
     database_storage,
-    size_in_words,
+    readable_size,
 )
 from secure_dbstorage.upkeep.inventory import Amount, take_inventory
 
@@ -78,7 +78,7 @@ def _draw(report: Report, parts: Mapping[str, Amount], total: Amount) -> None:
 
 
 def _line(words: str, amount: Amount) -> str:
-    return f"{words[:40]:<40} {amount.files:>12,}  {size_in_words(amount.bytes):>10}"
+    return f"{words[:40]:<40} {amount.files:>12,}  {readable_size(amount.bytes):>10}"
 
 
 def _bar(share: float) -> str:

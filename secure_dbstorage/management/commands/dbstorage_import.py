@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from secure_dbstorage.copying.other_tables import LAYOUTS, OtherTable
-from secure_dbstorage.copying.table import TableEndpoint
+from secure_dbstorage.copying.table import TableEnd
 from secure_dbstorage.management.reporting import Report, database_storage, usage_error
 from secure_dbstorage.management.transferring import Plan, TransferCommand
 
@@ -26,10 +26,10 @@ you have seen that all is well.
 django-dbfiles, django-binary-database-files and django-db-file-storage keep no public flags: their
 files get the storage's default_public, or what --public or --private says."""
     examples = """
-        manage.py dbstorage_import_single_table --to default --dry-run
-        manage.py dbstorage_import_single_table --to default
-        manage.py dbstorage_import_single_table --to default --format django-dbfiles --private
-        manage.py dbstorage_import_single_table --to default --format django-db-file-storage --table app_consolepicture
+        manage.py dbstorage_import --to default --dry-run
+        manage.py dbstorage_import --to default
+        manage.py dbstorage_import --to default --format django-dbfiles --private
+        manage.py dbstorage_import --to default --format django-db-file-storage --table app_consolepicture
     """  # noqa: E501 -- one line, to be copied
 
     def add_options(self, parser: CommandParser) -> None:
@@ -66,7 +66,7 @@ files get the storage's default_public, or what --public or --private says."""
 
     def run(self, report: Report, options: dict[str, Any]) -> None:
         """Import."""
-        target = TableEndpoint(database_storage(options["target"]))
+        target = TableEnd(database_storage(options["target"]))
         layout = LAYOUTS[options["format"]]
         columns = {name: options[f"{name}_column"] for name in ("name", "content")}
         layout = replace(layout, **{name: column for name, column in columns.items() if column})

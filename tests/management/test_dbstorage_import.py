@@ -22,7 +22,7 @@ SINGLE_TABLE = "django-single-table-db-storage"
 def run(using: str, *arguments: str) -> dict[str, Any]:
     told = io.StringIO()
     call_command(
-        *("dbstorage_import_single_table", "--to", "default", "--database", using, "--json"),
+        *("dbstorage_import", "--to", "default", "--database", using, "--json"),
         *arguments,
         stdout=told,
     )
