@@ -50,5 +50,5 @@ def test_a_line_that_is_none_is_named(tmp_path: Path) -> None:
         file.write('{"name": "x", "size": 1, "sha256": "", "is_public": true, "created": "soon"}')
     found = read(tmp_path / "m")
     assert [next(found) for _ in RECORDS] == RECORDS
-    with pytest.raises(ValueError, match="line 4: not of a manifest"):
+    with pytest.raises(ValueError, match="line 4: not a line of a manifest"):
         next(found)

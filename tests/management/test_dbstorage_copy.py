@@ -151,7 +151,7 @@ def test_a_failure_is_named_and_the_exit_code_says_so(
     assert caught.value.returncode == 1
     told, failures = capsys.readouterr()
     assert told.startswith("copied 1, replaced 0, present 0, failed 1 in ")
-    assert failures == "line\\nbreak\\x1b[31m: a file can't have this name here\n"
+    assert failures == "line\\nbreak\\x1b[31m: the target can't store a file under this name\n"
 
 
 def test_public_files_are_told_of_where_their_flag_is_lost(
@@ -160,7 +160,7 @@ def test_public_files_are_told_of_where_their_flag_is_lost(
     filled(storages["default"], {"a.txt": b""})
     storages["default"].set_public("a.txt", True)
     call_command("dbstorage_copy", "--from", "default", "--to", "out", "--jobs", "1")
-    assert "1 of these files are public" in capsys.readouterr().out
+    assert "Public files copied: 1. " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_public_files_are_told_of_where_their_flag_is_lost(
             ("--from", "default", "--to", "back", "--manifest", "x"),
             "between a DatabaseStorage and",
         ),
-        (("--from", "default", "--to", "out", "--public"), "keeps no public flags"),
+        (("--from", "default", "--to", "out", "--public"), "can't store public flags"),
         (("--from", "folder", "--to", "default", "--manifest", "/none"), "/none"),
         (("--from", "folder", "--to", "default", "--prefix", "none"), "can't be listed"),
     ],
@@ -194,7 +194,7 @@ def test_what_is_no_manifest_is_refused(database: str, tmp_path: Path, line: str
     manifest = tmp_path / "files.jsonl"
     manifest.write_text(f"{line}\n")
     said = refusal("--from", "folder", "--to", "default", "--manifest", str(manifest))
-    assert "line 1: not of a manifest" in said
+    assert "line 1: not a line of a manifest" in said
 
 
 def test_an_unusable_storage_is_told_of_before_anything_is_done(
@@ -350,6 +350,6 @@ def test_an_interrupted_copy_says_how_far_it_came(database: str, process: Any) -
     interrupted.send_signal(signal.SIGINT)
     told, errors = interrupted.communicate(timeout=60)
     assert interrupted.returncode == 130
-    assert errors.rstrip().endswith("Interrupted. Run it again to go on.")
+    assert errors.rstrip().endswith("Interrupted. Run the command again to continue.")
     assert " failed 0, " in told.splitlines()[-1]
     assert set(contents(storages["default"]).items()) < set(MANY.items())

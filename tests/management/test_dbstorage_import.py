@@ -112,7 +112,7 @@ def test_columns_may_have_other_names(database: str) -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["--format", "django-db-file-storage"], "name it by --table"),
+        (["--format", "django-db-file-storage"], "Pass the name with --table"),
         (["--table", "nowhere"], "no table 'nowhere'"),
         (["--name-column", "nowhere"], "no column nowhere"),
         (["--to", "nowhere"], "STORAGES has: default"),

@@ -102,7 +102,7 @@ def test_programs_get_one_object_and_nothing_else() -> None:
 
 
 def test_a_dry_run_says_so() -> None:
-    assert count("good", "--dry-run")[0].startswith("A dry run: nothing was changed.\n")
+    assert count("good", "--dry-run")[0].startswith("Dry run: nothing was changed.\n")
 
 
 def test_verbosity_decides_what_people_read() -> None:

@@ -69,8 +69,8 @@ def test_what_can_be_mended_is_mended_on_request_only(storage: DatabaseStorage) 
     rows.create(content=key, position=1, data=b"behind")
     storage.catalog.files().filter(name="empty.txt").update(content_type="text/html")
     problems = {
-        "a.txt": ("rows behind its end",),
-        "empty.txt": ("the media type is not what the name says",),
+        "a.txt": ("there are rows past the end of the file",),
+        "empty.txt": ("the media type does not match the name",),
     }
     assert broken(storage) == problems
     assert broken(storage) == problems
