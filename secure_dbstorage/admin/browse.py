@@ -1,4 +1,4 @@
-"""The admin's view of directories: a page of what stands right below one."""
+"""The admin's directories: a page for the entries of each."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from secure_dbstorage.admin.base import FileAdmin
 from secure_dbstorage.admin.homes import Home, all_homes, home_named
 from secure_dbstorage.names import ancestors, canonical_name
 
-#: How many entries of a directory a page shows.
+#: How many entries a page shows.
 PAGE_SIZE = 200
 
 
@@ -18,7 +18,7 @@ class Browse(FileAdmin):
     """The pages of directories."""
 
     def browse_view(self, request: HttpRequest, alias: str = "", path: str = "") -> HttpResponse:
-        """Show a directory of a storage; without one, the storages."""
+        """Show a directory of a storage, or, without an alias, the storages."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         if not alias:
@@ -59,7 +59,7 @@ class Browse(FileAdmin):
         )
 
     def _entries(self, home: Home, path: str, names: list[str]) -> list[dict[str, Any]]:
-        """Return what a page says of each entry; one query for all files."""
+        """Return what the page shows for each entry, with one query for all files."""
         prefix = f"{path}/" if path else ""
         wanted = [prefix + name for name in names if not name.endswith("/")]
         files = {file.name: file for file in home.files.filter(name__in=wanted)}
@@ -73,7 +73,7 @@ class Browse(FileAdmin):
         return entries
 
     def _trail(self, home: Home, path: str) -> list[tuple[str, str]]:
-        """Return the names and the URLs of the directories above, from the storage down."""
+        """Return the names and URLs of the parent directories, from the storage down."""
         if not path:
             return []
         above = [(home.alias, self.page_url("browse", home.alias))]
@@ -84,7 +84,7 @@ class Browse(FileAdmin):
 
 
 def _canonical(path: str, *, slash_kept: bool = False) -> str:
-    """Return the one spelling of a directory.
+    """Return the canonical name of a directory.
 
     :raises Http404: when no directory can have this name.
     """

@@ -1,4 +1,4 @@
-"""The filters of the admin's list of files: none asks the table what it holds."""
+"""The filters of the admin's list of files. Their choices need no look at the files."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,13 +16,13 @@ _KIB, _MIB = 1024, 1024 * 1024
 
 
 class _ChoiceFilter(admin.SimpleListFilter):
-    """A filter whose choices are conditions, and known beforehand."""
+    """A filter with a fixed condition for each choice."""
 
-    #: The words and the condition of each value.
+    #: The label and the condition of each value.
     conditions: dict[str, tuple[Any, Q]]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return [(value, words) for value, (words, _condition) in self.conditions.items()]
+        return [(value, label) for value, (label, _condition) in self.conditions.items()]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         chosen = self.conditions.get(self.value() or "")
@@ -30,20 +30,20 @@ class _ChoiceFilter(admin.SimpleListFilter):
 
 
 class StorageFilter(admin.SimpleListFilter):
-    """Keeps the files of one storage, in its own database."""
+    """Keeps the files of one storage, from its database."""
 
     title = _("storage")
     parameter_name = "storage"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """Return the storages of the project, and the namespaces that none of them has."""
+        """Return the project's storages, and the namespaces without a storage."""
         for home in all_homes():
             yield home.alias, home.alias
         for namespace in lost_namespaces():
-            yield f":{namespace}", gettext("“%s”, of no storage") % namespace
+            yield f":{namespace}", gettext("“%s” (no storage)") % namespace
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Return the files of the chosen storage; of the first database without one."""
+        """Return the files of the chosen storage or namespace; without one, all of them."""
         chosen = self.value() or ""
         if chosen.startswith(":"):
             return queryset.using(home_database()).in_namespace(chosen[1:])
@@ -63,7 +63,7 @@ class VisibilityFilter(_ChoiceFilter):
 
 
 def _of_type(major: str) -> Q:
-    # A range: types are compared byte for byte, and "0" is the character after "/".
+    # A range, for the index: types are compared byte by byte, and "0" follows "/".
     return Q(content_type__gte=f"{major}/", content_type__lt=f"{major}0")
 
 
@@ -71,7 +71,7 @@ _PDF = Q(content_type="application/pdf")
 
 
 class TypeFilter(_ChoiceFilter):
-    """Keeps files by the first half of their media type."""
+    """Keeps files by their media type."""
 
     title = _("type")
     parameter_name = "type"
@@ -103,13 +103,13 @@ class SizeFilter(_ChoiceFilter):
 
 
 class DateFilter(admin.SimpleListFilter):
-    """Keeps files by when their content was last saved."""
+    """Keeps files by the date of their last save."""
 
     title = _("date modified")
     parameter_name = "modified"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """Return the spans of time."""
+        """Return the periods."""
         return [
             ("today", _("Today")),
             ("week", _("Past 7 days")),
@@ -119,7 +119,7 @@ class DateFilter(admin.SimpleListFilter):
         ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Return the files of the chosen span."""
+        """Return the files last saved in the chosen period."""
         midnight = _last_midnight()
         since = {
             "today": midnight,

@@ -320,7 +320,7 @@ def test_many_files_are_not_counted(
 def test_an_action_takes_no_more_than_it_can(
     database: str, chief: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("secure_dbstorage.admin.actions.MAX_CHOSEN", 10)
+    monkeypatch.setattr("secure_dbstorage.admin.actions.MAX_SELECTED", 10)
     add_heads(database, 11)
     file = row("many/00000.txt")
     response = run(chief, "delete_selected", [file], select_across="1", post="yes")

@@ -48,7 +48,9 @@ files get the storage's default_public, unless you pass --public or --private.""
             choices=LAYOUTS,
             help="package that made the table (default: %(default)s)",
         )
-        parser.add_argument("--table", help="name of the table, if it is not the package's usual")
+        parser.add_argument(
+            "--table", help="name of the table, if it differs from the package's default"
+        )
         parser.add_argument(
             "--database",
             default="default",
@@ -59,7 +61,7 @@ files get the storage's default_public, unless you pass --public or --private.""
             parser.add_argument(
                 f"--{column}-column",
                 metavar="COLUMN",
-                help=f"column that holds the {column}, if it is not the package's usual",
+                help=f"column that holds the {column}, if it differs from the package's default",
             )
         super().add_options(parser)
 

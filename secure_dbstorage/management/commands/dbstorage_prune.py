@@ -46,7 +46,7 @@ class Command(ReportingCommand):
     def add_options(self, parser: CommandParser) -> None:
         """Add the options of this command."""
         add_storage(parser)
-        add_prefix(parser, "with --unreferenced, look at")
+        add_prefix(parser, "with --unreferenced, search")
         parser.add_argument(
             "--unreferenced",
             action="store_true",
