@@ -610,12 +610,12 @@ def test_the_keeper_uploads_links_downloads_and_revokes(keeper: Visit) -> None:
     page.get_by_label("Directory").fill("lost and found")
     keeper.picture("admin-upload")
     page.get_by_role("button", name="Upload").click()
-    page.get_by_text("“lost and found/Loom.png” is stored.").wait_for()
+    page.get_by_text("“lost and found/Loom.png” was uploaded.").wait_for()
     page.wait_for_function("[...document.images].some(i => i.naturalWidth === 960)")
     keeper.picture("admin-file")
 
-    page.get_by_label("Works for").select_option("1 day")
-    page.get_by_role("button", name="Make the link").click()
+    page.get_by_label("Valid for").select_option("1 day")
+    page.get_by_role("button", name="Create link", exact=True).click()
     link = page.get_by_label("lost and found/Loom.png").input_value()
     page.get_by_role("button", name="Copy").click()
     page.get_by_role("button", name="Copied").wait_for()
@@ -633,11 +633,11 @@ def test_the_keeper_uploads_links_downloads_and_revokes(keeper: Visit) -> None:
 
     page.get_by_label("New name").fill("pictures/Loom.png")
     page.get_by_role("button", name="Rename").click()
-    page.get_by_text("The file is called “pictures/Loom.png” now.").wait_for()
+    page.get_by_text("The file was renamed to “pictures/Loom.png”.").wait_for()
     page.get_by_role("link", name="Delete").click()
     keeper.picture("admin-delete")
     page.get_by_role("button", name="Yes, I’m sure").click()
-    page.get_by_text("“pictures/Loom.png” is deleted.").wait_for()
+    page.get_by_text("“pictures/Loom.png” was deleted.").wait_for()
 
 
 def test_the_keeper_makes_links_to_what_is_ticked(keeper: Visit) -> None:
@@ -646,10 +646,10 @@ def test_the_keeper_makes_links_to_what_is_ticked(keeper: Visit) -> None:
     page.locator("#searchbar").press("Enter")
     page.wait_for_url("**/?q=ada*")
     page.get_by_role("checkbox", name="Select all").check()
-    page.locator("select[name=action]").select_option("Make links")
+    page.locator("select[name=action]").select_option("Create links")
     page.get_by_role("button", name=re.compile("Go|Run")).click()
-    page.get_by_role("button", name="Make the links").click()
-    links = page.get_by_label("All of them").input_value().split()
+    page.get_by_role("button", name="Create links").click()
+    links = page.get_by_label("All links").input_value().split()
     assert len(links) >= 7
     assert all("/ada/" in link for link in links)
     assert {page.request.get(link).status for link in links} == {200}
@@ -677,5 +677,5 @@ def test_the_admin_fits_its_window(keeper: Visit, width: int, scheme: str) -> No
     look("browse", "ada")
     page.get_by_role("link", name="weave.png").click()
     look("file", "weave.png")
-    page.get_by_role("button", name="Show the link").click()
-    look("link", "A link to this file")
+    page.get_by_role("button", name="Show link").click()
+    look("link", "Link to this file")

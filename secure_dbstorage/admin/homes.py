@@ -1,4 +1,4 @@
-"""Places: which storage of the project a row of the table belongs to."""
+"""Homes: which of the project's storages a row of the table belongs to."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -123,7 +123,7 @@ def readable_errors() -> Iterator[None]:
     except SuspiciousFileOperation as error:
         raise ValidationError(_("This is not a valid file name.")) from error
     except FileExistsError as error:
-        text = _("This name conflicts with the file “%s”.") % error.filename
+        text = _("“%s” already exists.") % error.filename
         raise ValidationError(text) from error
     except FileNotFoundError as error:
         raise ValidationError(_("The file no longer exists.")) from error
