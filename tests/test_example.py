@@ -20,13 +20,10 @@ from tests.servers.mariadb import MariaDBServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.process import LOOPBACK, ServerProcess, accepts, free_port
 from tests.servers.unavailable import Unavailable, find_program, skip_or_fail
+from tests.support.example import APP, EXAMPLE, MANAGE, environment, manage
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
-
-EXAMPLE = Path(__file__).resolve().parent.parent / "example"
-MANAGE = EXAMPLE / "manage.py"
-APP = EXAMPLE / "library"
 
 #: Noise that Chromium makes by itself, and nothing it could fetch from elsewhere.
 CHROMIUM_ARGUMENTS = [
@@ -41,31 +38,6 @@ CHROMIUM_ARGUMENTS = [
 
 
 # The example as a process
-
-
-def environment(folder: Path, **more: str) -> dict[str, str]:
-    """What an example of its own needs to be told."""
-    return {
-        "DJANGO_SETTINGS_MODULE": "project.settings",
-        "DEBUG": "1",
-        "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
-        "SECRET_KEY": "only-for-this-test-and-fifty-characters-in-length!!",
-        "PYTHONPATH": str(EXAMPLE.parent),  # the package itself, installed or not
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        **more,
-    }
-
-
-def manage(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, MANAGE, *arguments],
-        env=os.environ | environment(folder, **more),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 @contextlib.contextmanager

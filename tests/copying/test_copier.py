@@ -21,17 +21,7 @@ from secure_dbstorage.files import FileRecord
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.signals import file_saved
 from secure_dbstorage.storage import DatabaseStorage
-
-CHUNK_SIZE = 4096
-LARGE = bytes(range(256)) * 52
-FILES = {
-    "a.txt": b"content",
-    "empty": b"",
-    "dir/large.bin": LARGE,
-    "dir/ünï cödé.txt": b"umlauts",
-    "dir/deeper/.hidden": b"hidden",
-    "dir.txt": b"sorts before dir/",
-}
+from tests.support.copying import CHUNK_SIZE, FILES, LARGE, contents, end_of, filled
 
 
 @pytest.fixture
@@ -49,25 +39,6 @@ def folder(tmp_path: Path) -> FileSystemStorage:
     location = tmp_path / "folder"
     location.mkdir()
     return FileSystemStorage(location=location)
-
-
-def filled(storage: Any, files: dict[str, bytes] = FILES) -> Any:
-    for name, content in files.items():
-        storage.save(name, ContentFile(content))
-    return storage
-
-
-def end_of(storage: Any) -> Any:
-    is_ours = isinstance(storage, DatabaseStorage)
-    return TableEnd(storage) if is_ours else StorageEnd(storage)
-
-
-def contents(storage: Any) -> dict[str, bytes]:
-    found = {}
-    for record in end_of(storage).records(""):
-        with storage.open(record.name) as file:
-            found[record.name] = file.read()
-    return found
 
 
 def copy(source: Any, target: Any, *, jobs: int = 1, **how: Any) -> dict[str, Transfer]:

@@ -18,10 +18,10 @@ from django.db import connections
 from django.test import Client
 from pytest_django import Settings
 
-from tests.copying.test_copier import FILES, LARGE, contents, filled
 from tests.servers import places
 from tests.servers.s3 import S3Server
 from tests.servers.unavailable import Unavailable, skip_or_fail
+from tests.support.copying import FILES, LARGE, contents, filled
 
 FOLDER = "django.core.files.storage.FileSystemStorage"
 OURS = "secure_dbstorage.storage.DatabaseStorage"

@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from secure_dbstorage.models import StoredFile
-from tests.copying.test_copier import FILES, contents
-from tests.copying.test_other_tables import CREATED, MODIFIED, row_of, table
+from tests.support.copying import FILES, contents
+from tests.support.other_tables import CREATED, MODIFIED, row_of, table
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,7 +9,6 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -19,36 +18,11 @@ from pytest_django import Settings
 from secure_dbstorage.management import reporting
 from secure_dbstorage.management.reporting import (
     Report,
-    ReportingCommand,
     any_storage,
     database_storage,
     shown,
-    usage_error,
 )
-
-
-class Count(ReportingCommand):
-    """Counts words, of which ``bad`` fails and ``stop`` is a Ctrl-C."""
-
-    examples = "manage.py count good"
-    can_dry_run = True
-
-    def add_options(self, parser: Any) -> None:
-        parser.add_argument("words", nargs="*")
-
-    def run(self, report: Report, options: dict[str, Any]) -> None:
-        report.facts["words"] = len(options["words"])
-        for word in report.progress(options["words"], total=len(options["words"])):
-            if word == "stop":
-                raise KeyboardInterrupt
-            if word == "wrong":
-                raise usage_error("a wrong word")
-            if word == "bad":
-                report.fail(word, "is bad")
-            else:
-                report.count("good")
-                report.bytes_done += 2_500_000
-            report.say(f"saw {word}", verbosity=2)
+from tests.support.reporting import Count
 
 
 def count(*arguments: str) -> tuple[str, str, int]:
@@ -125,7 +99,7 @@ settings.configure(INSTALLED_APPS=["secure_dbstorage"])
 django.setup()
 {before}
 from django.core.management import call_command
-from tests.management.test_reporting import Count
+from tests.support.reporting import Count
 call_command(Count(), "good", "bad", "good")
 """
 
