@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from secure_dbstorage.admin.homes import all_homes, home_database, home_named, lost_namespaces
@@ -80,9 +80,9 @@ class TypeFilter(_ChoiceFilter):
         "video": (_("Video"), _of_type("video")),
         "audio": (_("Audio"), _of_type("audio")),
         "pdf": (_("PDF"), _PDF),
-        "text": (_("Text"), _of_type("text")),
+        "text": (pgettext_lazy("type of files", "Text"), _of_type("text")),
         "other": (
-            _("Other"),
+            pgettext_lazy("type of files", "Other"),
             ~(_PDF | _of_type("image") | _of_type("video") | _of_type("audio") | _of_type("text")),
         ),
     }
@@ -94,7 +94,7 @@ class SizeFilter(_ChoiceFilter):
     title = _("size")
     parameter_name = "size"
     conditions = {
-        "empty": (_("Empty"), Q(size=0)),
+        "empty": (pgettext_lazy("size of files", "Empty"), Q(size=0)),
         "100k": (_("Up to 100 KB"), Q(size__gt=0, size__lte=100 * _KIB)),
         "1m": (_("100 KB to 1 MB"), Q(size__gt=100 * _KIB, size__lte=_MIB)),
         "100m": (_("1 MB to 100 MB"), Q(size__gt=_MIB, size__lte=100 * _MIB)),
@@ -115,7 +115,7 @@ class DateFilter(admin.SimpleListFilter):
             ("week", _("Past 7 days")),
             ("month", _("Past 30 days")),
             ("year", _("Past 12 months")),
-            ("older", _("Older")),
+            ("older", pgettext_lazy("date of files", "Older")),
         ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
