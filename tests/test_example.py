@@ -25,7 +25,7 @@ from tests.support.example import APP, EXAMPLE, MANAGE, environment, manage
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
-#: Noise that Chromium makes by itself, and nothing it could fetch from elsewhere.
+#: Silence Chromium's background requests.
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -152,7 +152,7 @@ print(sorted(outcomes))
 """
 
 
-def test_a_broken_picture_is_refused_and_no_error(tmp_path: Path) -> None:
+def test_a_broken_picture_is_refused_without_an_error(tmp_path: Path) -> None:
     result = manage(tmp_path, "shell", "-v", "0", "-c", BREAK_PICTURES)
     assert result.stdout == "['kept', 'refused']\n", result.stderr
 
@@ -230,7 +230,7 @@ def address_of(kind: str, folder: Path) -> Iterator[str]:
             skip_or_fail(str(reason))
 
 
-def test_shipped_files_are_small_and_are_what_their_names_say() -> None:
+def test_the_demo_files_are_small_and_match_their_names() -> None:
     files = {path.name: path.read_bytes() for path in (APP / "demo_files").iterdir()}
     assert sum(len(content) for content in files.values()) < 600_000
     signatures = {
@@ -451,7 +451,7 @@ def test_a_film_plays_and_seeks_by_ranges(visit: Visit) -> None:
     assert 206 in [status for url, status in answers if ".webm" in url]
 
 
-def test_somebody_elses_document_is_refused(visit: Visit) -> None:
+def test_someone_elses_document_is_refused(visit: Visit) -> None:
     visit.sign_in("Ada")
     shelf = visit.page.locator("#others .document", has_text="A nanosecond of wire.pdf")
     with visit.page.expect_popup() as popup:
@@ -526,7 +526,7 @@ def test_a_picture_is_hung_and_taken_down_again(visit: Visit) -> None:
     assert visit.page.locator(".picture").count() == 3
 
 
-def test_what_is_no_picture_is_refused_with_a_reason(visit: Visit) -> None:
+def test_a_file_that_is_not_a_picture_is_refused_with_a_reason(visit: Visit) -> None:
     visit.sign_in("Ada")
     form = visit.page.locator("#pictures form.upload")
     fake = {"name": "fake.png", "mimeType": "image/png", "buffer": b"not a picture"}

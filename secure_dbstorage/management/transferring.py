@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from django.core.management.base import CommandParser
 
-from secure_dbstorage.copying.copier import Copier, Outcome
+from secure_dbstorage.copying.copier import Copier, Outcome, Transfer
 from secure_dbstorage.copying.ends import Source, Target
 from secure_dbstorage.copying.manifests import ManifestWriter
 from secure_dbstorage.copying.storages import StorageEnd
@@ -109,16 +109,9 @@ class TransferCommand(ReportingCommand):
         )
         with closing(copier.copy_all(records, jobs=jobs)) as transfers:
             for transfer in report.progress(transfers, total=total):
-                record = transfer.record
-                if transfer.outcome == Outcome.FAILED:
-                    report.fail(record.name, transfer.problem)
-                    continue
-                report.count(transfer.outcome)
-                report.bytes_done += record.size or 0
-                report.facts["public"] += record.is_public is True
-                report.say(f"{transfer.outcome} {shown(record.name)}", verbosity=2)
-                if plan.manifest is not None:
-                    plan.manifest.add(record)
+                _report(report, transfer)
+                if plan.manifest is not None and transfer.outcome != Outcome.FAILED:
+                    plan.manifest.add(transfer.record)
 
 
 def end_of(alias: str) -> TableEnd | StorageEnd:
@@ -130,6 +123,17 @@ def end_of(alias: str) -> TableEnd | StorageEnd:
     if isinstance(storage, DatabaseStorage):
         return TableEnd(storage)
     return StorageEnd(storage)
+
+
+def _report(report: Report, transfer: Transfer) -> None:
+    record = transfer.record
+    if transfer.outcome == Outcome.FAILED:
+        report.fail(record.name, transfer.problem)
+        return
+    report.count(transfer.outcome)
+    report.bytes_done += record.size or 0
+    report.facts["public"] += record.is_public is True
+    report.say(f"{transfer.outcome} {shown(record.name)}", verbosity=2)
 
 
 def _best_jobs(source: Source, target: Target) -> int:

@@ -10,7 +10,7 @@ from tests.support.admin import PNG, save
 
 @pytest.fixture
 def chief() -> Client:
-    """Return the browser of a person who may do everything."""
+    """Return the browser of a user who may do everything."""
     client = Client()
     client.force_login(User.objects.create_superuser("chief"))
     return client
@@ -18,7 +18,7 @@ def chief() -> Client:
 
 @pytest.fixture
 def crowd(database: str) -> list[StoredFile]:
-    """Return files of several kinds; one has rows besides its head."""
+    """Return files of several types, one of which has several rows."""
     return [
         save("a/picture.png", PNG),
         save("a/large.bin", b"x" * 600_000),

@@ -10,11 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from secure_dbstorage.models import StoredFile
 from tests.support.admin import add_heads, messages_of, row, run, save, storage
 
-# People and sessions are in "default", wherever the files are.
+# Users and sessions are in "default", wherever the files are.
 pytestmark = pytest.mark.django_db(databases=["default"])
 
 
-def test_an_action_takes_no_more_than_it_can(
+def test_an_action_takes_a_limited_number_of_files(
     database: str, chief: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("secure_dbstorage.admin.actions.MAX_SELECTED", 10)
@@ -53,7 +53,7 @@ def test_links_to_many_are_made_by_one_query_for_each_storage(chief: Client) -> 
     assert {Client().get(link).content for link in links} == {b"words"}
 
 
-def test_deleting_many_asks_first(chief: Client) -> None:
+def test_deleting_many_asks_for_confirmation(chief: Client) -> None:
     files = [save("a.txt"), save("b.txt", alias="invoices"), save("c.txt")]
     asked = run(chief, "delete_selected", files[:2])
     assert "Delete these files?" in asked.text
@@ -65,7 +65,7 @@ def test_deleting_many_asks_first(chief: Client) -> None:
     assert storage().exists("c.txt")
 
 
-def test_what_went_wrong_with_one_of_many_is_told(
+def test_an_error_with_one_of_many_files_is_shown(
     chief: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = [save("a.txt"), save("b.txt")]

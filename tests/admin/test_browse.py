@@ -7,7 +7,7 @@ from django.test import Client
 
 from tests.support.admin import BROWSE, body, page, save
 
-# People and sessions are in "default", wherever the files are.
+# Users and sessions are in "default", wherever the files are.
 pytestmark = pytest.mark.django_db(databases=["default"])
 
 
@@ -44,7 +44,7 @@ def test_each_entry_leads_to_its_page(chief: Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["nowhere/", "staticfiles/", "default/none", "default/../x"])
-def test_what_is_not_there_is_not_found(chief: Client, path: str) -> None:
+def test_missing_directories_are_not_found(chief: Client, path: str) -> None:
     save("a.txt")
     assert chief.get(BROWSE + path).status_code == 404
 

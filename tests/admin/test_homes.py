@@ -45,7 +45,7 @@ def test_a_key_leads_back_to_its_row(database: str) -> None:
 @pytest.mark.parametrize(
     "key", ["", "x", "0", "-1", "1.5", "1e3", "\u0661", "9" * 18, "9" * 30, "nowhere:1", ":", "a:"]
 )
-def test_what_is_no_key_leads_nowhere(key: str) -> None:
+def test_an_invalid_key_finds_nothing(key: str) -> None:
     assert find_by_key(key) is None
 
 
@@ -65,7 +65,7 @@ def test_namespaces_are_found_without_reading_all_files(database: str) -> None:
 
 
 @pytest.mark.django_db
-def test_without_a_storage_there_is_no_place(settings: Settings) -> None:
+def test_without_a_storage_there_is_no_home(settings: Settings) -> None:
     settings.STORAGES = {"staticfiles": settings.STORAGES["staticfiles"]}
     assert list(all_homes()) == []
     assert home_database() == "default"

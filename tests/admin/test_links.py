@@ -9,11 +9,11 @@ from pytest_django import Settings
 
 from tests.support.admin import PNG, body, link_in, page, save, storage
 
-# People and sessions are in "default", wherever the files are.
+# Users and sessions are in "default", wherever the files are.
 pytestmark = pytest.mark.django_db(databases=["default"])
 
 
-def test_a_link_is_made_shown_once_and_revoked(chief: Client) -> None:
+def test_a_link_is_created_shown_once_and_revoked(chief: Client) -> None:
     file = save("a.txt", b"words")
     terms = {"operation": "link", "lifetime": "3600", "presentation": "attachment"}
     made = chief.post(page(file), terms)
@@ -27,7 +27,7 @@ def test_a_link_is_made_shown_once_and_revoked(chief: Client) -> None:
     assert Client().get(link).status_code == 403
 
 
-def test_a_link_works_one_time_if_so_chosen(chief: Client) -> None:
+def test_a_link_can_work_only_once(chief: Client) -> None:
     file = save("a.txt", b"words")
     terms = {"operation": "link", "lifetime": "3600", "presentation": "inline", "once": "on"}
     link = link_in(chief.post(page(file), terms))
@@ -35,7 +35,7 @@ def test_a_link_works_one_time_if_so_chosen(chief: Client) -> None:
     assert [visit(link).status_code for _ in range(2)] == [200, 403]
 
 
-def test_the_lifetimes_keep_to_the_cap_of_the_storage(settings: Settings, chief: Client) -> None:
+def test_lifetimes_stay_below_the_storages_maximum(settings: Settings, chief: Client) -> None:
     settings.SECURE_DBSTORAGE = {"MAX_EXPIRES_IN": 600, "EXPIRES_IN": 120}
     file = save("a.txt")
     html = body(chief, page(file))
@@ -48,7 +48,7 @@ def test_the_lifetimes_keep_to_the_cap_of_the_storage(settings: Settings, chief:
     assert "Select a valid choice" in refused.text
 
 
-def test_the_link_of_a_public_file_is_plain(chief: Client) -> None:
+def test_the_link_to_a_public_file_is_unsigned(chief: Client) -> None:
     file = save("a.txt", b"words")
     chief.post(page(file), {"operation": "public"})
     terms = {"operation": "link", "lifetime": "3600", "presentation": "inline"}
@@ -59,7 +59,7 @@ def test_the_link_of_a_public_file_is_plain(chief: Client) -> None:
     assert Client().get(link).status_code == 404
 
 
-def test_a_file_is_opened_and_downloaded_by_a_link_of_a_moment(chief: Client) -> None:
+def test_a_file_is_opened_and_downloaded_through_a_brief_link(chief: Client) -> None:
     file = save("a.txt", b"words")
     for which, kind in (("open", "inline"), ("download", "attachment")):
         answer = chief.get(page(file, which))
@@ -72,7 +72,7 @@ def test_a_file_is_opened_and_downloaded_by_a_link_of_a_moment(chief: Client) ->
         assert opened.content == b"words"
 
 
-def test_links_of_the_admin_pass_by_no_hook(chief: Client) -> None:
+def test_links_from_the_admin_do_not_bypass_hooks(chief: Client) -> None:
     file = save("bill.png", PNG, alias="invoices")
     url = chief.get(page(file, "download"))["Location"]
     assert chief.get(url).getvalue() == PNG

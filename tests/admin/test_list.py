@@ -20,7 +20,7 @@ from tests.support.admin import (
     storage,
 )
 
-# People and sessions are in "default", wherever the files are.
+# Users and sessions are in "default", wherever the files are.
 pytestmark = pytest.mark.django_db(databases=["default"])
 
 
@@ -67,7 +67,9 @@ def test_the_list_is_in_order(crowd: list[StoredFile], chief: Client) -> None:
     assert names_in(body(chief, LIST, o="-6")) == [file.name for file in crowd[::-1]]
 
 
-def test_the_list_takes_as_many_queries_for_many_files(database: str, chief: Client) -> None:
+def test_the_list_takes_the_same_number_of_queries_for_many_files(
+    database: str, chief: Client
+) -> None:
     def count() -> int:
         with CaptureQueriesContext(connections[database]) as queries:
             body(chief, LIST)
@@ -95,7 +97,7 @@ def test_many_files_are_not_counted(
     assert chief.get(LIST, {"p": "4"}).status_code == 302  # there is no such page
 
 
-def test_a_file_of_no_storage_can_only_be_looked_at(database: str, chief: Client) -> None:
+def test_a_file_without_a_storage_can_only_be_viewed(database: str, chief: Client) -> None:
     add_heads(database, 1, namespace="forgotten")
     lost: StoredFile = StoredFile.objects.using(database).get()
     html = body(chief, LIST, storage=":forgotten")

@@ -6,7 +6,7 @@ from django.test import Client
 
 from tests.support.admin import LINK, body, page, row, run, save, upload
 
-# People and sessions are in "default", wherever the files are.
+# Users and sessions are in "default", wherever the files are.
 pytestmark = pytest.mark.django_db(databases=["default"])
 
 
@@ -38,7 +38,7 @@ def test_each_change_is_in_the_log(chief: Client) -> None:
     assert not any("token" in entry.change_message for entry in entries)
 
 
-def test_what_was_not_done_is_not_in_the_log(chief: Client) -> None:
+def test_failed_operations_are_not_in_the_log(chief: Client) -> None:
     file = save("a.txt")
     save("b.txt")
     chief.post(page(file), {"operation": "rename", "name": "b.txt"})

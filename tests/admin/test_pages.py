@@ -27,11 +27,11 @@ from tests.support.admin import (
     upload,
 )
 
-# People and sessions are in "default", wherever the files are.
+# Users and sessions are in "default", wherever the files are.
 pytestmark = pytest.mark.django_db(databases=["default"])
 
 
-def test_a_page_tells_what_is_known(chief: Client) -> None:
+def test_a_page_shows_the_details_of_a_file(chief: Client) -> None:
     file = save("a/picture.png", PNG)
     html = body(chief, page(file))
     assert str(file.sha256) in html
@@ -49,7 +49,7 @@ def test_only_small_raster_pictures_are_shown(chief: Client, name: str, size: in
     assert "token=" not in html
 
 
-def test_a_file_that_is_gone_leads_back_to_the_list(chief: Client) -> None:
+def test_a_missing_file_redirects_to_the_list(chief: Client) -> None:
     file = save("a.txt")
     storage().delete("a.txt")
     for which in ("change", "delete", "open", "download"):
@@ -60,7 +60,7 @@ def test_a_file_that_is_gone_leads_back_to_the_list(chief: Client) -> None:
     assert chief.get(f"{LIST}{'9' * 30}/change/", follow=True).redirect_chain
 
 
-def test_a_file_is_renamed_with_its_type_and_without_its_old_links(chief: Client) -> None:
+def test_a_renamed_file_gets_a_new_type_and_loses_its_old_links(chief: Client) -> None:
     file = save("a.txt", b"words")
     link = storage().url("a.txt")
     answer = chief.post(page(file), {"operation": "rename", "name": "b\\c.pdf"}, follow=True)
@@ -82,7 +82,7 @@ def test_a_file_is_renamed_with_its_type_and_without_its_old_links(chief: Client
         ("x" * 513, "at most 512 characters"),
     ],
 )
-def test_a_name_that_cant_be_is_an_error_of_the_form(
+def test_an_impossible_name_is_a_form_error(
     database: str, chief: Client, name: str, said: str
 ) -> None:
     file = save("a.txt")
@@ -94,7 +94,7 @@ def test_a_name_that_cant_be_is_an_error_of_the_form(
     assert row("a.txt").pk == file.pk
 
 
-def test_deleting_asks_first(chief: Client) -> None:
+def test_deleting_asks_for_confirmation(chief: Client) -> None:
     file = save("a.txt")
     assert "Yes, I’m sure" in body(chief, page(file, "delete"))
     assert storage().exists("a.txt")
@@ -123,7 +123,7 @@ def test_an_upload_under_a_taken_name_gets_another(chief: Client) -> None:
         assert stored.read() == b"first"
 
 
-def test_an_upload_replaces_a_file_where_the_storage_and_the_person_may(
+def test_an_upload_replaces_a_file_if_the_storage_and_the_user_may(
     settings: Settings, chief: Client
 ) -> None:
     settings.SECURE_DBSTORAGE = {"ALLOW_OVERWRITE": True}
@@ -148,7 +148,7 @@ def test_an_upload_replaces_a_file_where_the_storage_and_the_person_may(
     ],
     ids=str,
 )
-def test_an_upload_that_cant_be_is_an_error_of_the_form(
+def test_an_impossible_upload_is_a_form_error(
     settings: Settings, chief: Client, data: dict[str, Any], said: str
 ) -> None:
     settings.SECURE_DBSTORAGE = {"MAX_SIZE": 100}
@@ -187,7 +187,7 @@ print([name for name in sys.modules if name.startswith("django.contrib.admin")])
     assert done.stdout.splitlines() == ["a.txt", "[]"], done.stderr
 
 
-def test_pages_hold_no_script_or_style_of_their_own(chief: Client) -> None:
+def test_pages_have_no_inline_script_or_style(chief: Client) -> None:
     file = save("a.png", PNG)
     terms = {"operation": "link", "lifetime": "3600", "presentation": "inline"}
     pages = [body(chief, url) for url in (ADD, BROWSE, page(file), page(file, "delete"))]

@@ -1,4 +1,4 @@
-"""Each deed takes its permissions, and pages offer what a user may do."""
+"""Each operation needs its permissions, and pages offer what a user may do."""
 
 import re
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from django.test import Client
 from secure_dbstorage.models import StoredFile
 from tests.support.admin import ADD, BROWSE, LINK, LIST, PNG, body, page, row, run, save, signed_in
 
-# People and sessions are in "default", wherever the files are.
+# Users and sessions are in "default", wherever the files are.
 pytestmark = pytest.mark.django_db(databases=["default"])
 
 
@@ -50,7 +50,7 @@ DEEDS: dict[str, tuple[set[str], Deed]] = {
 
 
 @pytest.mark.parametrize("name", DEEDS)
-def test_each_deed_takes_its_permissions_and_no_other(name: str) -> None:
+def test_each_operation_needs_its_permissions_and_no_others(name: str) -> None:
     needed, deed = DEEDS[name]
     assert deed(signed_in(*needed), save("a.txt")).status_code in (200, 302)
     file = save("b.txt")
@@ -61,7 +61,7 @@ def test_each_deed_takes_its_permissions_and_no_other(name: str) -> None:
         assert deed(signed_in(*others), file).status_code == 403, lacking
 
 
-def test_a_page_offers_what_a_person_may_do() -> None:
+def test_a_page_offers_what_a_user_may_do() -> None:
     file = save("a.png", PNG)
     viewer = body(signed_in("view"), page(file))
     assert "token=" not in viewer
@@ -74,7 +74,7 @@ def test_a_page_offers_what_a_person_may_do() -> None:
     assert re.findall(r'name="operation" value="(\w+)"', changer) == ["rename", "revoke"]
 
 
-def test_the_list_offers_the_actions_that_a_person_may_run() -> None:
+def test_the_list_offers_the_actions_that_a_user_may_run() -> None:
     save("a.txt")
 
     def offered(*permissions: str) -> set[str]:
@@ -93,7 +93,7 @@ def test_the_list_offers_the_actions_that_a_person_may_run() -> None:
     assert offered("view", "delete") == {"delete_selected"}
 
 
-def test_an_action_that_a_person_may_not_run_does_nothing() -> None:
+def test_a_forbidden_action_does_nothing() -> None:
     file = save("a.txt")
     for action in ("make_public", "revoke_links", "delete_selected", "make_links"):
         run(signed_in("view"), action, [file], post="yes", lifetime="3600")
@@ -101,14 +101,14 @@ def test_an_action_that_a_person_may_not_run_does_nothing() -> None:
     assert (left.is_public, left.links_from) == (False, file.links_from)
 
 
-def test_who_is_no_staff_sees_nothing(client: Client) -> None:
+def test_users_who_are_not_staff_see_nothing(client: Client) -> None:
     file = save("a.txt")
     client.force_login(User.objects.create_user("visitor"))
     for url in (LIST, ADD, BROWSE, page(file), page(file, "download")):
         assert client.get(url).status_code == 302
 
 
-def test_a_post_needs_the_token_of_a_form() -> None:
+def test_a_post_needs_a_csrf_token() -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(User.objects.create_superuser("chief"))
     file = save("a.txt")

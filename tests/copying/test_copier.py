@@ -1,4 +1,4 @@
-"""Files are copied whole, under their names, with their flags; and nothing else is touched."""
+"""Files are copied whole, with their names and flags, and nothing else is changed."""
 
 import hashlib
 import os
@@ -71,7 +71,7 @@ def test_nothing_is_copied_twice(ours: DatabaseStorage, folder: FileSystemStorag
     assert before == {path: path.stat().st_mtime_ns for path in Path(folder.location).rglob("*")}
 
 
-def test_flags_and_times_are_kept_between_ours_and_links_are_not(
+def test_copies_between_tables_keep_flags_and_times_but_not_links(
     ours: DatabaseStorage, other: DatabaseStorage
 ) -> None:
     filled(ours)
@@ -116,7 +116,7 @@ def test_the_flag_is_the_one_asked_for_or_the_default(
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_another_file_is_left_alone_unless_it_is_to_be_overwritten(
+def test_a_different_file_is_kept_unless_overwrite_is_set(
     ours: DatabaseStorage,
     folder: FileSystemStorage,
     overwrite: bool,  # noqa: FBT001
@@ -149,7 +149,9 @@ def test_an_overwrite_from_a_folder_keeps_the_flag_and_ends_links(
     assert all(head.links_from > epoch for head, epoch in zip(heads, epochs, strict=True))
 
 
-def test_another_flag_is_another_file(ours: DatabaseStorage, other: DatabaseStorage) -> None:
+def test_a_different_public_flag_is_a_conflict(
+    ours: DatabaseStorage, other: DatabaseStorage
+) -> None:
     filled(ours, {"a.txt": b""})
     copy(ours, other)
     ours.set_public("a.txt", True)
@@ -174,7 +176,7 @@ def test_a_dry_run_tells_and_changes_nothing(
     assert contents(ours) == before
 
 
-def test_what_a_killed_copy_left_in_a_folder_is_replaced(
+def test_a_folders_leftovers_of_a_killed_copy_are_replaced(
     ours: DatabaseStorage, folder: FileSystemStorage
 ) -> None:
     filled(ours, {"a.bin": LARGE, "b.bin": LARGE})
@@ -186,7 +188,7 @@ def test_what_a_killed_copy_left_in_a_folder_is_replaced(
     assert contents(folder) == {"a.bin": LARGE, "b.bin": LARGE[1:5000]}
 
 
-def test_a_shorter_file_of_ours_is_a_file_of_its_own(
+def test_a_shorter_file_in_the_table_is_not_a_leftover(
     ours: DatabaseStorage, folder: FileSystemStorage
 ) -> None:
     filled(folder, {"a.bin": LARGE})
@@ -195,7 +197,7 @@ def test_a_shorter_file_of_ours_is_a_file_of_its_own(
     assert contents(ours) == {"a.bin": LARGE[:5000]}
 
 
-def test_a_file_that_fails_does_not_end_the_others(
+def test_a_failure_does_not_stop_the_other_files(
     ours: DatabaseStorage, folder: FileSystemStorage
 ) -> None:
     location = Path(folder.location)
@@ -233,13 +235,13 @@ def test_a_file_and_a_directory_never_share_a_name(
 
 
 class Rotten(InMemoryStorage):
-    """Gives other bytes than it was given."""
+    """Returns different bytes from those it was given."""
 
     def _open(self, name: str, mode: str = "rb") -> Any:
         return ContentFile(b"rotten", name=name)
 
 
-def test_what_reads_differently_in_the_target_is_reported_and_deleted(
+def test_a_bad_copy_is_reported_and_deleted(
     ours: DatabaseStorage,
 ) -> None:
     filled(ours, {"a.txt": b"content"})
@@ -249,7 +251,7 @@ def test_what_reads_differently_in_the_target_is_reported_and_deleted(
 
 
 @pytest.mark.parametrize("is_there", [False, True], ids=["new", "overwritten"])
-def test_content_that_is_not_that_of_its_digest_is_not_copied(
+def test_content_that_does_not_match_its_digest_is_not_copied(
     ours: DatabaseStorage,
     other: DatabaseStorage,
     folder: FileSystemStorage,
@@ -266,14 +268,14 @@ def test_content_that_is_not_that_of_its_digest_is_not_copied(
 
 
 class Renaming(InMemoryStorage):
-    """Another has taken every name by the time it saves."""
+    """Another file has taken each name by the time it saves."""
 
     def _save(self, name: str, content: Any) -> str:
         super()._save(name, ContentFile(b"theirs"))
         return super()._save(f"{name}_x", content)
 
 
-def test_a_file_that_got_another_name_is_taken_back(ours: DatabaseStorage) -> None:
+def test_a_copy_saved_under_another_name_is_deleted(ours: DatabaseStorage) -> None:
     filled(ours, {"a.txt": b"content"})
     target = Renaming()
     assert "taken this name" in copy(ours, target)["a.txt"].problem
@@ -288,14 +290,14 @@ class Failing(FileSystemStorage):
         raise OSError("No space left on device")
 
 
-def test_what_a_failed_save_left_is_deleted(ours: DatabaseStorage, tmp_path: Path) -> None:
+def test_the_leftovers_of_a_failed_save_are_deleted(ours: DatabaseStorage, tmp_path: Path) -> None:
     filled(ours, {"a.txt": b"content"})
     target = Failing(location=tmp_path)
     assert copy(ours, target)["a.txt"].problem == "No space left on device"
     assert not target.exists("a.txt")
 
 
-def test_a_listing_that_breaks_off_is_a_failure(
+def test_a_listing_that_fails_is_a_failure(
     ours: DatabaseStorage, folder: FileSystemStorage
 ) -> None:
     filled(folder, {"a.txt": b""})
@@ -310,7 +312,7 @@ def test_a_listing_that_breaks_off_is_a_failure(
     assert done[1].problem == "the listing failed: gone"
 
 
-def test_receivers_are_told_of_each_new_file(
+def test_the_signal_is_sent_for_each_new_file(
     ours: DatabaseStorage,
     folder: FileSystemStorage,
     database: str,
@@ -374,7 +376,7 @@ def test_many_threads_stop_when_nobody_waits_for_them(
 
 def test_a_source_is_read_in_pieces(ours: DatabaseStorage) -> None:
     class Long:
-        """Never holds more than a piece of what it gives."""
+        """Never holds more than one piece of its content."""
 
         is_remote = False
 

@@ -1,4 +1,4 @@
-"""Tables of other packages are read row by row, as those packages have written them."""
+"""Tables of other packages are read row by row, as those packages write them."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -83,7 +83,7 @@ def test_a_row_that_vanishes_is_not_an_empty_file(
             list(pieces)
 
 
-def test_what_is_not_there_is_told_of(database: str) -> None:
+def test_missing_tables_and_columns_are_named(database: str) -> None:
     layout = LAYOUTS["django-dbfiles"]
     with pytest.raises(LookupError, match="no table 'db_file'"):
         OtherTable(layout, table="db_file", using=database)

@@ -1,4 +1,4 @@
-"""Any storage of Django's is a place to list, to read from and to write to."""
+"""Any Django storage can be listed, read and written."""
 
 import os
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_links_are_followed_and_loops_are_not(folder: FileSystemStorage, tmp_pat
     assert [record.name for record in records if record.problem] == ["a/b/loop", "same/b/loop"]
 
 
-def test_a_directory_that_can_not_be_listed_is_one_failure(
+def test_an_unreadable_directory_is_one_failure(
     folder: FileSystemStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Forbidding(FileSystemStorage):
@@ -76,7 +76,7 @@ def test_the_older_of_two_times_is_that_of_the_creation(folder: FileSystemStorag
 
 
 class Timeless(InMemoryStorage):
-    """Knows no times, as many storages."""
+    """Has no times, like many storages."""
 
     def get_created_time(self, name: str) -> Any:
         raise NotImplementedError
@@ -92,7 +92,7 @@ def test_a_storage_without_times_has_none() -> None:
 
 
 @pytest.mark.parametrize("name", ["a\\b", "./a", "a//b", "../a", "/a", "\udcff", "dir/"])
-def test_a_name_that_would_be_spelled_in_another_way_is_refused(
+def test_a_name_that_would_be_spelled_differently_is_refused(
     name: str, folder: FileSystemStorage, database: str
 ) -> None:
     for end in (StorageEnd(folder), TableEnd(DatabaseStorage(using=database))):

@@ -1,4 +1,4 @@
-"""Our storage is listed in few queries, and takes what it can keep."""
+"""A DatabaseStorage is listed in few queries, and accepts what it can store."""
 
 import pytest
 from django.db import connections
@@ -31,7 +31,7 @@ def test_ours_is_listed_in_order_page_by_page(
     assert (end.count(""), end.count("1"), end.count("10")) == (27, 8, 0)
 
 
-def test_a_new_file_takes_a_name_that_nobody_has(database: str) -> None:
+def test_a_new_file_only_takes_a_free_name(database: str) -> None:
     end = TableEnd(DatabaseStorage(using=database))
     assert end.find("a/b") is None
     end.write(FileRecord(name="a/b"), [b"first"], replace=False)

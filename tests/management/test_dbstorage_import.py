@@ -1,4 +1,4 @@
-"""The command: another package's table is taken over, with its names, times and flags."""
+"""``dbstorage_import``: imports another package's table, with its names, times and flags."""
 
 import io
 import json
@@ -39,7 +39,7 @@ def old(database: str) -> Iterator[Any]:
         yield model.objects.using(database)
 
 
-def test_names_bytes_times_and_flags_are_those_of_the_table(
+def test_names_content_times_and_flags_are_imported(
     database: str, old: Any, client: Client
 ) -> None:
     report = run(database)
@@ -55,7 +55,7 @@ def test_names_bytes_times_and_flags_are_those_of_the_table(
     assert client.get("/files/dir.txt").status_code == 404
 
 
-def test_an_import_goes_on_and_leaves_the_table_as_it_is(database: str, old: Any) -> None:
+def test_an_import_continues_and_leaves_the_table_unchanged(database: str, old: Any) -> None:
     before = sorted(old.values_list())
     assert run(database, "--dry-run")["counts"]["copied"] == len(FILES)
     assert contents(storages["default"]) == {}
@@ -66,7 +66,7 @@ def test_an_import_goes_on_and_leaves_the_table_as_it_is(database: str, old: Any
     assert sorted(old.values_list()) == before
 
 
-def test_links_to_what_was_there_before_do_not_open_the_import(
+def test_links_to_a_replaced_file_do_not_open_the_import(
     database: str, old: Any, client: Client
 ) -> None:
     storage = storages["default"]
@@ -86,7 +86,7 @@ def test_links_to_what_was_there_before_do_not_open_the_import(
         ("django-db-file-storage", ["--table", "console_picture", "--public"]),
     ],
 )
-def test_tables_of_other_packages_are_taken_over_too(
+def test_tables_of_other_packages_are_imported_too(
     database: str, package: str, options: list[str]
 ) -> None:
     with table(database, package) as model:
@@ -119,7 +119,7 @@ def test_columns_may_have_other_names(database: str) -> None:
         (["--database", "nowhere"], "no 'nowhere'"),
     ],
 )
-def test_what_can_not_be_meant_does_nothing(
+def test_impossible_arguments_change_nothing(
     database: str, old: Any, options: list[str], text: str
 ) -> None:
     with pytest.raises(CommandError, match=text) as caught:

@@ -1,4 +1,4 @@
-"""Commands tell people, logs and programs how far they are and how it went."""
+"""Commands report progress and results to people, logs and programs."""
 
 import io
 import json
@@ -26,7 +26,7 @@ from tests.support.reporting import Count
 
 
 def count(*arguments: str) -> tuple[str, str, int]:
-    """Return what the command prints on stdout and on stderr, and its exit code."""
+    """Return what the command prints to stdout and stderr, and its exit code."""
     out, err = io.StringIO(), io.StringIO()
     code = 0
     try:
@@ -42,20 +42,20 @@ def test_all_went_well() -> None:
     assert (err, code) == ("", 0)
 
 
-def test_a_failure_is_told_at_once_and_the_rest_is_done() -> None:
+def test_a_failure_is_reported_at_once_and_the_rest_is_done() -> None:
     out, err, code = count("bad", "good")
     assert out.startswith("good 1, failed 1")
     assert err == "bad: is bad\n"
     assert code == 1
 
 
-def test_an_interruption_is_told_with_what_was_done() -> None:
+def test_an_interruption_is_reported_with_what_was_done() -> None:
     out, _, code = count("good", "stop", "good")
     assert out.startswith("good 1, failed 0")
     assert code == 130
 
 
-def test_wrong_usage_has_a_code_of_its_own() -> None:
+def test_wrong_usage_has_its_own_exit_code() -> None:
     assert count("wrong")[2] == 2
 
 
@@ -75,7 +75,7 @@ def test_programs_get_one_object_and_nothing_else() -> None:
     assert json.loads(count("good", "stop", "--json")[0])["interrupted"] is True
 
 
-def test_a_dry_run_says_so() -> None:
+def test_a_dry_run_is_announced() -> None:
     assert count("good", "--dry-run")[0].startswith("Dry run: nothing was changed.\n")
 
 
@@ -105,7 +105,7 @@ call_command(Count(), "good", "bad", "good")
 
 
 @pytest.mark.parametrize("has_tqdm", [True, False])
-def test_a_terminal_gets_a_bar_if_tqdm_is_there(has_tqdm: bool) -> None:  # noqa: FBT001
+def test_a_terminal_gets_a_bar_if_tqdm_is_installed(has_tqdm: bool) -> None:  # noqa: FBT001
     before = "" if has_tqdm else "import sys; sys.modules['tqdm'] = None"
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 80))
@@ -141,11 +141,11 @@ def _lines(terminal: int) -> Iterator[str]:
         ("\udcff", "\\udcff"),
     ],
 )
-def test_no_name_steers_a_terminal(name: str, text: str) -> None:
+def test_no_name_controls_a_terminal(name: str, text: str) -> None:
     assert shown(name) == text
 
 
-def test_what_an_encoding_lacks_is_escaped() -> None:
+def test_characters_that_an_encoding_lacks_are_escaped() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     wrapper = OutputWrapper(stream)
     report = Report(wrapper, wrapper, verbosity=1, as_json=False)

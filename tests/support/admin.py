@@ -74,7 +74,7 @@ def page(file: StoredFile, which: str = "change") -> str:
 
 
 def signed_in(*permissions: str) -> Client:
-    """Return the browser of a person who has these permissions alone."""
+    """Return the browser of a user who has only these permissions."""
     user = User.objects.create_user(f"user-{User.objects.count()}", is_staff=True)
     codenames = [f"{permission}_storedfile" for permission in permissions]
     user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
@@ -118,8 +118,8 @@ def upload(client: Client, **data: Any) -> Any:
 
 
 @contextmanager
-def no_bytes_selected(alias: str) -> Iterator[None]:
-    """Hold that no statement reads the column of the bytes."""
+def no_content_selected(alias: str) -> Iterator[None]:
+    """Check that no statement reads the column that holds the content."""
     with CaptureQueriesContext(connections[alias]) as queries:
         yield
     statements = [query["sql"] for query in queries]

@@ -11,7 +11,7 @@ APP = EXAMPLE / "library"
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
-    """What an example of its own needs to be told."""
+    """Return the environment of an example that belongs to one test."""
     return {
         "DJANGO_SETTINGS_MODULE": "project.settings",
         "DEBUG": "1",
