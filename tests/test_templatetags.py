@@ -1,4 +1,4 @@
-"""Template tags: links with terms of their own, and one query for a list."""
+"""Template tags: links with chosen terms, and one query for a list."""
 
 import time
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def field_file(storage: Any, name: str) -> FieldFile:
-    """Return what a model's FileField gives."""
+    """Return the value of a model's FileField."""
     field = SimpleNamespace(storage=storage)
     return FieldFile(None, field, name)  # type: ignore[arg-type]
 
@@ -106,14 +106,14 @@ def test_a_file_can_be_linked_with_its_neighbors() -> None:
     assert (grant.folder, grant.lifetime) == ("films/7", 60)
 
 
-def test_a_folder_of_nothing_or_of_another_storage_is_linked_as_ever() -> None:
+def test_a_folder_link_without_a_file_or_for_another_storage_is_an_ordinary_url() -> None:
     other = InMemoryStorage(base_url="/media/")
     text = "{% signed_folder_url file %}"
     assert render(text, file=field_file(saved(), "")) == ""
     assert render(text, file=field_file(other, "a/b.txt")) == "/media/a/b.txt"
 
 
-def test_a_file_in_no_directory_gets_a_link_of_its_own() -> None:
+def test_a_file_in_no_directory_gets_an_ordinary_link() -> None:
     storage = saved("index.m3u8")
     url = render("{% signed_folder_url file %}", file=field_file(storage, "index.m3u8"))
     assert grant_of(storage, "index.m3u8", url)
