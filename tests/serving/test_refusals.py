@@ -124,6 +124,33 @@ def test_a_refusal_is_in_the_active_language(accept: str, monkeypatch: pytest.Mo
         assert detail == "¡This link has expired!. ¡Ask for a new one.!"
 
 
+@pytest.mark.parametrize(
+    ("language", "named", "title"),
+    [
+        ("de", "de", "Dieser Link ist abgelaufen"),
+        ("de-at", "de", "Dieser Link ist abgelaufen"),
+        ("fr", "fr", "Ce lien a expiré"),
+    ],
+)
+def test_a_refusal_is_translated(language: str, named: str, title: str) -> None:
+    with translation.override(language):
+        response = refuse(RequestFactory().get("/"), Refused(Reason.EXPIRED))
+    assert response["Content-Language"] == named
+    assert f"<h1>{title}</h1>" in response.content.decode()
+
+
+@pytest.mark.django_db
+def test_the_language_is_that_of_the_visitor(
+    store: Store, client: Client, settings: Settings
+) -> None:
+    settings.MIDDLEWARE = ["django.middleware.locale.LocaleMiddleware", *settings.MIDDLEWARE]
+    store()
+    with translation.override("en"):  # Afterwards it is as before.
+        answer = client.get("/files/missing.txt", headers={"Accept-Language": "fr, en;q=0.5"})
+    assert answer["Content-Language"] == "fr"
+    assert "Il n’y a rien ici" in answer.content.decode()
+
+
 @pytest.mark.parametrize("language", ["xx", "en-gb", None])
 def test_a_language_without_a_catalog_does_not_name_itself(language: str | None) -> None:
     with translation.override(language):
