@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.core.cache.backends.base import BaseCache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -127,22 +126,8 @@ def test_a_link_can_have_a_budget(store: Store) -> None:
     assert Client(REMOTE_ADDR="192.0.2.2").get(other).status_code == 200
 
 
-class BrokenCache(BaseCache):
-    """A cache whose server is gone."""
-
-    def __init__(self, location: str, params: dict[str, Any]) -> None:
-        """Take what Django gives."""
-        super().__init__(params)
-
-    def add(self, *_: object, **__: object) -> bool:
-        """Fail, as all of it does."""
-        raise ConnectionError
-
-    incr = get = set = add  # type: ignore[assignment]
-
-
 def _dead_caches() -> Iterator[dict[str, Any]]:
-    yield {"BACKEND": f"{__name__}.BrokenCache"}
+    yield {"BACKEND": "tests.support.caches.BrokenCache"}
     yield {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": f"redis://127.0.0.1:{free_port()}/0",
@@ -197,7 +182,7 @@ def test_an_outage_of_the_cache_is_not_mailed_for_each_request(
     store: Store, client: Client, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     store()
-    settings.CACHES = {"default": {"BACKEND": "tests.serving.test_ratelimits.DeadCache"}}
+    settings.CACHES = {"default": {"BACKEND": "tests.support.caches.DeadCache"}}
     for _ in range(3):
         assert client.get("/files/public.txt").status_code == 503
     errors = [record.name for record in caplog.records if record.levelno >= logging.ERROR]

@@ -351,7 +351,7 @@ class TestOutage:
         assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
     def test_requests_that_are_not_counted_need_no_cache(self, settings: Settings) -> None:
-        settings.CACHES = {"default": {"BACKEND": "tests.serving.test_ratelimits.DeadCache"}}
+        settings.CACHES = {"default": {"BACKEND": "tests.support.caches.DeadCache"}}
         options = options_of(rate_limits={"plain": None})
         assert passes(request_from(), "plain", options) is None
 
@@ -360,7 +360,7 @@ class TestOutage:
         self, settings: Settings, others_say: object
     ) -> None:
         settings.RATELIMIT_FAIL_OPEN = others_say
-        settings.CACHES = {"default": {"BACKEND": "tests.serving.test_ratelimits.ForgetfulCache"}}
+        settings.CACHES = {"default": {"BACKEND": "tests.support.caches.ForgetfulCache"}}
         refused = passes(request_from(), "plain", options_of())
         assert refused is not None
         assert refused.reason is Reason.UNAVAILABLE
@@ -371,7 +371,7 @@ class TestOutage:
     ) -> None:
         alive = settings.CACHES
         for caches in (
-            {"default": {"BACKEND": "tests.serving.test_ratelimits.DeadCache"}},
+            {"default": {"BACKEND": "tests.support.caches.DeadCache"}},
             alive,
         ) * 2:
             settings.CACHES = caches
@@ -388,32 +388,3 @@ class TestOutage:
         settings.RATELIMIT_USE_CACHE = "nowhere"
         with pytest.raises(ImproperlyConfigured):
             check_limit(visit_of(request_from(), **options_of()), "plain")
-
-
-class DeadCache:
-    """A cache whose server is gone; each client library has an error of its own for that."""
-
-    def __init__(self, location: str, params: dict[str, Any]) -> None:
-        pass
-
-    def add(self, key: str, value: object, timeout: float) -> bool:
-        """Fail."""
-        raise TimeoutError("nobody there")
-
-    def clear(self) -> None:
-        """Do nothing."""
-
-    def close(self, **kwargs: object) -> None:
-        """Do nothing."""
-
-
-class ForgetfulCache(DeadCache):
-    """A cache that can't store, as Memcached is when it is down."""
-
-    def add(self, key: str, value: object, timeout: float) -> bool:
-        """Store nothing."""
-        return False
-
-    def incr(self, key: str) -> int:
-        """Find nothing."""
-        raise ValueError(key)
