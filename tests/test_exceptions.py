@@ -31,7 +31,7 @@ TREE = [
 ]
 
 
-def subclasses(error: type) -> Iterator[type]:
+def subclasses(error: type[Exception]) -> Iterator[type[Exception]]:
     for subclass in error.__subclasses__():
         yield subclass
         yield from subclasses(subclass)

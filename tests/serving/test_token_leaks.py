@@ -15,8 +15,8 @@ from django.test import Client
 from django.views.debug import ExceptionReporter, technical_500_response
 from pytest_django import Settings
 
+from secure_dbstorage.access import HookGrant
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.links.tokens import Grant
 from secure_dbstorage.storage import DatabaseStorage
 from tests.support.observer import places_of_tokens
 from tests.support.serving import Store, signed
@@ -145,7 +145,7 @@ def test_the_token_of_a_folder_is_gone_when_a_hook_sees_the_request(
 ) -> None:
     seen: list[Any] = []
 
-    def hook(request: HttpRequest, file: FileStat, grant: Grant) -> bool:
+    def hook(request: HttpRequest, file: FileStat, grant: HookGrant) -> bool:
         match: Any = request.resolver_match
         seen.extend(places_of_tokens(request))
         seen.append(file.name)

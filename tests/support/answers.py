@@ -63,7 +63,8 @@ def answer(
     request = RequestFactory().generic(method, "/", headers=dashed(headers))
     drop_void_dates(request)
     selected = select(request, STAT)
-    span, body = selected.span, b""
+    span = selected.span
+    body: bytes | Iterator[bytes] = b""
     if selected.has_body and whole is not None:
         body = whole[span.start : span.stop]
     elif selected.has_body:
