@@ -35,7 +35,7 @@ class ByteRange:
 
 
 def parse_range(header: str, size: int) -> ByteRange | None:
-    """Return the range that a Range header asks for, or None when the header is to be ignored.
+    """Return the range that a Range header asks for, or None to ignore the header.
 
     One range is honoured. Several, another unit, or what the grammar does not allow get the whole
     file, as RFC 9110 section 14.2 permits; so does any range of an empty file.

@@ -21,9 +21,9 @@ from secure_dbstorage.serving.headers import REFUSAL_HEADERS
 from secure_dbstorage.serving.negotiation import prefers_json
 from secure_dbstorage.serving.responses import FileResponse
 
-#: A project may put a template of its own under this name. Its context is ``reason`` (one of the
-#: words below), ``status``, ``title``, ``text``, and ``language`` (the code of their language).
-#: There is no request, and no context processor runs, so that no session is touched.
+#: A project may put another template under this name. Its context is ``reason`` (one of the words
+#: below), ``status``, ``title``, ``text``, and ``language`` (the code of their language). There is
+#: no request, and no context processor runs, so that no session is touched.
 REFUSED_TEMPLATE = "secure_dbstorage/refused.html"
 
 _PACKAGED = Path(__file__).parents[1] / "templates" / REFUSED_TEMPLATE

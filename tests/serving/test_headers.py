@@ -1,4 +1,4 @@
-"""What a browser and a cache may do with a file."""
+"""Headers: what browsers and caches are told about a file or a refusal."""
 
 import re
 from dataclasses import replace

@@ -48,7 +48,7 @@ def test_what_is_answered_without_a_body_costs_as_much(store: Store, client: Cli
     assert [answer.status_code for answer in answers] == [200, 304, 416, 429]
 
 
-def test_each_kind_of_request_has_a_budget_of_its_own(store: Store, client: Client) -> None:
+def test_each_kind_of_request_has_a_separate_budget(store: Store, client: Client) -> None:
     url = store(rate_limits={"signed": "1/h", "plain": "1/h", "refused": "1/h"}).url("private.txt")
     requests = [url, "/files/public.txt", "/files/private.txt?token=bad"]
     assert [client.get(url).status_code for url in requests] == [200, 200, 403]
@@ -89,7 +89,7 @@ def test_one_client_has_one_budget_however_it_is_spelled(store: Store, address: 
 
 
 @pytest.mark.parametrize("address", ["", "unix:", "garbage", "999.1.1.1", "[", "\x00"])
-def test_an_address_that_is_none_is_no_error(store: Store, address: str) -> None:
+def test_an_invalid_address_is_no_error(store: Store, address: str) -> None:
     store(rate_limits={"plain": "1/h"})
     client = Client(REMOTE_ADDR=address)
     assert client.get("/files/public.txt").status_code == 200
@@ -189,7 +189,7 @@ def test_an_outage_of_the_cache_is_not_mailed_for_each_request(
     assert errors == ["secure_dbstorage.serving"]
 
 
-def test_visitors_without_a_name_have_budgets_of_their_own(store: Store, client: Client) -> None:
+def test_anonymous_visitors_have_separate_budgets(store: Store, client: Client) -> None:
     url = store(rate_limit_key="user", rate_limits={"signed": "1/m"}).url("private.txt")
     for address in ("198.51.100.1", "198.51.100.2"):
         statuses = [client.get(url, REMOTE_ADDR=address).status_code for _ in range(2)]

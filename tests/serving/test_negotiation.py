@@ -1,4 +1,4 @@
-"""What an Accept header prefers."""
+"""Accept headers that prefer HTML, and those that prefer JSON."""
 
 import pytest
 from hypothesis import given

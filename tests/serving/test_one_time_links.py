@@ -30,7 +30,7 @@ def once(store: Store) -> str:
     return str(storage.url("ten.txt", uses=1))
 
 
-def test_a_one_time_link_works_one_time(client: Client, once: str) -> None:
+def test_a_one_time_link_works_once(client: Client, once: str) -> None:
     answer = client.get(once)
     assert answer["Cache-Control"] == "private, no-store"
     assert body_of(answer) == b"0123456789"
@@ -98,7 +98,7 @@ def test_a_public_file_may_be_opened_again(store: Store, client: Client, once: s
     assert [ask(client, once)[0] for _ in range(2)] == [200, 200]
 
 
-def test_who_is_refused_by_a_hook_uses_nothing_up(store: Store, client: Client) -> None:
+def test_a_refusal_by_a_hook_uses_nothing_up(store: Store, client: Client) -> None:
     answers = [False, True]
     storage = store(auth_hooks=[lambda *_: answers.pop(0)])
     url = storage.url("private.txt", uses=1)

@@ -148,7 +148,7 @@ class TestCounting:
 
 
 class TestBudgets:
-    """Who shares a budget with whom."""
+    """Clients that share a budget, and those that do not."""
 
     def test_each_kind_has_its_own(self) -> None:
         options = options_of()

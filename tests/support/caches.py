@@ -1,4 +1,4 @@
-"""Caches that are down, each in a way of its own."""
+"""Caches that are down, each in another way."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ class BrokenCache(BaseCache):
 
 
 class DeadCache:
-    """A cache whose server is gone; each client library has an error of its own for that."""
+    """A cache whose server is gone; each client library raises another error then."""
 
     def __init__(self, location: str, params: dict[str, Any]) -> None:
         pass

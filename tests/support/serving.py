@@ -1,4 +1,4 @@
-"""What tests of the serving view share: storages to ask, links, and answers."""
+"""Helpers for tests that ask the serving view: storages, links and answers."""
 
 import time
 from collections.abc import Callable

@@ -26,7 +26,7 @@ _REFUSAL = {**_PROTECTED, "content-language": "en"}
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent."""
+    """A request, as it is sent."""
 
     method: str
     target: str
@@ -35,7 +35,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What comes back."""
+    """The answer that should come back."""
 
     status: int
     #: The fields that this answer has, and no others.

@@ -12,7 +12,7 @@ from tests.support.tokens import written_for
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """What makes the tokens of a test."""
+    """Makes the tokens of a test."""
 
     storage: DatabaseStorage
     #: A storage with another namespace.
