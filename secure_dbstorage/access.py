@@ -1,6 +1,11 @@
-"""Auth hooks: what a project writes to decide who may open a private file, and two that are ready.
+"""Auth hooks: who may open a private file. What a project writes, and two that come with us.
 
-Name hooks in the option ``auth_hooks``. All of them must return True. See :class:`AuthHook`.
+Name hooks in the option ``auth_hooks``. All of them must return True. A hook looks like this::
+
+    def members(request, file, grant):
+        if not request.user.is_authenticated:
+            return redirect_to_login(grant.return_path)
+        return request.user.groups.filter(name="members").exists()
 """
 
 from dataclasses import dataclass, field
@@ -21,12 +26,12 @@ class HookGrant(Grant):
 
 
 class AuthHook(Protocol):
-    """Decides whether a request may open a private file; may be a coroutine function."""
+    """Decides whether a request may open a private file. May be a coroutine function."""
 
     def __call__(self, request: HttpRequest, file: FileStat, grant: HookGrant, /) -> Any:
         """Return True to let the request through, False to refuse it, or a response to send.
 
-        Anything else refuses as well, and is logged as an error. A hook that raises is a 500.
+        Anything else refuses it too, and is logged as an error. A hook that raises causes a 500.
 
         :param request: without its token.
         :param file: the file that was asked for.

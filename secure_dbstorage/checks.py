@@ -21,7 +21,8 @@ from secure_dbstorage import conf
 from secure_dbstorage.access import authenticated, staff
 from secure_dbstorage.links.routes import route_prefix
 from secure_dbstorage.models import StoredFile
-from secure_dbstorage.options import MIN_KEY_BYTES, OPTION_NAMES, StorageOptions
+from secure_dbstorage.options import OPTION_NAMES, StorageOptions
+from secure_dbstorage.parsers import MIN_KEY_BYTES
 from secure_dbstorage.storage import DatabaseStorage
 
 #: Caches that count for one process alone, not at all, or not each request.

@@ -4,9 +4,10 @@ The options of one storage are the ``OPTIONS`` of its entry in ``STORAGES``; the
 capitals in the setting ``SECURE_DBSTORAGE`` are the defaults of all storages.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from django.conf import settings
@@ -14,13 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from secure_dbstorage.options import (
-    MIN_KEY_BYTES,
-    OPTION_NAMES,
-    StorageOptions,
-    default_of,
-    parse_option,
-)
+from secure_dbstorage.options import OPTION_NAMES, StorageOptions, default_of, parse_option
+from secure_dbstorage.parsers import MIN_KEY_BYTES
 
 #: The setting that holds the defaults of all storages.
 SETTING = "SECURE_DBSTORAGE"
@@ -46,7 +42,8 @@ def read_options(given: Mapping[str, Any]) -> StorageOptions:
 
     :raises ImproperlyConfigured: for an unknown name or a value that can't be used.
     """
-    for problem in (*find_default_problems(), *find_problems(given)):
+    problem = next(chain(find_default_problems(), find_problems(given)), None)
+    if problem is not None:
         raise ImproperlyConfigured(str(problem))
     values = {name: parse_option(name, raw) for name, raw in _merged(given).items()}
     if not values.get("signing_keys"):
@@ -59,14 +56,13 @@ def find_problems(given: object) -> Iterator[Problem]:
     if not isinstance(given, Mapping):
         yield Problem("the value", "must be a dictionary")
         return
-    yield from _problems_of(given, spelled="{}".format)
-    using = _merged(given).get("using")
+    for name, raw in given.items():
+        yield from _problems_of(name, raw, spelled=str(name))
+    merged = _merged(given)
+    using = merged.get("using")
     if isinstance(using, str) and using not in settings.DATABASES:
         yield Problem("using", "must be None or an alias in DATABASES")
-    expires_in, cap = (
-        _try(name, _merged(given).get(name, default_of(name)))
-        for name in ("expires_in", "max_expires_in")
-    )
+    expires_in, cap = _parsed("expires_in", merged), _parsed("max_expires_in", merged)
     if expires_in and cap and expires_in > cap:
         yield Problem("expires_in", "must not be above max_expires_in")
 
@@ -77,12 +73,12 @@ def find_default_problems() -> Iterator[Problem]:
     if not isinstance(defaults, Mapping):
         yield Problem(SETTING, "must be a dictionary")
         return
-    known = {name: raw for name, raw in _lower(defaults).items() if name}
-    for name in defaults:
+    for name, raw in defaults.items():
+        spelled = f"{SETTING}[{name!r}]"
         if not isinstance(name, str) or not name.isupper() or name == "NAMESPACE":
-            yield Problem(f"{SETTING}[{name!r}]", "is not an option of all storages", unknown=True)
-            known.pop(str(name).lower(), None)
-    yield from _problems_of(known, spelled=lambda name: f"{SETTING}[{name.upper()!r}]")
+            yield Problem(spelled, "is not an option of all storages", unknown=True)
+        else:
+            yield from _problems_of(name.lower(), raw, spelled=spelled)
 
 
 def declared_storages(backend: type) -> dict[str, Any]:
@@ -145,15 +141,14 @@ def has_authentication() -> bool:
     return any(name.endswith("AuthenticationMiddleware") for name in settings.MIDDLEWARE)
 
 
-def _problems_of(given: Mapping[str, Any], *, spelled: Callable[[str], str]) -> Iterator[Problem]:
-    for name, raw in given.items():
-        if name not in OPTION_NAMES:
-            yield Problem(spelled(name), "is not an option", unknown=True)
-            continue
-        try:
-            parse_option(name, raw)
-        except ValueError as error:
-            yield Problem(spelled(name), str(error))
+def _problems_of(name: str, raw: object, *, spelled: str) -> Iterator[Problem]:
+    if name not in OPTION_NAMES:
+        yield Problem(spelled, "is not an option", unknown=True)
+        return
+    try:
+        parse_option(name, raw)
+    except ValueError as error:
+        yield Problem(spelled, str(error))
 
 
 def _merged(given: object) -> dict[str, Any]:
@@ -169,9 +164,10 @@ def _lower(defaults: Mapping[Any, Any]) -> dict[str, Any]:
     return {name.lower(): raw for name, raw in defaults.items() if isinstance(name, str)}
 
 
-def _try(name: str, raw: object) -> Any:
+def _parsed(name: str, given: Mapping[str, Any]) -> Any:
+    """Return the value of an option, or None for one that can't be used."""
     try:
-        return parse_option(name, raw)
+        return parse_option(name, given.get(name, default_of(name)))
     except ValueError:
         return None
 

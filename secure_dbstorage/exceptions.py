@@ -15,6 +15,7 @@
 ``Refused`` is defined in :mod:`secure_dbstorage.serving.refusals`, beside its reasons.
 """
 
+import os
 from typing import Any
 
 from django.core.exceptions import SuspiciousFileOperation
@@ -55,3 +56,8 @@ class ContentVanished(SecureDBStorageError, OSError):
 
 class CopyFailed(SecureDBStorageError):
     """Raised when a file can't be copied as it is; its text says why."""
+
+
+def os_error(error: type[OSError], number: int, name: str) -> OSError:
+    """Return the error that a file system would give, with its number and text."""
+    return error(number, os.strerror(number), name)

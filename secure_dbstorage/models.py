@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from secure_dbstorage import names
 from secure_dbstorage.files import Content, FileStat, StoredHead, utc
-from secure_dbstorage.options import MAX_NAMESPACE_LENGTH
+from secure_dbstorage.parsers import MAX_NAMESPACE_LENGTH
 
 if TYPE_CHECKING:
     CharField = models.CharField[str | None, str | None]
@@ -24,8 +24,14 @@ HEAD_COLUMNS = (
     *("content", "chunk_size", "link_epoch"),
 )
 
+#: The position of a row that marks a one-time link as used. No content has as many rows.
+USE_MARK_POSITION = 2**31 - 1
+
 #: How many rows one query of a listing fetches.
 _PAGE_LENGTH = 500
+
+#: How many content keys one query fetches.
+_KEY_PAGE_LENGTH = 1000
 
 
 class ExactCharField(CharField):
@@ -84,6 +90,40 @@ class StoredFileManager(models.Manager.from_queryset(StoredFileQuerySet)):  # ty
         return files.filter(name__isnull=False).defer("data")
 
 
+class StoredRowQuerySet(models.QuerySet["StoredFile"]):
+    """Rows of every kind, asked for by what they mean."""
+
+    def of(self, content: int) -> Self:
+        """Keep the rows that share a content key."""
+        return self.filter(content=content)
+
+    def use_marks(self) -> Self:
+        """Keep the rows that mark one-time links as used."""
+        return self.filter(position=USE_MARK_POSITION)
+
+    def continuations(self) -> Self:
+        """Keep the rows that hold the rest of a file's bytes."""
+        return self.filter(position__gt=0, position__lt=USE_MARK_POSITION)
+
+    def strays(self) -> Self:
+        """Keep the continuation rows of files that no longer exist."""
+        # One statement sees both or neither of a file's rows: they are committed together.
+        heads = StoredFile.rows.using(self.db).filter(content=OuterRef("content"), position=0)
+        return self.continuations().filter(~Exists(heads))
+
+    def content_keys(self) -> Iterator[int]:
+        """Yield the content keys of the rows in order, a thousand a query."""
+        keys = self.order_by("content").values_list("content", flat=True).distinct()
+        last = -1
+        while page := list(keys.filter(content__gt=last)[:_KEY_PAGE_LENGTH]):
+            yield from page
+            last = page[-1]
+
+
+class StoredRowManager(models.Manager.from_queryset(StoredRowQuerySet)):  # type: ignore[misc]
+    """Gives the rows of every kind."""
+
+
 class StoredFile(models.Model):
     """A row of the table.
 
@@ -111,8 +151,8 @@ class StoredFile(models.Model):
     data = models.BinaryField()
 
     objects = StoredFileManager()
-    #: All rows, the continuations too.
-    rows = models.Manager["StoredFile"]()
+    #: All rows, with their bytes: heads, continuations and marks of used links.
+    rows = StoredRowManager()
 
     class Meta:
         verbose_name = _("stored file")

@@ -23,6 +23,7 @@ from django.utils import timezone
 from django.utils.asyncio import async_unsafe
 
 from secure_dbstorage.conf import project_time, read_options, upload_directory
+from secure_dbstorage.exceptions import os_error
 from secure_dbstorage.files import FileStat, LinkState
 from secure_dbstorage.links.maker import LinkMaker
 from secure_dbstorage.links.terms import FolderLinkArguments, LinkArguments
@@ -37,8 +38,9 @@ from secure_dbstorage.names import (
 )
 from secure_dbstorage.options import OPTION_NAMES, Options, StorageOptions
 from secure_dbstorage.signals import file_deleted, file_saved
-from secure_dbstorage.table.catalog import Catalog, os_error
+from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.handles import StoredFileHandle, open_file
+from secure_dbstorage.table.streams import pieces_of
 
 Name = str | PurePath
 
@@ -216,10 +218,10 @@ class DatabaseStorage(Storage):
         others = self._other_names(name, getattr(name, "max_length", None))
         name, created = canonical_name(name), True
         if self.options.allow_overwrite:
-            created = self.catalog.replace(name, _pieces(content))
+            created = self.catalog.replace(name, pieces_of(content))
         else:
-            name = self.catalog.add(name, _pieces(content), others=others)
-        self.announce_saved(name, created=created)
+            name = self.catalog.add(name, pieces_of(content), others=others)
+        announce_saved(self, name, created=created)
         if hasattr(content, "temporary_file_path"):
             # FileSystemStorage moves it away as well. If it is saved again, it is read from the
             # file object, which is still open.
@@ -230,7 +232,7 @@ class DatabaseStorage(Storage):
     def _delete(self, name: str, condition: Callable[[StoredFile], bool] | None = None) -> bool:
         is_deleted = self.catalog.remove(name, condition)
         if is_deleted:
-            self._announce(file_deleted, name=name)
+            _announce(file_deleted, self, name=name)
         return is_deleted
 
     # Links
@@ -385,34 +387,34 @@ class DatabaseStorage(Storage):
         )
 
     def _open_file(self, name: str, mode: str) -> Any:
-        def save(file: IO[bytes], replaced_key: int | None) -> None:
-            # Opened to add to a file or to make one, and there was none: so it must be still.
-            pieces, created = _pieces(File(file)), True
-            if replaced_key is None and "w" not in mode:
+        def save(file: IO[bytes], *, replaced_key: int | None, must_be_new: bool) -> None:
+            pieces, created = pieces_of(File(file)), True
+            if must_be_new:
                 self.catalog.add(name, pieces)
             else:
                 created = self.catalog.replace(name, pieces, replaced_key=replaced_key)
-            self.announce_saved(name, created=created)
+            announce_saved(self, name, created=created)
 
         return open_file(self.catalog, name, mode, save=save, directory=upload_directory())
-
-    def announce_saved(self, name: str, *, created: bool) -> None:
-        """Send ``file_saved`` as soon as the save is committed.
-
-        :param created: False for an overwrite.
-        """
-        self._announce(file_saved, name=name, created=created)
-
-    def _announce(self, signal: Signal, **arguments: object) -> None:
-        """Send a signal as soon as what happened is committed."""
-        sender = type(self)
-        if signal.has_listeners(sender):
-            send = partial(signal.send_robust, sender, storage=self, **arguments)
-            self.catalog.after_commit(send)
 
     def _forget_settings(self, **kwargs: object) -> None:
         for name in ("options", "signer", "catalog", "_links"):
             self.__dict__.pop(name, None)
+
+
+def announce_saved(storage: DatabaseStorage, name: str, *, created: bool) -> None:
+    """Send ``file_saved`` as soon as the save is committed.
+
+    :param created: False for an overwrite.
+    """
+    _announce(file_saved, storage, name=name, created=created)
+
+
+def _announce(signal: Signal, storage: DatabaseStorage, **arguments: object) -> None:
+    sender = type(storage)
+    if signal.has_listeners(sender):
+        send = partial(signal.send_robust, sender, storage=storage, **arguments)
+        storage.catalog.after_commit(send)
 
 
 def _made_again(storage_class: type[DatabaseStorage], options: Options) -> DatabaseStorage:
@@ -433,20 +435,6 @@ class _FreeName(str):
         free = super().__new__(cls, name)
         free.max_length = max_length
         return free
-
-
-def _pieces(content: "File[Any]") -> Iterable[bytes | str]:
-    try:
-        seekable = content.seekable()
-    except AttributeError:  # Nothing but `read()`, which `chunks()` is prepared for.
-        seekable = True
-    return content.chunks() if seekable else _rest(content)
-
-
-def _rest(content: "File[Any]") -> Iterator[bytes | str]:
-    """Read a stream from where it is: ``chunks()`` rewinds, which some streams take badly."""
-    while piece := content.read(File.DEFAULT_CHUNK_SIZE):
-        yield piece
 
 
 def _normal(name: Name | None) -> str:

@@ -17,6 +17,7 @@ from secure_dbstorage.admin.base import FileAdmin, logged
 from secure_dbstorage.admin.forms import LinkForm, RenameForm, UploadForm, in_words
 from secure_dbstorage.admin.homes import all_places, key_of, place_of
 from secure_dbstorage.models import StoredFile
+from secure_dbstorage.serving.headers import may_show
 
 #: What a page shows as a picture: raster images, which can't carry script.
 _PICTURES = frozenset(
@@ -147,7 +148,7 @@ class FilePages(FileAdmin):
             "rename_form": RenameForm(initial={"name": file.name}),
         }
         if place is not None and can_open:
-            context["is_inline"] = file.content_type in place.storage.options.inline_types
+            context["is_inline"] = may_show(str(file.content_type), place.storage.options)
             context["preview"] = _preview(file) if context["is_inline"] else ""
             context["link_form"] = link_form([file])
         return self.render(

@@ -9,7 +9,7 @@ from secure_dbstorage import names
 from secure_dbstorage.copying.ends import check_content, digest_of
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord, StoredHead
-from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.storage import DatabaseStorage, announce_saved
 
 
 class TableEndpoint:
@@ -78,7 +78,7 @@ class TableEndpoint:
             check_content(
                 record, head.stat.sha256, digest_of(catalog.stream(head, 0, head.stat.size))
             )
-            self._storage.announce_saved(name, created=created)
+            announce_saved(self._storage, name, created=created)
 
     def is_broken_copy(self, record: FileRecord, pieces: Iterable[bytes]) -> bool:
         """Return False: a transaction leaves no half of a file."""

@@ -122,8 +122,7 @@ def count_use(visit: Visit, file: FileStat, start: int) -> None:
 
 
 def _for_hooks(grant: Grant, return_path: str) -> HookGrant:
-    fields = {field.name: getattr(grant, field.name) for field in dataclasses.fields(grant)}
-    return HookGrant(**fields, return_path=return_path)
+    return HookGrant(**dataclasses.asdict(grant), return_path=return_path)
 
 
 def _fetches_ahead(request: HttpRequest) -> bool:

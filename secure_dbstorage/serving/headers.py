@@ -37,7 +37,7 @@ def present(
     file: FileStat, options: StorageOptions, grant: Grant | None, now: float
 ) -> Presentation:
     """Return how to show a file to somebody with this grant, or without one."""
-    inline = file.content_type in options.inline_types
+    inline = may_show(file.content_type, options)
     if grant is None:
         return Presentation(
             inline=inline,
@@ -59,6 +59,11 @@ def present(
             store=not (grant.is_bound or grant.is_for_once),
         ),
     )
+
+
+def may_show(content_type: str, options: StorageOptions) -> bool:
+    """Tell whether a browser may show files of this type; it downloads others."""
+    return content_type in options.inline_types
 
 
 def answer_headers(

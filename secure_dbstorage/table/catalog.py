@@ -1,8 +1,6 @@
 """The catalog: which files a namespace holds, from names to head rows."""
 
 import errno
-import os
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,16 +10,13 @@ from django.core.exceptions import SuspiciousFileOperation
 from django.db import IntegrityError, connections, router, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
-from django.utils import timezone
 
 from secure_dbstorage import names
-from secure_dbstorage.conf import project_time
-from secure_dbstorage.content_types import content_type_of
-from secure_dbstorage.exceptions import FileChanged
+from secure_dbstorage.exceptions import FileChanged, os_error
 from secure_dbstorage.files import FileRecord, LinkState, StoredHead
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.options import StorageOptions
-from secure_dbstorage.table import streams, uses
+from secure_dbstorage.table import heads, streams, uses
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.listing import entries_of
 
@@ -256,14 +251,9 @@ class Catalog:
             if self._holds(new, using):
                 raise os_error(FileExistsError, errno.EEXIST, new)
             self._check_place(new, using)
-            changes = {
-                "name": new,
-                "content_type": content_type_of(new),
-                "link_epoch": _later_than(row.link_epoch or 0),
-            }
             try:
                 with transaction.atomic(using=using):
-                    self._files(using).filter(pk=row.pk).update(**changes)
+                    self._files(using).filter(pk=row.pk).update(**heads.renamed_head(row, new))
             except IntegrityError as error:
                 raise os_error(FileExistsError, errno.EEXIST, new) from error
 
@@ -298,8 +288,9 @@ class Catalog:
         return self._revoke(self._files(self.writer).below(directory))
 
     def _revoke(self, files: StoredFileQuerySet) -> int:
-        # As `_later_than()`, in the database: an epoch never comes back, not even with the clock.
-        return files.update(link_epoch=Greatest(Value(_later_than(0)), F("link_epoch") + 1))
+        # `later_epoch()` in SQL: an epoch never comes back, even if the clock is set back.
+        epoch = Greatest(Value(heads.later_epoch(0)), F("link_epoch") + 1)
+        return files.update(link_epoch=epoch)
 
     def _files(self, using: str) -> StoredFileQuerySet:
         files: StoredFileQuerySet = StoredFile.objects.using(using).in_namespace(
@@ -343,68 +334,12 @@ class Catalog:
         self, name: str, written: streams.Written, using: str, kept: FileRecord | None
     ) -> bool:
         """Insert a head row; return False if the name was taken meanwhile."""
-        now = timezone.now()
-        row = self._content_columns(name, written, now) | {
-            "position": 0,
-            "namespace": self._options.namespace,
-            "name": name,
-            "created": now,
-            "link_epoch": _later_than(0),
-        }
-        row |= _kept_columns(kept)
-        if "is_public" not in row:
-            row["is_public"] = self._default_public(name)
-        return rows(using).insert_head(row)
-
-    def _default_public(self, name: str) -> bool:
-        is_public = self._options.default_public(name)
-        if not isinstance(is_public, bool):
-            raise TypeError(f"default_public returned {is_public!r} for {name!r}, and not a bool")
-        return is_public
+        return rows(using).insert_head(heads.new_head(name, written, self._options, kept))
 
     def _update(
         self, row: StoredFile, written: streams.Written, using: str, kept: FileRecord | None
     ) -> None:
         """Point a head row at new content, and delete the old."""
-        changes = self._content_columns(str(row.name), written, timezone.now())
-        if kept is not None:
-            changes |= _kept_columns(kept) | {"link_epoch": _later_than(row.link_epoch or 0)}
+        changes = heads.replaced_head(row, written, self._options, kept)
         rows(using).update(row.pk, changes)
         streams.delete(row.content, using=using)
-
-    def _content_columns(
-        self, name: str, written: streams.Written, now: datetime
-    ) -> dict[str, object]:
-        lifetime = self._options.delete_after(name)
-        return ({} if lifetime is None else {"expires": now + lifetime}) | {
-            "content": written.content.key,
-            "size": written.content.size,
-            "chunk_size": written.content.chunk_size,
-            "sha256": written.sha256,
-            "content_type": content_type_of(name),
-            "modified": now,
-            "data": written.first_chunk,
-        }
-
-
-def _kept_columns(kept: FileRecord | None) -> dict[str, object]:
-    """Return what is known of a file that comes from elsewhere."""
-    if kept is None:
-        return {}
-    times = {"created": kept.created, "modified": kept.modified, "expires": kept.expires}
-    columns: dict[str, object] = {
-        name: project_time(value) for name, value in times.items() if value is not None
-    }
-    if kept.is_public is not None:
-        columns["is_public"] = kept.is_public
-    return columns
-
-
-def os_error(error: type[OSError], number: int, name: str) -> OSError:
-    """Return the error that a file system would give, with its number and text."""
-    return error(number, os.strerror(number), name)
-
-
-def _later_than(link_epoch: int) -> int:
-    """Return a new link epoch: the clock's, or later if the clock was set back."""
-    return max(time.time_ns() // 1000, link_epoch + 1)

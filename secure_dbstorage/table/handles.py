@@ -16,11 +16,13 @@ from django.core.files import File
 from django.core.files.temp import NamedTemporaryFile
 from django.core.files.utils import FileProxyMixin
 
+from secure_dbstorage.exceptions import os_error
 from secure_dbstorage.files import StoredHead
 from secure_dbstorage.table import streams
-from secure_dbstorage.table.catalog import Catalog, os_error
+from secure_dbstorage.table.catalog import Catalog
+from secure_dbstorage.table.modes import Mode
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("secure_dbstorage.storage")
 
 #: Text is UTF-8 on every server, whatever its locale.
 _ENCODING = "utf-8"
@@ -29,8 +31,12 @@ _ENCODING = "utf-8"
 class SaveContent(Protocol):
     """Saves what was written to an open file."""
 
-    def __call__(self, file: IO[bytes], replaced_key: int | None) -> None:
-        """Save a temporary file in the place of a content, or of whatever is there for None."""
+    def __call__(self, file: IO[bytes], *, replaced_key: int | None, must_be_new: bool) -> None:
+        """Save a temporary file.
+
+        :param replaced_key: the key of the content that it replaces; None for any, or for none.
+        :param must_be_new: whether there was no file to begin with, so that none may be replaced.
+        """
 
 
 if TYPE_CHECKING:
@@ -82,7 +88,7 @@ class StoredFileHandle(BaseFile):
 def open_file(
     catalog: Catalog,
     name: str,
-    mode: str,
+    text: str,
     *,
     save: SaveContent,
     directory: str | None,
@@ -92,46 +98,38 @@ def open_file(
     What is written goes to a temporary file that is saved when it is closed: no transaction spans
     the caller's code. If that code raises, nothing is saved.
 
-    :param save: is given the temporary file on a clean close, and the key of the content that it
-        began with; None where there was none to begin with.
+    :param save: is called with the temporary file on a clean close.
     :param directory: where the temporary file is made; None for the system's place.
     :raises io.UnsupportedOperation: for a mode that `open` does not have.
     :raises FileNotFoundError: when a file that must be there is not.
     :raises FileExistsError: when a file that must not be there is.
     :raises IsADirectoryError: for a directory.
     """
-    if not _is_mode(mode):
-        raise io.UnsupportedOperation(f"The mode {mode!r} is not supported")
-    if "r" in mode and "+" not in mode:
+    mode = Mode.parse(text)
+    if mode.is_read_only:
         return _open_for_reading(catalog.get(name, with_chunk=True), mode)
     catalog = catalog.primary
     if catalog.is_directory(name):
         raise os_error(IsADirectoryError, errno.EISDIR, name)
-    head = catalog.get(name) if "r" in mode else catalog.find(name)
-    if head is not None and "x" in mode:
+    head = catalog.get(name) if mode.must_exist else catalog.find(name)
+    if head is not None and mode.must_be_new:
         raise os_error(FileExistsError, errno.EEXIST, name)
-    updated = head.content if head is not None and "w" not in mode else None
+    kept = head.content if head is not None and mode.keeps_content else None
     return _SavedOnClose(
         mode,
-        present=streams.read(updated) if updated else iter(()),
-        save=partial(save, replaced_key=updated.key if updated else None),
+        content=streams.read(kept) if kept else iter(()),
+        save=partial(
+            save,
+            replaced_key=kept.key if kept else None,
+            must_be_new=kept is None and mode.keeps_content,
+        ),
         directory=directory,
     )
 
 
-def _is_mode(mode: str) -> bool:
-    flags = set(mode)
-    return (
-        len(flags) == len(mode)
-        and flags <= set("rwaxbt+")
-        and len(flags & set("rwax")) == 1
-        and not flags >= set("bt")
-    )
-
-
-def _open_for_reading(head: StoredHead, mode: str) -> Any:
+def _open_for_reading(head: StoredHead, mode: Mode) -> Any:
     file: Any = io.BufferedReader(_ContentReader(head))
-    if "b" not in mode:
+    if not mode.is_binary:
         file = io.TextIOWrapper(file, encoding=_ENCODING)
     file.size = head.stat.size
     return file
@@ -142,22 +140,21 @@ class _SavedOnClose(BaseProxy):
 
     def __init__(
         self,
-        mode: str,
+        mode: Mode,
         *,
-        present: Iterator[bytes],
+        content: Iterator[bytes],
         save: Callable[[IO[bytes]], None],
         directory: str | None,
     ) -> None:
         with ExitStack() as opened:
             self._spool = opened.enter_context(NamedTemporaryFile(dir=directory))
-            self._spool.writelines(present)
+            self._spool.writelines(content)
             self._spool.flush()
-            # A second file object over it has just the manners of the mode. Whether a file may be
-            # created ("x") the storage has decided; the temporary file is there already.
+            # A second file object over the temporary file behaves exactly as the mode says.
             self.file = open(  # noqa: PTH123, SIM115 -- closed with this file
                 self._spool.name,
-                mode.replace("x", "w"),
-                encoding=None if "b" in mode else _ENCODING,
+                mode.of_temporary_file,
+                encoding=None if mode.is_binary else _ENCODING,
             )
             opened.pop_all()
         self._save: Callable[[IO[bytes]], None] | None = save

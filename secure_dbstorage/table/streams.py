@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.files import File
 from django.db import connections
 
 from secure_dbstorage.exceptions import ContentVanished, FileTooLarge
@@ -70,6 +71,15 @@ def write(
         sha256=digest.hexdigest(),
         first_chunk=first_chunk,
     )
+
+
+def pieces_of(file: "File[Any]") -> Iterable[bytes | str]:
+    """Return what Django calls content in pieces: from its start, where it can seek."""
+    try:
+        seekable = file.seekable()
+    except AttributeError:  # Nothing but `read()`, which `chunks()` is prepared for.
+        seekable = True
+    return file.chunks() if seekable else _rest(file)
 
 
 def read(
@@ -165,6 +175,12 @@ def _run(content: Content, start: int, stop: int, run_length: int) -> list[bytes
 
 def _longer(run_length: int, chunk_size: int) -> int:
     return min(run_length * 2, max(1, MAX_RUN_BYTES // chunk_size))
+
+
+def _rest(file: "File[Any]") -> Iterator[bytes | str]:
+    """Read a stream from where it is: ``chunks()`` rewinds, and some streams break then."""
+    while piece := file.read(File.DEFAULT_CHUNK_SIZE):
+        yield piece
 
 
 def _chunks(pieces: Iterable[bytes | str], chunk_size: int) -> Iterator[bytes]:

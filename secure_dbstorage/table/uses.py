@@ -4,10 +4,10 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
-from secure_dbstorage.models import StoredFile
+from secure_dbstorage.models import USE_MARK_POSITION, StoredFile
 
-#: The position of such a row. No content has as many rows.
-POSITION = 2**31 - 1
+#: The position of such a row.
+POSITION = USE_MARK_POSITION
 
 
 def begin(key: int, client: bytes, expires: datetime, *, now: float, using: str) -> bool:
@@ -31,7 +31,7 @@ def begin(key: int, client: bytes, expires: datetime, *, now: float, using: str)
 
 def has_begun(key: int, client: bytes, *, since: float, using: str) -> bool:
     """Tell whether this client began to use a one-time link at or after *since*."""
-    marks = StoredFile.rows.using(using).filter(content=key, position=POSITION)
+    marks = StoredFile.rows.using(using).of(key).use_marks()
     for mark in marks.values_list("data", flat=True):
         began, who = int.from_bytes(bytes(mark[:8])), bytes(mark[8:])
         return who == client and began >= since

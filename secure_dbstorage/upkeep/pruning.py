@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
-from django.db.models import Exists, OuterRef, QuerySet, Sum
+from django.db.models import Sum
 from django.db.models.functions import Length
 from django.utils import timezone
 
-from secure_dbstorage.models import StoredFile
+from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.table import streams, uses
+from secure_dbstorage.table import streams
 from secure_dbstorage.upkeep.references import ReferredNames, referred
 
-#: How many rows are looked at with one query.
+#: How many files are looked at with one query.
 _BATCH = 1000
 
 
@@ -77,13 +77,13 @@ def prune_rows(using: str, *, dry_run: bool) -> Iterator[Pruned]:
 
     :param using: alias of the database; its storages share the table.
     """
-    for used in _used_up(using, timezone.now()):
+    rows: StoredRowQuerySet = StoredFile.rows.using(using)
+    for used in rows.use_marks().filter(expires__lte=timezone.now()).content_keys():
         if not dry_run:
             streams.delete(used, using=using)
         yield Pruned(kind="used", name=str(used))
-    for key in _stray_contents(using):
-        rows = StoredFile.rows.using(using).filter(content=key)
-        size = rows.annotate(length=Length("data")).aggregate(size=Sum("length"))["size"]
+    for key in rows.strays().content_keys():
+        size = rows.of(key).annotate(length=Length("data")).aggregate(size=Sum("length"))["size"]
         if not dry_run:
             streams.delete(key, using=using)
         yield Pruned(kind="stray", name=str(key), size=size or 0)
@@ -103,26 +103,6 @@ def _delete_unreferenced(
 
 def _has_same_content(one: StoredFile, other: StoredFile) -> bool:
     return one.content == other.content
-
-
-def _used_up(using: str, now: datetime) -> Iterator[int]:
-    rows = StoredFile.rows.using(using).filter(position=uses.POSITION, expires__lte=now)
-    return _contents(rows)
-
-
-def _stray_contents(using: str) -> Iterator[int]:
-    # One statement sees both or neither of a file's rows: they are committed together.
-    head = StoredFile.rows.using(using).filter(content=OuterRef("content"), position=0)
-    rows = StoredFile.rows.using(using).filter(position__gt=0, position__lt=uses.POSITION)
-    return _contents(rows.filter(~Exists(head)))
-
-
-def _contents(rows: QuerySet[StoredFile]) -> Iterator[int]:
-    last = -1
-    keys = rows.order_by("content").values_list("content", flat=True).distinct()
-    while batch := list(keys.filter(content__gt=last)[:_BATCH]):
-        yield from batch
-        last = batch[-1]
 
 
 def _name(row: StoredFile) -> str:

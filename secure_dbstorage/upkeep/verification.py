@@ -4,12 +4,10 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
-
 from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.exceptions import ContentVanished
 from secure_dbstorage.files import StoredHead
-from secure_dbstorage.models import StoredFile
+from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import streams
 
@@ -85,9 +83,9 @@ def _key_of(storage: DatabaseStorage, name: str) -> int | None:
     return head.content.key if head else None
 
 
-def _rows_behind(head: StoredHead) -> QuerySet[StoredFile]:
+def _rows_behind(head: StoredHead) -> StoredRowQuerySet:
     content = head.content
-    rows = StoredFile.rows.using(content.using).filter(content=content.key)
+    rows: StoredRowQuerySet = StoredFile.rows.using(content.using).of(content.key)
     return rows.filter(position__gte=content.chunk_count)
 
 

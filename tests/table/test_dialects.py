@@ -39,7 +39,7 @@ from secure_dbstorage.table.dialects import (
 )
 from secure_dbstorage.table.rows import Rows
 from tests.support.aliases import added_alias
-from tests.test_storage import CHUNK_SIZE, LARGE
+from tests.support.files import CHUNK_SIZE, LARGE
 
 #: All byte values, and what quoting, formatting and escaping trip over.
 DATA = bytes(range(256)) + b"%s %% {} '\\'' \\x00 \\\\ \x00\xff\r\n"

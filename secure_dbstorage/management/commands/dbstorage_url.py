@@ -7,6 +7,7 @@ from urllib.parse import urljoin
 from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
 from django.core.management.base import CommandParser
 
+from secure_dbstorage.exceptions import os_error
 from secure_dbstorage.management.arguments import add_storage, duration
 from secure_dbstorage.management.reporting import (
     Report,
@@ -16,7 +17,6 @@ from secure_dbstorage.management.reporting import (
 )
 from secure_dbstorage.names import canonical_name
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.table.catalog import os_error
 
 
 class Command(ReportingCommand):
