@@ -26,6 +26,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from secure_dbstorage.exceptions import BadToken, ExpiredToken
 from secure_dbstorage.files import LinkState
 from secure_dbstorage.links.maker import LinkMaker
+from secure_dbstorage.links.terms import LinkArguments
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.storage import DatabaseStorage
 from tests.support.clocks import Clock
@@ -46,7 +47,7 @@ class TestPaths:
         storage = saved("dir/a.txt")
         url = storage.url("dir/a.txt")
         assert urlsplit(url).path == "/files/dir/a.txt"
-        assert grant_of(storage, "dir/a.txt", url)
+        assert grant_of(storage, "dir/a.txt", url).folder is None
 
     def test_a_public_file_gets_a_plain_url(self) -> None:
         assert saved("a.txt", default_public=True).url("a.txt") == "/files/a.txt"
@@ -79,7 +80,7 @@ class TestPaths:
         expires_at = datetime(2050, 1, 1, tzinfo=UTC)
         with pytest.raises(ValueError, match="outlive"):
             other.url("a.txt", expires_at=expires_at)
-        assert grant_of(one, "a.txt", other.url("a.txt"))
+        assert grant_of(one, "a.txt", other.url("a.txt")).folder is None
 
     @pytest.mark.parametrize("nothing", [None, "", "/", "//", ".", "./"])
     def test_no_name_is_the_base_url(self, nothing: str | None) -> None:
@@ -127,7 +128,7 @@ class TestPaths:
         assert url.isascii()
         assert unquote(urlsplit(url).path) == f"/files/{name}"
         assert not urlsplit(url).fragment
-        assert grant_of(storage, name, url)
+        assert grant_of(storage, name, url).folder is None
 
 
 class TestWindows:
@@ -316,8 +317,9 @@ class TestFolders:
 
     @pytest.mark.parametrize("name", ["uses", "filename", "window", "expire"])
     def test_what_makes_no_sense_for_a_folder_is_an_error(self, name: str) -> None:
+        arguments: Any = {name: 1}
         with pytest.raises(TypeError, match=name):
-            DatabaseStorage().folder_url("a", **{name: 1})
+            DatabaseStorage().folder_url("a", **arguments)
 
     @pytest.mark.parametrize(
         "arguments", [{"expires_in": 0}, {"expires_in": 10**9}, {"user": None}, {"ip": ""}]
@@ -334,7 +336,7 @@ class TestKeys:
         storage = saved("a.txt")
         url = storage.url("a.txt")
         settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "n" * 50, [project.SECRET_KEY]
-        assert grant_of(storage, "a.txt", url)
+        assert grant_of(storage, "a.txt", url).folder is None
         settings.SECRET_KEY_FALLBACKS = []
         with pytest.raises(BadToken):
             grant_of(storage, "a.txt", url)
@@ -347,7 +349,7 @@ class TestKeys:
         with pytest.raises(BadToken):
             grant_of(DatabaseStorage(), "a.txt", url)
         settings.SECRET_KEY = "another secret key of 50 characters, or even more"
-        assert grant_of(storage, "a.txt", url)
+        assert grant_of(storage, "a.txt", url).folder is None
 
     def test_a_link_opens_nothing_in_another_namespace(self) -> None:
         storage, other = saved("a.txt"), saved("a.txt", namespace="invoices")
@@ -358,7 +360,8 @@ class TestKeys:
         storage = saved("a.txt")
         token = token_of(storage.url("a.txt", expires_in=WEEK, window=0))
         clock.now = NOW + HOUR - 1
-        assert storage.signer.unsign("a.txt", token, max_lifetime=HOUR, now=clock.now)
+        grant = storage.signer.unsign("a.txt", token, max_lifetime=HOUR, now=clock.now)
+        assert grant.expires == NOW + HOUR
         clock.now = NOW + HOUR
         with pytest.raises(ExpiredToken):
             storage.signer.unsign("a.txt", token, max_lifetime=HOUR, now=clock.now)
@@ -424,7 +427,7 @@ class TestQueries:
 
     def test_one_url_is_what_many_are(self, clock: Clock) -> None:
         storage = saved("a", "b")
-        arguments = {"expires_in": 60, "attachment": True, "filename": "c"}
+        arguments: LinkArguments = {"expires_in": 60, "attachment": True, "filename": "c"}
         assert storage.urls(["a", "b"], **arguments) == {
             name: storage.url(name, **arguments) for name in ("a", "b")
         }

@@ -93,7 +93,7 @@ pytestmark = pytest.mark.django_db
         {"uses": 1, "window": 300},
         *(
             {"user": value}
-            for value in (None, "", True, 1.5, [], User(), User(pk=42), AnonymousUser())
+            for value in (None, "", True, 1.5, ["7"], User(), User(pk=42), AnonymousUser())
         ),
         *(
             {"ip": value}
@@ -120,8 +120,9 @@ def test_what_cannot_be_meant_is_refused(arguments: dict[str, Any], clock: Clock
 
 @pytest.mark.parametrize("name", ["expire", "expires", "download"])
 def test_an_argument_that_is_not_there_is_an_error(name: str) -> None:
+    arguments: Any = {name: 1}
     with pytest.raises(TypeError, match=name):
-        DatabaseStorage().url("a.txt", **{name: 1})
+        DatabaseStorage().url("a.txt", **arguments)
 
 
 def test_wrong_arguments_are_refused_for_public_and_missing_files_too() -> None:

@@ -22,7 +22,7 @@ KEY = b"a secret key of 32 bytes or more"
 NOW = 1785240000
 
 
-def request_of(query: str, **meta: str) -> Any:
+def request_of(query: str, **meta: Any) -> Any:
     """Return a WSGI request with this query string."""
     return RequestFactory().get("/files/a.txt", QUERY_STRING=query, **meta)
 
@@ -209,7 +209,7 @@ def test_the_token_of_a_referer_is_none_of_the_request() -> None:
 FOLDER_TOKEN = "1no-1.tivw00.2s0.hkt5bh5k5c.XZmujxuFqGfrpOHGW8aqd_5nly42YKbHSMAzRPOnNCc"
 
 
-def folder_request(path: str, **meta: str) -> Any:
+def folder_request(path: str, **meta: Any) -> Any:
     """Return a WSGI request for this path."""
     return RequestFactory().get(path, **meta)
 
@@ -302,7 +302,7 @@ class TestASGI:
 
     def test_the_token_of_a_folder_is_gone_from_the_scope(self) -> None:
         path = f"/files/~{FOLDER_TOKEN}/a/b.txt"
-        request = AsyncRequestFactory().get(path, headers={"x-original-uri": path})
+        request: Any = AsyncRequestFactory().get(path, headers={"x-original-uri": path})
         request.scope["raw_path"] = path.encode()
         assert take_folder(request, path.removeprefix("/files/"))[0] == FOLDER_TOKEN
         assert request.scope["path"] == "/files/~removed/a/b.txt"
@@ -329,7 +329,7 @@ def test_a_token_of_a_query_is_gone_however_a_proxy_copied_it(header: str, copy:
 
 def test_a_scope_whose_raw_path_is_not_known_is_cleaned() -> None:
     path = f"/files/~{FOLDER_TOKEN}/a/b.txt"
-    request = AsyncRequestFactory().get(path)
+    request: Any = AsyncRequestFactory().get(path)
     request.scope["raw_path"] = None
     assert take_folder(request, path.removeprefix("/files/"))[0] == FOLDER_TOKEN
     assert FOLDER_TOKEN not in repr(request.scope)
