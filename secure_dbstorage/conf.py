@@ -1,4 +1,4 @@
-"""Settings: the one door to what a project has set.
+"""Settings: the only module that reads those of the project.
 
 The options of one storage are the ``OPTIONS`` of its entry in ``STORAGES``; the same names in
 capitals in the setting ``SECURE_DBSTORAGE`` are the defaults of all storages.
@@ -24,13 +24,13 @@ SETTING = "SECURE_DBSTORAGE"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An option that can't be used, and why."""
+    """An invalid option, and the reason."""
 
-    #: Where the option stands, as the project wrote it.
+    #: The option, as the project wrote it.
     option: str
     #: What it must be.
     message: str
-    #: Whether no option has this name.
+    #: Whether there is no such option.
     unknown: bool = False
 
     def __str__(self) -> str:
@@ -40,7 +40,7 @@ class Problem:
 def read_options(given: Mapping[str, Any]) -> StorageOptions:
     """Return the options of a storage with these keyword arguments.
 
-    :raises ImproperlyConfigured: for an unknown name or a value that can't be used.
+    :raises ImproperlyConfigured: for an unknown name or an invalid value.
     """
     problem = next(chain(find_default_problems(), find_problems(given)), None)
     if problem is not None:
@@ -52,7 +52,7 @@ def read_options(given: Mapping[str, Any]) -> StorageOptions:
 
 
 def find_problems(given: object) -> Iterator[Problem]:
-    """Yield what is wrong with a storage's keyword arguments, as the project wrote them."""
+    """Yield the problems of a storage's keyword arguments, as the project wrote them."""
     if not isinstance(given, Mapping):
         yield Problem("the value", "must be a dictionary")
         return
@@ -68,7 +68,7 @@ def find_problems(given: object) -> Iterator[Problem]:
 
 
 def find_default_problems() -> Iterator[Problem]:
-    """Yield what is wrong with the setting that holds the defaults of all storages."""
+    """Yield the problems of the setting that holds the defaults of all storages."""
     defaults = getattr(settings, SETTING, {})
     if not isinstance(defaults, Mapping):
         yield Problem(SETTING, "must be a dictionary")
@@ -84,7 +84,7 @@ def find_default_problems() -> Iterator[Problem]:
 def declared_storages(backend: type) -> dict[str, Any]:
     """Return the aliases in ``STORAGES`` whose backend is this class, with their ``OPTIONS``.
 
-    The options are as the project wrote them: :func:`find_problems` says whether they can be used.
+    The options are not checked; :func:`find_problems` does that.
     """
     declared: dict[str, Any] = {}
     entries: Any = settings.STORAGES
@@ -92,24 +92,24 @@ def declared_storages(backend: type) -> dict[str, Any]:
         try:
             declared_backend = import_string(entry["BACKEND"])
         except (ImportError, KeyError):
-            continue  # Django says so itself when the storage is first used.
+            continue  # Django reports it when the storage is first used.
         if isinstance(declared_backend, type) and issubclass(declared_backend, backend):
             declared[alias] = entry.get("OPTIONS", {})
     return declared
 
 
 def upload_directory() -> str | None:
-    """Return where temporary files go; None for the system's place."""
+    """Return the directory for temporary files; None for the system's default."""
     return settings.FILE_UPLOAD_TEMP_DIR
 
 
 def uses_time_zones() -> bool:
-    """Tell whether the project's times are aware."""
+    """Tell whether the project uses aware times."""
     return settings.USE_TZ
 
 
 def project_time(value: datetime) -> datetime:
-    """Return an aware time as the project has times: aware, or naive without ``USE_TZ``."""
+    """Return an aware time as the project wants it: naive without ``USE_TZ``."""
     if uses_time_zones():
         return value
     return timezone.make_naive(value, timezone.get_default_timezone())
@@ -121,12 +121,12 @@ def uses_secret_key(given: object) -> bool:
 
 
 def secret_key_is_short() -> bool:
-    """Tell whether links are signed with a ``SECRET_KEY`` that is too short to be safe."""
+    """Tell whether a ``SECRET_KEY`` that signs links is too short to be safe."""
     return any(len(key) < MIN_KEY_BYTES for key in _secret_keys())
 
 
 def ratelimit_cache() -> tuple[str, str]:
-    """Return the alias and the backend of the cache in which requests are counted."""
+    """Return the alias and the backend of the cache that counts requests."""
     alias = getattr(settings, "RATELIMIT_USE_CACHE", "default")
     return alias, settings.CACHES.get(alias, {}).get("BACKEND", "")
 
@@ -156,7 +156,7 @@ def _merged(given: object) -> dict[str, Any]:
 
 
 def _dictionary(raw: object) -> Mapping[Any, Any]:
-    # What is no dictionary is a problem of its own: `find_problems()` and its kin say it.
+    # `find_problems()` and `find_default_problems()` report anything else.
     return raw if isinstance(raw, Mapping) else {}
 
 
@@ -165,7 +165,7 @@ def _lower(defaults: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _parsed(name: str, given: Mapping[str, Any]) -> Any:
-    """Return the value of an option, or None for one that can't be used."""
+    """Return the value of an option, or None if it is invalid."""
     try:
         return parse_option(name, given.get(name, default_of(name)))
     except ValueError:
@@ -174,5 +174,5 @@ def _parsed(name: str, given: Mapping[str, Any]) -> Any:
 
 def _secret_keys() -> tuple[bytes, ...]:
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    # An empty fallback, as of a variable that is not set, would let anyone sign.
+    # An empty fallback, from a variable that is not set, would let anyone sign links.
     return tuple(key if isinstance(key, bytes) else key.encode() for key in keys if key)

@@ -1,4 +1,4 @@
-"""The one table: head rows that describe files, and the rows that hold the rest of their bytes."""
+"""The one table: head rows describe files, and continuation rows hold the rest of their bytes."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -18,13 +18,13 @@ else:
     CharField = models.CharField
 
 
-#: The columns that :func:`head_of` makes a head of, in this order.
+#: The columns that :func:`head_of` needs, in this order.
 HEAD_COLUMNS = (
     *("name", "size", "sha256", "content_type", "is_public", "created", "modified", "expires"),
     *("content", "chunk_size", "link_epoch"),
 )
 
-#: The position of a row that marks a one-time link as used. No content has as many rows.
+#: The position of a row that marks a one-time link as used. No content has that many rows.
 USE_MARK_POSITION = 2**31 - 1
 
 #: How many rows one query of a listing fetches.
@@ -37,19 +37,19 @@ _KEY_PAGE_LENGTH = 1000
 class ExactCharField(CharField):
     """Text that every database compares byte for byte.
 
-    Default collations take ``A.txt`` for ``a.txt`` (MySQL), ``a`` for ``a `` (whatever pads), or
-    sort by a locale's rules, in which a range of names is not a directory.
+    Default collations treat ``A.txt`` as ``a.txt`` (MySQL), or ``a `` as ``a`` (padding ones), or
+    sort by a locale's rules, so that a range of names is not a directory.
     """
 
     def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, Any]:
-        """Return the column's type, with the collation that this database has for it."""
+        """Return the column's type, with this database's binary collation."""
         parameters: dict[str, Any] = super().db_parameters(connection)
         parameters["collation"] = _byte_collation(connection)
         return parameters
 
 
 class StoredFileQuerySet(models.QuerySet["StoredFile"]):
-    """Head rows, asked for by what they mean."""
+    """Head rows."""
 
     def in_namespace(self, namespace: str) -> Self:
         """Keep the files of one storage."""
@@ -63,12 +63,12 @@ class StoredFileQuerySet(models.QuerySet["StoredFile"]):
         return self.filter(name__gte=low, name__lt=high)
 
     def by_name(self, after: str = "") -> Iterator["StoredFile"]:
-        """Yield the files in the order of their names, some hundred a query.
+        """Yield the files in the order of their names, 500 a query.
 
-        Nothing stays open between two queries, so the caller may write. What is saved meanwhile
-        may come or not.
+        Nothing stays open between two queries, so the caller may write. Files that are saved
+        meanwhile may or may not appear.
 
-        :param after: the name behind which to begin.
+        :param after: start after this name.
         """
         ordered = self.order_by("name")
         while page := list(ordered.filter(name__gt=after)[:_PAGE_LENGTH]):
@@ -82,7 +82,7 @@ class StoredFileQuerySet(models.QuerySet["StoredFile"]):
 
 
 class StoredFileManager(models.Manager.from_queryset(StoredFileQuerySet)):  # type: ignore[misc]
-    """Gives head rows, and leaves their bytes in the database."""
+    """Finds head rows, and does not fetch their bytes."""
 
     def get_queryset(self) -> StoredFileQuerySet:
         """Return the head rows without their bytes."""
@@ -91,7 +91,7 @@ class StoredFileManager(models.Manager.from_queryset(StoredFileQuerySet)):  # ty
 
 
 class StoredRowQuerySet(models.QuerySet["StoredFile"]):
-    """Rows of every kind, asked for by what they mean."""
+    """Rows of every kind."""
 
     def of(self, content: int) -> Self:
         """Keep the rows that share a content key."""
@@ -121,18 +121,18 @@ class StoredRowQuerySet(models.QuerySet["StoredFile"]):
 
 
 class StoredRowManager(models.Manager.from_queryset(StoredRowQuerySet)):  # type: ignore[misc]
-    """Gives the rows of every kind."""
+    """Finds rows of every kind."""
 
 
 class StoredFile(models.Model):
     """A row of the table.
 
     A file is a head row (position 0, with a name and the first chunk) and, if it is larger than
-    one chunk, continuation rows (content key, position and bytes; all else is NULL).
+    one chunk, continuation rows (content key, position and bytes; everything else is NULL).
     """
 
     id = models.BigAutoField(primary_key=True)
-    #: Random for each save, so content is immutable: readers never see two saves mixed.
+    #: Random for each save. Content is immutable, so readers never see a mixture of two saves.
     content = models.BigIntegerField(editable=False)
     position = models.PositiveIntegerField(default=0, editable=False)
     namespace = ExactCharField(max_length=MAX_NAMESPACE_LENGTH, null=True, editable=False)
@@ -144,14 +144,14 @@ class StoredFile(models.Model):
     is_public = models.BooleanField(null=True)
     created = models.DateTimeField(null=True, editable=False)
     modified = models.DateTimeField(null=True, editable=False)
-    #: Microseconds since the epoch; a link holds while it names the same instant.
+    #: Microseconds since 1970. A link works only while it names the same instant.
     link_epoch = models.BigIntegerField(null=True, editable=False)
     expires = models.DateTimeField(null=True, blank=True)
-    # Last: on SQLite, every column behind the bytes is reached by walking through them.
+    # The last column: SQLite walks through the bytes to reach a column behind them.
     data = models.BinaryField()
 
     objects = StoredFileManager()
-    #: All rows, with their bytes: heads, continuations and marks of used links.
+    #: All rows with their bytes: heads, continuations and marks of used links.
     rows = StoredRowManager()
 
     class Meta:
@@ -234,4 +234,4 @@ def _byte_collation(connection: Any) -> str | None:
         return "C"
     if connection.vendor == "mysql":
         return "utf8mb4_nopad_bin" if connection.mysql_is_mariadb else "utf8mb4_0900_bin"
-    return None  # SQLite compares byte for byte by itself.
+    return None  # SQLite compares byte for byte by default.

@@ -43,7 +43,7 @@ class Options(TypedDict, total=False):
 def _option(parser: Callable[[object], Any], *, default: Any, is_secret: bool = False) -> Any:
     """Declare an option.
 
-    :param parser: takes what a project wrote, and returns what the package uses.
+    :param parser: takes the value that a project wrote, and returns the one that is used.
     """
     return field(default_factory=lambda: default, metadata={"parser": parser}, repr=not is_secret)
 
@@ -62,43 +62,43 @@ class StorageOptions:
     base_url: str | None = _option(parsers.base_url, default=None)
     #: Database alias of the table; None asks the router.
     using: str | None = _option(parsers.using, default=None)
-    #: Whether a new file is public, by its name. Private: what leaks by default leaks for good.
+    #: Whether a new file is public, by its name. Private by default: a leak can't be undone.
     default_public: Callable[[str], bool] = _option(
         parsers.default_public, default=lambda name: False
     )
     #: Whether saving under a taken name replaces the file.
     allow_overwrite: bool = _option(parsers.boolean, default=False)
-    #: How long a file that is saved now stays, by its name; None for good.
+    #: How long a new file is kept, by its name; None for good.
     delete_after: Callable[[str], timedelta | None] = _option(
         parsers.delete_after, default=lambda name: None
     )
-    #: Whether a file goes with the model instance that has it, or gives it up.
+    #: Whether a file is deleted with its model instance, or when the instance gets another file.
     delete_with_instance: bool = _option(parsers.boolean, default=False)
     #: Lifetime of a link in seconds.
     expires_in: int = _option(parsers.lifetime, default=3600)
-    #: The longest lifetime in seconds, held against links already out too.
+    #: The longest lifetime in seconds. It also shortens existing links.
     max_expires_in: int = _option(parsers.lifetime, default=7 * 24 * 3600)
-    #: Seconds within which a file's URL stays the same, so that browsers' caches hit.
+    #: How many seconds a file's URL stays the same, so that browsers can use their caches.
     url_window: int = _option(parsers.seconds, default=300)
-    #: Newest first.
+    #: The keys that sign links, newest first.
     signing_keys: tuple[bytes, ...] = _option(parsers.signing_keys, default=(), is_secret=True)
     #: Asked for private files, in order.
     auth_hooks: tuple[Callable[..., object], ...] = _option(parsers.auth_hooks, default=())
-    #: Rates by kind of request; generous, since a page may hold a hundred pictures.
+    #: Rates by kind of request. They are generous: a page may show a hundred pictures.
     rate_limits: Mapping[str, str | None] = _option(
         parsers.rate_limits, default=parsers.RATE_LIMITS
     )
-    #: Whose budget a request with a good token is charged to.
+    #: Whose budget a request with a valid token is charged to.
     rate_limit_key: str | Callable[..., str] = _option(parsers.rate_limit_key, default="ip")
-    #: Whether requests pass while the cache is down. A limit that an outage lifts is none.
+    #: Whether requests pass while the cache is down. By default an outage lifts no limit.
     rate_limit_fail_open: bool = _option(parsers.boolean, default=False)
-    #: What a browser may show; all else is a download. None of these can carry script.
+    #: The types that a browser may show. Everything else is a download.
     inline_types: frozenset[str] = _option(parsers.inline_types, default=parsers.INLINE_TYPES)
     #: Seconds a browser may keep a public file without asking again.
     public_max_age: int = _option(parsers.seconds, default=300)
     #: The same for a private file.
     private_max_age: int = _option(parsers.seconds, default=300)
-    #: Bytes a row holds. With 256 KiB, InnoDB spills into one more page.
+    #: Bytes in a row. With 256 KiB, InnoDB would need one more page.
     chunk_size: int = _option(parsers.chunk_size, default=255 * 1024)
     #: Networks whose X-Forwarded-For is believed.
     trusted_proxies: tuple[Network, ...] = _option(parsers.trusted_proxies, default=())
@@ -119,11 +119,11 @@ OPTION_NAMES = tuple(_PARSERS)
 def parse_option(name: str, raw: object) -> Any:
     """Return the value of an option as the package uses it.
 
-    :raises ValueError: when it can't be used; the text says what it must be.
+    :raises ValueError: for an invalid value. The text says what it must be.
     """
     return _PARSERS[name](raw)
 
 
 def default_of(name: str) -> Any:
-    """Return the value of an option that nobody set."""
+    """Return the default of an option."""
     return getattr(_DEFAULTS, name)

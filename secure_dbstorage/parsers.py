@@ -1,6 +1,6 @@
-"""Parsers: from the value of an option, as a project wrote it, to what the package uses.
+"""Parsers: from an option's value, as a project wrote it, to the value that the package uses.
 
-Each raises ValueError for a value that can't be used; the text says what it must be.
+Each raises ValueError for an invalid value. The text says what the value must be.
 """
 
 import re
@@ -16,13 +16,13 @@ from django.utils.module_loading import import_string
 
 from secure_dbstorage.addresses import Network
 
-#: The length below which a signing key could be guessed, in bytes.
+#: Shorter signing keys could be guessed.
 MIN_KEY_BYTES = 32
 
 #: The smallest and the largest chunk, in bytes.
 MIN_CHUNK_SIZE, MAX_CHUNK_SIZE = 4 * 1024, 4 * 1024 * 1024
 
-#: What django-ratelimit calls a rate: "600/m", "5/10s". Python refuses to read endless digits.
+#: A rate of django-ratelimit: "600/m", "5/10s". Python refuses to parse very long numbers.
 _RATE = re.compile(r"[0-9]{1,9}/(?!0+[smhd]?$)[0-9]{0,9}[smhd]?", re.ASCII)
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+", re.ASCII)
@@ -32,13 +32,13 @@ MAX_NAMESPACE_LENGTH = 100
 
 _NAMESPACE = re.compile(rf"[A-Za-z0-9_.-]{{0,{MAX_NAMESPACE_LENGTH}}}", re.ASCII)
 
-#: Types that can carry script: served inline they would run as the site itself. A part of a
-#: multipart or a message may be HTML, and XSL makes HTML.
+#: Types that can contain script. Shown inline, it would run as part of the site. A part of a
+#: multipart or a message may be HTML, and XSL produces HTML.
 _ACTIVE_TYPE = re.compile(
     r"text/html|(multipart|message)/.*|.*(xml|xsl|xhtml|script|svg).*", re.ASCII
 )
 
-#: What a browser may show: none of these can carry script.
+#: The types that a browser may show. None of them can contain script.
 INLINE_TYPES = frozenset(
     {
         "application/pdf",
@@ -65,7 +65,7 @@ INLINE_TYPES = frozenset(
     }
 )
 
-#: Rates by kind of request; generous, since a page may hold a hundred pictures.
+#: Rates by kind of request. They are generous: a page may show a hundred pictures.
 RATE_LIMITS: Mapping[str, str | None] = MappingProxyType(
     {"signed": "600/m", "plain": "1200/m", "refused": "60/m"}
 )
@@ -86,7 +86,7 @@ def base_url(raw: object) -> str | None:
         raw = str(raw)
     if not isinstance(raw, str) or not raw or "?" in raw or "#" in raw:
         raise ValueError("must be None, a path or a URL without query and fragment")
-    # Browsers drop tabs and line breaks, and would read another URL than `urlsplit()`.
+    # Browsers drop tabs and line breaks, and would see a different URL than `urlsplit()` does.
     if not raw.isprintable() or " " in raw:
         raise ValueError("must not hold white space or control characters")
     parts = urlsplit(raw)
@@ -103,14 +103,14 @@ def using(raw: object) -> str | None:
 
 
 def default_public(raw: object) -> Callable[[str], bool]:
-    """Return a function that tells by a file's name whether it is public."""
+    """Return a function that decides by a file's name whether it is public."""
     if isinstance(raw, bool):
         return lambda name: raw
     return _callable(raw)
 
 
 def delete_after(raw: object) -> Callable[[str], timedelta | None]:
-    """Return a function that tells by a file's name how long it stays; None for good."""
+    """Return a function that decides by a file's name how long it is kept; None for good."""
     if raw is None or isinstance(raw, timedelta | int | float):
         stay = None if raw is None else timedelta(seconds=lifetime(raw))
         return lambda name: stay
@@ -149,7 +149,7 @@ def lifetime(raw: object) -> int:
 
 
 def signing_keys(raw: object) -> tuple[bytes, ...]:
-    """Return keys as bytes, newest first; none for ``SECRET_KEY``."""
+    """Return keys as bytes, newest first. An empty tuple stands for ``SECRET_KEY``."""
     if raw is None:
         return ()
     if isinstance(raw, str | bytes) or not isinstance(raw, Sequence) or not raw:
@@ -187,14 +187,14 @@ def rate_limit_key(raw: object) -> str | Callable[..., str]:
 
 
 def inline_types(raw: object) -> frozenset[str]:
-    """Return exact media types, none of which can carry script."""
+    """Return exact media types. None of them can contain script."""
     if isinstance(raw, str) or not isinstance(raw, Sequence | frozenset | set):
         raise ValueError("must be a list of media types")
     for media_type in raw:
         if not isinstance(media_type, str) or not _MEDIA_TYPE.fullmatch(media_type):
             raise ValueError("must hold exact media types in lower case, like 'image/png'")
         if _ACTIVE_TYPE.fullmatch(media_type):
-            raise ValueError(f"must not hold {media_type}, which can carry script")
+            raise ValueError(f"must not contain {media_type}, which can carry script")
     return frozenset(raw)
 
 
@@ -210,7 +210,7 @@ def chunk_size(raw: object) -> int:
 
 
 def trusted_proxies(raw: object) -> tuple[Network, ...]:
-    """Return networks, none of which is everybody."""
+    """Return networks. None of them covers all addresses."""
     if isinstance(raw, str) or not isinstance(raw, Sequence):
         raise ValueError("must be a list of networks, like '10.0.0.0/8'")
     return tuple(map(_proxy_network, raw))

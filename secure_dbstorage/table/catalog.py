@@ -1,4 +1,4 @@
-"""The catalog: which files a namespace holds, from names to head rows."""
+"""The catalog: the files of one namespace, by name."""
 
 import errno
 from collections.abc import Callable, Iterable, Iterator
@@ -20,10 +20,10 @@ from secure_dbstorage.table import heads, streams, uses
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.listing import entries_of
 
-#: How often a name is looked up again that was free, or taken, an instant before.
+#: How often an overwrite looks for the row again when another save interferes.
 _MAX_ATTEMPTS = 10
 
-#: How many names one query asks for; SQLite takes at most 32,766 parameters.
+#: SQLite takes at most 32,766 parameters.
 _NAMES_PER_QUERY = 30_000
 
 
@@ -35,17 +35,17 @@ class Catalog:
 
     @property
     def primary(self) -> "Catalog":
-        """This catalog as the database for writes has it: a replica may lag behind."""
+        """This catalog on the primary database. A replica may lag behind."""
         return Catalog(replace(self._options, using=self.writer))
 
     @property
     def writer(self) -> str:
-        """Alias of the database that is written to."""
+        """Alias of the primary database, for writes."""
         return self._options.using or router.db_for_write(StoredFile)
 
     @property
     def reader(self) -> str:
-        """Alias of the database that is read: inside ``atomic()`` the one written to."""
+        """Alias of the database for reads. Inside ``atomic()`` it is the primary."""
         if self._options.using:
             return self._options.using
         writer = self.writer
@@ -59,9 +59,9 @@ class Catalog:
         public_only: bool = False,
         with_chunk: bool = False,
     ) -> StoredHead | None:
-        """Return the head of a file as the writing database has it, or None.
+        """Return the head of a file from the primary database, or None.
 
-        What a link opens is not left to a replica, which would lag behind a file made private.
+        A replica might not know yet that a file was made private.
 
         :param public_only: look for public files alone.
         :param with_chunk: fetch the first chunk as well.
@@ -71,7 +71,7 @@ class Catalog:
         )
 
     def link_states(self, wanted: Iterable[str]) -> dict[str, LinkState]:
-        """Return the link states of those files that are there, by name."""
+        """Return the link states of those files that exist, by name."""
         fetch, namespace = rows(self.writer).link_states, self._options.namespace
         found: dict[str, LinkState] = {}
         unique = list(dict.fromkeys(wanted))
@@ -80,7 +80,7 @@ class Catalog:
         return found
 
     def stream(self, head: StoredHead, start: int, stop: int) -> Iterator[bytes]:
-        """Yield the bytes of a file for a response, and hold nothing between two pieces.
+        """Yield the bytes of a file for a response. Nothing is held between two pieces.
 
         :raises ContentVanished: when the content is deleted or replaced meanwhile.
         """
@@ -89,7 +89,7 @@ class Catalog:
         )
 
     def release(self) -> None:
-        """Give the connection that :meth:`find` asked back to its pool."""
+        """Return the connection that :meth:`find` used to its pool."""
         streams.release(self.writer)
 
     def begin_use(self, key: int, client: bytes, *, now: float, needed_until: float) -> bool:
@@ -106,7 +106,7 @@ class Catalog:
         return uses.has_begun(key, client, since=since, using=self.writer)
 
     def get(self, name: str, *, with_chunk: bool = False) -> StoredHead:
-        """Return the head of a file, from a replica if that has it.
+        """Return the head of a file, from a replica if possible.
 
         :param with_chunk: fetch the first chunk as well.
         :raises FileNotFoundError: when there is no such file.
@@ -121,26 +121,26 @@ class Catalog:
         raise os_error(FileNotFoundError, errno.ENOENT, name)
 
     def exists(self, path: str) -> bool:
-        """Tell whether there is a file of this name, or a directory that files imply."""
+        """Tell whether there is a file of this name, or a directory with files below it."""
         return not path or self._holds(path, self.reader)
 
     def is_directory(self, path: str) -> bool:
-        """Tell whether there are files below this path; the root is always there."""
+        """Tell whether there are files below this path. The root always exists."""
         if not path:
             return True
         return bool(self._names(names.directory_range(path), limit=1))
 
     def children(self, directory: str) -> tuple[list[str], list[str]]:
-        """Return the directories and the files right below a directory, each in order."""
+        """Return the directories and the files directly below a directory, both sorted."""
         entries = self.entries(directory)
         directories = [entry[:-1] for entry in entries if entry.endswith("/")]
         return sorted(directories), [entry for entry in entries if not entry.endswith("/")]
 
     def entries(self, directory: str, *, after: str = "", limit: int | None = None) -> list[str]:
-        """Return what stands right below a directory; a directory ends with a slash.
+        """Return the entries directly below a directory. A directory ends with a slash.
 
-        :param after: the entry behind which to begin.
-        :param limit: how many to return at most.
+        :param after: start after this entry.
+        :param limit: return at most this many.
         """
         return entries_of(directory, self._names, after=after, limit=limit)
 
@@ -163,8 +163,8 @@ class Catalog:
         with transaction.atomic(using=using):
             self._check_place(name, using)
             written = self._write(pieces, using)
-            # The bytes are written once: on MySQL, rolling them back and writing them again would
-            # deadlock with another save that does the same.
+            # The bytes are written only once. On MySQL, two saves that each roll them back and
+            # write them again would deadlock.
             for candidate in chain([name], others):
                 if self._insert(candidate, written, using, kept):
                     return candidate
@@ -180,14 +180,14 @@ class Catalog:
     ) -> bool:
         """Save a file under a name that may be taken, in one transaction.
 
-        An overwrite keeps the public flag, the time of creation and the link epoch: a private file
-        never turns public, and a revoked link never revives.
+        An overwrite keeps the public flag, the time of creation and the link epoch. A private file
+        never becomes public, and a revoked link never works again.
 
-        :param replaced_key: the content that is to be replaced, if it must be this one.
-        :param kept: the public flag and the times that the file had elsewhere. It is another file
-            then: it takes those that are known, and no link that is out opens it.
-        :returns: whether there was no such file.
-        :raises FileChanged: when the content is another one.
+        :param replaced_key: the key of the content to replace; None replaces any.
+        :param kept: the public flag and the times that the file had elsewhere. With it, the file
+            counts as a different one, and no existing link opens it.
+        :returns: whether the name was new.
+        :raises FileChanged: when the file has other content than *replaced_key* by now.
         :raises FileExistsError: when the name lies below a file.
         :raises IsADirectoryError: for a directory.
         :raises FileTooLarge: above the option ``max_size``.
@@ -207,14 +207,14 @@ class Catalog:
                     return False
                 if self._insert(name, written, using, kept):
                     return True
-            # The transaction does not see who has the name: it is the caller's to repeat.
+            # This transaction can't see the row that has the name. The caller must repeat it.
             raise IntegrityError(f"{name!r} is being saved by another transaction")
 
     def remove(self, name: str, condition: Callable[[StoredFile], bool] | None = None) -> bool:
-        """Delete a file, if there is one, and tell whether there was.
+        """Delete a file, and tell whether it existed and was deleted.
 
-        :param condition: must hold for the head row, or the file stays.
-        :raises OSError: for a directory, which is there because of the files below it.
+        :param condition: receives the head row; the file is deleted only if it returns True.
+        :raises OSError: for a directory.
         """
         using = self.writer
         with transaction.atomic(using=using):
@@ -228,15 +228,15 @@ class Catalog:
             return False
 
     def files(self) -> StoredFileQuerySet:
-        """Return the head rows, as the writing database has them and without their bytes."""
+        """Return the head rows on the primary database, without their bytes."""
         return self._files(self.writer)
 
     def after_commit(self, function: Callable[[], object]) -> None:
-        """Call a function as soon as what was written is committed; at once, if it is."""
+        """Call a function after the commit, or at once outside a transaction."""
         transaction.on_commit(function, using=self.writer, robust=True)
 
     def rename(self, old: str, new: str) -> None:
-        """Give a file another name; links to the old one never open it.
+        """Rename a file. Links to the old name never open it.
 
         :raises FileNotFoundError: when there is no such file.
         :raises FileExistsError: when the new name is taken.
@@ -258,7 +258,7 @@ class Catalog:
                 raise os_error(FileExistsError, errno.EEXIST, new) from error
 
     def set_public(self, name: str, *, public: bool) -> None:
-        """Change who may open a file from the next request on.
+        """Make a file public or private.
 
         :raises FileNotFoundError: when there is no such file.
         """
@@ -266,7 +266,7 @@ class Catalog:
             raise os_error(FileNotFoundError, errno.ENOENT, name)
 
     def set_expires(self, name: str, expires: datetime | None) -> None:
-        """Let a file end at an instant, or never.
+        """Set when a file expires; None for never.
 
         :raises FileNotFoundError: when there is no such file.
         """
@@ -274,7 +274,7 @@ class Catalog:
             raise os_error(FileNotFoundError, errno.ENOENT, name)
 
     def revoke(self, name: str) -> int:
-        """Let no link that is out open this file; links made from now on do.
+        """Make all existing links to a file stop working. New links work.
 
         :raises FileNotFoundError: when there is no such file.
         """
@@ -284,7 +284,7 @@ class Catalog:
         return revoked
 
     def revoke_below(self, directory: str) -> int:
-        """Let no link that is out open a file below a directory, and return how many there are."""
+        """Revoke the links to all files below a directory, and return the number of files."""
         return self._revoke(self._files(self.writer).below(directory))
 
     def _revoke(self, files: StoredFileQuerySet) -> int:
@@ -311,8 +311,8 @@ class Catalog:
     def _check_place(self, name: str, using: str) -> None:
         """Refuse a name that the table can't hold, or that lies below a file.
 
-        Nothing is locked: two savers at one instant may make both a file and a directory of one
-        name, as object stores have them. Each file is whole all the same.
+        Nothing is locked, so two simultaneous saves can create a file and a directory of the same
+        name, as in object stores. Each file is complete all the same.
         """
         if not 0 < len(name) <= names.MAX_LENGTH:
             raise SuspiciousFileOperation(f"{name!r} can't be the name of a file")
@@ -333,13 +333,13 @@ class Catalog:
     def _insert(
         self, name: str, written: streams.Written, using: str, kept: FileRecord | None
     ) -> bool:
-        """Insert a head row; return False if the name was taken meanwhile."""
+        """Insert a head row, and return False if the name is taken."""
         return rows(using).insert_head(heads.new_head(name, written, self._options, kept))
 
     def _update(
         self, row: StoredFile, written: streams.Written, using: str, kept: FileRecord | None
     ) -> None:
-        """Point a head row at new content, and delete the old."""
+        """Point a head row to new content, and delete the old content."""
         changes = heads.replaced_head(row, written, self._options, kept)
         rows(using).update(row.pk, changes)
         streams.delete(row.content, using=using)

@@ -1,7 +1,7 @@
 """How each database moves bytes fastest.
 
-Where a driver has a shorter way for bytes than Django's cursor, a class here takes it, on the
-caller's connection and in the caller's transaction. No other module knows a vendor.
+A class here uses the driver's fastest way for bytes, on the caller's connection and in the
+caller's transaction. No other module knows a vendor.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,7 +18,7 @@ _IDENTITY_COLUMNS = ("content", "namespace", "name")
 
 
 def rows(using: str) -> Rows:
-    """Return the rows of a database over this thread's connection, the fastest way there is."""
+    """Return the rows of a database over this thread's connection, in its fastest form."""
     connection = connections[using]
     return _class_for(connection)(connection)
 
@@ -64,7 +64,7 @@ class ConflictRows(FastRows):
 
 
 class PsycopgRows(ConflictRows):
-    """psycopg 3's binary protocol; through Django's cursor bytes travel as hexadecimal text."""
+    """Uses psycopg 3's binary protocol. Django's cursor sends bytes as hexadecimal text."""
 
     converted_columns = ()
 
@@ -72,11 +72,11 @@ class PsycopgRows(ConflictRows):
         connection: Any = self._connection
         if connection.isolation_level.name == "READ_COMMITTED":
             return super().insert_head(row)
-        # A transaction that sees the table as it was can't pass over a name that it doesn't see.
+        # At other isolation levels, ON CONFLICT fails for a row that the transaction doesn't see.
         return Rows.insert_head(self, row)
 
     def driver_cursor(self) -> Any:
-        self._connection.cursor()  # It connects, checks and guards; its own cursor speaks text.
+        self._connection.cursor()  # It connects and checks, but its own cursor uses text.
         return binary_cursor_class()(self._connection.connection)
 
     def binary(self, data: bytes) -> object:
@@ -84,13 +84,13 @@ class PsycopgRows(ConflictRows):
 
 
 # Note [Taken names on MySQL]
-# An error for a duplicate key leaves shared locks on the row and on the gap beside it. Two savers
-# that both met one name and go on to another would then wait for each other: a deadlock. Without
-# the error, the second waits until the first has ended.
-# Whether the name was taken is read from the row that has it now. The number of rows does not say:
-# Django has MySQL count the rows found, not the rows changed.
+# An error for a duplicate key leaves shared locks on the row and on the gap beside it. Two saves
+# that get this error for one name, and then try other names, would wait for each other: a
+# deadlock. Without the error, the second one waits until the first has ended.
+# Whether the name was taken is read from the row that has it now. The row count does not tell:
+# Django makes MySQL count the rows found, not the rows changed.
 class MySQLRows(FastRows):
-    """A hexadecimal literal in the statement; MySQL's drivers escape bytes one by one."""
+    """Writes bytes as a hexadecimal literal. MySQL's drivers escape them one by one."""
 
     def insert_head(self, row: Mapping[str, object]) -> bool:
         for key, *identity in self._inserted_or_found(row):
@@ -99,8 +99,8 @@ class MySQLRows(FastRows):
         raise IntegrityError("The content key is taken")
 
     def delete(self, key: int) -> None:
-        # In a small table the optimizer prefers to scan: then two overwrites, even of different
-        # files, wait for each other's rows, which is a deadlock.
+        # In a small table the optimizer prefers a scan. Then two overwrites, even of different
+        # files, wait for each other's rows: a deadlock.
         source = "{table} FROM {table} FORCE INDEX (`secure_dbstorage_unique_chunk`)"
         self._execute(f"DELETE {source} WHERE {{content}} = %s", [key])
 

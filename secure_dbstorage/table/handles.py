@@ -29,13 +29,13 @@ _ENCODING = "utf-8"
 
 
 class SaveContent(Protocol):
-    """Saves what was written to an open file."""
+    """Saves the content that was written to an open file."""
 
     def __call__(self, file: IO[bytes], *, replaced_key: int | None, must_be_new: bool) -> None:
         """Save a temporary file.
 
-        :param replaced_key: the key of the content that it replaces; None for any, or for none.
-        :param must_be_new: whether there was no file to begin with, so that none may be replaced.
+        :param replaced_key: the key of the content that it must replace; None for no condition.
+        :param must_be_new: whether the file must not exist, since it did not when it was opened.
         """
 
 
@@ -47,14 +47,14 @@ else:
 
 
 class StoredFileHandle(BaseFile):
-    """An open file of a storage, which can be opened again after it was closed."""
+    """An open file of a storage. It can be reopened after it was closed."""
 
     file: Any
 
     def __init__(self, name: str, mode: str, *, opener: Callable[[str], Any]) -> None:
         """Open the file.
 
-        :param opener: opens the file in a mode, and returns what reads or writes it.
+        :param opener: opens the file in a mode, and returns a file object.
         """
         super().__init__(opener(mode), name)
         self.mode = mode
@@ -62,11 +62,11 @@ class StoredFileHandle(BaseFile):
 
     @property
     def size(self) -> int:
-        """The length in bytes; of a file open for writing, of what it holds so far."""
+        """The length in bytes. While writing, the length so far."""
         return int(self.file.size)
 
     def open(self, mode: str | None = None, *args: Any, **kwargs: Any) -> "StoredFileHandle":
-        """Rewind the file, or open it again if it was closed."""
+        """Rewind the file, or reopen it if it was closed."""
         if not self.closed:
             self.seek(0)
         else:
@@ -95,14 +95,14 @@ def open_file(
 ) -> Any:
     """Return a file object over a file of the catalog, in any mode of `open`.
 
-    What is written goes to a temporary file that is saved when it is closed: no transaction spans
-    the caller's code. If that code raises, nothing is saved.
+    Writes go to a temporary file, which is saved on close, so that no transaction spans the
+    caller's code. If that code raises, nothing is saved.
 
-    :param save: is called with the temporary file on a clean close.
-    :param directory: where the temporary file is made; None for the system's place.
+    :param save: called with the temporary file on a clean close.
+    :param directory: where to create the temporary file; None for the system's default.
     :raises io.UnsupportedOperation: for a mode that `open` does not have.
-    :raises FileNotFoundError: when a file that must be there is not.
-    :raises FileExistsError: when a file that must not be there is.
+    :raises FileNotFoundError: when the file must exist and does not.
+    :raises FileExistsError: when the file must not exist and does.
     :raises IsADirectoryError: for a directory.
     """
     mode = Mode.parse(text)
@@ -158,8 +158,8 @@ class _SavedOnClose(BaseProxy):
             )
             opened.pop_all()
         self._save: Callable[[IO[bytes]], None] | None = save
-        # `FieldFile.__exit__` tells `close()` nothing of an exception, so it is looked up. One
-        # that was being handled when the file was opened is no reason to drop what was written.
+        # `FieldFile.__exit__` does not pass an exception to `close()`, so it is looked up. If it
+        # was being handled before the file was opened, it is no reason to drop the content.
         self._handled_before = sys.exc_info()[1]
 
     @property
@@ -177,7 +177,7 @@ class _SavedOnClose(BaseProxy):
             return
         raised = sys.exc_info()[1]
         if self._save is not None and raised not in (None, self._handled_before):
-            _logger.warning("What was written to an open file is dropped: %r", raised)
+            _logger.warning("The content written to an open file is dropped: %r", raised)
             self.discard()
         with self._spool:
             self.file.close()
@@ -190,7 +190,7 @@ class _ContentReader(io.RawIOBase):
 
     def __init__(self, head: StoredHead) -> None:
         self._content = head.content
-        #: The bytes that came along when the file was opened.
+        #: The bytes that were fetched when the file was opened.
         self._first_chunk = head.first_chunk
         self._position = 0
         self._pieces: Iterator[bytes] = iter(())
@@ -216,7 +216,7 @@ class _ContentReader(io.RawIOBase):
         return position
 
     def readall(self) -> bytes:
-        """Return the rest at once; io's own way takes it in small steps."""
+        """Return the rest at once. The method of io would read it in small steps."""
         after = self._position + len(self._piece)
         rest = b"".join([self._piece, *self._read(after)])
         self.seek(self._position + len(rest))

@@ -1,4 +1,4 @@
-"""Head rows to be written: what their columns say of a file that is saved, replaced or renamed."""
+"""The columns of a head row when a file is saved, replaced or renamed."""
 
 import time
 from collections.abc import Callable
@@ -40,10 +40,10 @@ def new_head(
 def replaced_head(
     row: StoredFile, written: Written, options: StorageOptions, kept: FileRecord | None
 ) -> Columns:
-    """Return what changes in the row of a file that is overwritten.
+    """Return the columns that change when a file is overwritten.
 
-    :param kept: the public flag and the times that the file had elsewhere. It is another file
-        then, and no link to the old one opens it.
+    :param kept: the public flag and the times that the file had elsewhere. With it, the file
+        counts as a different one, and no existing link opens it.
     """
     columns = _content_columns(str(row.name), written, options, timezone.now())
     if kept is not None:
@@ -52,7 +52,7 @@ def replaced_head(
 
 
 def renamed_head(row: StoredFile, name: str) -> Columns:
-    """Return what changes in the row of a file that gets another name."""
+    """Return the columns that change when a file is renamed."""
     return {
         "name": name,
         "content_type": content_type_of(name),

@@ -1,4 +1,4 @@
-"""Modes of ``open()``: what the letters ask for."""
+"""Modes of ``open()``, parsed."""
 
 import io
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ class Mode:
     must_exist: bool
     #: Whether the file must not exist.
     must_be_new: bool
-    #: Whether a file that exists begins with its content, and not empty.
+    #: Whether an existing file keeps its content.
     keeps_content: bool
-    #: Whether it is read and written as bytes, and not as text.
+    #: Whether the file object takes bytes, not text.
     is_binary: bool
-    #: The mode for a temporary file that exists already.
+    #: The mode for the temporary file, which exists already.
     of_temporary_file: str
 
     @classmethod

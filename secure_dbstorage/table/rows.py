@@ -1,4 +1,4 @@
-"""The rows of the table over one connection, in SQL that every database of Django understands."""
+"""The rows of the table over one connection, in SQL for every database that Django supports."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, cast
@@ -18,15 +18,15 @@ _LINK_COLUMNS = ("name", "is_public", "link_epoch")
 
 
 class Rows:
-    """What the package asks of the table, one statement each.
+    """Reads and writes rows. Each method is one statement.
 
     Every statement goes through Django's cursor wrapper: errors are those of ``django.db``,
     execute wrappers are called, and ``connection.queries`` shows the statement without its bytes.
 
-    An object is for one use. It must not outlive the connection, which belongs to a thread.
+    Make one for each use: the connection belongs to a thread, and must not be kept.
     """
 
-    #: The columns whose values the driver may give in another form than Django does.
+    #: The columns whose values the driver may return in another form than Django does.
     converted_columns: Collection[str] = FIELDS.keys()
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
@@ -37,8 +37,8 @@ class Rows:
     ) -> StoredHead | None:
         """Return the head of a file, or None.
 
-        :param public_only: look for public files alone, so that a private and a missing one take
-            the same time.
+        :param public_only: find public files only, so that private and missing ones take the same
+            time.
         :param with_chunk: fetch the first chunk as well.
         """
         columns = _HEAD_AND_CHUNK_COLUMNS if with_chunk else HEAD_COLUMNS
@@ -50,7 +50,7 @@ class Rows:
         template = statements.selection(columns, public_only=public_only)
         for row in self._fetch(self._statement(template), parameters, columns):
             head = head_of(row, using=self._connection.alias)
-            # Whatever the column's collation says, only a name with these bytes is this file's.
+            # The column's collation may be wrong, so the name is compared again.
             if head.stat.name == name:
                 return head
         return None
@@ -69,7 +69,7 @@ class Rows:
     def names(self, namespace: str, bounds: tuple[str, str | None], limit: int) -> list[str]:
         """Return the first names in order, from the lower bound up to, not including, the upper.
 
-        :param bounds: None for no upper one.
+        :param bounds: the upper one may be None.
         """
         low, high = bounds
         files = self._files(namespace).filter(name__gte=low)
@@ -99,7 +99,7 @@ class Rows:
             with transaction.atomic(using=self._connection.alias):
                 self._change(statements.insertion(*row), row)
         except IntegrityError:
-            # The row that has the name may be one that this transaction does not see.
+            # The name is taken, perhaps by a row that this transaction does not see.
             if self.run(cast("int", row["content"]), 0, 1):
                 raise
             return False

@@ -14,8 +14,8 @@ from secure_dbstorage.exceptions import ContentVanished, FileTooLarge
 from secure_dbstorage.files import Content
 from secure_dbstorage.table.dialects import rows
 
-#: The most that one query fetches, in bytes, unless a row is longer. Half of it takes 1.2 times as
-#: long on PostgreSQL; more gains nothing.
+#: The most bytes that one query fetches, unless a row is longer. Half as much takes 1.2 times as
+#: long on PostgreSQL. More gains nothing.
 MAX_RUN_BYTES = 2 * 1024 * 1024
 
 #: Random bits of a content key: a positive bigint.
@@ -36,7 +36,7 @@ _raise_trim_threshold()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """Content whose continuation rows are in the table, and whose head row is not yet."""
+    """Content whose continuation rows are in the table. Its head row is not yet."""
 
     content: Content
     sha256: str
@@ -48,10 +48,10 @@ def write(
 ) -> Written:
     """Insert the continuation rows of new content, in the caller's transaction.
 
-    Takes the memory of two chunks, whatever the size.
+    The memory needed is that of two chunks, whatever the size.
 
-    :param pieces: the content in pieces of any length; text becomes UTF-8.
-    :raises FileTooLarge: as soon as there is more than *max_size* bytes.
+    :param pieces: the content in pieces of any length. Text is encoded as UTF-8.
+    :raises FileTooLarge: as soon as more than *max_size* bytes were read.
     """
     insert_chunk = rows(using).insert_chunk
     key = new_key()
@@ -74,7 +74,7 @@ def write(
 
 
 def pieces_of(file: "File[Any]") -> Iterable[bytes | str]:
-    """Return what Django calls content in pieces: from its start, where it can seek."""
+    """Return the content of a file in pieces, from its start if it can seek."""
     try:
         seekable = file.seekable()
     except AttributeError:  # Nothing but `read()`, which `chunks()` is prepared for.
@@ -92,12 +92,12 @@ def read(
 ) -> Iterator[bytes]:
     """Yield the bytes of a content from *start* up to *stop*, row by row.
 
-    Rows come in runs of at most 2 MiB, each with one short query: nothing stays open between two
-    pieces. They are not joined: that would cost as much as SQLite takes to find them.
+    One short query fetches a run of rows of at most 2 MiB, so nothing stays open between two
+    pieces. The rows are not joined: that would take as long as SQLite needs to find them.
 
-    :param first_chunk: the head row's bytes, where they are known already.
+    :param first_chunk: the head row's bytes, if they were fetched already.
     :param release: give connections back between pieces, see Note [Lending connections].
-    :raises ContentVanished: when rows are missing; pieces of two contents are never mixed.
+    :raises ContentVanished: when rows are missing. Pieces of two contents are never mixed.
     """
     stop = content.size if stop is None else stop
     if first_chunk is not None and start < len(first_chunk):
@@ -110,7 +110,7 @@ def read(
         start += sum(map(len, run))
         run_length = _longer(run_length, content.chunk_size)
         yield from run
-        run.clear()  # Or the next run would need memory besides this one's.
+        run.clear()  # Before the next run needs memory as well.
 
 
 def delete(key: int, *, using: str) -> None:
@@ -119,24 +119,24 @@ def delete(key: int, *, using: str) -> None:
 
 
 def release(using: str) -> None:
-    """Give a pooled connection back: see Note [Lending connections]."""
+    """Return a pooled connection to its pool, see Note [Lending connections]."""
     connection = connections[using]
     if _is_pooled(connection) and not connection.in_atomic_block:
         connection.close()
 
 
 def new_key() -> int:
-    """Return a content key that no other content has."""
+    """Return a random content key. A unique constraint catches a collision."""
     return secrets.randbits(_KEY_BITS)
 
 
 # Note [Lending connections]
-# A download lasts as long as its reader is slow. From Django's psycopg pool, a connection costs
-# nothing to take again, so it is given back after each run and two stalled readers never block
-# a pool of two. Without a pool a new connection costs more than the piece, so it is kept.
-# After an error inside a body, ASGI servers call neither `response.close()` nor the handlers of
-# `request_finished`: what a piece took from the database would never come back. So an error
-# closes the connection here, in the thread that holds it. Inside `atomic()` it is the caller's.
+# A download takes as long as its reader needs. Taking a connection from Django's psycopg pool is
+# cheap, so it is returned after each run: two stalled readers never block a pool of two. Without a
+# pool, a new connection costs more than the piece, so it is kept.
+# After an error inside a body, ASGI servers call neither `response.close()` nor the receivers of
+# `request_finished`, and the connection would stay open for good. So an error closes it here, in
+# the thread that holds it. Inside `atomic()` the connection belongs to the caller.
 @contextmanager
 def _borrowed(using: str, *, release: bool) -> Iterator[None]:
     connection = connections[using]
@@ -163,7 +163,7 @@ def _run(content: Content, start: int, stop: int, run_length: int) -> list[bytes
         end = min((position + count) * content.chunk_size, stop)
         run = stored.run(content.key, position, count)
     else:
-        # A range that begins or ends inside a chunk: only that part of it travels.
+        # The range begins or ends inside this chunk. Only that part of it travels.
         end = min((position + 1) * content.chunk_size, stop)
         base = position * content.chunk_size
         part = stored.part(content.key, position, offset, end - base)
@@ -178,13 +178,13 @@ def _longer(run_length: int, chunk_size: int) -> int:
 
 
 def _rest(file: "File[Any]") -> Iterator[bytes | str]:
-    """Read a stream from where it is: ``chunks()`` rewinds, and some streams break then."""
+    """Read a stream from its position. ``chunks()`` would rewind, which some streams can't."""
     while piece := file.read(File.DEFAULT_CHUNK_SIZE):
         yield piece
 
 
 def _chunks(pieces: Iterable[bytes | str], chunk_size: int) -> Iterator[bytes]:
-    """Cut pieces of any length into chunks of one length; only the last is shorter."""
+    """Cut pieces of any length into chunks of one length. Only the last may be shorter."""
     buffer = bytearray()
     for piece in pieces:
         rest = memoryview(piece.encode() if isinstance(piece, str) else piece)
