@@ -19,7 +19,7 @@ from django.urls import Resolver404, get_script_prefix, resolve
 
 from secure_dbstorage import conf
 from secure_dbstorage.access import authenticated, staff
-from secure_dbstorage.links.maker import route_prefix
+from secure_dbstorage.links.routes import route_prefix
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.options import OPTION_NAMES, StorageOptions
 from secure_dbstorage.parsers import MIN_KEY_BYTES

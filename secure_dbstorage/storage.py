@@ -25,7 +25,8 @@ from django.utils.asyncio import async_unsafe
 from secure_dbstorage.conf import project_time, read_options, upload_directory
 from secure_dbstorage.exceptions import os_error
 from secure_dbstorage.files import FileStat, LinkState
-from secure_dbstorage.links.maker import FolderLinkArguments, LinkArguments, LinkMaker
+from secure_dbstorage.links.maker import LinkMaker
+from secure_dbstorage.links.terms import FolderLinkArguments, LinkArguments
 from secure_dbstorage.links.tokens import LinkSigner
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import (
@@ -249,12 +250,11 @@ class DatabaseStorage(Storage):
         A missing file gets an unsigned URL that answers 404, so that no page breaks on it. Takes
         one small query.
 
-        :param arguments: see :class:`~secure_dbstorage.links.maker.LinkArguments`.
+        :param arguments: see :class:`~secure_dbstorage.links.terms.LinkArguments`.
         :raises ValueError: for impossible arguments.
         """
-        make = self._links.making(self._links.terms(**arguments))
-        normal = _normal(name)
-        return make(normal, self._found([normal]).get(normal))
+        links, normal = self._links.batch(**arguments), _normal(name)
+        return links.url(normal, self._found([normal]).get(normal))
 
     @async_unsafe(_SYNC_ONLY.format("aurls"))
     def urls(
@@ -263,10 +263,10 @@ class DatabaseStorage(Storage):
         """Return the URLs of any number of files by name, with one query."""
         if isinstance(names, str):
             raise TypeError("urls() takes names; url() takes one")
-        make = self._links.making(self._links.terms(**arguments))
+        links = self._links.batch(**arguments)
         normal = {name: _normal(name) for name in names}
         found = self._found(normal.values()).get
-        return {given: make(name, found(name)) for given, name in normal.items()}
+        return {given: links.url(name, found(name)) for given, name in normal.items()}
 
     async def aurl(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
         """Do what :meth:`url` does, in async code."""
@@ -285,7 +285,7 @@ class DatabaseStorage(Storage):
         playlist to its segments, or from a page to its pictures. The URL opens the files that
         exist now. Files that are saved, renamed or revoked later need a new one. Takes no query.
 
-        :param arguments: see :class:`~secure_dbstorage.links.maker.FolderLinkArguments`.
+        :param arguments: see :class:`~secure_dbstorage.links.terms.FolderLinkArguments`.
         :raises ValueError: for impossible arguments, and for the root.
         """
         folder = canonical_name(prefix)

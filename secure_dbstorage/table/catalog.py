@@ -3,7 +3,7 @@
 import errno
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain
 
 from django.core.exceptions import SuspiciousFileOperation
@@ -16,7 +16,7 @@ from secure_dbstorage.exceptions import FileChanged, os_error
 from secure_dbstorage.files import FileRecord, LinkState, StoredHead
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.options import StorageOptions
-from secure_dbstorage.table import heads, streams
+from secure_dbstorage.table import heads, streams, uses
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.listing import entries_of
 
@@ -91,6 +91,19 @@ class Catalog:
     def release(self) -> None:
         """Return the connection that :meth:`find` used to its pool."""
         streams.release(self.writer)
+
+    def begin_use(self, key: int, client: bytes, *, now: float, needed_until: float) -> bool:
+        """Note that a one-time link is used; see :func:`~secure_dbstorage.table.uses.begin`.
+
+        :param now: seconds since 1970.
+        :param needed_until: when the note may be forgotten, in seconds since 1970.
+        """
+        expires = datetime.fromtimestamp(needed_until, tz=UTC)
+        return uses.begin(key, client, expires, now=now, using=self.writer)
+
+    def has_begun_use(self, key: int, client: bytes, *, since: float) -> bool:
+        """Tell whether this client began to use a one-time link at or after *since*."""
+        return uses.has_begun(key, client, since=since, using=self.writer)
 
     def get(self, name: str, *, with_chunk: bool = False) -> StoredHead:
         """Return the head of a file, from a replica if possible.

@@ -31,8 +31,8 @@ def sign(rounds: int) -> list[dict[str, Any]]:
     storage: Any = storages["default"]
     for name in NAMES:
         storage.save(name, ContentFile(b"x"))
-    make = storage._links.making(storage._links.terms())
-    state = LinkState(False, storage.catalog.find(NAMES[0]).link_epoch)
+    links = storage._links.batch()
+    state = LinkState(is_public=False, link_epoch=storage.catalog.find(NAMES[0]).link_epoch)
     # As long as what a link signs.
     key, message = secrets.token_bytes(32), secrets.token_bytes(75)
     signer = TimestampSigner()
@@ -43,7 +43,7 @@ def sign(rounds: int) -> list[dict[str, Any]]:
 
     def sign_all() -> None:
         for name in NAMES:
-            make(name, state)
+            links.url(name, state)
 
     contenders = [
         Contender(name=_RAW, run=lambda: hmac.new(key, message, sha256).digest()),
