@@ -111,7 +111,7 @@ def test_a_decision_leaves_the_request_as_it_is(tags: str) -> None:
     )
     before = dict(request.META)
     select(request, STAT)
-    assert request.META == before
+    assert before == request.META
 
 
 def test_dates_beside_entity_tags_are_dropped_and_no_others() -> None:
