@@ -15,7 +15,7 @@ _OURS = ("DBSTORAGE_TEST_", "PYTEST_", "COV_", "DJANGO_")
 
 @pytest.mark.timeout(600)
 def test_other_packages_work_with_our_storage() -> None:
-    command = ["-m", "pytest", "tests/integrations", "--ds=tests.integrations.settings"]
+    command = ["-m", "pytest", "-n0", "tests/integrations", "--ds=tests.integrations.settings"]
     done = subprocess.run(
         [sys.executable, *command, "-p", "no:cacheprovider"],
         cwd=ROOT,

@@ -114,7 +114,7 @@ def test_nginx_stands_in_front(
 @pytest.mark.parametrize("kind", [PostgresServer, MariaDBServer, ValkeyServer])
 def test_a_database_server_is_gone_after_stop(kind: type) -> None:
     try:
-        with kind(places.DIRECTORY / f"another-{kind.__name__}") as server:
+        with kind(places.unused("another")) as server:
             assert psutil.pid_exists(server.pid)
     except Unavailable as error:
         skip_or_fail(str(error))

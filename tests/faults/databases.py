@@ -15,6 +15,7 @@ from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from tests.faults.settings import DATABASE_VARIABLE
 from tests.servers import mariadb, postgres
+from tests.servers.drivers import require_driver
 from tests.servers.mariadb import MariaDBServer
 from tests.servers.postgres import PostgresServer
 
@@ -142,6 +143,7 @@ def made(name: str, directory: Path, **arguments: Any) -> Iterator[Ground]:
 
     :param name: one of ``NAMES``.
     :param arguments: of the server's class.
+    :raises Unavailable: the server or its driver is not installed.
     """
     alias = f"faults-{directory.name}"
     if name.startswith("sqlite"):
@@ -163,6 +165,7 @@ def made(name: str, directory: Path, **arguments: Any) -> Iterator[Ground]:
 def _served(
     name: str, directory: Path, arguments: Mapping[str, Any]
 ) -> Iterator[tuple[dict[str, Any], PostgresServer | MariaDBServer]]:
+    require_driver(name)
     if name == "postgres":
         settings = {**_POSTGRES_SETTINGS, **arguments.get("settings", {})}
         with PostgresServer(directory, **{**arguments, "settings": settings}) as server:

@@ -14,6 +14,7 @@ from tests.faults import databases
 from tests.faults.contents import CHUNK, MIB, content_of
 from tests.faults.databases import Ground
 from tests.faults.report import Tally
+from tests.servers.drivers import require_mysqlclient
 from tests.servers.small_disk import SmallDisk
 from tests.servers.unavailable import Unavailable, skip_or_fail
 
@@ -48,6 +49,8 @@ def filled(
     with ExitStack() as stack:
         stack.enter_context(django_db_blocker.unblock())
         try:
+            if request.param == "mariadb":
+                require_mysqlclient()  # The server goes away, and PyMySQL leaves its socket open.
             disk = stack.enter_context(SmallDisk(place, mib=mib))
             ground = stack.enter_context(
                 databases.made(

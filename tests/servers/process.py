@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -110,11 +111,16 @@ class ServerProcess:
 
 
 def free_port() -> int:
-    """Return a TCP port on loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port on loopback that nobody uses now.
+
+    The system gives ports from 32768 on to whoever connects: one of those could be gone before our
+    server takes it. Among the others two test processes hardly ever choose the same.
+    """
+    while True:
+        port = random.SystemRandom().randrange(10_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return port
 
 
 def accepts(address: tuple[str, int] | Path) -> bool:
