@@ -1,7 +1,6 @@
 """The example project works: as a process, and in a browser."""
 
 import contextlib
-import importlib.util
 import os
 import re
 import sqlite3
@@ -16,6 +15,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.servers.drivers import require_mysqlclient
 from tests.servers.mariadb import MariaDBServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.process import LOOPBACK, ServerProcess, accepts, free_port
@@ -249,9 +249,8 @@ def address_of(kind: str, folder: Path) -> Iterator[str]:
             if kind == "postgres":
                 server = stack.enter_context(PostgresServer(Path(short) / "pg"))
                 yield f"postgres://postgres@{quote(server.host, safe='')}/postgres"
-            elif not importlib.util.find_spec("MySQLdb"):
-                skip_or_fail("mysqlclient is not installed")
             else:
+                require_mysqlclient()  # The example's process would find no PyMySQL in its place.
                 server = stack.enter_context(MariaDBServer(Path(short) / "my"))
                 yield f"mysql://root@{quote(server.host, safe='')}/mysql"
         except Unavailable as reason:

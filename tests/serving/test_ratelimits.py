@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http import HTTPStatus
 from itertools import count
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,8 +28,6 @@ from tests.servers.valkey import ValkeyServer
 NOW = 1785240000
 GRANT = Grant(links_from=1, issued=1, lifetime=1, link_id="abcdefgh")
 OTHER_GRANT = Grant(links_from=1, issued=1, lifetime=1, link_id="ijklmnop")
-
-_numbers = count(1)
 
 
 @pytest.fixture(autouse=True)
@@ -278,7 +275,7 @@ class TestOutage:
         with ExitStack() as running:
 
             def start() -> ValkeyServer:
-                directory: Path = places.DIRECTORY / f"limits-{next(_numbers)}"
+                directory = places.unused("limits")
                 try:
                     return running.enter_context(ValkeyServer(directory))
                 except Unavailable as error:
