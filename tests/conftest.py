@@ -6,7 +6,7 @@ so that threads and web servers see what was saved. Servers start after collecti
 which the chosen tests need. What can't be had skips the test, and fails it in CI.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -32,8 +32,8 @@ ALIASES = {"sqlite": "default", "postgres": "postgres", "mariadb": "mariadb"}
 
 #: A test that takes one of these starts a server, a browser or a program.
 _SERVER_FIXTURES = {
-    *("browser", "filled", "ground", "nginx", "s3", "serve", "site", "start_savers", "valkey"),
-    *("valkey_server", "web_server", "wheel"),
+    *("browser", "filled", "ground", "nginx", "process", "s3", "serve", "site"),
+    *("start_savers", "valkey", "valkey_server", "web_server", "wheel"),
 }
 
 _SERVERS = pytest.StashKey[SessionServers | OwnersServers]()
@@ -70,14 +70,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(line)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-django sorts by marks, and -m chooses by them
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test the database it is parametrised for, and the mark of those with servers."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
+    """Give each test the database it is parametrised for, and ``servers`` to those that need one.
+
+    Tests that start programs of their own come first: they are the longest, and a worker that
+    begins one when the others are done keeps everybody waiting.
+    """
     for item in items:
         if needs := _database_needs(item):
             item.add_marker(pytest.mark.django_db(**needs), append=False)
         if _servers_of(item) or _SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.servers)
+    yield  # pytest-django sorts by its marks, and -m chooses by ours.
+    items.sort(key=lambda item: not _starts_programs(item))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -228,6 +234,10 @@ def _servers_of(item: pytest.Item) -> list[str]:
     if "valkey" in getattr(item, "fixturenames", ()):
         names.add("valkey")
     return [name for name in NAMES if name in names]
+
+
+def _starts_programs(item: pytest.Item) -> bool:
+    return bool(item.get_closest_marker("servers")) and not item.get_closest_marker("django_db")
 
 
 def _parameter(item: pytest.Item) -> str | None:

@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.servers
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("topic", "contenders"),

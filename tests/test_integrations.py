@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 _OURS = ("DBSTORAGE_TEST_", "PYTEST_", "COV_", "DJANGO_")
 
 
+@pytest.mark.servers
 @pytest.mark.timeout(600)
 def test_other_packages_work_with_our_storage() -> None:
     command = ["-m", "pytest", "-n0", "tests/integrations", "--ds=tests.integrations.settings"]

@@ -20,7 +20,7 @@ from tests.benchmarks.memory import MIB, STORAGES, limit_addresses, read_pieces
 from tests.benchmarks.results import Result
 
 #: Sizes, how they are called, and rounds.
-_QUICK = ((10 * 1024, "10 KiB", 9), (MIB, "1 MiB", 5), (8 * MIB, "8 MiB", 3))
+_QUICK = ((10 * 1024, "10 KiB", 3), (MIB, "1 MiB", 3), (8 * MIB, "8 MiB", 2))
 _THOROUGH = (
     (10 * 1024, "10 KiB", 21),
     (MIB, "1 MiB", 15),
