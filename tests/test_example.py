@@ -24,6 +24,8 @@ from tests.servers.unavailable import Unavailable, find_program, skip_or_fail
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
+pytestmark = pytest.mark.servers
+
 EXAMPLE = Path(__file__).resolve().parent.parent / "example"
 MANAGE = EXAMPLE / "manage.py"
 APP = EXAMPLE / "library"

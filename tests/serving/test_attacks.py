@@ -15,6 +15,8 @@ from tests.support.attacks import Attack, Generator, Judge, Target
 from tests.support.http_client import exchange
 from tests.test_example import EXAMPLE, MANAGE, environment, manage
 
+pytestmark = pytest.mark.servers
+
 #: As deploy/ has it, and as it is tried out: with DEBUG.
 COMMANDS = {
     "runserver": [str(MANAGE), "runserver", "--noreload", "{address}"],
