@@ -126,7 +126,8 @@ def valkey(request: pytest.FixtureRequest, settings: Settings) -> str:
     """Return the URL of an empty Valkey, which is the default cache during the test."""
     # Each of pytest-xdist's workers has a database for itself: "gw3" the one of number 3.
     number = getattr(request.config, "workerinput", {"workerid": "gw0"})["workerid"][2:]
-    url = request.config.stash[_OUTCOMES]["valkey"].address.removesuffix("0") + number
+    outcome = request.config.stash[_OUTCOMES]["valkey"]
+    url: str = outcome.address.removesuffix("0") + number
     settings.CACHES = {
         "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
     }

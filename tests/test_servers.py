@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import httpx
 import psutil
@@ -43,7 +43,8 @@ def test_a_database_is_empty_again(database: str) -> None:
 
 def test_storages_use_the_database_of_the_test(database: str) -> None:
     for alias in ("default", "invoices"):
-        assert storages.create_storage(storages.backends[alias]).deconstruct()[2]["using"]
+        storage: Any = storages[alias]
+        assert storage.deconstruct()[2]["using"] == database
 
 
 @pytest.mark.django_db(transaction=True)
@@ -152,7 +153,7 @@ def test_a_missing_program_is_named_with_its_package() -> None:
 
 @pytest.mark.parametrize(("ci", "outcome"), [("true", pytest.fail), ("", pytest.skip)])
 def test_what_cannot_be_had_skips_but_fails_in_ci(
-    monkeypatch: pytest.MonkeyPatch, ci: str, outcome: Callable[..., None]
+    monkeypatch: pytest.MonkeyPatch, ci: str, outcome: Any
 ) -> None:
     monkeypatch.setenv("CI", ci)
     with pytest.raises(outcome.Exception, match="the reason"):
@@ -170,6 +171,7 @@ def _are_gone(pids: list[int]) -> bool:
 def _lives(pid: int) -> bool:
     # In a container an orphan may stay as a zombie that nobody collects.
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        status: str = psutil.Process(pid).status()
     except psutil.NoSuchProcess:
         return False
+    return bool(status != psutil.STATUS_ZOMBIE)

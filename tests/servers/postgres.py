@@ -141,7 +141,15 @@ def _reachable(installation: Path, directory: Path) -> Path:
 
 
 def _initialise(binaries: Path, data: Path, log_segment_mib: int) -> None:
-    command = [binaries / "initdb", "--pgdata", data, "--username", USER, "--auth", "trust"]
+    command: list[str | Path] = [
+        binaries / "initdb",
+        "--pgdata",
+        data,
+        "--username",
+        USER,
+        "--auth",
+        "trust",
+    ]
     options = ["--encoding", "UTF8", "--no-locale", "--no-sync"]
     options.append(f"--wal-segsize={log_segment_mib}")
     done = subprocess.run(

