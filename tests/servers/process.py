@@ -63,7 +63,7 @@ class ServerProcess:
         """Tell whether the process has not ended."""
         return self._process.poll() is None
 
-    def wait_until(self, is_ready: Callable[[], bool], *, timeout_seconds: float = 30) -> Self:
+    def wait_until(self, is_ready: Callable[[], bool], *, timeout_seconds: float = 120) -> Self:
         """Return as soon as the server is ready; stop it and raise StartFailed if it never is."""
         deadline = time.monotonic() + timeout_seconds
         while not is_ready():
