@@ -65,7 +65,7 @@ def manage(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedPr
         env=os.environ | environment(folder, **more),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 
@@ -77,7 +77,7 @@ def running_demo(folder: Path) -> Iterator[str]:
     command = [sys.executable, MANAGE, "demo", f"{LOOPBACK}:{port}"]
     server = ServerProcess(command, log=folder / "demo.log", env=environment(folder))
     try:
-        server.wait_until(lambda: accepts((LOOPBACK, port)), timeout_seconds=60)
+        server.wait_until(lambda: accepts((LOOPBACK, port)))
         yield f"http://{LOOPBACK}:{port}"
     finally:
         server.stop()
@@ -354,7 +354,7 @@ def browser() -> Iterator["Browser"]:
 def visit(browser: "Browser", site: str, tmp_path: Path) -> Iterator[Visit]:
     """A window in which nothing may go wrong: no console error, no request to another host."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site)
     visit = Visit(context.new_page(), site, tmp_path)
     visit.page.on(
@@ -580,6 +580,7 @@ def test_the_page_fits_its_window(
     page.get_by_role("button", name="Enter as Ada").click()
     page.get_by_role("button", name="10 seconds").first.click()
     page.locator("article.ticket").wait_for()
+    page.wait_for_load_state()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.screenshot(path=tmp_path / f"{scheme}-{width}.png", full_page=True)
     context.close()
@@ -668,6 +669,7 @@ def test_the_admin_fits_its_window(keeper: Visit, width: int, scheme: str) -> No
 
     def look(name: str, title: str) -> None:
         page.get_by_role("heading", name=title, exact=True, level=1).wait_for()
+        page.wait_for_load_state()  # A page without its style sheets is wider.
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         keeper.picture(f"{scheme}-{width}-{name}")
 

@@ -97,7 +97,7 @@ def running(kind: str, folder: Path) -> Iterator[Site]:
         ),
     )
     try:
-        server.wait_until(lambda: accepts((LOOPBACK, port)), timeout_seconds=60)
+        server.wait_until(lambda: accepts((LOOPBACK, port)))
         yield Site(port, target, server.log, is_debugged=kind == "runserver")
     finally:
         server.stop()
