@@ -599,6 +599,7 @@ def keeper(visit: Visit) -> Visit:
     visit.page.get_by_label("Password").fill("nine-hundred-coats")
     visit.page.get_by_role("button", name="Log in").click()
     visit.page.get_by_role("link", name="Upload a file").wait_for()
+    visit.page.wait_for_load_state()  # The style sheet of dark mode comes last.
     return visit
 
 
