@@ -28,6 +28,8 @@ from tests.servers.unavailable import Unavailable, find_program, skip_or_fail
 from tests.servers.valkey import ValkeyServer
 from tests.servers.web import Kind
 
+pytestmark = pytest.mark.servers
+
 VENDORS = {"default": "sqlite", "postgres": "postgresql", "mariadb": "mysql"}
 
 
