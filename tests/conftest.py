@@ -1,9 +1,12 @@
 """Databases, cache and web servers for tests.
 
-A test that takes ``database`` runs on SQLite, PostgreSQL and MariaDB, without another mark; a
-transaction of each is rolled back. ``@pytest.mark.django_db(transaction=True)`` commits instead,
-so that threads and web servers see what was saved. Servers start after collection, only those
-which the chosen tests need. What can't be had skips the test, and fails it in CI.
+A test that takes ``database`` runs on SQLite, PostgreSQL and MariaDB and needs no other mark; each
+run is rolled back. ``@pytest.mark.django_db(transaction=True)`` commits instead, so that threads
+and web servers see the rows. After collection, only the servers that the chosen tests need are
+started. A test whose server or driver is missing is skipped with a reason; in CI it fails.
+
+pytest-xdist's workers share the servers and nothing else: each has databases, a Valkey database,
+ports and directories that no other worker uses.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -167,9 +170,9 @@ class StartWebServer(Protocol):
 def web_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StartWebServer]:
     """Start web servers on the database of this test: on ``database``, or on SQLite.
 
-    The test commits (its mark says ``transaction=True`` by itself), so that a file which it saves
-    is there for the server, whose ``default`` is the test's database. With the fixture ``valkey``
-    the server counts there, else each of its processes for itself.
+    The test is marked with ``transaction=True``, so that the server sees the files it saves. The
+    server's ``default`` is the test's database. With the fixture ``valkey`` the server counts
+    requests there; without it, each of its processes counts alone.
     """
     served = "default"
     if "database" in request.fixturenames:

@@ -1,4 +1,4 @@
-"""The benchmarks run, and say who was compared with whom."""
+"""The benchmarks run and name the packages they compare."""
 
 import json
 import subprocess

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-#: What this session keeps in its environment, and its coverage, is none of the other's.
+#: The inner session must not inherit these, nor our coverage.
 _OURS = ("DBSTORAGE_TEST_", "PYTEST_", "COV_", "DJANGO_")
 
 

@@ -21,8 +21,8 @@ from tests.servers.postgres import PostgresServer
 
 NAMES = ("sqlite-wal", "sqlite", "postgres", "mariadb")
 
-#: What a commit has told, a crash of the process must not take back. A crash of the machine is
-#: another matter, and `fsync` stays off: it would only make the tests slow.
+#: A crash of the process must not undo a commit. A crash of the machine is another matter, and
+#: `fsync` stays off: it would only make the tests slow.
 _POSTGRES_SETTINGS = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
@@ -55,7 +55,7 @@ class Ground:
         """Take the database of this entry of DATABASES; ``made`` makes the table."""
         #: The tests' own alias.
         self.alias = alias
-        #: What runs the database; None for SQLite.
+        #: The server of the database; None for SQLite.
         self.server = server
         self._entry = entry
 
@@ -102,7 +102,7 @@ class Ground:
         connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), [table]))
 
     def settle(self) -> None:
-        """Let the room of what was deleted be free, as the server does by itself in time."""
+        """Free the room of deleted rows, as the server does in time."""
         connection = connections[self.alias]
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":
@@ -193,7 +193,7 @@ def _connected(ground: Ground) -> Iterator[Ground]:
 
 
 def _create(name: str, entry: Mapping[str, Any]) -> None:
-    """Create the database itself, as whoever sets the server up."""
+    """Create the database itself, as an administrator does."""
     if name == "postgres":
         import psycopg
 

@@ -37,7 +37,7 @@ _READERS = 200
 #: More than a socket takes ahead of its reader (4 MiB at most, as Linux is set up).
 _SLOW_SIZE = 6 * MIB
 
-#: What the database allows, all in all.
+#: The connections that the database allows.
 _CONNECTIONS = 20
 
 # Not growing, so that what is open can be counted.

@@ -28,7 +28,7 @@ _SETTINGS = {
 
 
 class PostgresServer:
-    """A cluster of its own, reached through a socket in ``directory`` without a password."""
+    """A private cluster, reached without a password through a socket in ``directory``."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class PostgresServer:
         self._data = data or directory / "data"
         self._settings = {**_SETTINGS, **(settings or {})}
         _initialise(self._binaries, self._data, log_segment_mib)
-        #: What goes into HOST of Django's DATABASES.
+        #: The value of HOST in Django's DATABASES.
         self.host = str(directory)
         try:
             self.start()

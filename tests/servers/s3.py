@@ -1,4 +1,4 @@
-"""S3 as moto plays it, in a process of its own."""
+"""S3 as moto imitates it, in a separate process."""
 
 import importlib.util
 import sys

@@ -29,7 +29,7 @@ class Server(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a server that a test needs."""
+    """The address of a server, or the reason why there is none."""
 
     #: The host (a socket) of a database, the URL of Valkey.
     address: str = ""
@@ -52,7 +52,7 @@ class SessionServers:
         places.DIRECTORY.mkdir(mode=0o755)
 
     def start(self, names: Iterable[str]) -> dict[str, Outcome]:
-        """Start these servers side by side, except those that run, and return what became of all.
+        """Start these servers side by side, except those that run, and return the outcome of each.
 
         Two workers may ask at once: the second waits for the first.
         """
@@ -65,7 +65,7 @@ class SessionServers:
             return {name: self._outcomes[name] for name in wanted}
 
     def answer_workers(self) -> None:
-        """Start what workers ask for, from now on, in a thread."""
+        """Start the servers that workers ask for, in a thread."""
         self._listener = Listener(str(places.OWNER_SOCKET), "AF_UNIX")
         Thread(target=self._answer, args=(self._listener,), daemon=True).start()
 
@@ -101,7 +101,7 @@ class OwnersServers:
     """The same servers, as one of pytest-xdist's workers sees them."""
 
     def start(self, names: Iterable[str]) -> dict[str, Outcome]:
-        """Ask the owner for these servers, and return what became of all."""
+        """Ask the owner for these servers, and return the outcome of each."""
         if not (wanted := list(names)):
             return {}
         with Client(str(places.OWNER_SOCKET), "AF_UNIX") as owner:
