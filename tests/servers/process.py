@@ -113,8 +113,8 @@ class ServerProcess:
 def free_port() -> int:
     """Return a TCP port on loopback that nobody uses now.
 
-    Linux gives the ports from 32768 up to clients, so one of those could be taken before our server
-    starts. Below them, two test processes hardly ever choose the same.
+    Linux gives the ports from 32768 up to clients, so one of those could be taken before our
+    server starts. Below them, two test processes hardly ever choose the same.
     """
     while True:
         port = random.SystemRandom().randrange(10_000, 32_000)
