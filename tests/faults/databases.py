@@ -90,7 +90,7 @@ class Ground:
 
     def settled_sessions(self) -> int:
         """Return how many others are connected, as soon as there are none, or after a while."""
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while (sessions := self.sessions()) and time.monotonic() < deadline:
             time.sleep(0.1)
         return sessions

@@ -197,7 +197,7 @@ def _open_files(pid: int) -> int:
 
 def _settled_open_files(pid: int, wanted: int) -> int:
     """Return how many files are open, as soon as they are as few as wanted, or after a while."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while (found := _open_files(pid)) > wanted and time.monotonic() < deadline:
         time.sleep(0.1)
     return found
