@@ -1,7 +1,6 @@
 """The example project works: as a process, and in a browser."""
 
 import contextlib
-import importlib.util
 import os
 import re
 import sqlite3
@@ -16,6 +15,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.servers.drivers import require_mysqlclient
 from tests.servers.mariadb import MariaDBServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.process import LOOPBACK, ServerProcess, accepts, free_port
@@ -24,6 +24,8 @@ from tests.support.example import APP, EXAMPLE, MANAGE, environment, manage
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
+
+pytestmark = pytest.mark.servers
 
 #: Silence Chromium's background requests.
 CHROMIUM_ARGUMENTS = [
@@ -47,7 +49,7 @@ def running_demo(folder: Path) -> Iterator[str]:
     command = [sys.executable, MANAGE, "demo", f"{LOOPBACK}:{port}"]
     server = ServerProcess(command, log=folder / "demo.log", env=environment(folder))
     try:
-        server.wait_until(lambda: accepts((LOOPBACK, port)), timeout_seconds=60)
+        server.wait_until(lambda: accepts((LOOPBACK, port)))
         yield f"http://{LOOPBACK}:{port}"
     finally:
         server.stop()
@@ -221,9 +223,8 @@ def address_of(kind: str, folder: Path) -> Iterator[str]:
             if kind == "postgres":
                 server = stack.enter_context(PostgresServer(Path(short) / "pg"))
                 yield f"postgres://postgres@{quote(server.host, safe='')}/postgres"
-            elif not importlib.util.find_spec("MySQLdb"):
-                skip_or_fail("mysqlclient is not installed")
             else:
+                require_mysqlclient()  # The example's process would find no PyMySQL in its place.
                 server = stack.enter_context(MariaDBServer(Path(short) / "my"))
                 yield f"mysql://root@{quote(server.host, safe='')}/mysql"
         except Unavailable as reason:
@@ -325,7 +326,7 @@ def browser() -> Iterator["Browser"]:
 def visit(browser: "Browser", site: str, tmp_path: Path) -> Iterator[Visit]:
     """A window in which nothing may go wrong: no console error, no request to another host."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site)
     visit = Visit(context.new_page(), site, tmp_path)
     visit.page.on(
@@ -549,6 +550,7 @@ def test_the_page_fits_its_window(
     page.get_by_role("button", name="Enter as Ada").click()
     page.get_by_role("button", name="10 seconds").first.click()
     page.locator("article.ticket").wait_for()
+    page.wait_for_load_state()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.screenshot(path=tmp_path / f"{scheme}-{width}.png", full_page=True)
     context.close()
@@ -567,6 +569,7 @@ def keeper(visit: Visit) -> Visit:
     visit.page.get_by_label("Password").fill("nine-hundred-coats")
     visit.page.get_by_role("button", name="Log in").click()
     visit.page.get_by_role("link", name="Upload a file").wait_for()
+    visit.page.wait_for_load_state()  # The style sheet of dark mode comes last.
     return visit
 
 
@@ -637,6 +640,7 @@ def test_the_admin_fits_its_window(keeper: Visit, width: int, scheme: str) -> No
 
     def look(name: str, title: str) -> None:
         page.get_by_role("heading", name=title, exact=True, level=1).wait_for()
+        page.wait_for_load_state()  # A page without its style sheets is wider.
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         keeper.picture(f"{scheme}-{width}-{name}")
 

@@ -165,6 +165,7 @@ class TestOnDatabase(OpenFiles):
         return DatabaseStorage(using=database, chunk_size=CHUNK_SIZE)
 
 
+@pytest.mark.django_db  # A response that is closed looks at the connections.
 class TestOnDisk(OpenFiles):
     """Files as everybody had them."""
 

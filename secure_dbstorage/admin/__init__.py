@@ -51,14 +51,14 @@ class FileList(ChangeList):
 class StoredFileAdmin(FileActions, FilePages, Browse):
     """Manages the stored files, without loading their content."""
 
-    list_display = ["name", "storage", "visibility", "readable_size", "modified", "added"]
+    list_display = ["full_name", "storage", "visibility", "readable_size", "last_saved", "added"]
     list_filter = [StorageFilter, VisibilityFilter, TypeFilter, SizeFilter, DateFilter]
     search_fields = ["name"]
     search_help_text = _(
         "Enter the beginning of a name, including its directories. If no name starts with it, "
         "names that contain it are shown. Enter *word to find all names that contain “word”."
     )
-    sortable_by = ["name", "added"]
+    sortable_by = ["full_name", "added"]
     ordering = ["name"]
     show_full_result_count = False
     list_max_show_all = 0
@@ -102,6 +102,11 @@ class StoredFileAdmin(FileActions, FilePages, Browse):
         ]
         return [*ours, *super().get_urls()]
 
+    @admin.display(description=_("name"), ordering="name")
+    def full_name(self, file: StoredFile) -> str | None:
+        """Return the name, including directories."""
+        return file.name
+
     @admin.display(description=_("storage"))
     def storage(self, file: StoredFile) -> str | None:
         """Return the storage's alias in ``STORAGES``."""
@@ -117,6 +122,11 @@ class StoredFileAdmin(FileActions, FilePages, Browse):
     def readable_size(self, file: StoredFile) -> str:
         """Return the size in a suitable unit."""
         return filesizeformat(file.size or 0)
+
+    @admin.display(description=_("modified"))
+    def last_saved(self, file: StoredFile) -> Any:
+        """Return when the content was last saved."""
+        return file.modified
 
     @admin.display(description=_("added"), ordering="pk")
     def added(self, file: StoredFile) -> Any:

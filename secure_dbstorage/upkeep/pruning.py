@@ -14,7 +14,7 @@ from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import streams
 from secure_dbstorage.upkeep.references import ReferredNames, referred
 
-#: How many files are looked at with one query.
+#: How many files one query looks up.
 _BATCH = 1000
 
 

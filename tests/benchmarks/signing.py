@@ -12,7 +12,13 @@ from django.core.signing import TimestampSigner
 
 from secure_dbstorage.files import LinkState
 from tests.benchmarks.environment import Ground
-from tests.benchmarks.measuring import Contender, ratios, take_turns
+from tests.benchmarks.measuring import (
+    QUICK_SAMPLE_SECONDS,
+    SAMPLE_SECONDS,
+    Contender,
+    ratios,
+    take_turns,
+)
 from tests.benchmarks.results import Result
 
 NAMES = [f"invoices/2026/{number:05}-q3-report.pdf" for number in range(1000)]
@@ -22,11 +28,11 @@ _RAW = "one raw HMAC"
 
 def measure(ground: Ground, *, quick: bool) -> list[Result]:
     """Measure on one database: ``url()`` and ``urls()`` ask it for the public flag."""
-    found = ground.call(sign, 3 if quick else 15)
+    found = ground.call(sign, *((3, QUICK_SAMPLE_SECONDS) if quick else (15, SAMPLE_SECONDS)))
     return [Result(topic="signing", database=ground.database, **result) for result in found]
 
 
-def sign(rounds: int) -> list[dict[str, Any]]:
+def sign(rounds: int, sample_seconds: float) -> list[dict[str, Any]]:
     """Return what each way to sign a link costs."""
     storage: Any = storages["default"]
     for name in NAMES:
@@ -57,7 +63,7 @@ def sign(rounds: int) -> list[dict[str, Any]]:
         Contender(name="Django's TimestampSigner", run=partial(signer.sign, prefixed[0])),
         *_s3(NAMES[0]),
     ]
-    take_turns(contenders, rounds=rounds)
+    take_turns(contenders, rounds=rounds, sample_seconds=sample_seconds)
     many = {"signing alone", "urls() of 1,000", "the query of urls() alone"}
     results = []
     for contender in contenders:

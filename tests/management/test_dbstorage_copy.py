@@ -214,9 +214,8 @@ def test_the_help_has_examples_and_exit_codes(capsys: pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[S3Server]:
-    places.DIRECTORY.mkdir(exist_ok=True)
     try:
-        server = S3Server(places.DIRECTORY / f"s3-{os.getpid()}")
+        server = S3Server(places.unused("s3"))
     except Unavailable as error:
         skip_or_fail(str(error))
     with server:

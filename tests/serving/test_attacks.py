@@ -15,6 +15,8 @@ from tests.support.attacks import Attack, Generator, Judge, Target
 from tests.support.example import EXAMPLE, MANAGE, environment, manage
 from tests.support.http_client import exchange
 
+pytestmark = pytest.mark.servers
+
 #: As deploy/ has it, and as it is tried out: with DEBUG.
 COMMANDS = {
     "runserver": [str(MANAGE), "runserver", "--noreload", "{address}"],
@@ -95,7 +97,7 @@ def running(kind: str, folder: Path) -> Iterator[Site]:
         ),
     )
     try:
-        server.wait_until(lambda: accepts((LOOPBACK, port)), timeout_seconds=60)
+        server.wait_until(lambda: accepts((LOOPBACK, port)))
         yield Site(port, target, server.log, is_debugged=kind == "runserver")
     finally:
         server.stop()

@@ -5,7 +5,7 @@ from http import HTTPStatus
 import pytest
 from django.test import RequestFactory
 
-from secure_dbstorage.serving.conditions import has_conditions
+from secure_dbstorage.serving.conditions import drop_void_dates, has_conditions, select
 from secure_dbstorage.serving.refusals import Reason, Refused
 from tests.support.answers import CONTENT, STAT, Reader, answer
 
@@ -101,3 +101,27 @@ def test_head_has_the_headers_of_get(method: str) -> None:
     response = answer(method)
     assert dict(response.headers) == dict(answer().headers)
     assert response["Content-Length"] == "1000"
+
+
+@pytest.mark.parametrize("tags", [STAT.etag, "garbled", "*", ""])
+def test_a_decision_leaves_the_request_as_it_is(tags: str) -> None:
+    date = "Thu, 29 Feb 2024 12:30:45 GMT"
+    request = RequestFactory().get(
+        "/", headers={"If-None-Match": tags, "If-Modified-Since": date, "Range": "bytes=0-1"}
+    )
+    before = dict(request.META)
+    select(request, STAT)
+    assert before == request.META
+
+
+def test_dates_beside_entity_tags_are_dropped_and_no_others() -> None:
+    dates = {"If-Modified-Since": "x", "If-Unmodified-Since": "y"}
+    for tags, left in (
+        ({}, ["x", "y"]),
+        ({"If-Match": "garbled"}, ["x"]),
+        ({"If-None-Match": "garbled"}, ["y"]),
+        ({"If-Match": "", "If-None-Match": ""}, []),
+    ):
+        request = RequestFactory().get("/", headers={**dates, **tags})
+        drop_void_dates(request)
+        assert [value for name, value in request.META.items() if name.endswith("SINCE")] == left

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,8 +26,6 @@ from tests.support.visits import visit_of
 NOW = 1785240000
 GRANT = Grant(link_epoch=1, issued=1, lifetime=1, link_id="abcdefgh")
 OTHER_GRANT = Grant(link_epoch=1, issued=1, lifetime=1, link_id="ijklmnop")
-
-_numbers = count(1)
 
 
 @pytest.fixture(autouse=True)
@@ -309,7 +306,7 @@ class TestOutage:
         with ExitStack() as running:
 
             def start() -> ValkeyServer:
-                directory: Path = places.DIRECTORY / f"limits-{next(_numbers)}"
+                directory = places.unused("limits")
                 try:
                     return running.enter_context(ValkeyServer(directory))
                 except Unavailable as error:

@@ -96,7 +96,7 @@ def messages_of(response: Any) -> list[str]:
 
 def names_in(html: str) -> list[str]:
     """Return the names in the list, in order."""
-    return re.findall(r'class="field-name"><a href="[^"]+">([^<]+)<', html)
+    return re.findall(r'class="field-full_name"><a href="[^"]+">([^<]+)<', html)
 
 
 def link_in(response: Any) -> str:

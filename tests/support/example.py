@@ -30,6 +30,6 @@ def manage(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedPr
         env=os.environ | environment(folder, **more),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )

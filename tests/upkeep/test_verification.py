@@ -2,9 +2,8 @@
 
 import pytest
 from django.core.files.storage import storages
-from django.db.models import QuerySet
 
-from secure_dbstorage.models import StoredFile
+from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.upkeep.verification import Verified, verify
 
@@ -20,9 +19,10 @@ def storage(database: str) -> DatabaseStorage:
     return storage
 
 
-def rows_of(storage: DatabaseStorage, name: str) -> "QuerySet[StoredFile]":
+def rows_of(storage: DatabaseStorage, name: str) -> StoredRowQuerySet:
     content = storage.catalog.get(name).content
-    return StoredFile.rows.using(content.using).filter(content=content.key)
+    rows: StoredRowQuerySet = StoredFile.rows.using(content.using)
+    return rows.of(content.key)
 
 
 def broken(storage: DatabaseStorage) -> dict[str, tuple[str, ...]]:
