@@ -11,6 +11,7 @@ need from where it is. These paths are public, and change only with a note in th
 ``exceptions``                       the errors that a project may catch
 ``files.FileStat``                   what is known about a file
 ``redaction.TokenFilter``            a logging filter that removes tokens
+``redaction.without_tokens``         the same for one text
 ``{% load secure_dbstorage %}``      template tags for links
 ``secure_dbstorage/refused.html``    the template of the page that explains a refusal
 ===================================  ============================================================
