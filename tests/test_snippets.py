@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import textwrap
 import zipfile
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from django.test import Client, override_settings
 
 from secure_dbstorage.storage import DatabaseStorage
 from tests.support import reports_tests
-from tests.support.pages import DEPLOY, LINKS, README, ROOT, blocks, section
+from tests.support.pages import DEPLOY, LINKS, README, ROOT, blocks, section, targets
 
 #: Where each block is put, by what it holds; the first that fits. ``None`` is for the four steps.
 PLACES: dict[str, str | None] = {
@@ -44,6 +45,7 @@ PLACES: dict[str, str | None] = {
 BEFORE = {
     "reports/models.py": "from django.db import models",
     "reports/views.py": """
+        from django.contrib.auth.decorators import login_required
         from django.shortcuts import redirect, render
         from reports.forms import ReportForm
     """,
@@ -185,7 +187,8 @@ class Project:
     def follow_the_steps(self) -> None:
         """Do what the set-up says."""
         self.run("-m", "django", "startproject", "site_", ".")
-        settings, urls, sqlite = blocks(section(README, "Set-up"), "python")
+        settings, urls = blocks(section(README, "Set-up"), "python")
+        (sqlite,) = (block for block in all_blocks() if '"init_command"' in block)
         typed = "from typing import Any\nSTORAGES: dict[str, dict[str, Any]]\n"
         with (self.directory / "site_" / "settings.py").open("a") as file:
             file.write(typed + settings + sqlite)
@@ -254,6 +257,17 @@ def test_the_wheel_has_all_that_the_package_needs_and_a_page_for_the_index(wheel
     assert "PASSED" in said.stdout
 
 
+def test_the_source_distribution_has_what_the_readme_links(tmp_path: Path) -> None:
+    command = ["build", "--sdist", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+    subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as packed:
+        names = [name.partition("/")[2] for name in packed.getnames()]
+    linked = [re.search(r"/main/([^#]+)", target) for target in targets(README)]
+    for path in (found[1] for found in linked if found):
+        assert any(name == path or name.startswith(f"{path}/") for name in names), path
+
+
 @pytest.mark.timeout(300)
 def test_a_new_project_follows_the_four_steps(project: Project) -> None:
     project.run("manage.py", "migrate")
@@ -293,7 +307,7 @@ def test_no_link_is_dropped_while_keys_are_rotated(client: Client) -> None:
     for line in block.splitlines():
         names = {"OLD": "old" * 20, "NEW": "new" * 20}
         exec(line, names)  # noqa: S102 -- our own
-        steps.append({name: names[name] for name in steps[0]})  # type: ignore[misc]
+        steps.append({name: names[name] for name in steps[0]})
     assert len(steps) == 4
     name = DatabaseStorage().save("a.txt", ContentFile(b"text"))
     for before, after in pairwise(steps):

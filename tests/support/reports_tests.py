@@ -35,8 +35,8 @@ class ReportsTestCase(TestCase):
     """Has an owner, a stranger, and a report with a file."""
 
     def setUp(self) -> None:
-        self.model: Any = apps.get_model("reports", "Report")
-        self.owner = User.objects.create_user("owner")
+        self.model: Any = import_string("reports.models.Report")
+        self.owner: Any = User.objects.create_user("owner")
         self.stranger = User.objects.create_user("stranger")
         self.report = self.model.objects.create(
             owner=self.owner, title="Q3", file=ContentFile(b"report", "q3.pdf")
@@ -63,6 +63,10 @@ class Upload(ReportsTestCase):
         saved = self.model.objects.get(title="Q4")
         assert (saved.owner, saved.file.name) == (self.owner, "reports/q4.pdf")
         assert saved.file.read() == b"uploaded"
+
+    def test_is_for_those_who_are_signed_in(self) -> None:
+        self.owner = AnonymousUser()
+        assert self.post(title="Q4")["Location"].startswith("/accounts/login/")
 
     def test_shows_the_form_again_and_keeps_nothing(self) -> None:
         answer = self.post(title="", file=SimpleUploadedFile("q4.pdf", b"uploaded"))
@@ -180,12 +184,11 @@ class Serializers(ReportsTestCase):
         assert self.serializer(report).data == {"title": "without", "file": None}
 
     def test_a_list_that_is_nested(self) -> None:
-        from rest_framework import serializers
-
+        model_serializer = import_string("rest_framework.serializers.ModelSerializer")
         self.more()
         nested = type(
             "OwnerSerializer",
-            (serializers.ModelSerializer,),
+            (model_serializer,),
             {
                 "reports": import_string("reports.serializers.ReportSerializer")(many=True),
                 "Meta": type("Meta", (), {"model": User, "fields": ["username", "reports"]}),
