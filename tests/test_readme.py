@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from django.core.files.storage import Storage
@@ -135,10 +136,9 @@ class TestTables:
         } == sent
 
     def test_arguments_of_links(self) -> None:
-        from secure_dbstorage.links.maker import LinkArguments
-
         shown = re.findall(r"`(\w+)", " ".join(first_cells(section(LINKS, "What the terms mean"))))
-        assert sorted(shown) == sorted(LinkArguments.__annotations__)
+        (arguments,) = get_args(DatabaseStorage.url.__annotations__["arguments"])
+        assert sorted(shown) == sorted(arguments.__annotations__)
 
     def test_checklist_of_security(self) -> None:
         checklist = section(SECURITY, "Before you go live")
@@ -259,6 +259,13 @@ def test_each_claim_of_security_names_tests_that_exist() -> None:
         for module, test in named:
             (path,) = (ROOT / "tests").rglob(f"test_{module}.py")
             assert re.search(rf"def {test}\(", path.read_text()), f"{threat}: {module}.{test}"
+
+
+def test_what_a_contributor_is_sent_to_is_there() -> None:
+    rows = re.findall(r"^\| [^|]+ \| (`.+`) \|$", section(CONTRIBUTING, "The house"), re.MULTILINE)
+    assert len(rows) > 10
+    for name in re.findall(r"`(.+?)`", " ".join(rows)):
+        assert (ROOT / "secure_dbstorage" / f"{name}.py").exists(), name
 
 
 def test_picture_shows_the_layers_that_the_linter_holds() -> None:
