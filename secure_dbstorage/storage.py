@@ -131,7 +131,7 @@ class DatabaseStorage(Storage):
         validate_file_name(available, allow_relative_path=True)
         saved = self._save(_FreeName(available, max_length), content)
         validate_file_name(saved, allow_relative_path=True)
-        return saved
+        return str(saved)
 
     def get_available_name(self, name: Name, max_length: int | None = None) -> str:
         """Return a free name, within the caller's limit and the table's."""
@@ -217,7 +217,7 @@ class DatabaseStorage(Storage):
 
     def _save(self, name: str, content: "File[Any]") -> str:
         others = self._other_names(name, getattr(name, "max_length", None))
-        name, created = canonical_name(name), True
+        name, created = str(canonical_name(name)), True
         if self.options.allow_overwrite:
             created = self.catalog.replace(name, pieces_of(content))
         else:
@@ -435,6 +435,10 @@ class _FreeName(str):
         free = super().__new__(cls, name)
         free.max_length = max_length
         return free
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        """Copy and pickle as plain text: a subclass may keep what ``_save()`` is given."""
+        return str, (str(self),)
 
 
 def _normal(name: Name | None) -> str:

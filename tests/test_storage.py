@@ -575,6 +575,19 @@ class TestTakenMeanwhile:
         assert re.fullmatch(r"moved/a_[A-Za-z0-9]{7}\.txt", name)
         assert read(storage, name) == b"SECOND"
 
+    def test_a_name_is_plain_text_to_all_who_get_it(self, database: str) -> None:
+        given: list[str] = []
+
+        class Keeping(DatabaseStorage):
+            def _save(self, name: str, content: Any) -> str:
+                given.extend([copy.copy(name), pickle.loads(pickle.dumps(name))])  # noqa: S301
+                super()._save(name, content)
+                return name
+
+        given.append(DatabaseStorage(using=database).save("a.txt", b""))
+        given.append(Keeping(using=database).save("b.txt", b""))
+        assert [type(name) for name in given] == [str] * 4
+
     def test_the_number_of_names_is_bounded(self, database: str) -> None:
         class Stubborn(Hasty):
             looks = 1000
@@ -652,7 +665,7 @@ def test_there_is_no_path_on_a_disk() -> None:
 
 
 def test_times_of_access_are_not_kept() -> None:
-    with pytest.raises(NotImplementedError, match="access"):
+    with pytest.raises(NotImplementedError, match="Access times"):
         DatabaseStorage().get_accessed_time("a.txt")
 
 

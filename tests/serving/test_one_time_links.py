@@ -16,7 +16,6 @@ from django.utils import timezone
 from secure_dbstorage.links.tokens import CLOCK_SKEW
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.table import uses
 from tests.support.serving import Store, ask, body_of
 
 pytestmark = pytest.mark.django_db
@@ -125,7 +124,7 @@ def test_of_many_at_once_one_uses_a_one_time_link(database: str) -> None:
 
 def test_a_used_link_leaves_a_row_that_is_no_file(client: Client, once: str) -> None:
     ask(client, once)
-    mark = StoredFile.rows.get(position=uses.POSITION)
+    mark = StoredFile.rows.use_marks().get()
     token = once.partition("token=")[2]
     assert mark.expires == datetime.fromtimestamp(grant_expires(token) + CLOCK_SKEW, tz=UTC)
     assert token.rpartition(".")[2].encode() not in bytes(mark.data)
@@ -159,6 +158,6 @@ def test_a_use_is_kept_as_long_as_the_link_was_made_for(store: Store, client: Cl
     url = store().url("private.txt", uses=1, expires_in=6 * 86400)
     store(max_expires_in=86400)
     assert client.get(url).status_code == 200
-    expires = StoredFile.rows.get(position=uses.POSITION).expires
+    expires = StoredFile.rows.use_marks().get().expires
     assert expires is not None
     assert expires > timezone.now() + timedelta(days=6)
