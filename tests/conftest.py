@@ -1,12 +1,15 @@
 """Databases, cache and web servers for tests.
 
-A test that takes ``database`` runs on SQLite, PostgreSQL and MariaDB, without another mark; a
-transaction of each is rolled back. ``@pytest.mark.django_db(transaction=True)`` commits instead,
-so that threads and web servers see what was saved. Servers start after collection, only those
-which the chosen tests need. What can't be had skips the test, and fails it in CI.
+A test that takes ``database`` runs on SQLite, PostgreSQL and MariaDB and needs no other mark; each
+run is rolled back. ``@pytest.mark.django_db(transaction=True)`` commits instead, so that threads
+and web servers see the rows. After collection, only the servers that the chosen tests need are
+started. A test whose server or driver is missing is skipped with a reason; in CI it fails.
+
+pytest-xdist's workers share the servers and nothing else: each has databases, a Valkey database,
+ports and directories that no other worker uses.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -21,7 +24,7 @@ from pytest_django import Settings
 from tests.faults import report as fault_report
 from tests.servers import places
 from tests.servers.nginx import NginxServer
-from tests.servers.session import NAMES, SessionServers
+from tests.servers.session import NAMES, Outcome, OwnersServers, SessionServers
 from tests.servers.unavailable import Unavailable, skip_or_fail
 from tests.servers.web import Kind, WebServer
 
@@ -30,7 +33,15 @@ collect_ignore = [] if apps.is_installed("tests.integrations") else ["integratio
 
 ALIASES = {"sqlite": "default", "postgres": "postgres", "mariadb": "mariadb"}
 
-_SERVERS = pytest.StashKey[SessionServers]()
+#: A test that takes one of these starts a server, a browser or a program.
+_SERVER_FIXTURES = {
+    *("browser", "filled", "ground", "nginx", "process", "s3", "serve", "site"),
+    *("start_savers", "valkey", "valkey_server", "web_server", "wheel"),
+}
+
+_SERVERS = pytest.StashKey[SessionServers | OwnersServers]()
+_OUTCOMES = pytest.StashKey[dict[str, Outcome]]()
+
 _numbers = count(1)
 
 Server = TypeVar("Server", WebServer, NginxServer)
@@ -38,11 +49,13 @@ Server = TypeVar("Server", WebServer, NginxServer)
 
 def pytest_configure(config: pytest.Config) -> None:
     """Own the session's servers, unless another process does."""
-    is_worker = hasattr(config, "workerinput")
-    config.stash[_SERVERS] = servers = SessionServers(is_owner=not is_worker)
-    if not is_worker and config.getoption("numprocesses", None):
-        # What pytest-xdist's workers will need is not known here: they collect.
-        servers.start(NAMES)
+    config.stash[_OUTCOMES] = {}
+    if hasattr(config, "workerinput"):
+        config.stash[_SERVERS] = OwnersServers()
+        return
+    config.stash[_SERVERS] = servers = SessionServers()
+    if config.getoption("numprocesses", None):
+        servers.answer_workers()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -60,26 +73,35 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(line)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-django sorts by these marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test the database it is parametrised for."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
+    """Give each test the database it is parametrised for, and ``servers`` to those that need one.
+
+    Tests that start programs of their own come first: they are the longest, and a worker that
+    begins one when the others are done keeps everybody waiting.
+    """
     for item in items:
         if needs := _database_needs(item):
             item.add_marker(pytest.mark.django_db(**needs), append=False)
+        if _servers_of(item) or _SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.servers)
+    yield  # pytest-django sorts by its marks, and -m chooses by ours.
+    items.sort(key=lambda item: not _starts_programs(item))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start the servers which the chosen tests need, and forget the databases of the others."""
     if session.config.option.collectonly:
         return
-    servers = session.config.stash[_SERVERS]
-    servers.start({name for item in session.items for name in _servers_of(item)})
+    needed = {name for item in session.items for name in _servers_of(item)}
+    outcomes = session.config.stash[_SERVERS].start(sorted(needed))
+    session.config.stash[_OUTCOMES] = outcomes
     for item in session.items:
-        if any(map(servers.reason_against, _servers_of(item))):
+        if any(outcomes[name].reason for name in _servers_of(item)):
             # pytest_runtest_setup says why; pytest-django must not create its database.
             item.add_marker(pytest.mark.django_db(databases=[]), append=False)
     for alias in set(connections) & set(NAMES):
-        if servers.reason_against(alias):
+        if alias not in outcomes or outcomes[alias].reason:
             del connections.settings[alias]
 
 
@@ -87,7 +109,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip or fail a test whose server can't be had."""
     for name in _servers_of(item):
-        if reason := item.config.stash[_SERVERS].reason_against(name):
+        if reason := item.config.stash[_OUTCOMES][name].reason:
             skip_or_fail(reason)
 
 
@@ -105,7 +127,10 @@ def database(request: pytest.FixtureRequest, settings: Settings) -> str:
 @pytest.fixture
 def valkey(request: pytest.FixtureRequest, settings: Settings) -> str:
     """Return the URL of an empty Valkey, which is the default cache during the test."""
-    url = request.config.stash[_SERVERS].address("valkey")
+    # Each of pytest-xdist's workers has a database for itself: "gw3" the one of number 3.
+    number = getattr(request.config, "workerinput", {"workerid": "gw0"})["workerid"][2:]
+    outcome = request.config.stash[_OUTCOMES]["valkey"]
+    url: str = outcome.address.removesuffix("0") + number
     settings.CACHES = {
         "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
     }
@@ -145,9 +170,9 @@ class StartWebServer(Protocol):
 def web_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StartWebServer]:
     """Start web servers on the database of this test: on ``database``, or on SQLite.
 
-    The test commits (its mark says ``transaction=True`` by itself), so that a file which it saves
-    is there for the server, whose ``default`` is the test's database. With the fixture ``valkey``
-    the server counts there, else each of its processes for itself.
+    The test is marked with ``transaction=True``, so that the server sees the files it saves. The
+    server's ``default`` is the test's database. With the fixture ``valkey`` the server counts
+    requests there; without it, each of its processes counts alone.
     """
     served = "default"
     if "database" in request.fixturenames:
@@ -173,7 +198,7 @@ def nginx() -> Iterator[Callable[..., NginxServer]]:
     with ExitStack() as running:
 
         def start(server: str, *, http: str = "") -> NginxServer:
-            directory = places.DIRECTORY / f"nginx-{next(_numbers)}"
+            directory = places.unused("nginx")
             return running.enter_context(
                 _available(lambda: NginxServer(directory, server, http=http))
             )
@@ -207,11 +232,16 @@ def _database_needs(item: pytest.Item) -> dict[str, Any]:
 
 
 def _servers_of(item: pytest.Item) -> list[str]:
-    """Return which of the session's servers this test needs."""
-    names = [_parameter(item)]
+    """Return which of the session's servers this test needs, its mark's databases included."""
+    mark = item.get_closest_marker("django_db")
+    names = {_parameter(item), *((mark.kwargs.get("databases") or ()) if mark else ())}
     if "valkey" in getattr(item, "fixturenames", ()):
-        names.append("valkey")
-    return [name for name in names if name in NAMES]
+        names.add("valkey")
+    return [name for name in NAMES if name in names]
+
+
+def _starts_programs(item: pytest.Item) -> bool:
+    return bool(item.get_closest_marker("servers")) and not item.get_closest_marker("django_db")
 
 
 def _parameter(item: pytest.Item) -> str | None:

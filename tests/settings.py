@@ -109,7 +109,9 @@ STORAGES = {
 }
 
 # Shared between processes only where a test asks for Valkey.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
 if "DBSTORAGE_TEST_CACHE" in os.environ:
     CACHES = {
         "default": {

@@ -1,4 +1,4 @@
-"""The benchmarks run, and say who was compared with whom."""
+"""The benchmarks run and name the packages they compare."""
 
 import json
 import subprocess
@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.servers
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("topic", "contenders"),

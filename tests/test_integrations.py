@@ -9,13 +9,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-#: What this session keeps in its environment, and its coverage, is none of the other's.
+#: The inner session must not inherit these, nor our coverage.
 _OURS = ("DBSTORAGE_TEST_", "PYTEST_", "COV_", "DJANGO_")
 
 
+@pytest.mark.servers
 @pytest.mark.timeout(600)
 def test_other_packages_work_with_our_storage() -> None:
-    command = ["-m", "pytest", "tests/integrations", "--ds=tests.integrations.settings"]
+    command = ["-m", "pytest", "-n0", "tests/integrations", "--ds=tests.integrations.settings"]
     done = subprocess.run(
         [sys.executable, *command, "-p", "no:cacheprovider"],
         cwd=ROOT,

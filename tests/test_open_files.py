@@ -22,7 +22,7 @@ from django.http import FileResponse
 from PIL import Image
 
 from secure_dbstorage.storage import DatabaseStorage
-from tests.test_storage import CHUNK_SIZE, LARGE
+from tests.support.files import CHUNK_SIZE, LARGE
 
 
 class OpenFiles:
@@ -165,6 +165,7 @@ class TestOnDatabase(OpenFiles):
         return DatabaseStorage(using=database, chunk_size=CHUNK_SIZE)
 
 
+@pytest.mark.django_db  # A response that is closed looks at the connections.
 class TestOnDisk(OpenFiles):
     """Files as everybody had them."""
 

@@ -13,13 +13,13 @@ from django_ratelimit.core import _split_rate
 from secure_dbstorage.access import authenticated, staff
 from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.options import (
-    MIN_KEY_BYTES,
     OPTION_NAMES,
     Options,
     StorageOptions,
     default_of,
     parse_option,
 )
+from secure_dbstorage.parsers import MIN_KEY_BYTES
 
 NAN = float("nan")
 INFINITY = float("inf")
@@ -231,7 +231,7 @@ UNUSABLE: dict[str, list[object]] = {
 @pytest.mark.parametrize(
     ("name", "raw", "value"),
     [(name, raw, value) for name, rows in USABLE.items() for raw, value in rows],
-    ids=lambda given: ascii(given)[:30],
+    ids=lambda given: getattr(given, "__name__", ascii(given)[:30]),
 )
 def test_what_can_be_used_is_made_ready(name: str, raw: object, value: object) -> None:
     assert parse_option(name, raw) == value
@@ -241,7 +241,7 @@ def test_what_can_be_used_is_made_ready(name: str, raw: object, value: object) -
 @pytest.mark.parametrize(
     ("name", "raw"),
     [(name, raw) for name, rows in UNUSABLE.items() for raw in rows],
-    ids=lambda given: ascii(given)[:30],
+    ids=lambda given: getattr(given, "__name__", ascii(given)[:30]),
 )
 def test_what_cannot_be_used_is_refused_with_a_reason(name: str, raw: object) -> None:
     with pytest.raises(ValueError, match=r"\w+ \w+"):

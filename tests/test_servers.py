@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import httpx
 import psutil
@@ -28,6 +28,8 @@ from tests.servers.unavailable import Unavailable, find_program, skip_or_fail
 from tests.servers.valkey import ValkeyServer
 from tests.servers.web import Kind
 
+pytestmark = pytest.mark.servers
+
 VENDORS = {"default": "sqlite", "postgres": "postgresql", "mariadb": "mysql"}
 
 
@@ -43,7 +45,8 @@ def test_a_database_is_empty_again(database: str) -> None:
 
 def test_storages_use_the_database_of_the_test(database: str) -> None:
     for alias in ("default", "invoices"):
-        assert storages.create_storage(storages.backends[alias]).deconstruct()[2]["using"]
+        storage: Any = storages[alias]
+        assert storage.deconstruct()[2]["using"] == database
 
 
 @pytest.mark.django_db(transaction=True)
@@ -114,7 +117,7 @@ def test_nginx_stands_in_front(
 @pytest.mark.parametrize("kind", [PostgresServer, MariaDBServer, ValkeyServer])
 def test_a_database_server_is_gone_after_stop(kind: type) -> None:
     try:
-        with kind(places.DIRECTORY / f"another-{kind.__name__}") as server:
+        with kind(places.unused("another")) as server:
             assert psutil.pid_exists(server.pid)
     except Unavailable as error:
         skip_or_fail(str(error))
@@ -152,7 +155,7 @@ def test_a_missing_program_is_named_with_its_package() -> None:
 
 @pytest.mark.parametrize(("ci", "outcome"), [("true", pytest.fail), ("", pytest.skip)])
 def test_what_cannot_be_had_skips_but_fails_in_ci(
-    monkeypatch: pytest.MonkeyPatch, ci: str, outcome: Callable[..., None]
+    monkeypatch: pytest.MonkeyPatch, ci: str, outcome: Any
 ) -> None:
     monkeypatch.setenv("CI", ci)
     with pytest.raises(outcome.Exception, match="the reason"):
@@ -161,7 +164,7 @@ def test_what_cannot_be_had_skips_but_fails_in_ci(
 
 def _are_gone(pids: list[int]) -> bool:
     """Wait until all these processes have ended, for which orphans may need a moment."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (some_live := any(map(_lives, pids))) and time.monotonic() < deadline:
         time.sleep(0.02)
     return not some_live
@@ -170,6 +173,7 @@ def _are_gone(pids: list[int]) -> bool:
 def _lives(pid: int) -> bool:
     # In a container an orphan may stay as a zombie that nobody collects.
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        status: str = psutil.Process(pid).status()
     except psutil.NoSuchProcess:
         return False
+    return bool(status != psutil.STATUS_ZOMBIE)

@@ -16,7 +16,7 @@ from tests.benchmarks import (
     timing,
 )
 from tests.benchmarks.environment import DATABASES, Failed, ground_of
-from tests.benchmarks.results import Result
+from tests.benchmarks.results import Database, Result
 from tests.servers.unavailable import Unavailable
 
 #: Each measures on a ground, thoroughly or quickly.
@@ -49,7 +49,7 @@ def main() -> None:
     report.plot(options.output, results)
 
 
-def _measured(topic: str, database: str, *, quick: bool) -> list[Result]:
+def _measured(topic: str, database: Database, *, quick: bool) -> list[Result]:
     with tempfile.TemporaryDirectory(prefix="dbstorage-") as directory:
         Path(directory).chmod(0o755)  # The servers run under another account.
         try:

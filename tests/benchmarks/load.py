@@ -80,7 +80,7 @@ def processor_seconds(pid: int) -> float:
     """Return what a server's process and its workers have used of the processor."""
     parent = psutil.Process(pid)
     times = [process.cpu_times() for process in (parent, *parent.children(recursive=True))]
-    return sum(each.user + each.system for each in times)
+    return sum(float(each.user + each.system) for each in times)
 
 
 def fetch(url: str, size: int, *, clients: int = 1) -> None:

@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-#: A sample lasts at least so many seconds; quick calls are repeated.
+#: A sample lasts at least so many seconds; short calls are repeated.
 SAMPLE_SECONDS = 0.05
+#: With ``--quick``: enough to see that everything runs.
+QUICK_SAMPLE_SECONDS = 0.005
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,9 +27,11 @@ class Contender:
     failure: str = ""
 
 
-def take_turns(contenders: Sequence[Contender], *, rounds: int) -> None:
+def take_turns(
+    contenders: Sequence[Contender], *, rounds: int, sample_seconds: float = SAMPLE_SECONDS
+) -> None:
     """Fill each contender's *seconds*; who raises is left out from then on, and says why."""
-    loops = {contender.name: _warm_up(contender) for contender in contenders}
+    loops = {contender.name: _warm_up(contender, sample_seconds) for contender in contenders}
     for number in range(rounds):
         # Each round begins with another one: what comes after a slow one has cold caches.
         start = number % len(contenders)
@@ -41,12 +45,12 @@ def ratios(seconds: Sequence[float], reference: Sequence[float]) -> float:
     return statistics.median(a / b for a, b in zip(seconds, reference, strict=True))
 
 
-def _warm_up(contender: Contender) -> int:
+def _warm_up(contender: Contender, sample_seconds: float) -> int:
     """Return how many calls fill a sample."""
     loops = 1
     while True:
         _take(contender, loops)
-        if contender.failure or contender.seconds.pop() * loops >= SAMPLE_SECONDS:
+        if contender.failure or contender.seconds.pop() * loops >= sample_seconds:
             return loops
         loops *= 2
 

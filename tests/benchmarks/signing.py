@@ -10,8 +10,15 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.signing import TimestampSigner
 
+from secure_dbstorage.files import LinkState
 from tests.benchmarks.environment import Ground
-from tests.benchmarks.measuring import Contender, ratios, take_turns
+from tests.benchmarks.measuring import (
+    QUICK_SAMPLE_SECONDS,
+    SAMPLE_SECONDS,
+    Contender,
+    ratios,
+    take_turns,
+)
 from tests.benchmarks.results import Result
 
 NAMES = [f"invoices/2026/{number:05}-q3-report.pdf" for number in range(1000)]
@@ -21,28 +28,28 @@ _RAW = "one raw HMAC"
 
 def measure(ground: Ground, *, quick: bool) -> list[Result]:
     """Measure on one database: ``url()`` and ``urls()`` ask it for the public flag."""
-    found = ground.call(sign, 3 if quick else 15)
+    found = ground.call(sign, *((3, QUICK_SAMPLE_SECONDS) if quick else (15, SAMPLE_SECONDS)))
     return [Result(topic="signing", database=ground.database, **result) for result in found]
 
 
-def sign(rounds: int) -> list[dict[str, Any]]:
+def sign(rounds: int, sample_seconds: float) -> list[dict[str, Any]]:
     """Return what each way to sign a link costs."""
     storage: Any = storages["default"]
     for name in NAMES:
         storage.save(name, ContentFile(b"x"))
-    make = storage._links.making(storage._links.terms())
-    link = (False, storage.catalog.find(NAMES[0]).links_from)
+    links = storage._links.batch()
+    state = LinkState(is_public=False, link_epoch=storage.catalog.find(NAMES[0]).link_epoch)
     # As long as what a link signs.
     key, message = secrets.token_bytes(32), secrets.token_bytes(75)
     signer = TimestampSigner()
     prefixed = [f"/files/{name}" for name in NAMES]
 
     def ask_for_links() -> None:
-        storage.catalog.find_links(NAMES)
+        storage.catalog.link_states(NAMES)
 
     def sign_all() -> None:
         for name in NAMES:
-            make(name, link)
+            links.url(name, state)
 
     contenders = [
         Contender(name=_RAW, run=lambda: hmac.new(key, message, sha256).digest()),
@@ -51,12 +58,12 @@ def sign(rounds: int) -> list[dict[str, Any]]:
         Contender(name="the query of urls() alone", run=ask_for_links),
         Contender(name="url()", run=partial(storage.url, NAMES[0])),
         Contender(
-            name="the query of url() alone", run=partial(storage.catalog.find_links, NAMES[:1])
+            name="the query of url() alone", run=partial(storage.catalog.link_states, NAMES[:1])
         ),
         Contender(name="Django's TimestampSigner", run=partial(signer.sign, prefixed[0])),
         *_s3(NAMES[0]),
     ]
-    take_turns(contenders, rounds=rounds)
+    take_turns(contenders, rounds=rounds, sample_seconds=sample_seconds)
     many = {"signing alone", "urls() of 1,000", "the query of urls() alone"}
     results = []
     for contender in contenders:

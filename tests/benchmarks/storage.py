@@ -15,12 +15,18 @@ from django.db import connection
 
 from tests.benchmarks import floors
 from tests.benchmarks.environment import Ground
-from tests.benchmarks.measuring import Contender, ratios, take_turns
+from tests.benchmarks.measuring import (
+    QUICK_SAMPLE_SECONDS,
+    SAMPLE_SECONDS,
+    Contender,
+    ratios,
+    take_turns,
+)
 from tests.benchmarks.memory import MIB, STORAGES, limit_addresses, read_pieces
 from tests.benchmarks.results import Result
 
 #: Sizes, how they are called, and rounds.
-_QUICK = ((10 * 1024, "10 KiB", 9), (MIB, "1 MiB", 5), (8 * MIB, "8 MiB", 3))
+_QUICK = ((10 * 1024, "10 KiB", 3), (MIB, "1 MiB", 3), (8 * MIB, "8 MiB", 2))
 _THOROUGH = (
     (10 * 1024, "10 KiB", 21),
     (MIB, "1 MiB", 15),
@@ -68,17 +74,18 @@ class Saving:
 
 
 def measure(ground: Ground, *, quick: bool) -> list[Result]:
-    """Measure each size in a process of its own."""
+    """Measure each size in a separate process."""
+    sample_seconds = QUICK_SAMPLE_SECONDS if quick else SAMPLE_SECONDS
     found = [
         Result(topic="storage", database=ground.database, case=f"{case} {called}", **result)
         for size, called, rounds in (_QUICK if quick else _THOROUGH)
-        for case, result in ground.call(compare, size, rounds)
+        for case, result in ground.call(compare, size, rounds, sample_seconds)
     ]
     cases = list(dict.fromkeys(_without_size(result) for result in found))
     return sorted(found, key=lambda result: cases.index(_without_size(result)))
 
 
-def compare(size: int, rounds: int) -> list[tuple[str, dict[str, Any]]]:
+def compare(size: int, rounds: int, sample_seconds: float) -> list[tuple[str, dict[str, Any]]]:
     """Return what saving and reading a file of this size takes everybody, by case."""
     limit_addresses()
     with tempfile.TemporaryFile() as disk:
@@ -88,12 +95,12 @@ def compare(size: int, rounds: int) -> list[tuple[str, dict[str, Any]]]:
             Contender(name=saving.keeper.name, run=saving.save, reset=saving.delete)
             for saving in savings
         ]
-        results = _compared("save", contenders, size, rounds)
+        results = _compared("save", contenders, size, rounds, sample_seconds)
         kept = [s for s, c in zip(savings, contenders, strict=True) if not c.failure]
         for saving in kept:
             saving.save()
     for case in ("read", "read whole")[: 2 if size <= _LARGE else 1]:
-        results += _compared(case, _reading(case, kept, size), size, rounds)
+        results += _compared(case, _reading(case, kept, size), size, rounds, sample_seconds)
     for saving in kept:
         saving.delete()
     return results
@@ -170,9 +177,9 @@ def _read_all(read: Callable[[str], int], name: str, size: int) -> None:
 
 
 def _compared(
-    case: str, contenders: Sequence[Contender], size: int, rounds: int
+    case: str, contenders: Sequence[Contender], size: int, rounds: int, sample_seconds: float
 ) -> list[tuple[str, dict[str, Any]]]:
-    take_turns(contenders, rounds=rounds)
+    take_turns(contenders, rounds=rounds, sample_seconds=sample_seconds)
     reference = contenders[0]
     if reference.failure:
         raise RuntimeError(reference.failure)

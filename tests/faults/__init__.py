@@ -1,7 +1,6 @@
 """Faults, for real: processes, databases and caches that are killed, disks that are full, crowds.
 
-Each test counts what it tried, what was lost, what was mixed and what was left behind, asserts the
-counts, and has them printed in one table at the end of the session: see ``report``. The databases
-are started for these tests alone, see ``databases``; who saves is a process of its own, see
-``saver``.
+Each test counts what it tried, lost, mixed up and left behind, asserts the counts, and has them
+printed in one table at the end of the session: see ``report``. The databases are started for these
+tests alone, see ``databases``; files are saved by separate processes, see ``saver``.
 """

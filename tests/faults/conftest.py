@@ -26,10 +26,11 @@ _numbers = count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give crowds the time that they take on a busy machine."""
+    """Give crowds the time that they take on a busy machine; all of them start processes."""
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.timeout(600))
+            item.add_marker(pytest.mark.servers)
 
 
 @pytest.fixture
@@ -41,10 +42,9 @@ def tally(request: pytest.FixtureRequest) -> Tally:
 
 
 @pytest.fixture(scope="session")
-def own_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def own_directory() -> Path:
     """Return a directory that servers of another account can reach."""
-    name = tmp_path_factory.mktemp("faults").parent.name  # one for each of pytest-xdist's workers
-    directory = places.DIRECTORY / f"faults-{name}"
+    directory = places.unused("faults")
     directory.mkdir(mode=0o755)
     cleanup().tell("directory", directory)
     return directory

@@ -1,4 +1,4 @@
-"""Contents that can be told apart, and what became of one on its way to a client."""
+"""Contents that can be told apart, and how a download of one ended."""
 
 import hashlib
 import random
@@ -12,11 +12,11 @@ MIB = 1024 * 1024
 #: The bytes of a row, by default.
 CHUNK = 261_120
 
-#: How a download ended. MIXED is what must never be: a body of the promised length, and wrong.
+#: How a download ended. MIXED must never be: a body of the promised length, and wrong.
 WHOLE, BROKEN, REFUSED, MIXED = "whole", "broken", "refused", "mixed"
 
 #: Seconds in which a client of a crowd gets its turn.
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 240
 
 #: A few packets of the loopback. With room for less than one, each waits for a timer.
 _BUFFER_BYTES = 256 * 1024

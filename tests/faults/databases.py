@@ -15,13 +15,14 @@ from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from tests.faults.settings import DATABASE_VARIABLE
 from tests.servers import mariadb, postgres
+from tests.servers.drivers import require_driver
 from tests.servers.mariadb import MariaDBServer
 from tests.servers.postgres import PostgresServer
 
 NAMES = ("sqlite-wal", "sqlite", "postgres", "mariadb")
 
-#: What a commit has told, a crash of the process must not take back. A crash of the machine is
-#: another matter, and `fsync` stays off: it would only make the tests slow.
+#: A crash of the process must not undo a commit. A crash of the machine is another matter, and
+#: `fsync` stays off: it would only make the tests slow.
 _POSTGRES_SETTINGS = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
@@ -54,7 +55,7 @@ class Ground:
         """Take the database of this entry of DATABASES; ``made`` makes the table."""
         #: The tests' own alias.
         self.alias = alias
-        #: What runs the database; None for SQLite.
+        #: The server of the database; None for SQLite.
         self.server = server
         self._entry = entry
 
@@ -76,7 +77,7 @@ class Ground:
 
     def rows(self) -> int:
         """Return how many rows the table has, continuations too."""
-        return StoredFile.rows.using(self.alias).count()
+        return int(StoredFile.rows.using(self.alias).count())
 
     def sessions(self) -> int:
         """Return how many others are connected to the server; for SQLite nothing can tell."""
@@ -89,7 +90,7 @@ class Ground:
 
     def settled_sessions(self) -> int:
         """Return how many others are connected, as soon as there are none, or after a while."""
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while (sessions := self.sessions()) and time.monotonic() < deadline:
             time.sleep(0.1)
         return sessions
@@ -101,7 +102,7 @@ class Ground:
         connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), [table]))
 
     def settle(self) -> None:
-        """Let the room of what was deleted be free, as the server does by itself in time."""
+        """Free the room of deleted rows, as the server does in time."""
         connection = connections[self.alias]
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":
@@ -142,6 +143,7 @@ def made(name: str, directory: Path, **arguments: Any) -> Iterator[Ground]:
 
     :param name: one of ``NAMES``.
     :param arguments: of the server's class.
+    :raises Unavailable: the server or its driver is not installed.
     """
     alias = f"faults-{directory.name}"
     if name.startswith("sqlite"):
@@ -163,6 +165,7 @@ def made(name: str, directory: Path, **arguments: Any) -> Iterator[Ground]:
 def _served(
     name: str, directory: Path, arguments: Mapping[str, Any]
 ) -> Iterator[tuple[dict[str, Any], PostgresServer | MariaDBServer]]:
+    require_driver(name)
     if name == "postgres":
         settings = {**_POSTGRES_SETTINGS, **arguments.get("settings", {})}
         with PostgresServer(directory, **{**arguments, "settings": settings}) as server:
@@ -190,7 +193,7 @@ def _connected(ground: Ground) -> Iterator[Ground]:
 
 
 def _create(name: str, entry: Mapping[str, Any]) -> None:
-    """Create the database itself, as whoever sets the server up."""
+    """Create the database itself, as an administrator does."""
     if name == "postgres":
         import psycopg
 

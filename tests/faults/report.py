@@ -1,4 +1,4 @@
-"""What the fault tests counted, and the table of it at the end of the session."""
+"""The counts of the fault tests, and their table at the end of the session."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 #: The name under which a test's counts travel in its report; pytest-xdist carries it over.
 PROPERTY = "faults"
 
-#: What each test counts: saves, downloads or requests that were tried; acknowledged content that
+#: Each test counts saves, downloads or requests that were tried; acknowledged content that
 #: is gone or wrong; bodies of the promised length that are wrong; rows and sessions left behind.
 COLUMNS = ("tried", "lost", "mixed", "left")
 

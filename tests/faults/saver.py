@@ -1,7 +1,7 @@
-"""A process that saves, as it is told over a pipe, until it is told no more or is killed.
+"""A process that saves on commands from a pipe, until the pipe closes or it is killed.
 
 Commands and content come as frames on stdin: four bytes with the length, and so many bytes.
-What happens is told in lines on stdout. ``python -m tests.faults.saver``
+It reports in lines on stdout. ``python -m tests.faults.saver``
 """
 
 import json
@@ -23,7 +23,7 @@ LENGTH = struct.Struct(">I")
 
 
 class Fed:
-    """Content whose pieces are asked for, one at a time, from whoever holds our pipe."""
+    """Content whose pieces are asked for, one at a time, over the pipe."""
 
     def seekable(self) -> bool:
         """Tell that there is no way back."""

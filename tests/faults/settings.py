@@ -33,6 +33,6 @@ if "DBSTORAGE_TEST_CACHE" in os.environ:
     CACHES["default"] = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": os.environ["DBSTORAGE_TEST_CACHE"],
-        # Without these, a cache that is frozen freezes whoever asks it.
+        # Without these, a frozen cache freezes its clients.
         "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
     }

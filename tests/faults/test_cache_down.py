@@ -54,7 +54,7 @@ def test_files_wait_for_the_cache_or_do_not_as_the_option_says(
     with open_download(server.port, closed.url("a.bin")) as download:
         cache.kill()
         ask(503)
-        # What was allowed goes on.
+        # A download that was allowed goes on.
         tally.add_all([finish(download, [digest_of(content)])])
     cache.start()
     ask(200)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from django.db import connections
@@ -28,9 +29,9 @@ pytestmark = pytest.mark.parametrize("_ground", SERVED, indirect=True)
 
 #: Connections that are kept are asked whether they are alive, or the first request of each thread
 #: after a crash is an error.
-_KEPT = {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
+_KEPT: dict[str, Any] = {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
 #: While the database is down, who asks a pool waits for so long; by default half a minute.
-_POOL = {
+_POOL: dict[str, Any] = {
     "CONN_HEALTH_CHECKS": True,
     "OPTIONS": {"pool": {"min_size": 1, "max_size": 4, "timeout": 5}},
 }

@@ -14,15 +14,16 @@ from tests.faults import databases
 from tests.faults.contents import CHUNK, MIB, content_of
 from tests.faults.databases import Ground
 from tests.faults.report import Tally
+from tests.servers.drivers import require_mysqlclient
 from tests.servers.small_disk import SmallDisk
 from tests.servers.unavailable import Unavailable, skip_or_fail
 
 _SIZE = 4 * MIB
 _ROWS = -(-_SIZE // CHUNK)
 
-#: The MiB of each disk, room for some files beside an empty database; and of what whoever runs it
-#: adds before anything works again, a `delete()` included. PostgreSQL's log grows for a while by
-#: as much as is deleted.
+#: The MiB of each disk, room for some files beside an empty database; and the MiB that are added
+#: before anything works again, a `delete()` included. PostgreSQL's log grows for a while by as
+#: much as is deleted.
 _DISKS: dict[str, tuple[int, int, dict[str, Any]]] = {
     "sqlite-wal": (40, 24, {}),
     "sqlite": (40, 24, {}),
@@ -48,6 +49,8 @@ def filled(
     with ExitStack() as stack:
         stack.enter_context(django_db_blocker.unblock())
         try:
+            if request.param == "mariadb":
+                require_mysqlclient()  # The server goes away, and PyMySQL leaves its socket open.
             disk = stack.enter_context(SmallDisk(place, mib=mib))
             ground = stack.enter_context(
                 databases.made(
@@ -76,7 +79,7 @@ def test_a_full_disk_is_an_error_and_loses_nothing(
     if ground.server is None:
         tally.add("lost", _lost(ground, saved))  # Reading needs no room.
     else:
-        # What a server does that has no room for its log is no matter of ours, and worth a count.
+        # A server without room for its log may go down. That is not our fault, and worth a count.
         tally.add("server down", not _answers(ground))
     disk.enlarge(mib=more_mib)
     if ground.server is not None:
@@ -84,7 +87,7 @@ def test_a_full_disk_is_an_error_and_loses_nothing(
     tally.add("lost", _lost(ground, saved))
     tally.add("visible", sum(storage.exists(_name(number)) for number in refused))
     tally.add("left", ground.rows() - _ROWS * len(saved))
-    # What is deleted makes room: the table hardly grows, or there would be too little of it.
+    # Deleting makes room: the table hardly grows, or there would be too little of it.
     for number in saved[:_ANEW]:
         storage.delete(_name(number))
     ground.settle()

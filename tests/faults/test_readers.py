@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
+from typing import Any
 
 import psutil
 import pytest
@@ -36,11 +37,13 @@ _READERS = 200
 #: More than a socket takes ahead of its reader (4 MiB at most, as Linux is set up).
 _SLOW_SIZE = 6 * MIB
 
-#: What the database allows, all in all.
+#: The connections that the database allows.
 _CONNECTIONS = 20
 
 # Not growing, so that what is open can be counted.
-_POOL = {"OPTIONS": {"pool": {"min_size": 10, "max_size": 10, "timeout": PATIENCE_SECONDS}}}
+_POOL: dict[str, Any] = {
+    "OPTIONS": {"pool": {"min_size": 10, "max_size": 10, "timeout": PATIENCE_SECONDS}}
+}
 
 
 def test_200_slow_readers_get_their_files_from_20_connections(
@@ -107,7 +110,7 @@ def test_100_clients_that_vanish_leave_nothing_open(
                 download.vanish()  # with a reset; else as a program that closes
         return "vanished"
 
-    tally.add_all(_all_at_once([lambda number=number: vanish(number) for number in range(100)]))
+    tally.add_all(_all_at_once([partial(vanish, number) for number in range(100)]))
     tally.add_all(_all_at_once([lambda: receive(server.port, target, known)] * 10))
     if not changes:
         tally.add("left", ground.settled_sessions())
@@ -126,7 +129,7 @@ def test_what_20_readers_get_of_a_file_that_is_overwritten_is_never_mixed(
     storage = ground.storage(allow_overwrite=True)
     storage.save("a.bin", versions[0])
     target = storage.url("a.bin")
-    changes = {}
+    changes: dict[str, Any] = {}
     if connections[ground.alias].vendor == "postgresql" and kind == "uvicorn":
         changes = _POOL
     server = serve(kind, options=("--threads", "20") if kind == "gunicorn" else (), **changes)
@@ -194,7 +197,7 @@ def _open_files(pid: int) -> int:
 
 def _settled_open_files(pid: int, wanted: int) -> int:
     """Return how many files are open, as soon as they are as few as wanted, or after a while."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while (found := _open_files(pid)) > wanted and time.monotonic() < deadline:
         time.sleep(0.1)
     return found

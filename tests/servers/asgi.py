@@ -1,4 +1,4 @@
-"""What ASGI servers serve: the project of DJANGO_SETTINGS_MODULE."""
+"""The ASGI application: the project of DJANGO_SETTINGS_MODULE."""
 
 from django.core.asgi import get_asgi_application
 

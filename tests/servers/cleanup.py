@@ -1,11 +1,11 @@
 """End the servers of a process that died without ending them, by SIGTERM or SIGKILL.
 
-A pipe leads from the tests to a small process of its own session. When the tests are gone, however
-they went, the pipe is at its end, and this process stops what is still on its list. Lines:
+A pipe leads from the tests to a small process in a separate session. When the tests end, for any
+reason, the pipe closes and this process stops the servers still on its list. Lines:
 ``start PID SIGNAL``, ``stop PID``, ``mount PATH``, ``unmounted PATH``, ``directory PATH`` and
 ``removed PATH``.
 
-Also a script, therefore it imports nothing but the standard library.
+It runs as a script, so it imports only the standard library.
 """
 
 import atexit
@@ -58,7 +58,7 @@ def cleanup() -> Cleanup:
 def stop_groups(running: Mapping[int, int]) -> None:
     """Ask processes to stop, each by its signal, then end them and all that they started.
 
-    Each leads a group of its own; they may be our children or orphans.
+    Each leads a process group; they may be our children or orphans.
     """
     for pid, stop_signal in running.items():
         with contextlib.suppress(ProcessLookupError):

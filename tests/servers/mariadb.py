@@ -27,7 +27,7 @@ _OPTIONS = (
 
 
 class MariaDBServer:
-    """A server of its own, reached through the file ``socket`` in ``directory``, no password."""
+    """A private server, reached without a password through ``socket`` in ``directory``."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class MariaDBServer:
         self._data = data or directory / "data"
         self._options = dict(options or {})
         _initialise(installer, self._data)
-        #: What goes into HOST of Django's DATABASES.
+        #: The value of HOST in Django's DATABASES.
         self.host = str(directory / "socket")
         try:
             self.start()

@@ -1,4 +1,4 @@
-"""nginx, from the machine's own package, in a directory of its own."""
+"""nginx, from the machine's package, in a private directory."""
 
 from pathlib import Path
 from typing import Self

@@ -28,7 +28,7 @@ _SETTINGS = {
 
 
 class PostgresServer:
-    """A cluster of its own, reached through a socket in ``directory`` without a password."""
+    """A private cluster, reached without a password through a socket in ``directory``."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class PostgresServer:
         self._data = data or directory / "data"
         self._settings = {**_SETTINGS, **(settings or {})}
         _initialise(self._binaries, self._data, log_segment_mib)
-        #: What goes into HOST of Django's DATABASES.
+        #: The value of HOST in Django's DATABASES.
         self.host = str(directory)
         try:
             self.start()
@@ -141,7 +141,15 @@ def _reachable(installation: Path, directory: Path) -> Path:
 
 
 def _initialise(binaries: Path, data: Path, log_segment_mib: int) -> None:
-    command = [binaries / "initdb", "--pgdata", data, "--username", USER, "--auth", "trust"]
+    command: list[str | Path] = [
+        binaries / "initdb",
+        "--pgdata",
+        data,
+        "--username",
+        USER,
+        "--auth",
+        "trust",
+    ]
     options = ["--encoding", "UTF8", "--no-locale", "--no-sync"]
     options.append(f"--wal-segsize={log_segment_mib}")
     done = subprocess.run(

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -62,7 +63,7 @@ class ServerProcess:
         """Tell whether the process has not ended."""
         return self._process.poll() is None
 
-    def wait_until(self, is_ready: Callable[[], bool], *, timeout_seconds: float = 30) -> Self:
+    def wait_until(self, is_ready: Callable[[], bool], *, timeout_seconds: float = 120) -> Self:
         """Return as soon as the server is ready; stop it and raise StartFailed if it never is."""
         deadline = time.monotonic() + timeout_seconds
         while not is_ready():
@@ -110,11 +111,16 @@ class ServerProcess:
 
 
 def free_port() -> int:
-    """Return a TCP port on loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port on loopback that nobody uses now.
+
+    Linux gives the ports from 32768 up to clients, so one of those could be taken before our
+    server starts. Below them, two test processes hardly ever choose the same.
+    """
+    while True:
+        port = random.SystemRandom().randrange(10_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return port
 
 
 def accepts(address: tuple[str, int] | Path) -> bool:

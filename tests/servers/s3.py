@@ -1,4 +1,4 @@
-"""S3 as moto plays it, in a process of its own."""
+"""S3 as moto imitates it, in a separate process."""
 
 import importlib.util
 import sys
@@ -30,7 +30,7 @@ class S3Server:
             log=directory / "log",
         )
         try:
-            self._process.wait_until(lambda: accepts((LOOPBACK, port)), timeout_seconds=60)
+            self._process.wait_until(lambda: accepts((LOOPBACK, port)))
         except StartFailed as error:
             raise Unavailable(f"moto does not start: {error}") from error
 

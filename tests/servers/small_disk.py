@@ -11,7 +11,7 @@ from tests.servers.unavailable import Unavailable
 
 
 class SmallDisk:
-    """A file system of its own at ``path``."""
+    """A separate file system at ``path``."""
 
     def __init__(self, path: Path, *, mib: int) -> None:
         """Mount so many MiB at this path, which is made.
@@ -29,7 +29,7 @@ class SmallDisk:
         give_away(path)
 
     def enlarge(self, *, mib: int) -> None:
-        """Add so many MiB, as whoever runs it would."""
+        """Add so many MiB, as an administrator would."""
         self._mib += mib
         _root("mount", "-o", f"remount,size={self._mib}m", str(self.path))
 

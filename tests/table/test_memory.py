@@ -75,6 +75,7 @@ print(peak() - before)
 """
 
 
+@pytest.mark.servers
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("database", "way"),

@@ -1,0 +1,1 @@
+"""Lines that mypy judges and nothing runs."""
