@@ -110,7 +110,7 @@ def read(
         start += len(run[0])
     first_chunk = None
     lengths = _run_lengths(content, sending)
-    with nullcontext() if sending is None or sending.rows_wanted is None else reading():
+    with _in_crowd(content.using) if sending and sending.rows_wanted else nullcontext():
         while run or start < stop:
             if not run:
                 with _borrowed(content.using, sending):
@@ -158,6 +158,14 @@ def _borrowed(using: str, sending: Sending | None) -> Iterator[None]:
     finally:
         if sending and not connection.in_atomic_block and (failed or _is_pooled(connection)):
             connection.close()
+
+
+@contextmanager
+def _in_crowd(using: str) -> Iterator[None]:
+    """Read as one of many, after the query for the head row."""
+    rows(using).forget()
+    with reading():
+        yield
 
 
 def _is_pooled(connection: Any) -> bool:
