@@ -1,9 +1,9 @@
-"""Make every file in library/demo_files/, from nothing but this program.
+"""Make every file in library/demo_files/ from scratch.
 
     python make_demo_files.py           pictures, documents and the sound: standard library only
     python make_demo_files.py --video   the film as well: with ffmpeg (libvpx-vp9 and libopus)
 
-The files are kept beside the code, so nobody has to run this to use the example.
+The files are part of the repository, so you don't have to run this to use the example.
 """
 
 import math

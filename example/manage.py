@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Run `manage.py demo` first: it makes the tables and the demo files, and serves."""
+"""Run `manage.py demo` first: it creates the tables and the demo files, and starts the server."""
 
 import os
 import sys

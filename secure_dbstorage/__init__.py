@@ -1,1 +1,29 @@
-"""Keep files in one database table and serve them safely."""
+"""Keep Django's files in one database table, and serve them through signed URLs.
+
+Nothing is imported here: this must be importable before the app registry is ready. Import what you
+need from where it is. These paths are public, and change only with a note in the changelog:
+
+===================================  ============================================================
+``storage.DatabaseStorage``          the storage, for ``STORAGES`` and ``FileField(storage=...)``
+``urls``                             the route, for ``include()``
+``access``                           the types of an auth hook, and two ready hooks
+``signals``                          what happened to files: saved, deleted, served, refused
+``exceptions``                       the errors that a project may catch
+``files.FileStat``                   what is known about a file
+``redaction.TokenFilter``            a logging filter that removes tokens
+``redaction.without_tokens``         the same for one text
+``{% load secure_dbstorage %}``      template tags for links
+``secure_dbstorage/refused.html``    the template of the page that explains a refusal
+===================================  ============================================================
+
+So are the options, the setting ``SECURE_DBSTORAGE``, the commands, the ids of the checks, and the
+names of the loggers: ``secure_dbstorage.access`` has one record for each request;
+``secure_dbstorage.serving``, ``secure_dbstorage.storage`` and ``secure_dbstorage.upkeep`` have
+problems. Everything else may change without notice. It lives in five wings:
+
+- ``serving`` answers a request: who asks, whether they may, and with which bytes and headers.
+- ``links`` says what a link allows, and spells it as a token.
+- ``table`` knows the rows, and how each database moves their bytes fastest.
+- ``copying`` copies files between storages, and imports other tables.
+- ``upkeep`` counts, prunes, verifies, and deletes files along with their model instances.
+"""

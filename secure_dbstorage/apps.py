@@ -1,17 +1,18 @@
 """The Django app."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class SecureDBStorageConfig(AppConfig):
-    """Brings the table and the system checks."""
+    """Registers the table and the system checks."""
 
     name = "secure_dbstorage"
-    verbose_name = "Secure database storage"
+    verbose_name = _("Secure database storage")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks, and listen to models whose files go with them."""
+        """Register the checks, and the receivers that delete files with their model instances."""
         from secure_dbstorage import checks  # noqa: PLC0415 -- need the app registry
         from secure_dbstorage.upkeep import ownership  # noqa: PLC0415 -- as checks
 

@@ -1,8 +1,8 @@
 """System checks: one small function for each fact.
 
-Errors are what can't work or is not safe; warnings are what works less well than it could. Those
-that only matter in production are asked by ``check --deploy``, and those that ask the database by
-``check --database``.
+Errors stand for settings that can't work or are not safe, warnings for settings that work less
+well than they could. Some checks run only with ``check --deploy``. Those that query the database
+run only with ``check --database``.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,15 +19,16 @@ from django.urls import Resolver404, get_script_prefix, resolve
 
 from secure_dbstorage import conf
 from secure_dbstorage.access import authenticated, staff
-from secure_dbstorage.links.maker import route_prefix
+from secure_dbstorage.links.routes import route_prefix
 from secure_dbstorage.models import StoredFile
-from secure_dbstorage.options import MIN_KEY_BYTES, OPTION_NAMES, StorageOptions
+from secure_dbstorage.options import OPTION_NAMES, StorageOptions
+from secure_dbstorage.parsers import MIN_KEY_BYTES
 from secure_dbstorage.storage import DatabaseStorage
 
-#: Caches that count for one process alone, not at all, or not each request.
+#: Caches that count for a single process, not at all, or not every request.
 _UNFIT_CACHES = ("LocMemCache", "DummyCache", "FileBasedCache", "DatabaseCache")
 
-#: A MySQL statement holds a chunk as hexadecimal digits, and little else.
+#: A MySQL statement contains a chunk as hexadecimal digits, and little else.
 _STATEMENT_OVERHEAD_BYTES = 4096
 
 
@@ -44,7 +45,7 @@ def register() -> None:
 
 
 def check_options(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Find options with unknown names, and values that can't be used."""
+    """Find unknown options and invalid values."""
     for problem in conf.find_default_problems():
         yield _option_error(problem, where="")
     for place, given in (*_declared_places(), *_field_places()):
@@ -53,7 +54,7 @@ def check_options(**kwargs: Any) -> Iterator[CheckMessage]:
 
 
 def check_routes(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Find storages that no URLconf serves, and routes that serve another storage."""
+    """Find storages without a route, and routes that serve a different storage."""
     for alias, options in _usable().items():
         if options.base_url is not None:
             continue
@@ -62,7 +63,7 @@ def check_routes(**kwargs: Any) -> Iterator[CheckMessage]:
             served = _alias_served_at(route_prefix(options.namespace))
         except (ImproperlyConfigured, Resolver404) as error:
             yield Error(
-                f"Nothing serves STORAGES[{alias!r}]: {error}",
+                f"No route serves STORAGES[{alias!r}]: {error}",
                 hint=f"Add {line} to your URLconf.",
                 id="secure_dbstorage.E003",
             )
@@ -70,13 +71,13 @@ def check_routes(**kwargs: Any) -> Iterator[CheckMessage]:
         if served != alias:
             yield Error(
                 f"The route of STORAGES[{alias!r}] serves STORAGES[{served!r}].",
-                hint=f"Write its route as {line}; no two storages can have one route.",
+                hint=f"Write its route as {line}. No two storages can share a route.",
                 id="secure_dbstorage.E003",
             )
 
 
 def check_identities(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Find two storages that would share their files and their links."""
+    """Find two storages that would share their files and links."""
     seen: dict[tuple[str, str], str] = {}
     for alias, options in _usable().items():
         identity = options.namespace, _database(options)
@@ -84,70 +85,69 @@ def check_identities(**kwargs: Any) -> Iterator[CheckMessage]:
         if first != alias:
             yield Error(
                 f"STORAGES[{first!r}] and STORAGES[{alias!r}] have the same namespace "
-                f"{options.namespace!r} in the same database: each would open the other's files.",
-                hint="Give each storage a namespace of its own.",
+                f"{options.namespace!r} in the same database. Each would open the other's files.",
+                hint="Give each storage a different namespace.",
                 id="secure_dbstorage.E004",
             )
 
 
 def check_users(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Find limits and hooks by user in a project without users."""
+    """Find limits and hooks that need a user in a project without users."""
     if conf.has_authentication():
         return
     for alias, options in _usable().items():
         limits_by_user = options.rate_limit_key in ("user", "user_or_ip")
         if limits_by_user or any(hook in (authenticated, staff) for hook in options.auth_hooks):
             yield Error(
-                f"STORAGES[{alias!r}] asks for the user, and no middleware finds out who it is.",
+                f"STORAGES[{alias!r}] needs the user, but no middleware identifies users.",
                 hint="Add django.contrib.auth.middleware.AuthenticationMiddleware.",
                 id="secure_dbstorage.E005",
             )
 
 
 def check_secret_key(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Find links signed with a ``SECRET_KEY`` that could be guessed."""
+    """Find a ``SECRET_KEY`` that is too short to sign links."""
     if conf.secret_key_is_short() and any(map(conf.uses_secret_key, _declared().values())):
         yield checks.Warning(
-            f"Links are signed with a SECRET_KEY of less than {MIN_KEY_BYTES} bytes.",
+            f"Links are signed with a SECRET_KEY of fewer than {MIN_KEY_BYTES} bytes.",
             hint="Make SECRET_KEY longer, or set the option signing_keys.",
             id="secure_dbstorage.W001",
         )
 
 
 def check_cache(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Find rate limits that are counted by each process for itself."""
+    """Find rate limits that each process counts separately."""
     alias, backend = conf.ratelimit_cache()
     limited = any(any(options.rate_limits.values()) for options in _usable().values())
     if limited and backend.endswith(_UNFIT_CACHES):
         yield checks.Warning(
-            f"Requests are counted in CACHES[{alias!r}], whose backend counts for one process "
-            "alone, or loses count.",
-            hint="Use a cache that all share and that counts at one instant: Valkey, Redis or "
-            "Memcached.",
+            f"Requests are counted in CACHES[{alias!r}]. Its backend counts for each process "
+            "separately, or loses count.",
+            hint="Use a shared cache that counts atomically: Valkey, Redis or Memcached.",
             id="secure_dbstorage.W002",
         )
 
 
 def check_sqlite_transactions(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Find SQLite databases in which two writers make each other fail."""
+    """Find SQLite databases in which simultaneous writers fail."""
     for alias in _databases("sqlite"):
         mode = connections[alias].settings_dict.get("OPTIONS", {}).get("transaction_mode")
         if str(mode).upper() not in ("IMMEDIATE", "EXCLUSIVE"):
             yield checks.Warning(
-                f"Transactions of DATABASES[{alias!r}] are deferred: one that reads before it "
-                "writes fails at once when another writes, whatever the timeout.",
+                f"Transactions of DATABASES[{alias!r}] are deferred. One that reads before it "
+                "writes fails at once if another is writing, whatever the timeout.",
                 hint="Set OPTIONS = {'transaction_mode': 'IMMEDIATE'}.",
                 id="secure_dbstorage.W003",
             )
 
 
 def check_proxies(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Remind of the proxy that nearly every deployment has."""
+    """Find storages that trust no proxy: nearly every deployment has one."""
     for alias, options in _usable().items():
         if not options.trusted_proxies and any(options.rate_limits.values()):
             yield checks.Warning(
-                f"STORAGES[{alias!r}] trusts no proxy: behind one, all visitors have one address, "
-                "and behind one on this machine, limits by address are not applied.",
+                f"STORAGES[{alias!r}] trusts no proxy. Behind a proxy, all visitors seem to have "
+                "one address. Behind a proxy on this machine, limits by address are not applied.",
                 hint="Set trusted_proxies to the networks of your proxies, such as "
                 "['127.0.0.0/8'], or silence this check if there are none.",
                 id="secure_dbstorage.W004",
@@ -155,18 +155,18 @@ def check_proxies(**kwargs: Any) -> Iterator[CheckMessage]:
 
 
 def check_fail_open(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Tell that an outage of the cache lifts all limits."""
+    """Find storages whose limits an outage of the cache lifts."""
     for alias, options in _usable().items():
         if options.rate_limit_fail_open:
             yield checks.Warning(
-                f"STORAGES[{alias!r}] lets every request pass while the cache is down.",
+                f"STORAGES[{alias!r}] has no limits while the cache is down.",
                 hint="Set rate_limit_fail_open to False, or silence this check.",
                 id="secure_dbstorage.W005",
             )
 
 
 def check_lifted_limits(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Tell which kinds of request are not limited."""
+    """Find kinds of request without a limit."""
     for alias, options in _usable().items():
         lifted = [kind for kind, rate in options.rate_limits.items() if rate is None]
         if lifted:
@@ -187,7 +187,7 @@ def check_sqlite_journal(
             (mode,) = cursor.fetchone()
         if mode not in ("wal", "memory"):
             yield checks.Warning(
-                f"The journal of DATABASES[{alias!r}] is in mode {mode}: a large save blocks all "
+                f"The journal of DATABASES[{alias!r}] is in mode {mode}. A large save blocks all "
                 "readers.",
                 hint="Set OPTIONS = {'init_command': 'PRAGMA journal_mode=wal'}.",
                 id="secure_dbstorage.W007",
@@ -197,7 +197,7 @@ def check_sqlite_journal(
 def check_mysql_packets(
     databases: Sequence[str] | None = None, **kwargs: Any
 ) -> Iterator[CheckMessage]:
-    """Find MySQL servers that refuse a statement with one chunk."""
+    """Find MySQL servers that refuse a statement with a chunk."""
     chunk_size = max((options.chunk_size for options in _usable().values()), default=0)
     needed = 2 * chunk_size + _STATEMENT_OVERHEAD_BYTES
     for alias in _migrated("mysql", databases):
@@ -206,16 +206,16 @@ def check_mysql_packets(
             (allowed,) = cursor.fetchone()
         if allowed < needed:
             yield Error(
-                f"The server of DATABASES[{alias!r}] takes statements of {allowed} bytes; a chunk "
-                f"needs {needed}.",
+                f"The server of DATABASES[{alias!r}] accepts statements of up to {allowed} bytes. "
+                f"A chunk needs {needed}.",
                 hint="Raise max_allowed_packet, or lower chunk_size.",
                 id="secure_dbstorage.E006",
             )
 
 
-@cache  # Django asks each function once; the app may get ready again, as in tests.
+@cache  # So that Django knows the function again if the app gets ready twice, as in tests.
 def _listed(check: Callable[..., Iterator[CheckMessage]]) -> Callable[..., list[CheckMessage]]:
-    """Return a check as Django wants it: a function that returns a list."""
+    """Return a check that returns a list, as Django requires."""
 
     @wraps(check)
     def listed(**kwargs: Any) -> list[CheckMessage]:
@@ -229,32 +229,32 @@ def _declared() -> dict[str, Any]:
 
 
 def _declared_places() -> Iterator[tuple[str, Any]]:
-    """Yield the options of each storage in STORAGES, after the place where they stand."""
+    """Yield where the options of each storage in STORAGES are set, and the options."""
     for alias, given in _declared().items():
         yield f"STORAGES[{alias!r}]['OPTIONS']", given
 
 
 def _field_places() -> Iterator[tuple[str, Any]]:
-    """Yield the same of each storage that was made for a field of a model."""
+    """Yield the same for each storage that was created for a model field."""
     declared = list(_declared().values())
     for model in apps.get_models():
         for field in model._meta.local_fields:
             storage: Any = getattr(field, "storage", None)
-            # `isinstance()` would set up a lazy storage, as the default one, which may not work.
+            # `isinstance()` would set up a lazy storage, such as the default one, which may fail.
             if issubclass(type(storage), DatabaseStorage):
-                given = storage._given  # noqa: SLF001 -- `options` raises for what is wrong
+                given = storage._given  # noqa: SLF001 -- `options` raises for invalid ones
                 if given not in declared:
                     yield f"{model._meta.label}.{field.name}", given
 
 
 def _usable() -> dict[str, StorageOptions]:
-    """Return the options of each storage that has no problem of its own."""
+    """Return the options of each storage that are valid."""
     usable = {}
     for alias, given in _declared().items():
         try:
             usable[alias] = conf.read_options(given)
         except ImproperlyConfigured:
-            continue  # `check_options` says it.
+            continue  # `check_options()` reports it.
     return usable
 
 
@@ -277,8 +277,8 @@ def _include_line(alias: str, namespace: str) -> str:
 
 
 def _alias_served_at(prefix: str) -> object:
-    """Return the alias in STORAGES that the route with this path is for."""
-    # URLconfs know paths without the part that the web server has given to the whole project.
+    """Return the alias in STORAGES that the route of this path serves."""
+    # URLconfs don't see the part of the path that the web server gives to the whole project.
     path = unquote(prefix).removeprefix(get_script_prefix())
     return resolve(f"/{path}_").kwargs.get("storage", "default")
 
@@ -288,13 +288,13 @@ def _database(options: StorageOptions) -> str:
 
 
 def _databases(vendor: str) -> list[str]:
-    """Return the databases of this vendor that a storage writes to."""
+    """Return the databases of this vendor to which a storage writes."""
     aliases = {_database(options) for options in _usable().values()}
     return sorted(alias for alias in aliases if connections[alias].vendor == vendor)
 
 
 def _migrated(vendor: str, databases: Sequence[str] | None) -> Iterator[str]:
-    """Yield those that are to be checked and have the table."""
+    """Yield the databases of this vendor that have the table and are to be checked."""
     for alias in _databases(vendor):
         if alias in (databases or ()):
             tables = connections[alias].introspection.table_names()

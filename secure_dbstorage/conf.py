@@ -1,12 +1,13 @@
-"""Settings: the one door to what a project has set.
+"""Settings: the only module that reads those of the project.
 
 The options of one storage are the ``OPTIONS`` of its entry in ``STORAGES``; the same names in
 capitals in the setting ``SECURE_DBSTORAGE`` are the defaults of all storages.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from django.conf import settings
@@ -14,13 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from secure_dbstorage.options import (
-    MIN_KEY_BYTES,
-    OPTION_NAMES,
-    StorageOptions,
-    default_of,
-    parse_option,
-)
+from secure_dbstorage.options import OPTION_NAMES, StorageOptions, default_of, parse_option
+from secure_dbstorage.parsers import MIN_KEY_BYTES
 
 #: The setting that holds the defaults of all storages.
 SETTING = "SECURE_DBSTORAGE"
@@ -28,13 +24,13 @@ SETTING = "SECURE_DBSTORAGE"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An option that can't be used, and why."""
+    """An invalid option, and the reason."""
 
-    #: Where the option stands, as the project wrote it.
+    #: The option, as the project wrote it.
     option: str
     #: What it must be.
     message: str
-    #: Whether no option has this name.
+    #: Whether there is no such option.
     unknown: bool = False
 
     def __str__(self) -> str:
@@ -44,9 +40,10 @@ class Problem:
 def read_options(given: Mapping[str, Any]) -> StorageOptions:
     """Return the options of a storage with these keyword arguments.
 
-    :raises ImproperlyConfigured: for an unknown name or a value that can't be used.
+    :raises ImproperlyConfigured: for an unknown name or an invalid value.
     """
-    for problem in (*find_default_problems(), *find_problems(given)):
+    problem = next(chain(find_default_problems(), find_problems(given)), None)
+    if problem is not None:
         raise ImproperlyConfigured(str(problem))
     values = {name: parse_option(name, raw) for name, raw in _merged(given).items()}
     if not values.get("signing_keys"):
@@ -55,40 +52,39 @@ def read_options(given: Mapping[str, Any]) -> StorageOptions:
 
 
 def find_problems(given: object) -> Iterator[Problem]:
-    """Yield what is wrong with a storage's keyword arguments, as the project wrote them."""
+    """Yield the problems of a storage's keyword arguments, as the project wrote them."""
     if not isinstance(given, Mapping):
         yield Problem("the value", "must be a dictionary")
         return
-    yield from _problems_of(given, spelled="{}".format)
-    using = _merged(given).get("using")
+    for name, raw in given.items():
+        yield from _problems_of(name, raw, spelled=str(name))
+    merged = _merged(given)
+    using = merged.get("using")
     if isinstance(using, str) and using not in settings.DATABASES:
         yield Problem("using", "must be None or an alias in DATABASES")
-    expires_in, cap = (
-        _try(name, _merged(given).get(name, default_of(name)))
-        for name in ("expires_in", "max_expires_in")
-    )
+    expires_in, cap = _parsed("expires_in", merged), _parsed("max_expires_in", merged)
     if expires_in and cap and expires_in > cap:
         yield Problem("expires_in", "must not be above max_expires_in")
 
 
 def find_default_problems() -> Iterator[Problem]:
-    """Yield what is wrong with the setting that holds the defaults of all storages."""
+    """Yield the problems of the setting that holds the defaults of all storages."""
     defaults = getattr(settings, SETTING, {})
     if not isinstance(defaults, Mapping):
         yield Problem(SETTING, "must be a dictionary")
         return
-    known = {name: raw for name, raw in _lower(defaults).items() if name}
-    for name in defaults:
+    for name, raw in defaults.items():
+        spelled = f"{SETTING}[{name!r}]"
         if not isinstance(name, str) or not name.isupper() or name == "NAMESPACE":
-            yield Problem(f"{SETTING}[{name!r}]", "is not an option of all storages", unknown=True)
-            known.pop(str(name).lower(), None)
-    yield from _problems_of(known, spelled=lambda name: f"{SETTING}[{name.upper()!r}]")
+            yield Problem(spelled, "is not an option of all storages", unknown=True)
+        else:
+            yield from _problems_of(name.lower(), raw, spelled=spelled)
 
 
 def declared_storages(backend: type) -> dict[str, Any]:
     """Return the aliases in ``STORAGES`` whose backend is this class, with their ``OPTIONS``.
 
-    The options are as the project wrote them: :func:`find_problems` says whether they can be used.
+    The options are not checked; :func:`find_problems` does that.
     """
     declared: dict[str, Any] = {}
     entries: Any = settings.STORAGES
@@ -96,24 +92,24 @@ def declared_storages(backend: type) -> dict[str, Any]:
         try:
             declared_backend = import_string(entry["BACKEND"])
         except (ImportError, KeyError):
-            continue  # Django says so itself when the storage is first used.
+            continue  # Django reports it when the storage is first used.
         if isinstance(declared_backend, type) and issubclass(declared_backend, backend):
             declared[alias] = entry.get("OPTIONS", {})
     return declared
 
 
 def upload_directory() -> str | None:
-    """Return where temporary files go; None for the system's place."""
+    """Return the directory for temporary files; None for the system's default."""
     return settings.FILE_UPLOAD_TEMP_DIR
 
 
 def uses_time_zones() -> bool:
-    """Tell whether the project's times are aware."""
+    """Tell whether the project uses aware times."""
     return settings.USE_TZ
 
 
 def project_time(value: datetime) -> datetime:
-    """Return an aware time as the project has times: aware, or naive without ``USE_TZ``."""
+    """Return an aware time as the project wants it: naive without ``USE_TZ``."""
     if uses_time_zones():
         return value
     return timezone.make_naive(value, timezone.get_default_timezone())
@@ -125,12 +121,12 @@ def uses_secret_key(given: object) -> bool:
 
 
 def secret_key_is_short() -> bool:
-    """Tell whether links are signed with a ``SECRET_KEY`` that is too short to be safe."""
+    """Tell whether a ``SECRET_KEY`` that signs links is too short to be safe."""
     return any(len(key) < MIN_KEY_BYTES for key in _secret_keys())
 
 
 def ratelimit_cache() -> tuple[str, str]:
-    """Return the alias and the backend of the cache in which requests are counted."""
+    """Return the alias and the backend of the cache that counts requests."""
     alias = getattr(settings, "RATELIMIT_USE_CACHE", "default")
     return alias, settings.CACHES.get(alias, {}).get("BACKEND", "")
 
@@ -145,15 +141,14 @@ def has_authentication() -> bool:
     return any(name.endswith("AuthenticationMiddleware") for name in settings.MIDDLEWARE)
 
 
-def _problems_of(given: Mapping[str, Any], *, spelled: Callable[[str], str]) -> Iterator[Problem]:
-    for name, raw in given.items():
-        if name not in OPTION_NAMES:
-            yield Problem(spelled(name), "is not an option", unknown=True)
-            continue
-        try:
-            parse_option(name, raw)
-        except ValueError as error:
-            yield Problem(spelled(name), str(error))
+def _problems_of(name: str, raw: object, *, spelled: str) -> Iterator[Problem]:
+    if name not in OPTION_NAMES:
+        yield Problem(spelled, "is not an option", unknown=True)
+        return
+    try:
+        parse_option(name, raw)
+    except ValueError as error:
+        yield Problem(spelled, str(error))
 
 
 def _merged(given: object) -> dict[str, Any]:
@@ -161,7 +156,7 @@ def _merged(given: object) -> dict[str, Any]:
 
 
 def _dictionary(raw: object) -> Mapping[Any, Any]:
-    # What is no dictionary is a problem of its own: `find_problems()` and its kin say it.
+    # `find_problems()` and `find_default_problems()` report anything else.
     return raw if isinstance(raw, Mapping) else {}
 
 
@@ -169,14 +164,15 @@ def _lower(defaults: Mapping[Any, Any]) -> dict[str, Any]:
     return {name.lower(): raw for name, raw in defaults.items() if isinstance(name, str)}
 
 
-def _try(name: str, raw: object) -> Any:
+def _parsed(name: str, given: Mapping[str, Any]) -> Any:
+    """Return the value of an option, or None if it is invalid."""
     try:
-        return parse_option(name, raw)
+        return parse_option(name, given.get(name, default_of(name)))
     except ValueError:
         return None
 
 
 def _secret_keys() -> tuple[bytes, ...]:
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    # An empty fallback, as of a variable that is not set, would let anyone sign.
+    # An empty fallback, from a variable that is not set, would let anyone sign links.
     return tuple(key if isinstance(key, bytes) else key.encode() for key in keys if key)

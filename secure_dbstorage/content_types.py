@@ -1,12 +1,12 @@
-"""Media types: decided by us from the name, the same on every server."""
+"""Media types: decided by the file name, the same on every server."""
 
 import mimetypes
 import posixpath
 
-#: What a name tells nothing about.
+#: The type of a file whose name says nothing.
 UNKNOWN = "application/octet-stream"
 
-#: What `mimetypes` lacks or spells differently from one Python to the next.
+#: Types that `mimetypes` lacks, or that differ between versions of Python.
 _OURS = {
     ".7z": "application/x-7z-compressed",
     ".aac": "audio/aac",
@@ -61,8 +61,8 @@ _OURS = {
     ".yaml": "application/yaml",
     ".yml": "application/yaml",
     ".zst": "application/zstd",
-    # A compressed file is served as it is stored, so its compression is its type: sent as a
-    # Content-Encoding, browsers would unpack what was uploaded packed.
+    # A compressed file is served as it is stored, so its type is that of the compression. With a
+    # Content-Encoding, browsers would unpack a file that was uploaded packed.
     ".br": "application/x-brotli",
     ".bz2": "application/x-bzip2",
     ".gz": "application/gzip",
@@ -76,7 +76,7 @@ _OURS = {
     ".z": "application/x-compress",
 }
 
-# An instance knows Python's own table and not the host's files, which differ by server.
+# An instance has Python's own table, and not that of the host, which differs by server.
 _TYPES = mimetypes.MimeTypes().types_map[True] | _OURS
 
 

@@ -4,15 +4,19 @@
 
     SecureDBStorageError
     ├── BadToken                 a token that we did not make, or not for this file
-    │   └── ExpiredToken         one that we made, and whose time is over
-    ├── Refused                  a request that gets no file
+    │   └── ExpiredToken         one that we made, and that has expired
+    ├── Refused                  a request that gets no file; never leaves ``serving``
+    ├── UnsatisfiableRange       a byte range that selects nothing of a file
     ├── FileTooLarge             also a SuspiciousFileOperation
     ├── FileChanged              also an OSError
     ├── ContentVanished          also an OSError
     └── CopyFailed               a file that could not be copied, and why
+
+``Refused`` is defined in :mod:`secure_dbstorage.serving.refusals`, beside its reasons.
 """
 
-from http import HTTPStatus
+import os
+from typing import Any
 
 from django.core.exceptions import SuspiciousFileOperation
 
@@ -26,26 +30,16 @@ class BadToken(SecureDBStorageError):
 
 
 class ExpiredToken(BadToken):
-    """Raised when a token is authentic and its lifetime is over."""
+    """Raised when a token is authentic and its lifetime has ended."""
+
+    def __init__(self, grant: Any) -> None:
+        super().__init__("The link has expired")
+        #: What the link allowed: a :class:`~secure_dbstorage.links.grants.Grant`.
+        self.grant = grant
 
 
-class Refused(SecureDBStorageError):
-    """Raised when a request is answered with a refusal instead of a file."""
-
-    def __init__(
-        self,
-        status: HTTPStatus,
-        reason: str,
-        *,
-        headers: dict[str, str] | None = None,
-    ) -> None:
-        super().__init__(reason)
-        #: The status of the answer.
-        self.status = status
-        #: One word for logs and for choosing the text; it tells nothing of the file.
-        self.reason = reason
-        #: Header fields that this answer carries besides those of every refusal.
-        self.headers = headers or {}
+class UnsatisfiableRange(SecureDBStorageError):
+    """Raised when a byte range selects nothing of a file."""
 
 
 class FileTooLarge(SecureDBStorageError, SuspiciousFileOperation):
@@ -62,3 +56,8 @@ class ContentVanished(SecureDBStorageError, OSError):
 
 class CopyFailed(SecureDBStorageError):
     """Raised when a file can't be copied as it is; its text says why."""
+
+
+def os_error(error: type[OSError], number: int, name: str) -> OSError:
+    """Return the error that a file system would give, with its number and text."""
+    return error(number, os.strerror(number), name)

@@ -1,4 +1,4 @@
-"""What is known of a stored file, as values."""
+"""Values that describe a stored file."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from django.utils import timezone
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileStat:
-    """What a file's row tells of it."""
+    """The metadata of a file."""
 
     #: Canonical name, relative to the storage.
     name: str
@@ -25,11 +25,14 @@ class FileStat:
     created: datetime
     #: When the content was last saved; aware, UTC.
     modified: datetime
-    #: When a temporary file ends; aware, UTC. None for one that stays.
+    #: When a temporary file expires; aware, UTC. None for a permanent file.
     expires: datetime | None = None
 
     def has_expired(self, now: float) -> bool:
-        """Tell whether a temporary file has ended, at a time in seconds since 1970."""
+        """Tell whether a temporary file has expired.
+
+        :param now: seconds since 1970.
+        """
         return self.expires is not None and self.expires.timestamp() <= now
 
     @property
@@ -40,7 +43,7 @@ class FileStat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """Where the bytes of a file are: immutable, and gone as a whole when it is replaced."""
+    """Where the bytes of a file are. Content is immutable; an overwrite replaces all of it."""
 
     #: Alias of the database.
     using: str
@@ -53,27 +56,37 @@ class Content:
 
     @property
     def chunk_count(self) -> int:
-        """The number of rows, at least the head row."""
+        """The number of rows, the head row included."""
         return max(1, -(-self.size // self.chunk_size))
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """What the URL of a file depends on."""
+
+    #: Whether the file is served without a token.
+    is_public: bool
+    #: Microseconds since 1970. A link opens the file only while it names the same epoch.
+    link_epoch: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredHead:
-    """A head row: the file, where its bytes are, and since when links to it hold."""
+    """A head row: the file, where its bytes are, and its link epoch."""
 
     stat: FileStat
     content: Content
-    #: The link epoch: a link opens the file only while both name the same, in microseconds.
-    links_from: int
-    #: The first chunk, where it was asked for.
+    #: Microseconds since 1970. A link opens the file only while it names the same epoch.
+    link_epoch: int
+    #: The first chunk, if it was fetched.
     first_chunk: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRecord:
-    """What a file brings along from where it was; None for what is not known there."""
+    """What another place knows about a file; None for what it does not know."""
 
-    #: The name, as it was there.
+    #: The name in that place.
     name: str
     #: Length in bytes.
     size: int | None = None
@@ -85,16 +98,16 @@ class FileRecord:
     created: datetime | None = None
     #: When the content was last saved; aware.
     modified: datetime | None = None
-    #: When a temporary file ends; aware.
+    #: When a temporary file expires; aware.
     expires: datetime | None = None
-    #: How the place where it was finds it, if not by its name.
+    #: How that place finds the file, if not by its name.
     key: Any = None
-    #: Why it can't be read.
+    #: Why the file can't be read.
     problem: str = ""
 
 
 def utc(value: datetime) -> datetime:
-    """Return an aware time; a naive one is that of a project without time zones."""
+    """Return an aware time in UTC. A naive one comes from a project without time zones."""
     if timezone.is_naive(value):
         value = timezone.make_aware(value, timezone.get_default_timezone())
     return value.astimezone(UTC)

@@ -1,17 +1,16 @@
-"""The one table: head rows that describe files, and the rows that hold the rest of their bytes."""
+"""The one table: head rows describe files, and continuation rows hold the rest of their bytes."""
 
-from collections.abc import Iterator
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self, cast
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from secure_dbstorage import names
 from secure_dbstorage.files import Content, FileStat, StoredHead, utc
-from secure_dbstorage.options import MAX_NAMESPACE_LENGTH
+from secure_dbstorage.parsers import MAX_NAMESPACE_LENGTH
 
 if TYPE_CHECKING:
     CharField = models.CharField[str | None, str | None]
@@ -19,26 +18,38 @@ else:
     CharField = models.CharField
 
 
+#: The columns that :func:`head_of` needs, in this order.
+HEAD_COLUMNS = (
+    *("name", "size", "sha256", "content_type", "is_public", "created", "modified", "expires"),
+    *("content", "chunk_size", "link_epoch"),
+)
+
+#: The position of a row that marks a one-time link as used. No content has that many rows.
+USE_MARK_POSITION = 2**31 - 1
+
 #: How many rows one query of a listing fetches.
 _PAGE_LENGTH = 500
+
+#: How many content keys one query fetches.
+_KEY_PAGE_LENGTH = 1000
 
 
 class ExactCharField(CharField):
     """Text that every database compares byte for byte.
 
-    Default collations take ``A.txt`` for ``a.txt`` (MySQL), ``a`` for ``a `` (whatever pads), or
-    sort by a locale's rules, in which a range of names is not a directory.
+    Default collations treat ``A.txt`` as ``a.txt`` (MySQL), or ``a `` as ``a`` (padding ones), or
+    sort by a locale's rules, so that a range of names is not a directory.
     """
 
     def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, Any]:
-        """Return the column's type, with the collation that this database has for it."""
+        """Return the column's type, with this database's binary collation."""
         parameters: dict[str, Any] = super().db_parameters(connection)
         parameters["collation"] = _byte_collation(connection)
         return parameters
 
 
 class StoredFileQuerySet(models.QuerySet["StoredFile"]):
-    """Head rows, asked for by what they mean."""
+    """Head rows."""
 
     def in_namespace(self, namespace: str) -> Self:
         """Keep the files of one storage."""
@@ -52,12 +63,12 @@ class StoredFileQuerySet(models.QuerySet["StoredFile"]):
         return self.filter(name__gte=low, name__lt=high)
 
     def by_name(self, after: str = "") -> Iterator["StoredFile"]:
-        """Yield the files in the order of their names, some hundred a query.
+        """Yield the files in the order of their names, 500 a query.
 
-        Nothing stays open between two queries, so the caller may write. What is saved meanwhile
-        may come or not.
+        Nothing stays open between two queries, so the caller may write. Files that are saved
+        meanwhile may or may not appear.
 
-        :param after: the name behind which to begin.
+        :param after: start after this name.
         """
         ordered = self.order_by("name")
         while page := list(ordered.filter(name__gt=after)[:_PAGE_LENGTH]):
@@ -71,7 +82,7 @@ class StoredFileQuerySet(models.QuerySet["StoredFile"]):
 
 
 class StoredFileManager(models.Manager.from_queryset(StoredFileQuerySet)):  # type: ignore[misc]
-    """Gives head rows, and leaves their bytes in the database."""
+    """Finds head rows, and does not fetch their bytes."""
 
     def get_queryset(self) -> StoredFileQuerySet:
         """Return the head rows without their bytes."""
@@ -79,15 +90,49 @@ class StoredFileManager(models.Manager.from_queryset(StoredFileQuerySet)):  # ty
         return files.filter(name__isnull=False).defer("data")
 
 
+class StoredRowQuerySet(models.QuerySet["StoredFile"]):
+    """Rows of every kind."""
+
+    def of(self, content: int) -> Self:
+        """Keep the rows that share a content key."""
+        return self.filter(content=content)
+
+    def use_marks(self) -> Self:
+        """Keep the rows that mark one-time links as used."""
+        return self.filter(position=USE_MARK_POSITION)
+
+    def continuations(self) -> Self:
+        """Keep the rows that hold the rest of a file's bytes."""
+        return self.filter(position__gt=0, position__lt=USE_MARK_POSITION)
+
+    def strays(self) -> Self:
+        """Keep the continuation rows of files that no longer exist."""
+        # One statement sees both or neither of a file's rows: they are committed together.
+        heads = StoredFile.rows.using(self.db).filter(content=OuterRef("content"), position=0)
+        return self.continuations().filter(~Exists(heads))
+
+    def content_keys(self) -> Iterator[int]:
+        """Yield the content keys of the rows in order, a thousand a query."""
+        keys = self.order_by("content").values_list("content", flat=True).distinct()
+        last = -1
+        while page := list(keys.filter(content__gt=last)[:_KEY_PAGE_LENGTH]):
+            yield from page
+            last = page[-1]
+
+
+class StoredRowManager(models.Manager.from_queryset(StoredRowQuerySet)):  # type: ignore[misc]
+    """Finds rows of every kind."""
+
+
 class StoredFile(models.Model):
     """A row of the table.
 
     A file is a head row (position 0, with a name and the first chunk) and, if it is larger than
-    one chunk, continuation rows (content key, position and bytes; all else is NULL).
+    one chunk, continuation rows (content key, position and bytes; everything else is NULL).
     """
 
     id = models.BigAutoField(primary_key=True)
-    #: Random for each save, so content is immutable: readers never see two saves mixed.
+    #: Random for each save. Content is immutable, so readers never see a mixture of two saves.
     content = models.BigIntegerField(editable=False)
     position = models.PositiveIntegerField(default=0, editable=False)
     namespace = ExactCharField(max_length=MAX_NAMESPACE_LENGTH, null=True, editable=False)
@@ -99,15 +144,15 @@ class StoredFile(models.Model):
     is_public = models.BooleanField(null=True)
     created = models.DateTimeField(null=True, editable=False)
     modified = models.DateTimeField(null=True, editable=False)
-    #: Microseconds since the epoch; a link holds while it names the same instant.
-    links_from = models.BigIntegerField(null=True, editable=False)
+    #: Microseconds since 1970. A link works only while it names the same instant.
+    link_epoch = models.BigIntegerField(null=True, editable=False)
     expires = models.DateTimeField(null=True, blank=True)
-    # Last: on SQLite, every column behind the bytes is reached by walking through them.
+    # The last column: SQLite walks through the bytes to reach a column behind them.
     data = models.BinaryField()
 
     objects = StoredFileManager()
-    #: All rows, the continuations too.
-    rows = models.Manager["StoredFile"]()
+    #: All rows with their bytes: heads, continuations and marks of used links.
+    rows = StoredRowManager()
 
     class Meta:
         verbose_name = _("stored file")
@@ -133,7 +178,7 @@ class StoredFile(models.Model):
                     is_public__isnull=False,
                     created__isnull=False,
                     modified__isnull=False,
-                    links_from__isnull=False,
+                    link_epoch__isnull=False,
                 )
                 | Q(
                     namespace__isnull=True,
@@ -145,7 +190,7 @@ class StoredFile(models.Model):
                     is_public__isnull=True,
                     created__isnull=True,
                     modified__isnull=True,
-                    links_from__isnull=True,
+                    link_epoch__isnull=True,
                 ),
             ),
         ]
@@ -155,26 +200,33 @@ class StoredFile(models.Model):
 
     def head(self) -> StoredHead:
         """Return a head row as a value, without its bytes."""
-        # It has all of these: the check constraint says so.
-        return StoredHead(
-            stat=FileStat(
-                name=cast("str", self.name),
-                size=cast("int", self.size),
-                sha256=cast("str", self.sha256),
-                content_type=cast("str", self.content_type),
-                is_public=cast("bool", self.is_public),
-                created=utc(cast("datetime", self.created)),
-                modified=utc(cast("datetime", self.modified)),
-                expires=utc(self.expires) if self.expires else None,
-            ),
-            content=Content(
-                using=cast("str", self._state.db),
-                key=self.content,
-                size=cast("int", self.size),
-                chunk_size=cast("int", self.chunk_size),
-            ),
-            links_from=cast("int", self.links_from),
-        )
+        values = [getattr(self, column) for column in HEAD_COLUMNS]
+        return head_of(values, using=str(self._state.db))
+
+
+def head_of(row: Sequence[Any], *, using: str) -> StoredHead:
+    """Return a head row as a value.
+
+    :param row: the values of :data:`HEAD_COLUMNS`, and the bytes where they were fetched.
+    :param using: alias of the database.
+    """
+    name, size, sha256, content_type, is_public, created, modified, expires, *rest = row
+    key, chunk_size, link_epoch, *chunk = rest
+    return StoredHead(
+        stat=FileStat(
+            name=name,
+            size=size,
+            sha256=sha256,
+            content_type=content_type,
+            is_public=bool(is_public),
+            created=utc(created),
+            modified=utc(modified),
+            expires=None if expires is None else utc(expires),
+        ),
+        content=Content(using=using, key=key, size=size, chunk_size=chunk_size),
+        link_epoch=link_epoch,
+        first_chunk=chunk[0] if chunk else None,
+    )
 
 
 def _byte_collation(connection: Any) -> str | None:
@@ -182,4 +234,4 @@ def _byte_collation(connection: Any) -> str | None:
         return "C"
     if connection.vendor == "mysql":
         return "utf8mb4_nopad_bin" if connection.mysql_is_mariadb else "utf8mb4_0900_bin"
-    return None  # SQLite compares byte for byte by itself.
+    return None  # SQLite compares byte for byte by default.

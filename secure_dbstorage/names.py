@@ -1,4 +1,4 @@
-"""File names: one spelling for each file, and none that is dangerous."""
+"""File names: one spelling for each file, and no dangerous names."""
 
 import os
 import string
@@ -10,12 +10,12 @@ from django.core.exceptions import SuspiciousFileOperation
 #: The longest name that the table holds, in characters.
 MAX_LENGTH = 512
 
-#: Characters that mean themselves in names, in URLs and in headers.
+#: Characters that need no escaping in names, URLs and headers.
 _PLAIN = (string.ascii_letters + string.digits + "_-./").encode()
 
 
 def canonical_name(name: str | PurePath) -> str:
-    """Return the one spelling under which a file is stored.
+    """Return the spelling under which a file is stored.
 
     The empty string is the root directory.
 
@@ -32,7 +32,7 @@ def canonical_name(name: str | PurePath) -> str:
 
 
 def normal_name(name: str | PurePath) -> str:
-    """Return a name with slashes for backslashes, and without empty and ``.`` segments.
+    """Replace backslashes by slashes, and drop empty and ``.`` segments.
 
     :raises SuspiciousFileOperation: for an absolute name, a ``..`` segment or a lone surrogate.
     """
@@ -54,14 +54,14 @@ def is_canonical(name: str) -> bool:
 
 
 def has_control_character(name: str) -> bool:
-    """Tell whether a name holds what no name in the table does."""
+    """Tell whether a name contains a control character. No name in the table does."""
     return not name.isprintable() and any(unicodedata.category(char) == "Cc" for char in name)
 
 
 def is_plain(name: str) -> bool:
-    """Tell quickly whether *name* is canonical and means the same in a URL.
+    """Tell quickly whether *name* is canonical and needs no escaping in a URL.
 
-    Says no to rare ones, such as hidden files, that are canonical all the same.
+    Returns False for some canonical names as well, such as hidden files.
     """
     path = f"/{name}/"
     return not (
@@ -70,7 +70,7 @@ def is_plain(name: str) -> bool:
 
 
 def ancestors(name: str) -> list[str]:
-    """Return the directories above a canonical name, the nearest last."""
+    """Return the directories above a canonical name, from the root down."""
     segments = name.split("/")[:-1]
     return ["/".join(segments[: depth + 1]) for depth in range(len(segments))]
 
@@ -78,7 +78,7 @@ def ancestors(name: str) -> list[str]:
 def directory_range(directory: str) -> tuple[str, str]:
     """Return the bounds of all names below a canonical directory: ``low <= name < high``.
 
-    A range is served by the index on every database, where ``LIKE`` is not.
+    Every database uses the index for a range, but not for ``LIKE``.
     """
     # "0" is the character after "/".
     return f"{directory}/", f"{directory}0"

@@ -1,21 +1,25 @@
-"""Signals: what happened to files. A receiver that raises is logged, and harms nothing.
+"""Signals about files. A receiver that raises is logged, and does no harm.
 
-The sender is the class of the storage; each signal also has ``storage``, the storage itself.
+The sender is the class of the storage. Each signal also has ``storage``, the storage itself.
 """
 
 from django.dispatch import Signal
 
-#: A file was saved, and the transaction committed. Arguments: ``name``; ``created``, False for an
-#: overwrite.
+#: A file was saved, and the transaction committed. Arguments: ``name``, and ``created``, which is
+#: False for an overwrite.
 file_saved = Signal()
 
 #: A file was deleted, and the transaction committed. Argument: ``name``.
 file_deleted = Signal()
 
-#: A request got an answer other than a refusal; a body that is streamed has ended, or broken off.
-#: Arguments: ``request``; ``file``, a :class:`~secure_dbstorage.files.FileStat`; ``grant``, None
-#: without a token; ``record``, an :class:`~secure_dbstorage.serving.visits.AccessRecord`.
+#: A request got an answer that isn't a refusal. For a streamed body this is sent when the body has
+#: ended or broken off. Arguments: ``request``; ``file``, a
+#: :class:`~secure_dbstorage.files.FileStat`; ``grant``, a
+#: :class:`~secure_dbstorage.links.grants.Grant`, or None without a token; ``record``, an
+#: :class:`~secure_dbstorage.serving.visits.AccessRecord`.
 file_served = Signal()
 
-#: A request was refused. Arguments: ``request``, ``name``, ``reason`` (one word), ``record``.
+#: A request was refused, or a hook gave its own response. Arguments: ``request``; ``name``;
+#: ``reason``, the word of a :class:`~secure_dbstorage.serving.refusals.Reason` or ``sent-away``;
+#: ``record``, as above.
 file_refused = Signal()

@@ -1,30 +1,32 @@
-"""The storage: Django's ``Storage`` over the table, and what a table can do besides."""
+"""The storage: Django's ``Storage`` over the table, and what a table adds to it."""
 
 import errno
 import os
+import posixpath
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from contextlib import suppress
 from datetime import datetime
 from enum import Enum
 from functools import cached_property, partial
 from pathlib import Path, PurePath
-from typing import IO, Any, Final, TypeVar, Unpack, cast
+from typing import IO, Any, Final, Self, TypeVar, Unpack, cast
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
+from django.core.files.utils import validate_file_name
 from django.core.signals import setting_changed
 from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.asyncio import async_unsafe
 
 from secure_dbstorage.conf import project_time, read_options, upload_directory
-from secure_dbstorage.files import FileStat
-from secure_dbstorage.links.maker import FolderLinkArguments, LinkArguments, LinkMaker
+from secure_dbstorage.exceptions import os_error
+from secure_dbstorage.files import FileStat, LinkState
+from secure_dbstorage.links.maker import LinkMaker
+from secure_dbstorage.links.terms import FolderLinkArguments, LinkArguments
 from secure_dbstorage.links.tokens import LinkSigner
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import (
@@ -36,8 +38,9 @@ from secure_dbstorage.names import (
 )
 from secure_dbstorage.options import OPTION_NAMES, Options, StorageOptions
 from secure_dbstorage.signals import file_deleted, file_saved
-from secure_dbstorage.table.catalog import Catalog, os_error
+from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.handles import StoredFileHandle, open_file
+from secure_dbstorage.table.streams import pieces_of
 
 Name = str | PurePath
 
@@ -49,24 +52,27 @@ class _LeftOut(Enum):
     LEFT_OUT = "left out"
 
 
-#: An argument that was not given, where None would be a mistake.
+#: Marks an argument that was not given, where None would be a mistake.
 _LEFT_OUT: Final = _LeftOut.LEFT_OUT
 
-_SYNC_ONLY = "This asks the database: in async code, call {}() instead."
+#: How many names a save tries. Each but the first carries 7 random characters.
+_MAX_ATTEMPTS = 10
+
+_SYNC_ONLY = "This queries the database. In async code, call {}() instead."
 
 
 class DatabaseStorage(Storage):
-    """Keeps files in the table, and follows the transaction that it is called in.
+    """Keeps files in the table. Changes are part of the caller's transaction.
 
-    Behaves as Django's FileSystemStorage does, wherever a table has the same notion. Names are
-    normalised and checked by every method: SuspiciousFileOperation for what leads out of the
-    storage or holds control characters.
+    Behaves like Django's FileSystemStorage wherever a table can. Every method normalises and
+    checks names. A name that leads out of the storage, or holds a control character, raises
+    SuspiciousFileOperation.
     """
 
     def __init__(self, **options: Unpack[Options]) -> None:
-        """Note the options.
+        """Keep the options for later.
 
-        :param options: see the README; what is left out comes from ``SECURE_DBSTORAGE``.
+        :param options: see the README. Defaults come from ``SECURE_DBSTORAGE``.
         :raises ImproperlyConfigured: for an unknown name. Values are checked by the system checks
             and on first use, so that models may create a storage while apps are loading.
         """
@@ -77,7 +83,7 @@ class DatabaseStorage(Storage):
         setting_changed.connect(self._forget_settings)
 
     def deconstruct(self) -> tuple[str, tuple[()], dict[str, Any]]:
-        """Return what a migration needs; no key and no hook ends up in one."""
+        """Return what a migration needs. Keys and hooks never end up in one."""
         kept = {
             name: value
             for name, value in self._given.items()
@@ -86,14 +92,14 @@ class DatabaseStorage(Storage):
         return f"{type(self).__module__}.{type(self).__qualname__}", (), kept
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle what was given, and no key that was derived from it."""
+        """Copy and pickle the given options, and no key that was derived from them."""
         return _made_again, (type(self), self._given)
 
     @cached_property
     def options(self) -> StorageOptions:
-        """The options of this storage, complete.
+        """The options of this storage, complete and checked.
 
-        :raises ImproperlyConfigured: for a value that can't be used.
+        :raises ImproperlyConfigured: for an invalid value.
         """
         return read_options(self._given)
 
@@ -105,31 +111,39 @@ class DatabaseStorage(Storage):
     # Django's Storage
 
     def save(self, name: Name | None, content: Any, max_length: int | None = None) -> str:
-        """Save content and return the name that it got.
+        """Save content and return the name of the file.
 
-        :param content: a File, anything that can be read, bytes or text (as UTF-8). It is read
-            from its start where it can seek, and stays open.
-        :raises FileTooLarge: above the option ``max_size``; nothing is kept.
-        :raises FileExistsError: below an existing file.
+        :param content: a File, any readable object, bytes or text (saved as UTF-8). It is read
+            from its start if it can seek, and stays open.
+        :param max_length: the most characters that the returned name may have.
+        :raises FileTooLarge: above the option ``max_size``. Nothing is saved.
+        :raises FileExistsError: if the name lies below an existing file.
         """
         if isinstance(content, bytes | str):
             content = ContentFile(content)
-        with _noted(_Saving(max_length)):
-            saved: str = super().save(name, content, max_length=max_length)  # type: ignore[arg-type]
-            return saved
+        if name is None:
+            name = content.name
+        if not hasattr(content, "chunks"):
+            content = File(content, str(name))
+        # Django checks the name again after each call that a subclass may override.
+        validate_file_name(name, allow_relative_path=True)
+        available = self.get_available_name(name, max_length=max_length)
+        validate_file_name(available, allow_relative_path=True)
+        saved = self._save(_FreeName(available, max_length), content)
+        validate_file_name(saved, allow_relative_path=True)
+        return str(saved)
 
     def get_available_name(self, name: Name, max_length: int | None = None) -> str:
-        """Return a free name that fits the caller's limit and the table's."""
+        """Return a free name, within the caller's limit and the table's."""
         limit = min(max_length or MAX_LENGTH, MAX_LENGTH)
         available: str = super().get_available_name(str(name), max_length=limit)
         return available
 
     def is_name_available(self, name: str, max_length: int | None = None) -> bool:
-        """Tell whether a name is free; every name that fits is with ``allow_overwrite``."""
+        """Tell whether a name is free. With ``allow_overwrite``, every name that fits is."""
         if self.options.allow_overwrite:
             return not (max_length and len(name) > max_length)
-        taken = name == _saving.get().taken
-        return not taken and super().is_name_available(name, max_length=max_length)
+        return super().is_name_available(name, max_length=max_length)
 
     def get_alternative_name(self, file_root: str, file_ext: str) -> str:
         """Return another name; the same one with ``allow_overwrite``."""
@@ -138,28 +152,29 @@ class DatabaseStorage(Storage):
         return super().get_alternative_name(file_root, file_ext)
 
     def delete(self, name: Name) -> None:
-        """Delete a file; it is no error if there is none.
+        """Delete a file, if it exists.
 
         :raises ValueError: for an empty name.
-        :raises OSError: for a directory: it goes with the last file below it.
+        :raises OSError: for a directory. It disappears with the last file below it.
         """
         if not name:
             raise ValueError("The name must be given to delete().")
         self._delete(canonical_name(name))
 
     def delete_if(self, name: Name, condition: Callable[[StoredFile], bool]) -> bool:
-        """Delete a file if, at that instant, its row is as expected; return whether it was.
+        """Delete a file if a condition holds for its row at that instant.
 
-        :param condition: is given the head row, without its bytes.
+        :param condition: receives the head row, without its bytes.
+        :returns: whether the file was deleted.
         """
         return self._delete(canonical_name(name), condition)
 
     def exists(self, name: Name) -> bool:
-        """Tell whether there is such a file, or a directory that files imply."""
+        """Tell whether there is such a file, or a directory with files below it."""
         return self.catalog.exists(canonical_name(name))
 
     def listdir(self, path: Name) -> tuple[list[str], list[str]]:
-        """Return the directories and the files of a directory, each in order.
+        """Return the directories and the files of a directory, both sorted.
 
         :raises FileNotFoundError: when there is no such directory.
         :raises NotADirectoryError: for a file.
@@ -177,23 +192,23 @@ class DatabaseStorage(Storage):
         return self.stat(name).size
 
     def get_created_time(self, name: Name) -> datetime:
-        """Return when a name was first saved; aware if ``USE_TZ`` is set."""
+        """Return when the file was created; aware if ``USE_TZ`` is set."""
         return project_time(self.stat(name).created)
 
     def get_modified_time(self, name: Name) -> datetime:
-        """Return when a file's content was last saved; aware if ``USE_TZ`` is set."""
+        """Return when the content was last saved; aware if ``USE_TZ`` is set."""
         return project_time(self.stat(name).modified)
 
     def get_accessed_time(self, name: Name) -> datetime:
-        """Raise NotImplementedError: a time of access would cost a write for each read."""
-        raise NotImplementedError("Times of access are not kept: each read would be a write.")
+        """Raise NotImplementedError: keeping access times would cost a write for each read."""
+        raise NotImplementedError("Access times are not kept: each read would be a write.")
 
     def path(self, name: Name) -> str:
-        """Raise NotImplementedError: there is no file on a disk."""
-        raise NotImplementedError("The files are rows of a table: they have no path on a disk.")
+        """Raise NotImplementedError: the files are not on a disk."""
+        raise NotImplementedError("Files are rows of a table. They have no path on a disk.")
 
     def _open(self, name: Name, mode: str = "rb") -> StoredFileHandle:
-        """Open a file in any mode of `open`; text is UTF-8.
+        """Open a file in any mode of `open`. Text is UTF-8.
 
         :raises io.UnsupportedOperation: for a mode that `open` does not have.
         """
@@ -201,16 +216,16 @@ class DatabaseStorage(Storage):
         return StoredFileHandle(canonical, mode, opener=partial(self._open_file, canonical))
 
     def _save(self, name: str, content: "File[Any]") -> str:
-        name = canonical_name(name)
+        others = self._other_names(name, getattr(name, "max_length", None))
+        name, created = str(canonical_name(name)), True
         if self.options.allow_overwrite:
-            created = self.catalog.replace(name, _pieces(content))
+            created = self.catalog.replace(name, pieces_of(content))
         else:
-            name = self.catalog.add(name, _pieces(content), alternative=self._alternative)
-            created = True
-        self._announce(file_saved, name=name, created=created)
+            name = self.catalog.add(name, pieces_of(content), others=others)
+        announce_saved(self, name, created=created)
         if hasattr(content, "temporary_file_path"):
-            # As FileSystemStorage, which moves it: an upload's temporary file has done its work.
-            # Who saves it once more reads on from the open file.
+            # FileSystemStorage moves it away as well. If it is saved again, it is read from the
+            # file object, which is still open.
             with suppress(OSError):
                 Path(content.temporary_file_path()).unlink()
         return name
@@ -218,7 +233,7 @@ class DatabaseStorage(Storage):
     def _delete(self, name: str, condition: Callable[[StoredFile], bool] | None = None) -> bool:
         is_deleted = self.catalog.remove(name, condition)
         if is_deleted:
-            self._announce(file_deleted, name=name)
+            _announce(file_deleted, self, name=name)
         return is_deleted
 
     # Links
@@ -230,60 +245,58 @@ class DatabaseStorage(Storage):
 
     @async_unsafe(_SYNC_ONLY.format("aurl"))
     def url(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
-        """Return the URL of a file: plain for a public one, signed for a private one.
+        """Return the URL of a file: unsigned for a public one, signed for a private one.
 
-        The URL of a name that is not in the table is plain, and answers 404: no page breaks on a
-        lost file. Takes one small query.
+        A missing file gets an unsigned URL that answers 404, so that no page breaks on it. Takes
+        one small query.
 
-        :param arguments: see :class:`~secure_dbstorage.links.maker.LinkArguments`.
-        :raises ValueError: for arguments that can't be meant.
+        :param arguments: see :class:`~secure_dbstorage.links.terms.LinkArguments`.
+        :raises ValueError: for impossible arguments.
         """
-        make = self._links.making(self._links.terms(**arguments))
-        normal = _normal(name)
-        return make(normal, self._found([normal]).get(normal))
+        links, normal = self._links.batch(**arguments), _normal(name)
+        return links.url(normal, self._found([normal]).get(normal))
 
     @async_unsafe(_SYNC_ONLY.format("aurls"))
     def urls(
         self, names: Iterable[AnyName], **arguments: Unpack[LinkArguments]
     ) -> dict[AnyName, str]:
-        """Return the URLs of any number of files by their names, with one query."""
+        """Return the URLs of any number of files by name, with one query."""
         if isinstance(names, str):
             raise TypeError("urls() takes names; url() takes one")
-        make = self._links.making(self._links.terms(**arguments))
+        links = self._links.batch(**arguments)
         normal = {name: _normal(name) for name in names}
         found = self._found(normal.values()).get
-        return {given: make(name, found(name)) for given, name in normal.items()}
+        return {given: links.url(name, found(name)) for given, name in normal.items()}
 
     async def aurl(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
-        """Return what :meth:`url` does, in async code."""
+        """Do what :meth:`url` does, in async code."""
         return await sync_to_async(self.url)(name, **arguments)
 
     async def aurls(
         self, names: Iterable[AnyName], **arguments: Unpack[LinkArguments]
     ) -> dict[AnyName, str]:
-        """Return what :meth:`urls` does, in async code."""
+        """Do what :meth:`urls` does, in async code."""
         return await sync_to_async(self.urls)(names, **arguments)
 
     def folder_url(self, prefix: Name, **arguments: Unpack[FolderLinkArguments]) -> str:
         """Return a signed URL of a directory, with a slash at its end.
 
-        Behind it stand the names of the files below the directory, so that what they say of each
-        other by relative links is found: a playlist's segments, the pictures of a page. It opens
-        the files that are there now; what is saved, renamed or revoked later needs a new one. Asks
-        no query.
+        Append the names of files below the directory. Relative links between them work: from a
+        playlist to its segments, or from a page to its pictures. The URL opens the files that
+        exist now. Files that are saved, renamed or revoked later need a new one. Takes no query.
 
-        :param arguments: see :class:`~secure_dbstorage.links.maker.FolderLinkArguments`.
-        :raises ValueError: for arguments that can't be meant, and for the root.
+        :param arguments: see :class:`~secure_dbstorage.links.terms.FolderLinkArguments`.
+        :raises ValueError: for impossible arguments, and for the root.
         """
         folder = canonical_name(prefix)
         if not folder:
             raise ValueError("A link for a folder must name one: the root is every file")
         return self._links.folder(folder, **arguments)
 
-    # What a table can do besides
+    # What a table adds
 
     def stat(self, name: Name) -> FileStat:
-        """Return what is known of a file.
+        """Return the metadata of a file.
 
         :raises FileNotFoundError: when there is no such file.
         :raises IsADirectoryError: for a directory.
@@ -304,13 +317,13 @@ class DatabaseStorage(Storage):
         self.catalog.set_public(canonical_name(name), public=public)
 
     def set_expires(self, name: Name, expires: datetime | None) -> None:
-        """Make a file temporary, or let it stay.
+        """Make a file temporary, or permanent.
 
-        From its end on it is served no more, and ``dbstorage_prune`` removes it. Until then it can
-        be opened by code.
+        Once it has expired, a file is no longer served, and ``dbstorage_prune`` removes it. Until
+        it is removed, code can open it.
 
-        :param expires: an instant, naive ones in the project's time zone; None for a file that
-            stays.
+        :param expires: when it expires. A naive time is in the project's time zone. None makes the
+            file permanent.
         :raises FileNotFoundError: when there is no such file.
         """
         if expires is not None:
@@ -321,12 +334,12 @@ class DatabaseStorage(Storage):
     def revoke_urls(
         self, name: Name | _LeftOut = _LEFT_OUT, *, prefix: Name | _LeftOut = _LEFT_OUT
     ) -> int:
-        """Let no link that is out open a file, from the next request on; new links work.
+        """Make all existing links to a file stop working. New links work.
 
         :param name: the file.
-        :param prefix: instead, a directory: all files below it, and all of them for "".
+        :param prefix: instead of a name, the directory whose files are revoked; "" for all files.
         :returns: the number of files.
-        :raises TypeError: without an argument, or with both: nothing is revoked by mistake.
+        :raises TypeError: without an argument, or with both. Nothing is revoked by mistake.
         :raises FileNotFoundError: when there is no file *name*.
         """
         if isinstance(name, _LeftOut) == isinstance(prefix, _LeftOut):
@@ -336,9 +349,9 @@ class DatabaseStorage(Storage):
         return self.catalog.revoke(canonical_name(cast("Name", name)))
 
     def rename(self, old: Name, new: Name) -> str:
-        """Give a file another name, and return it. No bytes are copied.
+        """Rename a file and return its new name. No bytes are copied.
 
-        Links to the old name stop to work, and never open a later file of that name.
+        Links to the old name stop working, and never open a later file of that name.
 
         :raises FileNotFoundError: when there is no file *old*.
         :raises FileExistsError: when *new* is taken.
@@ -346,6 +359,17 @@ class DatabaseStorage(Storage):
         name = canonical_name(new)
         self.catalog.rename(canonical_name(old), name)
         return name
+
+    def _other_names(self, name: str, max_length: int | None) -> Iterator[str]:
+        """Yield other names to try, in case another save takes this one first."""
+        for _ in range(_MAX_ATTEMPTS - 1):
+            # The previous name counts as taken, whatever the table says: the caller's transaction
+            # may not see the row that has it.
+            directory, filename = posixpath.split(name)
+            extension = "".join(PurePath(filename).suffixes)
+            other = self.get_alternative_name(filename.removesuffix(extension), extension)
+            name = self.get_available_name(posixpath.join(directory, other), max_length)
+            yield canonical_name(name)
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -356,84 +380,65 @@ class DatabaseStorage(Storage):
     def _links(self) -> LinkMaker:
         return LinkMaker(self.options, self.signer)
 
-    def _found(self, names: Iterable[str]) -> dict[str, tuple[bool, int]]:
-        # No file has such a name, and no page breaks on one.
-        return self.catalog.find_links(
+    def _found(self, names: Iterable[str]) -> dict[str, LinkState]:
+        # No file has such a name. A page must not break on it.
+        return self.catalog.link_states(
             [name for name in names if name and not has_control_character(name)]
         )
 
     def _open_file(self, name: str, mode: str) -> Any:
-        def save(file: IO[bytes], replaced_key: int | None) -> None:
-            # Opened to add to a file or to make one, and there was none: so it must be still.
-            pieces, created = _pieces(File(file)), True
-            if replaced_key is None and "w" not in mode:
+        def save(file: IO[bytes], *, replaced_key: int | None, must_be_new: bool) -> None:
+            pieces, created = pieces_of(File(file)), True
+            if must_be_new:
                 self.catalog.add(name, pieces)
             else:
                 created = self.catalog.replace(name, pieces, replaced_key=replaced_key)
-            self._announce(file_saved, name=name, created=created)
+            announce_saved(self, name, created=created)
 
         return open_file(self.catalog, name, mode, save=save, directory=upload_directory())
-
-    def _announce(self, signal: Signal, **arguments: object) -> None:
-        """Send a signal as soon as what happened is committed."""
-        sender = type(self)
-        if signal.has_listeners(sender):
-            send = partial(signal.send_robust, sender, storage=self, **arguments)
-            self.catalog.after_commit(send)
-
-    def _alternative(self, name: str) -> str:
-        """Return another name for one that was taken between the look and the save.
-
-        The caller's transaction may not see the row that has it, so the name counts as taken
-        whatever the table says.
-        """
-        saving = replace(_saving.get(), taken=name)
-        with _noted(saving):
-            return canonical_name(self.get_available_name(name, saving.max_length))
 
     def _forget_settings(self, **kwargs: object) -> None:
         for name in ("options", "signer", "catalog", "_links"):
             self.__dict__.pop(name, None)
 
 
+def announce_saved(storage: DatabaseStorage, name: str, *, created: bool) -> None:
+    """Send ``file_saved`` as soon as the save is committed.
+
+    :param created: False for an overwrite.
+    """
+    _announce(file_saved, storage, name=name, created=created)
+
+
+def _announce(signal: Signal, storage: DatabaseStorage, **arguments: object) -> None:
+    sender = type(storage)
+    if signal.has_listeners(sender):
+        send = partial(signal.send_robust, sender, storage=storage, **arguments)
+        storage.catalog.after_commit(send)
+
+
 def _made_again(storage_class: type[DatabaseStorage], options: Options) -> DatabaseStorage:
     return storage_class(**options)
 
 
-@dataclass(frozen=True, slots=True)
-class _Saving:
-    """What one call of ``save()`` knows; Django hands ``_save()`` the name and content alone."""
+class _FreeName(str):
+    """A name that was free a moment ago, and the limit for another if it is taken by now.
 
-    #: The longest name that the caller has room for.
-    max_length: int | None = None
-    #: A name that is taken, whatever the table says.
-    taken: str = ""
+    Django's ``_save()`` takes a name and content, and no limit.
+    """
 
+    __slots__ = ("max_length",)
 
-_saving: ContextVar[_Saving] = ContextVar("saving", default=_Saving())  # noqa: B039 -- frozen
+    max_length: int | None
 
+    def __new__(cls, name: str, max_length: int | None) -> Self:
+        free = super().__new__(cls, name)
+        free.max_length = max_length
+        return free
 
-@contextmanager
-def _noted(saving: _Saving) -> Iterator[None]:
-    token = _saving.set(saving)
-    try:
-        yield
-    finally:
-        _saving.reset(token)
-
-
-def _pieces(content: "File[Any]") -> Iterable[bytes | str]:
-    try:
-        seekable = content.seekable()
-    except AttributeError:  # Nothing but `read()`, which `chunks()` is prepared for.
-        seekable = True
-    return content.chunks() if seekable else _rest(content)
-
-
-def _rest(content: "File[Any]") -> Iterator[bytes | str]:
-    """Read a stream from where it is: ``chunks()`` rewinds, which some streams take badly."""
-    while piece := content.read(File.DEFAULT_CHUNK_SIZE):
-        yield piece
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        """Copy and pickle as plain text: a subclass may keep what ``_save()`` is given."""
+        return str, (str(self),)
 
 
 def _normal(name: Name | None) -> str:

@@ -1,9 +1,9 @@
-"""The route of a storage: include it once for each, under a path of its own."""
+"""The route of a storage: include it once for each storage, each under another path."""
 
 from django.urls import path, register_converter
 
-from secure_dbstorage.links.maker import DEFAULT_NAMESPACE
-from secure_dbstorage.redaction import NameConverter
+from secure_dbstorage.links.paths import NameConverter
+from secure_dbstorage.links.routes import DEFAULT_NAMESPACE
 from secure_dbstorage.serving.views import serve
 
 app_name = DEFAULT_NAMESPACE

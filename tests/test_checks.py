@@ -282,14 +282,14 @@ class TestRoutes:
         assert message.msg == f"The route of STORAGES['ours'] serves STORAGES['{served}']."
         assert str(message.hint).startswith(
             f'Write its route as path("{namespace}/", include("secure_dbstorage.urls", '
-            f'namespace="{namespace}"), {{"storage": "ours"}});'
+            f'namespace="{namespace}"), {{"storage": "ours"}}).'
         )
 
     def test_one_route_serves_one_storage(self, settings: Settings, another_database: str) -> None:
         settings.STORAGES = storages(default={}, two={"using": another_database})
         (message,) = checks.check_routes()
         assert message.msg == "The route of STORAGES['two'] serves STORAGES['default']."
-        assert "no two storages can have one route" in str(message.hint)
+        assert "No two storages can share a route" in str(message.hint)
 
 
 class TestIdentities:

@@ -20,17 +20,14 @@ from tests.servers.mariadb import MariaDBServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.process import LOOPBACK, ServerProcess, accepts, free_port
 from tests.servers.unavailable import Unavailable, find_program, skip_or_fail
+from tests.support.example import APP, EXAMPLE, MANAGE, environment, manage
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 pytestmark = pytest.mark.servers
 
-EXAMPLE = Path(__file__).resolve().parent.parent / "example"
-MANAGE = EXAMPLE / "manage.py"
-APP = EXAMPLE / "library"
-
-#: Noise that Chromium makes by itself, and nothing it could fetch from elsewhere.
+#: Silence Chromium's background requests.
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -43,31 +40,6 @@ CHROMIUM_ARGUMENTS = [
 
 
 # The example as a process
-
-
-def environment(folder: Path, **more: str) -> dict[str, str]:
-    """What an example of its own needs to be told."""
-    return {
-        "DJANGO_SETTINGS_MODULE": "project.settings",
-        "DEBUG": "1",
-        "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
-        "SECRET_KEY": "only-for-this-test-and-fifty-characters-in-length!!",
-        "PYTHONPATH": str(EXAMPLE.parent),  # the package itself, installed or not
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        **more,
-    }
-
-
-def manage(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, MANAGE, *arguments],
-        env=os.environ | environment(folder, **more),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
 
 
 @contextlib.contextmanager
@@ -108,7 +80,7 @@ def test_demo_run_twice_keeps_what_is_there(tmp_path: Path) -> None:
 def test_demo_refuses_to_put_known_passwords_on_a_real_site(tmp_path: Path) -> None:
     result = manage(tmp_path, "demo", "--no-serve", DEBUG="0")
     assert result.returncode != 0
-    assert "DEBUG=1 only" in result.stderr
+    assert "only runs with DEBUG=1" in result.stderr
 
 
 def test_system_checks_and_migrations_are_clean(tmp_path: Path) -> None:
@@ -182,7 +154,7 @@ print(sorted(outcomes))
 """
 
 
-def test_a_broken_picture_is_refused_and_no_error(tmp_path: Path) -> None:
+def test_a_broken_picture_is_refused_without_an_error(tmp_path: Path) -> None:
     result = manage(tmp_path, "shell", "-v", "0", "-c", BREAK_PICTURES)
     assert result.stdout == "['kept', 'refused']\n", result.stderr
 
@@ -225,7 +197,7 @@ print(all(opens(url, getattr(picture, name)) for name, url in zip(
     ("image", "thumbnail"), re.findall('Currently: <a href="([^"]+)"', form), strict=True)))
 with CaptureQueriesContext(connection) as queries:
     page = client.get("/admin/library/document/").text
-    asked = [query for query in queries.captured_queries if "links_from" in query["sql"]]
+    asked = [query for query in queries.captured_queries if "link_epoch" in query["sql"]]
 links = re.findall('<a href="([^"]+token=[^"]+)" rel="noreferrer noopener">([^<]+)<', page)
 print(len(links), all(opens(url, Document.objects.get(file=name).file) for url, name in links))
 print(len(asked))
@@ -259,7 +231,7 @@ def address_of(kind: str, folder: Path) -> Iterator[str]:
             skip_or_fail(str(reason))
 
 
-def test_shipped_files_are_small_and_are_what_their_names_say() -> None:
+def test_the_demo_files_are_small_and_match_their_names() -> None:
     files = {path.name: path.read_bytes() for path in (APP / "demo_files").iterdir()}
     assert sum(len(content) for content in files.values()) < 600_000
     signatures = {
@@ -410,9 +382,7 @@ def test_an_upload_shows_its_progress_and_is_kept_byte_for_byte(visit: Visit) ->
     assert seen[-1] == 100
     assert any(0 < value < 100 for value in seen)
     assert (
-        visit.page.locator(".message")
-        .inner_text()
-        .startswith("Random numbers.bin is in the table")
+        visit.page.locator(".message").inner_text().startswith("Random numbers.bin was uploaded")
     )
     link = visit.document("Random numbers.bin").get_by_role("heading").get_by_role("link")
     assert visit.page.request.get(visit.site + link.get_attribute("href")).body() == content
@@ -482,7 +452,7 @@ def test_a_film_plays_and_seeks_by_ranges(visit: Visit) -> None:
     assert 206 in [status for url, status in answers if ".webm" in url]
 
 
-def test_somebody_elses_document_is_refused(visit: Visit) -> None:
+def test_someone_elses_document_is_refused(visit: Visit) -> None:
     visit.sign_in("Ada")
     shelf = visit.page.locator("#others .document", has_text="A nanosecond of wire.pdf")
     with visit.page.expect_popup() as popup:
@@ -517,7 +487,7 @@ def test_a_shared_document_opens_for_a_stranger_until_its_links_are_recalled(vis
     assert stranger.locator("body").inner_text() == "Come at nine."
     visit.document("Invitation.txt").locator("details[open]").wait_for()
     visit.document("Invitation.txt").get_by_role("button", name="Recall all links").click()
-    visit.page.get_by_text("No link to Invitation.txt").wait_for()
+    visit.page.get_by_text("All existing links to Invitation.txt").wait_for()
     assert stranger.goto(link).status == 403
     stranger.context.close()
 
@@ -536,7 +506,7 @@ def test_a_deleted_document_is_gone_with_its_links(visit: Visit) -> None:
     visit.upload("Mistake.txt", b"Never mind.")
     link = visit.copy_link("Mistake.txt", "1 day")
     visit.document("Mistake.txt").get_by_role("button", name="Delete").click()
-    visit.page.get_by_text("Mistake.txt is deleted").wait_for()
+    visit.page.get_by_text("Mistake.txt was deleted").wait_for()
     assert visit.document("Mistake.txt").count() == 0
     assert visit.page.request.get(link).status == 403
 
@@ -553,11 +523,11 @@ def test_a_picture_is_hung_and_taken_down_again(visit: Visit) -> None:
     assert visit.page.locator(".picture").count() == 4
     visit.picture("pictures")
     visit.page.get_by_role("button", name="Delete: The same cloth again").click()
-    visit.page.get_by_text("The picture is deleted.").wait_for()
+    visit.page.get_by_text("The picture was deleted.").wait_for()
     assert visit.page.locator(".picture").count() == 3
 
 
-def test_what_is_no_picture_is_refused_with_a_reason(visit: Visit) -> None:
+def test_a_file_that_is_not_a_picture_is_refused_with_a_reason(visit: Visit) -> None:
     visit.sign_in("Ada")
     form = visit.page.locator("#pictures form.upload")
     fake = {"name": "fake.png", "mimeType": "image/png", "buffer": b"not a picture"}
@@ -613,12 +583,12 @@ def test_the_keeper_uploads_links_downloads_and_revokes(keeper: Visit) -> None:
     page.get_by_label("Directory").fill("lost and found")
     keeper.picture("admin-upload")
     page.get_by_role("button", name="Upload").click()
-    page.get_by_text("“lost and found/Loom.png” is stored.").wait_for()
+    page.get_by_text("“lost and found/Loom.png” was uploaded.").wait_for()
     page.wait_for_function("[...document.images].some(i => i.naturalWidth === 960)")
     keeper.picture("admin-file")
 
-    page.get_by_label("Works for").select_option("1 day")
-    page.get_by_role("button", name="Make the link").click()
+    page.get_by_label("Valid for").select_option("1 day")
+    page.get_by_role("button", name="Create link", exact=True).click()
     link = page.get_by_label("lost and found/Loom.png").input_value()
     page.get_by_role("button", name="Copy").click()
     page.get_by_role("button", name="Copied").wait_for()
@@ -636,11 +606,11 @@ def test_the_keeper_uploads_links_downloads_and_revokes(keeper: Visit) -> None:
 
     page.get_by_label("New name").fill("pictures/Loom.png")
     page.get_by_role("button", name="Rename").click()
-    page.get_by_text("The file is called “pictures/Loom.png” now.").wait_for()
+    page.get_by_text("The file was renamed to “pictures/Loom.png”.").wait_for()
     page.get_by_role("link", name="Delete").click()
     keeper.picture("admin-delete")
     page.get_by_role("button", name="Yes, I’m sure").click()
-    page.get_by_text("“pictures/Loom.png” is deleted.").wait_for()
+    page.get_by_text("“pictures/Loom.png” was deleted.").wait_for()
 
 
 def test_the_keeper_makes_links_to_what_is_ticked(keeper: Visit) -> None:
@@ -649,10 +619,10 @@ def test_the_keeper_makes_links_to_what_is_ticked(keeper: Visit) -> None:
     page.locator("#searchbar").press("Enter")
     page.wait_for_url("**/?q=ada*")
     page.get_by_role("checkbox", name="Select all").check()
-    page.locator("select[name=action]").select_option("Make links")
+    page.locator("select[name=action]").select_option("Create links")
     page.get_by_role("button", name=re.compile("Go|Run")).click()
-    page.get_by_role("button", name="Make the links").click()
-    links = page.get_by_label("All of them").input_value().split()
+    page.get_by_role("button", name="Create links").click()
+    links = page.get_by_label("All links").input_value().split()
     assert len(links) >= 7
     assert all("/ada/" in link for link in links)
     assert {page.request.get(link).status for link in links} == {200}
@@ -681,5 +651,5 @@ def test_the_admin_fits_its_window(keeper: Visit, width: int, scheme: str) -> No
     look("browse", "ada")
     page.get_by_role("link", name="weave.png").click()
     look("file", "weave.png")
-    page.get_by_role("button", name="Show the link").click()
-    look("link", "A link to this file")
+    page.get_by_role("button", name="Show link").click()
+    look("link", "Link to this file")

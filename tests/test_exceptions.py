@@ -1,12 +1,15 @@
 """One tree of errors, whose branches are caught where people expect them."""
 
+import importlib
 import inspect
+import pkgutil
 import re
-from http import HTTPStatus
+from collections.abc import Iterator
 
 import pytest
 from django.core.exceptions import SuspiciousFileOperation
 
+import secure_dbstorage
 from secure_dbstorage import exceptions
 from secure_dbstorage.exceptions import (
     BadToken,
@@ -14,15 +17,31 @@ from secure_dbstorage.exceptions import (
     ExpiredToken,
     FileChanged,
     FileTooLarge,
-    Refused,
     SecureDBStorageError,
 )
+from secure_dbstorage.serving.refusals import Reason, Refused
 
 TREE = [
-    error
-    for _, error in inspect.getmembers(exceptions, inspect.isclass)
-    if issubclass(error, SecureDBStorageError)
+    *(
+        error
+        for _, error in inspect.getmembers(exceptions, inspect.isclass)
+        if issubclass(error, SecureDBStorageError)
+    ),
+    Refused,
 ]
+
+
+def subclasses(error: type[Exception]) -> Iterator[type[Exception]]:
+    for subclass in error.__subclasses__():
+        yield subclass
+        yield from subclasses(subclass)
+
+
+def test_there_are_no_other_errors() -> None:
+    for module in pkgutil.walk_packages(secure_dbstorage.__path__, "secure_dbstorage."):
+        if "migrations" not in module.name:
+            importlib.import_module(module.name)
+    assert {SecureDBStorageError, *subclasses(SecureDBStorageError)} == set(TREE)
 
 
 def test_the_drawing_shows_every_error() -> None:
@@ -50,8 +69,8 @@ def test_an_error_is_also_what_others_catch(error: type, caught_as: type) -> Non
     assert issubclass(error, caught_as)
 
 
-def test_a_refusal_has_a_status_a_reason_and_headers_of_its_own() -> None:
-    refused = Refused(HTTPStatus.NOT_FOUND, "missing")
+def test_a_refusal_has_a_reason_and_headers_of_its_own() -> None:
+    refused = Refused(Reason.MISSING)
     refused.headers["Allow"] = "GET"
-    assert (refused.status, refused.reason, str(refused)) == (404, "missing", "missing")
-    assert Refused(HTTPStatus.NOT_FOUND, "missing").headers == {}
+    assert (refused.reason, str(refused)) == (Reason.MISSING, "missing")
+    assert Refused(Reason.MISSING).headers == {}

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from secure_dbstorage import addresses
-from secure_dbstorage.serving import ranges
+from secure_dbstorage.serving import clients, ranges
 from secure_dbstorage.serving.ranges import ByteRange
 from tests.fuzz.targets import TARGETS
 
@@ -101,5 +100,5 @@ class TestTheJudges:
     def test_a_header_that_is_read_from_its_beginning(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(addresses, "reversed", iter, raising=False)
+        monkeypatch.setattr(clients, "reversed", iter, raising=False)
         assert self.finds_something("address")

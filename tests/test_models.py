@@ -15,7 +15,7 @@ from secure_dbstorage.storage import DatabaseStorage
 TABLE = "secure_dbstorage_storedfile"
 
 HEAD_COLUMNS = ["namespace", "name", "size", "chunk_size", "sha256", "content_type"]
-HEAD_COLUMNS += ["is_public", "created", "modified", "links_from"]
+HEAD_COLUMNS += ["is_public", "created", "modified", "link_epoch"]
 
 NAMES = ["!", "A", "A.txt", "a", "a ", "a!", "a.txt", "a/b", "a0", "aa", "b", "z", "~"]
 NAMES += [
@@ -44,7 +44,7 @@ def head(**changes: Any) -> dict[str, Any]:
         "is_public": False,
         "created": now,
         "modified": now,
-        "links_from": 1,
+        "link_epoch": 1,
         "data": b"",
         **changes,
     }

@@ -22,7 +22,7 @@ from django.http import FileResponse
 from PIL import Image
 
 from secure_dbstorage.storage import DatabaseStorage
-from tests.test_storage import CHUNK_SIZE, LARGE
+from tests.support.files import CHUNK_SIZE, LARGE
 
 
 class OpenFiles:

@@ -13,13 +13,13 @@ from django_ratelimit.core import _split_rate
 from secure_dbstorage.access import authenticated, staff
 from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.options import (
-    MIN_KEY_BYTES,
     OPTION_NAMES,
     Options,
     StorageOptions,
     default_of,
     parse_option,
 )
+from secure_dbstorage.parsers import MIN_KEY_BYTES
 
 NAN = float("nan")
 INFINITY = float("inf")

@@ -1,46 +1,151 @@
-"""What README and SECURITY.md say, held against the code; and a project that follows them."""
+"""What README.md and the pages beside it say, held against the code and against each other."""
 
 import ast
+import dataclasses
+import importlib
 import re
 import subprocess
 import sys
 import tomllib
-import zipfile
 from pathlib import Path
-from typing import Any
+from typing import get_args
 
 import pytest
-from django.core.files.base import ContentFile
-from django.core.files.storage import Storage, default_storage
-from django.core.management import get_commands
+from django.core.files.storage import Storage
+from django.core.management import get_commands, load_command_class
 from django.dispatch import Signal
-from django.test import Client
+from django.template import engines
+from django.template.loader import get_template
 
+import secure_dbstorage
 from secure_dbstorage import signals
-from secure_dbstorage.options import OPTION_NAMES
+from secure_dbstorage.options import OPTION_NAMES, StorageOptions
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.templatetags import secure_dbstorage as secure_dbstorage_tags
+from tests.support.pages import (
+    CONTRIBUTING,
+    LINKS,
+    PAGES,
+    README,
+    ROOT,
+    SECURITY,
+    anchor,
+    blocks,
+    first_cells,
+    headings,
+    section,
+    targets,
+    without_code,
+)
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
-SECURITY = (ROOT / "SECURITY.md").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+REPOSITORY = PROJECT["project"]["urls"]["Homepage"]
+RAW = REPOSITORY.replace("github.com", "raw.githubusercontent.com")
 
 
-def section(title: str) -> str:
-    """Return the text below a heading of the README."""
-    return re.split(r"^## ", README.split(f"\n## {title}\n")[1], flags=re.MULTILINE)[0]
+class TestPages:
+    """Easy to read, and every link leads somewhere."""
+
+    def test_the_readme_is_short(self) -> None:
+        assert len(README.read_text().splitlines()) <= 500
+
+    @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+    def test_no_line_is_wide(self, page: Path) -> None:
+        assert [line for line in page.read_text().splitlines() if len(line) > 100] == []
+
+    @pytest.mark.parametrize(
+        "page",
+        [page for page in PAGES if len(headings(page)) > 1],
+        ids=lambda page: str(page.relative_to(ROOT)),
+    )
+    def test_a_table_of_contents_names_each_heading_in_order(self, page: Path) -> None:
+        contents = page.read_text().split("\n## ")[0]
+        entries = re.findall(r"\[([^\]]+)\]\(#([\w-]+)\)", contents)
+        assert entries == [(heading, anchor(heading)) for heading in headings(page)]
+
+    def test_links_of_the_readme_work_where_the_index_shows_it(self) -> None:
+        own = {f"#{anchor(heading)}" for level in (2, 3) for heading in headings(README, level)}
+        for target in targets(README):
+            assert target in own or target.startswith("https://"), target
+
+    @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+    def test_what_is_linked_is_here(self, page: Path) -> None:
+        for target in targets(page):
+            address, _, fragment = target.partition("#")
+            if address.startswith("https://"):
+                known = re.fullmatch(
+                    f"{REPOSITORY}/(?:blob|tree)/main/(.+)|{RAW}/main/(.+)", address
+                )
+                assert known, target
+                path = ROOT / (known[1] or known[2])
+            else:
+                path = page.parent / address if address else page
+            assert path.exists(), target
+            if fragment and fragment != "readme":
+                path = path / "README.md" if path.is_dir() else path
+                assert fragment in map(anchor, headings(path) + headings(path, 3)), target
+
+    @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+    def test_each_name_of_a_link_is_defined_and_used(self, page: Path) -> None:
+        text = without_code(page)
+        defined = re.findall(r"^\[([\w ]+)\]: ", text, flags=re.MULTILINE)
+        used = re.findall(r"\]\[([\w ]+)\]", text)
+        assert set(defined) == set(used)
+
+    def test_addresses_of_the_project_are_of_one_repository(self) -> None:
+        assert all(url.startswith(REPOSITORY) for url in PROJECT["project"]["urls"].values())
+
+    @pytest.mark.parametrize("heading", ["See it run", "Run the tests"])
+    def test_a_stranger_finds_one_command(self, heading: str) -> None:
+        assert len(blocks(section(README, heading), "sh")) == 1
 
 
-def blocks(text: str, language: str) -> list[str]:
-    """Return the code blocks of a text, without the indentation that a list gives them."""
-    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", text, flags=re.MULTILINE | re.DOTALL)
-    return [re.sub(rf"^{indent}", "", block, flags=re.MULTILINE) for indent, block in found]
+class TestTables:
+    """Whole, and in order."""
 
+    def test_options(self) -> None:
+        cells = first_cells(section(README, "Options"))
+        assert [cell.strip("`") for cell in cells] == list(OPTION_NAMES)
 
-def test_table_of_options_names_each_option_in_order() -> None:
-    rows = re.findall(r"^\| (`.+?) \|", section("Options"), flags=re.MULTILINE)
-    assert re.findall(r"`(\w+)`", " ".join(rows)) == list(OPTION_NAMES)
+    def test_defaults(self) -> None:
+        defaults = StorageOptions()
+        rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", section(README, "Options"), re.MULTILINE)
+        for name, shown in rows:
+            default, said = getattr(defaults, name), ast.literal_eval(shown)
+            if callable(default):  # by the file's name
+                default = default("a.txt")
+            assert (default or None) == (said or None), name
+        rates = re.findall(r"`({.+})`", section(README, "Options"))
+        assert [ast.literal_eval(rate) for rate in rates] == [dict(defaults.rate_limits)]
+        assert len(rows) == len(OPTION_NAMES) - len(["rate_limits", "inline_types"])
+
+    def test_checks(self) -> None:
+        cells = first_cells(section(README, "System checks"))
+        ids = [cell.strip("`").removeprefix("secure_dbstorage.") for cell in cells]
+        assert ids == sorted(ids_of_checks())
+
+    def test_commands(self) -> None:
+        commands = {name for name, app in get_commands().items() if app == "secure_dbstorage"}
+        cells = first_cells(section(README, "Commands"))
+        assert sorted(cell.strip("`") for cell in cells) == sorted(commands)
+
+    def test_signals(self) -> None:
+        sent = {name for name, value in vars(signals).items() if isinstance(value, Signal)}
+        assert {
+            cell.strip("`") for cell in first_cells(section(README, "What is recorded"))
+        } == sent
+
+    def test_arguments_of_links(self) -> None:
+        shown = re.findall(r"`(\w+)", " ".join(first_cells(section(LINKS, "What the terms mean"))))
+        (arguments,) = get_args(DatabaseStorage.url.__annotations__["arguments"])
+        assert sorted(shown) == sorted(arguments.__annotations__)
+
+    def test_checklist_of_security(self) -> None:
+        checklist = section(SECURITY, "Before you go live")
+        named = set(re.findall(r"`([EW]\d{3})`", checklist))
+        first, last = re.findall(r"`(E\d{3})` to `(E\d{3})`", checklist)[0]
+        named |= {f"E{number:03}" for number in range(int(first[1:]), int(last[1:]) + 1)}
+        assert named == ids_of_checks()
 
 
 def ids_of_checks() -> set[str]:
@@ -48,25 +153,8 @@ def ids_of_checks() -> set[str]:
     return set(re.findall(r'"secure_dbstorage\.([EW]\d{3})"', source))
 
 
-def test_table_of_checks_names_each_check_once() -> None:
-    rows = re.findall(r"^\| `secure_dbstorage\.(\w+)` \|", section("System checks"), re.MULTILINE)
-    assert rows == sorted(ids_of_checks())
-
-
-def test_each_command_has_a_heading() -> None:
-    commands = {name for name, app in get_commands().items() if app == "secure_dbstorage"}
-    headings = re.findall(r"^### `(\w+)`$", README, flags=re.MULTILINE)
-    assert sorted(headings) == sorted(commands)
-
-
-def test_table_of_signals_names_each_signal() -> None:
-    sent = {name for name, value in vars(signals).items() if isinstance(value, Signal)}
-    rows = re.findall(r"^\| `(file_\w+)` \|", section("What is recorded"), re.MULTILINE)
-    assert set(rows) == sent
-
-
 def test_each_template_tag_is_shown() -> None:
-    (block,) = blocks(section("Links"), "html")
+    (block,) = blocks(section(README, "Links"), "html")
     assert set(re.findall(r"{% (signed_\w+) ", block)) == set(secure_dbstorage_tags.register.tags)
 
 
@@ -76,142 +164,113 @@ def test_each_method_beyond_django_is_shown() -> None:
         for name, value in vars(DatabaseStorage).items()
         if callable(value) and not name.startswith("_") and not hasattr(Storage, name)
     }
-    shown = set(re.findall(r"storage\.(\w+)\(", README))
-    assert own - shown == {"aurls", "deconstruct", "delete_if"}
+    shown = set(re.findall(r"storage\.(\w+)\(", README.read_text()))
+    assert own - shown == {"deconstruct", "delete_if"}
 
 
-def test_checklist_of_security_names_each_check() -> None:
-    raised = ids_of_checks()
-    checklist = SECURITY.split("## Before you go live")[1]
-    named = set(re.findall(r"`([EW]\d{3})`", checklist))
-    first, last = re.findall(r"`(E\d{3})` to `(E\d{3})`", checklist)[0]
-    named |= {f"E{number:03}" for number in range(int(first[1:]), int(last[1:]) + 1)}
-    assert named == raised
+def test_each_reason_for_a_refusal_is_named() -> None:
+    from secure_dbstorage.serving.refusals import Reason
+
+    (said,) = re.findall(r"`reason`: (.+?)\.", section(README, "Refusals"), re.DOTALL)
+    words = re.findall(r"`([a-z-]+)`", said)
+    assert sorted(words) == sorted(reason.value for reason in Reason)
+
+
+def loggers() -> set[str]:
+    sources = [path.read_text() for path in (ROOT / "secure_dbstorage").rglob("*.py")]
+    return set(re.findall(r'getLogger\("?([\w.]+)"?\)', " ".join(sources)))
+
+
+def test_each_logger_is_named() -> None:
+    recorded = section(README, "What is recorded")
+    named = re.findall(r"`(secure_dbstorage\.(?!signals)\w+)`", recorded)
+    beside = re.findall(r"`\.(\w+)`", recorded)
+    assert loggers() == {*named, *(f"secure_dbstorage.{name}" for name in beside)}
+
+
+def test_the_line_of_a_request_has_the_fields_that_are_logged() -> None:
+    from secure_dbstorage.serving.visits import AccessRecord
+
+    (line,) = (
+        text for text in blocks(section(README, "What is recorded"), "") if "client=" in text
+    )
+    fields = [field.name for field in dataclasses.fields(AccessRecord)]
+    assert re.findall(r"(\w+)=", line) == fields
+
+
+def test_the_commands_that_are_shown_have_these_arguments() -> None:
+    pages = " ".join(page.read_text() for page in PAGES)
+    lines = re.findall(r"^python manage.py (dbstorage_\w+) (.+)$", pages, flags=re.MULTILINE)
+    assert len(lines) > 4
+    for name, arguments in lines:
+        parser = load_command_class("secure_dbstorage", name).create_parser("manage.py", name)
+        parser.parse_args(arguments.split())
+
+
+class TestMap:
+    """The docstring of the package."""
+
+    def names(self) -> list[str]:
+        assert secure_dbstorage.__doc__
+        return re.findall(r"^``(.+?)``  ", secure_dbstorage.__doc__, flags=re.MULTILINE)
+
+    def test_each_public_path_is_there(self) -> None:
+        assert len(self.names()) > 5
+        for name in self.names():
+            if name.startswith("{%"):
+                engines["django"].from_string(name)
+            elif name.endswith(".html"):
+                get_template(name)
+            else:
+                module, _, attribute = name.partition(".")
+                found = importlib.import_module(f"secure_dbstorage.{module}")
+                assert not attribute or hasattr(found, attribute), name
+
+    def test_each_wing_is_there(self) -> None:
+        assert secure_dbstorage.__doc__
+        named = re.findall(r"^- ``(\w+)`` ", secure_dbstorage.__doc__, flags=re.MULTILINE)
+        package = ROOT / "secure_dbstorage"
+        wings = {path.parent.name for path in package.glob("*/__init__.py")}
+        assert set(named) == wings - {"admin", "management", "migrations", "templatetags"}
+
+    def test_each_logger_is_named(self) -> None:
+        assert secure_dbstorage.__doc__
+        named = re.findall(r"``(secure_dbstorage\.\w+)``", secure_dbstorage.__doc__)
+        assert set(named) == loggers()
+
+    def test_it_imports_nothing(self) -> None:
+        code = (
+            "import sys; before = {*sys.modules}; import secure_dbstorage; "
+            "print(*{*sys.modules} - before)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+        )
+        assert done.stdout.split() == ["secure_dbstorage"]
 
 
 def test_each_claim_of_security_names_tests_that_exist() -> None:
-    table = SECURITY.split("## What we defend against")[1].split("\n## ")[0]
-    rows = re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \|$", table, flags=re.MULTILINE)[1:]
-    assert len(rows) > 10
-    for threat, _, proofs in rows:
-        named = re.findall(r"`(\w+)\.(test_\w+)`", proofs)
+    claims = section(SECURITY, "What we defend against").split("\n**")[1:]
+    assert len(claims) > 20
+    for claim in claims:
+        threat = claim.partition(".**")[0]
+        named = re.findall(r"^- `(\w+)\.(test_\w+)`$", claim, flags=re.MULTILINE)
         assert named, f"{threat}: no test"
         for module, test in named:
             (path,) = (ROOT / "tests").rglob(f"test_{module}.py")
-            source = path.read_text()
-            assert re.search(rf"def {test}\(", source), f"{threat}: {module}.{test} is missing"
+            assert re.search(rf"def {test}\(", path.read_text()), f"{threat}: {module}.{test}"
+
+
+def test_what_a_contributor_is_sent_to_is_there() -> None:
+    rows = re.findall(r"^\| [^|]+ \| (`.+`) \|$", section(CONTRIBUTING, "The house"), re.MULTILINE)
+    assert len(rows) > 10
+    for name in re.findall(r"`(.+?)`", " ".join(rows)):
+        assert (ROOT / "secure_dbstorage" / f"{name}.py").exists(), name
 
 
 def test_picture_shows_the_layers_that_the_linter_holds() -> None:
     contract = PROJECT["tool"]["importlinter"]["contracts"][0]
     lines = [re.sub(r"\(\w+\)", "", layer) for layer in contract["layers"]]
     layers = [set(re.findall(r"\w+", line)) for line in lines]
-    (picture,) = blocks(section("How it is built"), "")
+    (picture,) = blocks(section(CONTRIBUTING, "The house"), "")
     assert [set(re.findall(r"\w+", line)) for line in picture.splitlines()] == layers
-
-
-def test_python_blocks_are_python() -> None:
-    for block in blocks(README, "python"):
-        ast.parse(block.replace("await ", ""))
-
-
-@pytest.mark.django_db
-def test_the_recipe_for_rich_text_signs_each_name(client: Client) -> None:
-    default_storage.save("charts/q 3.png", ContentFile(b"chart"))
-    (recipe,) = (block for block in blocks(README, "python") if "def with_links" in block)
-    names: dict[str, Any] = {}
-    exec(recipe, names)  # noqa: S102 -- our own
-    html = names["with_links"](
-        """<img src="file:charts/q%203.png"> <a href='file:lost.pdf'>x</a>"""
-    )
-    image, lost = re.findall(r"""["'](.+?)["']""", html)
-    assert client.get(image).content == b"chart"
-    assert lost == "/files/lost.pdf"
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the built wheel."""
-    directory = tmp_path_factory.mktemp("dist")
-    command = ["build", "--wheel", "--no-isolation", "--outdir", str(directory), str(ROOT)]
-    subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True)
-    (wheel,) = directory.glob("*.whl")
-    return wheel
-
-
-def test_the_wheel_has_all_that_the_package_needs_and_a_page_for_the_index(wheel: Path) -> None:
-    packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    tracked = subprocess.run(
-        ["git", "ls-files", "secure_dbstorage"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert packed == set(tracked.stdout.splitlines())
-    said = subprocess.run(
-        [sys.executable, "-m", "twine", "check", "--strict", str(wheel)],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert "PASSED" in said.stdout
-
-
-@pytest.mark.timeout(300)
-def test_new_project_follows_the_four_steps(tmp_path: Path, wheel: Path) -> None:
-    packages = tmp_path / "packages"
-    project = tmp_path / "project"
-    project.mkdir()
-
-    def run(*command: str, at: Path = project) -> str:
-        done = subprocess.run(
-            [sys.executable, *command],
-            cwd=at,
-            env={"PYTHONPATH": f"{packages}:{project}", "PATH": "/usr/bin:/bin"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout
-        return done.stdout
-
-    run("-m", "pip", "install", "--no-deps", "--target", str(packages), str(wheel))
-    run("-m", "django", "startproject", "site_", ".")
-
-    settings, *others = blocks(section("Set-up in four steps"), "python")
-    urls, sqlite, *_ = others
-    with (project / "site_" / "settings.py").open("a") as file:
-        file.write(settings + sqlite)
-    with (project / "site_" / "urls.py").open("a") as file:
-        file.write(urls)
-    run("manage.py", "migrate")
-    # A cache that all processes share is what the README's last block is for.
-    said = run("manage.py", "check", "--database", "default")
-    assert set(re.findall(r"secure_dbstorage\.\w\d{3}", said)) == {"secure_dbstorage.W002"}
-
-    (project / "visit.py").write_text(VISIT)
-    assert "200 403 404" in run("manage.py", "shell", "-c", "import visit").splitlines()
-
-
-VISIT = """
-import secure_dbstorage
-from django.contrib.auth.models import User
-from django.contrib.staticfiles import finders
-from django.core.files.storage import default_storage as storage
-from django.test import Client
-
-assert "packages" in secure_dbstorage.__file__
-visit = Client(SERVER_NAME="localhost").get
-url = storage.url(storage.save("invoices/7.pdf", b"%PDF-1.7"))
-assert visit(url).content == b"%PDF-1.7"
-assert finders.find("secure_dbstorage/admin.css")
-assert finders.find("secure_dbstorage/admin.js")
-keeper = Client(SERVER_NAME="localhost")
-keeper.force_login(User.objects.create_superuser("keeper"))
-for page in ("", "add/", "1/change/", "1/delete/", "browse/default/invoices"):
-    answer = keeper.get(f"/admin/secure_dbstorage/storedfile/{page}")
-    assert answer.status_code == 200, answer
-print(*(visit(u).status_code for u in (url, url[:-1] + "x", url.partition("?")[0])))
-"""

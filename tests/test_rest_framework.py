@@ -17,13 +17,13 @@ pytestmark = pytest.mark.django_db
 
 
 class ReportSerializer(serializers.Serializer[Any]):
-    """What most projects have."""
+    """The usual serializer."""
 
     file = serializers.FileField(use_url=True)
 
 
 class LinkedReports(serializers.ListSerializer[Any]):
-    """Makes all links of a list with one query: the recipe of the README."""
+    """Makes all links of a list with one query, as in the README."""
 
     def to_representation(self, data: Any) -> Any:
         reports = list(data)
@@ -33,7 +33,7 @@ class LinkedReports(serializers.ListSerializer[Any]):
 
 
 class LinkedReportSerializer(serializers.Serializer[Any]):
-    """Takes its links from the list's."""
+    """Takes its links from the list serializer."""
 
     file = serializers.SerializerMethodField()
 
@@ -47,7 +47,7 @@ class LinkedReportSerializer(serializers.Serializer[Any]):
 
 @pytest.fixture
 def reports() -> list[Any]:
-    """Return model instances, as far as a serializer looks."""
+    """Return objects that look like model instances to a serializer."""
     storage = DatabaseStorage()
     names = [storage.save(f"{number}.pdf", ContentFile(b"report")) for number in range(3)]
     field: Any = SimpleNamespace(storage=storage)

@@ -1,4 +1,4 @@
-"""What receivers learn of saved and deleted files, and when."""
+"""Signals about saved and deleted files, and when they are sent."""
 
 from collections.abc import Iterator
 from typing import Any

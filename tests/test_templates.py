@@ -1,7 +1,6 @@
 """The page that a refused visitor sees."""
 
 from html.parser import HTMLParser
-from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -9,8 +8,7 @@ from django.template import Context, Engine
 from django.test import RequestFactory
 
 import secure_dbstorage
-from secure_dbstorage.exceptions import Refused
-from secure_dbstorage.serving.responses import REFUSED_TEMPLATE, refuse
+from secure_dbstorage.serving.refusals import REFUSED_TEMPLATE, Reason, Refused, refuse
 
 SOURCE = Path(secure_dbstorage.__file__).parent / "templates" / REFUSED_TEMPLATE
 
@@ -47,7 +45,8 @@ class Page(HTMLParser):
 def rendered(title: str = "A title", text: str = "A text.") -> str:
     """Return the packaged page with this text."""
     template = Engine().from_string(SOURCE.read_text("utf-8"))
-    return str(template.render(Context({"title": title, "text": text, "status": 403})))
+    context = {"title": title, "text": text, "status": 403, "reason": "used", "language": "en"}
+    return str(template.render(Context(context)))
 
 
 @pytest.fixture
@@ -92,28 +91,12 @@ def test_markup_in_a_text_is_escaped() -> None:
     assert Page(source).text[-1] == "\"'<b>&"
 
 
-REASONS = {
-    "missing": HTTPStatus.NOT_FOUND,
-    "bad-token": HTTPStatus.FORBIDDEN,
-    "expired": HTTPStatus.FORBIDDEN,
-    "revoked": HTTPStatus.FORBIDDEN,
-    "forbidden": HTTPStatus.FORBIDDEN,
-    "too-many-requests": HTTPStatus.TOO_MANY_REQUESTS,
-    "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
-    "method": HTTPStatus.METHOD_NOT_ALLOWED,
-    "precondition": HTTPStatus.PRECONDITION_FAILED,
-    "range": HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
-}
-
-
-@pytest.mark.parametrize("reason", REASONS)
-def test_each_refusal_tells_what_to_do_and_nothing_of_the_file(
-    reason: str,
-) -> None:
+@pytest.mark.parametrize("reason", Reason)
+def test_each_refusal_tells_what_to_do_and_nothing_of_the_file(reason: Reason) -> None:
     request = RequestFactory().get("/files/secret-name.txt", {"token": "SECRET"})
-    response = refuse(request, Refused(REASONS[reason], reason))
+    response = refuse(request, Refused(reason))
     page = Page(response.content.decode())
-    assert response.status_code == REASONS[reason]
+    assert response.status_code == reason.status
     assert page.text[0] == page.text[1]
     assert page.text[2].endswith(".")
     assert "secret" not in response.content.decode().lower()
@@ -121,7 +104,5 @@ def test_each_refusal_tells_what_to_do_and_nothing_of_the_file(
 
 def test_no_two_reasons_have_one_text() -> None:
     request = RequestFactory().get("/")
-    pages = {
-        refuse(request, Refused(status, reason)).content for reason, status in REASONS.items()
-    }
-    assert len(pages) == len(REASONS)
+    pages = {refuse(request, Refused(reason)).content for reason in Reason}
+    assert len(pages) == len(Reason)

@@ -1,5 +1,6 @@
-"""Template tags: links with terms of their own, and one query for a list."""
+"""Template tags: links with chosen terms, and one query for a list."""
 
+import time
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def field_file(storage: Any, name: str) -> FieldFile:
-    """Return what a model's FileField gives."""
+    """Return the value of a model's FileField."""
     field = SimpleNamespace(storage=storage)
     return FieldFile(None, field, name)  # type: ignore[arg-type]
 
@@ -35,7 +36,7 @@ def saved(*names: str) -> DatabaseStorage:
 
 def grant_of(storage: DatabaseStorage, name: str, url: str) -> Any:
     token = parse_qs(urlsplit(url).query)["token"][0]
-    return storage.signer.unsign(name, token, max_lifetime=10**6)
+    return storage.signer.unsign(name, token, max_lifetime=10**6, now=time.time())
 
 
 def test_a_link_takes_the_arguments_of_url() -> None:
@@ -99,18 +100,20 @@ def test_a_file_can_be_linked_with_its_neighbors() -> None:
     start, _, rest = url.partition("/films/")
     assert rest == "7/index%20%C3%A9.m3u8"
     token = start.removeprefix("/files/~")
-    grant = storage.signer.unsign_folder("films/7/other", token, max_lifetime=10**6)
+    grant = storage.signer.unsign_folder(
+        "films/7/other", token, max_lifetime=10**6, now=time.time()
+    )
     assert (grant.folder, grant.lifetime) == ("films/7", 60)
 
 
-def test_a_folder_of_nothing_or_of_another_storage_is_linked_as_ever() -> None:
+def test_a_folder_link_without_a_file_or_for_another_storage_is_an_ordinary_url() -> None:
     other = InMemoryStorage(base_url="/media/")
     text = "{% signed_folder_url file %}"
     assert render(text, file=field_file(saved(), "")) == ""
     assert render(text, file=field_file(other, "a/b.txt")) == "/media/a/b.txt"
 
 
-def test_a_file_in_no_directory_gets_a_link_of_its_own() -> None:
+def test_a_file_in_no_directory_gets_an_ordinary_link() -> None:
     storage = saved("index.m3u8")
     url = render("{% signed_folder_url file %}", file=field_file(storage, "index.m3u8"))
     assert grant_of(storage, "index.m3u8", url)

@@ -4,7 +4,7 @@ from secure_dbstorage.redaction import TokenFilter
 
 bind = "unix:/run/cloakroom/gunicorn.sock"
 
-# Threads, not the sync worker: that one is killed after `timeout` seconds, however well a
+# Threads, not the sync worker: gunicorn kills that one after `timeout` seconds, however well a
 # download is going.
 worker_class = "gthread"
 workers = 2
@@ -19,5 +19,5 @@ control_socket_disable = True
 
 
 def on_starting(server):
-    """Take tokens out of the error log: what gunicorn can't read as a request, it shows there."""
+    """Remove tokens from the error log, which shows whatever gunicorn can't read as a request."""
     server.log.error_log.addFilter(TokenFilter())

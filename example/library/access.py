@@ -4,19 +4,19 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.links.tokens import Grant
+from secure_dbstorage.links.grants import Grant
 
 from .models import Document
 
 
 def may_open(request: HttpRequest, file: FileStat, grant: Grant) -> bool | HttpResponse:
-    """Let in the owner, the keeper, and everyone with a link to a document that is shared.
+    """Let in the owner, the keeper, and anyone with a link to a shared document.
 
-    The link's signature and lifetime have been checked before this is asked. A visitor who hasn't
-    signed in is sent to do so, and from there back to the link.
+    The link's signature and lifetime have already been checked. Visitors who haven't signed in are
+    sent to the sign-in page, and from there back to the link.
     """
     if request.user.has_perm("secure_dbstorage.open_storedfile"):
-        return True  # who may open files in the admin
+        return True  # This user may open any file in the admin.
     document = document_named(file.name)
     if document is None:
         return False
@@ -30,7 +30,7 @@ def may_open(request: HttpRequest, file: FileStat, grant: Grant) -> bool | HttpR
 def document_named(name: str) -> Document | None:
     """Return the document with exactly this file.
 
-    MySQL and MariaDB take `a.txt` and `A.txt` for one value; they are two files, so look again.
+    MySQL and MariaDB treat `a.txt` and `A.txt` as equal, but they are two files: compare again.
     """
     documents = Document.objects.filter(file=name)
     return next((document for document in documents if document.file.name == name), None)

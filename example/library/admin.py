@@ -1,4 +1,4 @@
-"""What the site keeps, in the admin; the stored files themselves come with the package."""
+"""The site's models in the admin. The package adds the stored files itself."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from .models import Document, Picture, document_storage
 
 @admin.register(Document)
 class DocumentAdmin(admin.ModelAdmin):
-    """A "file" among `list_display` would work, with one query for each row's link."""
+    """Putting "file" in `list_display` would work too, but query once for each row's link."""
 
     list_display = ["title", "owner", "link", "uploaded"]
     list_select_related = ["owner"]

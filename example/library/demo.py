@@ -1,4 +1,4 @@
-"""Two people and what they bring: the demo's first content."""
+"""The demo's content: two people and their files."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,31 +52,31 @@ PEOPLE = (
 )
 
 
-#: Who may do everything in the admin: name and password.
+#: The administrator's name and password.
 KEEPER = ("keeper", "nine-hundred-coats")
 
 
 def load_demo() -> Iterator[str]:
-    """Make the demo's people and their files where they are missing; yield a line for each.
+    """Create the demo's people and their files where they are missing; yield a line for each.
 
-    Somebody who exists already keeps everything as it is, deletions included.
+    People who already exist are left as they are, even if they have deleted files.
     """
     for person in PEOPLE:
         if get_user_model().objects.filter(username=person.username).exists():
-            yield f"{person.name} is here already."
+            yield f"{person.name} already exists."
         else:
             load_person(person)
             files = len(person.documents) + len(person.pictures)
-            yield f"{person.name} has come with {files} files."
+            yield f"Created {person.name} with {files} files."
     username, password = KEEPER
     if not get_user_model().objects.filter(username=username).exists():
         get_user_model().objects.create_superuser(username, password=password)
-        yield "The keeper has come, with the keys of the admin."
+        yield f"Created {username}, the administrator."
 
 
 @transaction.atomic
 def load_person(person: Person) -> None:
-    """Files in the database take part in a transaction: an error leaves no person and no file."""
+    """The files take part in the transaction: an error leaves neither a person nor a file."""
     user = get_user_model().objects.create_user(
         username=person.username, password=person.password, first_name=person.name
     )

@@ -1,4 +1,4 @@
-"""What a visitor may send."""
+"""The forms for uploads and links."""
 
 from django import forms
 from django.conf import settings
@@ -11,10 +11,10 @@ LIFETIMES = {10: "10 seconds", 60: "1 minute", 3600: "1 hour", 86400: "1 day"}
 
 
 def refuse_larger(file: UploadedFile, limit: int) -> None:
-    """Say politely what the storage's `max_size` would refuse anyway."""
+    """Show a friendly error for a file that the storage's `max_size` would refuse."""
     if file.size > limit:
         raise forms.ValidationError(
-            f"This file has {filesizeformat(file.size)}. The limit is {filesizeformat(limit)}."
+            f"This file is {filesizeformat(file.size)}. The limit is {filesizeformat(limit)}."
         )
 
 

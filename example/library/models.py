@@ -1,4 +1,7 @@
-"""What people keep here: private documents and public pictures."""
+"""The site's models: private documents and public pictures.
+
+Both storages have `delete_with_instance`, so a file is deleted together with its row.
+"""
 
 import mimetypes
 from pathlib import Path
@@ -7,8 +10,6 @@ from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import Storage, storages
 from django.db import models, transaction
-from django.db.models.signals import post_delete
-from django.dispatch import receiver
 
 from .thumbnails import make_thumbnail
 
@@ -32,12 +33,12 @@ def thumbnails_folder(instance: "Picture", filename: str) -> str:
 class DocumentManager(models.Manager["Document"]):
     @transaction.atomic
     def keep(self, owner: models.Model, file: File) -> "Document":
-        """Keep a file for its owner. One transaction: bytes and row are saved both or neither."""
+        """Save a file for its owner, in one transaction: both the file and its row, or neither."""
         return self.create(owner=owner, title=Path(file.name).name, size=file.size, file=file)
 
 
 class Document(models.Model):
-    """A private file. Who may open it is decided in `library.access`."""
+    """A private file. `library.access` decides who may open it."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="documents")
     title = models.CharField(max_length=255)
@@ -45,7 +46,7 @@ class Document(models.Model):
         storage=document_storage, upload_to=owners_folder, max_length=255, db_index=True
     )
     size = models.PositiveBigIntegerField()
-    #: True: whoever holds a link may open it. False: a link opens it for the owner alone.
+    #: Whether anyone with a link may open it. If not, links only work for the owner.
     shared = models.BooleanField(default=False)
     uploaded = models.DateTimeField(auto_now_add=True)
 
@@ -63,7 +64,7 @@ class Document(models.Model):
 
     @property
     def kind(self) -> str:
-        """The first half of the media type: "video", "audio", "image", "text" or another."""
+        """The first half of the media type, such as "video", "audio", "image" or "text"."""
         media_type, _ = mimetypes.guess_type(self.title)
         return (media_type or "application/octet-stream").partition("/")[0]
 
@@ -71,10 +72,10 @@ class Document(models.Model):
 class PictureManager(models.Manager["Picture"]):
     @transaction.atomic
     def keep(self, owner: models.Model, image: File, description: str) -> "Picture":
-        """Keep a picture and a small copy of it, both public.
+        """Save a picture and a thumbnail of it, both public.
 
         Raises:
-            ValueError: it cannot be read as a picture, or has too many pixels.
+            ValueError: The file is not a readable picture, or has too many pixels.
         """
         thumbnail = make_thumbnail(image)
         image.name = Path(image.name).name
@@ -82,7 +83,7 @@ class PictureManager(models.Manager["Picture"]):
 
 
 class Picture(models.Model):
-    """A public picture, with the small copy that the page shows."""
+    """A public picture, with the thumbnail that the page shows."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="pictures")
     description = models.CharField(max_length=200)
@@ -99,18 +100,3 @@ class Picture(models.Model):
 
     def __str__(self) -> str:
         return self.description
-
-
-# Django leaves a file where it is when its row goes. Here it can go in the same transaction, by
-# whatever way the row is deleted: if that is rolled back, the file is still there.
-
-
-@receiver(post_delete, sender=Document)
-def delete_document_file(instance: Document, **_: object) -> None:
-    instance.file.delete(save=False)
-
-
-@receiver(post_delete, sender=Picture)
-def delete_picture_files(instance: Picture, **_: object) -> None:
-    instance.image.delete(save=False)
-    instance.thumbnail.delete(save=False)

@@ -1,4 +1,4 @@
-"""Makes the small copy of a picture."""
+"""Makes thumbnails."""
 
 from io import BytesIO
 from pathlib import Path
@@ -12,15 +12,15 @@ MAX_PIXELS = 50_000_000
 
 
 def make_thumbnail(image: File) -> ContentFile:
-    """Return a WebP copy of at most 720 pixels, the right way up and without the camera's notes.
+    """Return a WebP copy of at most 720 pixels, upright and without the camera's metadata.
 
     Raises:
-        ValueError: it cannot be read as a picture, or has too many pixels.
+        ValueError: The file is not a readable picture, or has too many pixels.
     """
     image.seek(0)
     try:
         with Image.open(image) as picture:
-            # A few kilobytes can unpack to gigabytes: look at the size before the pixels.
+            # A few kilobytes can decompress to gigabytes, so check the size before decoding.
             if picture.width * picture.height > MAX_PIXELS:
                 raise ValueError("This picture has more than 50 million pixels.")
             picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
@@ -28,9 +28,9 @@ def make_thumbnail(image: File) -> ContentFile:
             small = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
             target = BytesIO()
             small.save(target, "WEBP", quality=82, exif=b"")
-    # Each decoder has its own way to say that the bytes are broken; AVIF's is a RuntimeError.
+    # Each decoder reports broken files in its own way. AVIF's raises RuntimeError.
     except (OSError, SyntaxError, EOFError, RuntimeError, Image.DecompressionBombError) as error:
-        raise ValueError("This file cannot be read as a picture.") from error
+        raise ValueError("This file is not a readable picture.") from error
     finally:
         image.seek(0)
     return ContentFile(target.getvalue(), name=Path(image.name).stem + ".webp")

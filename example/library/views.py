@@ -1,4 +1,4 @@
-"""The pages. No view here sends a file: it hands out a link, and the package serves the file."""
+"""The pages. The views only hand out links; the package serves the files."""
 
 from collections.abc import Iterable
 
@@ -17,7 +17,7 @@ from .demo import PEOPLE
 from .forms import LIFETIMES, DocumentForm, LinkForm, PictureForm
 from .models import Document, Picture
 
-#: A player asks for more of its file whenever somebody seeks, so its link must outlive the film.
+#: A player requests more of its file whenever someone seeks, so its link must outlive the film.
 PLAYER_SECONDS = 4 * 60 * 60
 
 
@@ -26,12 +26,12 @@ class SignIn(LoginView):
 
     def get_form(self, form_class: type[AuthenticationForm] | None = None) -> AuthenticationForm:
         form = super().get_form(form_class)
-        # A phone would scroll to it, past the tickets.
+        # A phone would scroll past the tickets to reach it.
         form.fields["username"].widget.attrs.pop("autofocus", None)
         return form
 
     def get_context_data(self, **kwargs: object) -> dict[str, object]:
-        people = PEOPLE if settings.DEBUG else ()  # their passwords are on the page
+        people = PEOPLE if settings.DEBUG else ()  # The page shows their passwords.
         return super().get_context_data(people=people, pictures=pictures_with_links(), **kwargs)
 
 
@@ -44,7 +44,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def show_home(request: HttpRequest, status: int = 200, **forms: object) -> HttpResponse:
     own = Document.objects.filter(owner=request.user)
-    # A real site offers no links to what its visitor may not open. Here they show the refusal.
+    # A real site would not offer links that its visitor may not open. Here, they show a refusal.
     others = Document.objects.exclude(owner=request.user).select_related("owner")
     recordings = [document for document in own if document.kind in ("video", "audio")]
     context = {
@@ -64,7 +64,7 @@ def show_home(request: HttpRequest, status: int = 200, **forms: object) -> HttpR
 def with_links(documents: Iterable[Document], **options: object) -> list[tuple[Document, str]]:
     """Pair each document with its link.
 
-    `urls()` asks the database once; `document.file.url` would ask once for each.
+    `urls()` makes one query; `document.file.url` would make one for each document.
     """
     documents = list(documents)
     urls = storages["default"].urls([document.file.name for document in documents], **options)
@@ -87,7 +87,7 @@ def add_document(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return show_home(request, status=422, document_form=form)
     document = Document.objects.keep(request.user, form.cleaned_data["file"])
-    messages.success(request, f"{document} is in the table. Only you can open it.")
+    messages.success(request, f"{document} was uploaded. Only you can open it.")
     return redirect("home")
 
 
@@ -104,7 +104,7 @@ def add_picture(request: HttpRequest) -> HttpResponse:
             form.add_error("image", str(error))
     if not form.is_valid():
         return show_home(request, status=422, picture_form=form)
-    messages.success(request, "The picture is on the wall, for everyone to see.")
+    messages.success(request, "The picture is on the wall for everyone to see.")
     return redirect("home")
 
 
@@ -121,11 +121,11 @@ def make_link(request: HttpRequest, pk: int) -> HttpResponse:
     form = LinkForm(request.POST)
     if not form.is_valid():
         return HttpResponse(
-            "Choose one of the offered lifetimes.", status=422, content_type="text/plain"
+            "Choose one of the lifetimes on offer.", status=422, content_type="text/plain"
         )
     seconds = form.cleaned_data["seconds"]
-    # window=0: its life begins now. Otherwise a link may be up to a quarter of its life old, so
-    # that a page shown twice has the same links and the browser finds the files in its cache.
+    # With window=0, the lifetime starts now. Otherwise a link may be up to a quarter of its
+    # lifetime old, so that a page shown twice has the same links and browsers can cache the files.
     url = document.file.storage.url(document.file.name, expires_in=seconds, window=0)
     context = {
         "document": document,
@@ -140,7 +140,7 @@ def make_link(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_GET
 def download(request: HttpRequest, pk: int) -> HttpResponse:
-    """Make the link when it is wanted: then it needs to live no longer than a click takes."""
+    """Make the link when someone clicks, so that it only has to last for a moment."""
     document = own_document(request, pk)
     url = document.file.storage.url(
         document.file.name, expires_in=60, attachment=True, filename=document.title
@@ -154,18 +154,18 @@ def share(request: HttpRequest, pk: int) -> HttpResponse:
     document = own_document(request, pk)
     document.shared = not document.shared
     document.save(update_fields=["shared"])
-    who = "everyone who holds one" if document.shared else "you alone"
-    messages.success(request, f"Links to {document} now open for {who}.")
+    who = "anyone who has one" if document.shared else "you only"
+    messages.success(request, f"Links to {document} now work for {who}.")
     return redirect("home")
 
 
 @login_required
 @require_POST
 def recall(request: HttpRequest, pk: int) -> HttpResponse:
-    """End all links that are out, whatever lifetime they had. New ones can be made at once."""
+    """Make all existing links stop working, however long they had left. New ones will work."""
     document = own_document(request, pk)
     document.file.storage.revoke_urls(document.file.name)
-    messages.success(request, f"No link to {document} that was made before now works any more.")
+    messages.success(request, f"All existing links to {document} have stopped working.")
     return redirect("home")
 
 
@@ -174,7 +174,7 @@ def recall(request: HttpRequest, pk: int) -> HttpResponse:
 def delete_document(request: HttpRequest, pk: int) -> HttpResponse:
     document = own_document(request, pk)
     document.delete()
-    messages.success(request, f"{document} is deleted, row and bytes.")
+    messages.success(request, f"{document} was deleted.")
     return redirect("home")
 
 
@@ -182,5 +182,5 @@ def delete_document(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def delete_picture(request: HttpRequest, pk: int) -> HttpResponse:
     get_object_or_404(Picture, pk=pk, owner=request.user).delete()
-    messages.success(request, "The picture is deleted.")
+    messages.success(request, "The picture was deleted.")
     return redirect("home")

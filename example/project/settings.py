@@ -1,6 +1,6 @@
 """Settings of the example: two storages in a plain, safe Django project.
 
-From the environment: DEBUG (1), SECRET_KEY, DATABASE_URL, CACHE_URL, ALLOWED_HOSTS,
+Environment variables: DEBUG (default: 1), SECRET_KEY, DATABASE_URL, CACHE_URL, ALLOWED_HOSTS,
 CSRF_TRUSTED_ORIGINS, TRUSTED_PROXIES. deploy/cloakroom.service shows them in use.
 """
 
@@ -15,7 +15,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 
 def words(variable: str) -> list[str]:
-    """Split a list in the environment: `ALLOWED_HOSTS="a.example b.example"`."""
+    """Split a list from the environment, such as `ALLOWED_HOSTS="a.example b.example"`."""
     return os.environ.get(variable, "").split()
 
 
@@ -63,41 +63,42 @@ TEMPLATES = [
     },
 ]
 
-# Files. Two storages share one table. Nothing is written to the disk, so a backup of the database
-# is a backup of everything, and a file is saved or deleted with the rows that speak of it, or not
-# at all.
+# Files. Two storages share one table. Nothing is written to disk, so a backup of the database is a
+# backup of everything, and files take part in transactions like any other row.
 
 DOCUMENT_MAX_BYTES = 200 * 1024**2
 PICTURE_MAX_BYTES = 20 * 1024**2
 
 STORAGES = {
-    "default": {  # private documents, served below /files/
+    "default": {  # private documents, served at /files/
         "BACKEND": "secure_dbstorage.storage.DatabaseStorage",
         "OPTIONS": {
-            # Asked each time somebody comes with a good link: is it for you?
+            # Decides, each time someone opens a valid link, whether the file is for them.
             "auth_hooks": ["library.access.may_open"],
+            "delete_with_instance": True,
             "max_size": DOCUMENT_MAX_BYTES,
         },
     },
-    "pictures": {  # public pictures, served below /pictures/
+    "pictures": {  # public pictures, served at /pictures/
         "BACKEND": "secure_dbstorage.storage.DatabaseStorage",
         "OPTIONS": {
             "namespace": "pictures",
             "default_public": True,
-            # A picture here never changes under its name, so a browser may keep it for a day.
+            # A picture never changes under its name, so browsers may cache it for a day.
             "public_max_age": 24 * 60 * 60,
+            "delete_with_instance": True,
             "max_size": PICTURE_MAX_BYTES,
         },
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 
-# The proxies whose X-Forwarded-For is believed, for the rate limits. nginx on this machine:
-# TRUSTED_PROXIES=127.0.0.1
+# The proxies whose X-Forwarded-For header is trusted, for the rate limits. With nginx on the same
+# machine: TRUSTED_PROXIES=127.0.0.1
 SECURE_DBSTORAGE = {"TRUSTED_PROXIES": words("TRUSTED_PROXIES")}
 
-# Database: SQLite in this folder. DATABASE_URL=postgres://... or mysql://... moves everything,
-# files included.
+# Database. SQLite in this folder, unless DATABASE_URL names another, which then holds everything,
+# including the files: postgres://... or mysql://...
 
 DATABASES = {
     "default": dj_database_url.config(
@@ -106,17 +107,17 @@ DATABASES = {
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
-        # Take the write lock when a transaction begins. One that reads first and then wants to
-        # write fails at once if somebody else has written meanwhile, whatever the timeout.
+        # Take the write lock when a transaction begins. Otherwise, one that reads before it writes
+        # fails at once, whatever the timeout, if another has written in between.
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        # With a write-ahead log readers go on while a large file is written.
+        # With a write-ahead log, reading continues while a large file is being written.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 
-# The rate limits count in the cache. One process can count for itself; several need a shared one.
+# The rate limits count in the cache. Several processes need to share one.
 
-if "CACHE_URL" in os.environ:  # redis://..., also for Valkey: pip install redis
+if "CACHE_URL" in os.environ:  # redis://..., for Redis or Valkey; needs `pip install redis`
     CACHES = {
         "default": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -125,7 +126,7 @@ if "CACHE_URL" in os.environ:  # redis://..., also for Valkey: pip install redis
     }
 else:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-    if DEBUG:  # one process: it need not be told
+    if DEBUG:  # There is only one process.
         SILENCED_SYSTEM_CHECKS = ["secure_dbstorage.W002"]
 
 # People
@@ -141,8 +142,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
-# One line for each file served or refused. No token is in it, and none stays in the line that
-# runserver writes for each request.
+# One line for each file served or refused, without its token. The filter also removes tokens from
+# the lines that runserver writes.
 
 LOGGING = {
     "version": 1,
@@ -155,8 +156,7 @@ LOGGING = {
     },
 }
 
-# The way from the visitor to here. nginx says by X-Forwarded-Proto whether it was https, and lets
-# nobody else say so (deploy/nginx.conf).
+# HTTPS. nginx sets X-Forwarded-Proto, and discards any that a client sends (deploy/nginx.conf).
 
 if not DEBUG:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

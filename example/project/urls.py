@@ -1,4 +1,4 @@
-"""Where everything is. The two storages bring their own URLs."""
+"""The site's URLs. Each of the two storages has its own prefix."""
 
 from django.contrib import admin
 from django.urls import include, path

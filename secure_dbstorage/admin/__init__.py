@@ -1,4 +1,4 @@
-"""The admin of stored files: their list, and the way to all its other pages."""
+"""The admin of stored files: their list, and the URLs of all other pages."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from secure_dbstorage.admin.filters import (
     TypeFilter,
     VisibilityFilter,
 )
-from secure_dbstorage.admin.homes import place_of
+from secure_dbstorage.admin.homes import home_of
 from secure_dbstorage.admin.pages import FilePages
 from secure_dbstorage.admin.paging import FilePaginator
 from secure_dbstorage.admin.searching import find_files
@@ -26,52 +26,52 @@ from secure_dbstorage.models import StoredFile
 
 
 class FileList(ChangeList):
-    """The list, in an order that an index has."""
+    """The list, in an order that an index provides."""
 
     def get_ordering(self, request: HttpRequest, queryset: Any) -> list[Any]:
-        """Return the order by name, or by age, as rows are numbered."""
+        """Return the order by name, or by age, which is the order of the primary keys."""
         first, *_rest = super().get_ordering(request, queryset) or ["name"]
         if str(first).removeprefix("-") == "pk":
             return [str(first)]
         return ["-namespace", "-name"] if str(first) == "-name" else ["namespace", "name"]
 
     def get_results(self, request: HttpRequest) -> None:
-        """Take the only page from the paginator too, which has found it already."""
+        """Take a single page from the paginator too, which has fetched it already."""
         super().get_results(request)
         if not self.multi_page:
             self.result_list = self.paginator.page(1).object_list
 
     def url_for_result(self, result: Any) -> str:
-        """Return the URL of a file's page, in whatever database it is."""
+        """Return the URL of a file's page, whichever database holds it."""
         model_admin: Any = self.model_admin
         return str(model_admin.change_url(result))
 
 
 @admin.register(StoredFile)
 class StoredFileAdmin(FileActions, FilePages, Browse):
-    """Shows what is stored, and loads no content."""
+    """Manages the stored files, without loading their content."""
 
-    list_display = ["name", "storage", "visibility", "size_in_words", "modified", "added"]
+    list_display = ["full_name", "storage", "visibility", "readable_size", "last_saved", "added"]
     list_filter = [StorageFilter, VisibilityFilter, TypeFilter, SizeFilter, DateFilter]
     search_fields = ["name"]
     search_help_text = _(
-        "The beginning of a name, with its directories; if nothing begins so, any part of it. "
-        "*word looks at once for names that contain it."
+        "Enter the beginning of a name, including its directories. If no name starts with it, "
+        "names that contain it are shown. Enter *word to find all names that contain “word”."
     )
-    sortable_by = ["name", "added"]
+    sortable_by = ["full_name", "added"]
     ordering = ["name"]
     show_full_result_count = False
     list_max_show_all = 0
-    # To count what each filter would find would read the table as often.
+    # Facets would read the table once for each choice of each filter.
     show_facets = admin.ShowFacets.NEVER
     change_list_template = "admin/secure_dbstorage/storedfile/list.html"
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """Return the list that keeps to an index."""
+        """Return the list that is ordered by an index."""
         return FileList
 
     def get_paginator(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:
-        """Return a paginator that counts no million files."""
+        """Return a paginator that does not count millions of files."""
         if queryset.model is StoredFile:
             return FilePaginator(queryset, *args, **kwargs)
         return super().get_paginator(request, queryset, *args, **kwargs)
@@ -79,11 +79,11 @@ class StoredFileAdmin(FileActions, FilePages, Browse):
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[Any, bool]:
-        """Return the files of such a name."""
+        """Return the files whose names match."""
         return (find_files(queryset, search_term) if search_term else queryset), False
 
     def get_urls(self) -> list[URLPattern]:
-        """Return Django's pages, and ours in front of them."""
+        """Return the URLs of these pages, then Django's."""
         name = f"{self.opts.app_label}_{self.opts.model_name}"
         wrap = self.admin_site.admin_view
         ours = [
@@ -102,23 +102,33 @@ class StoredFileAdmin(FileActions, FilePages, Browse):
         ]
         return [*ours, *super().get_urls()]
 
+    @admin.display(description=_("name"), ordering="name")
+    def full_name(self, file: StoredFile) -> str | None:
+        """Return the name, including directories."""
+        return file.name
+
     @admin.display(description=_("storage"))
     def storage(self, file: StoredFile) -> str | None:
-        """Return the storage's name in ``STORAGES``."""
-        place = place_of(file)
-        return place.alias if place else None
+        """Return the storage's alias in ``STORAGES``."""
+        home = home_of(file)
+        return home.alias if home else None
 
     @admin.display(description=_("public"), boolean=True)
     def visibility(self, file: StoredFile) -> bool | None:
-        """Tell whether a file opens without a link."""
+        """Tell whether a file opens without a signed link."""
         return file.is_public
 
     @admin.display(description=_("size"))
-    def size_in_words(self, file: StoredFile) -> str:
-        """Return the size in a unit that suits it."""
+    def readable_size(self, file: StoredFile) -> str:
+        """Return the size in a suitable unit."""
         return filesizeformat(file.size or 0)
+
+    @admin.display(description=_("modified"))
+    def last_saved(self, file: StoredFile) -> Any:
+        """Return when the content was last saved."""
+        return file.modified
 
     @admin.display(description=_("added"), ordering="pk")
     def added(self, file: StoredFile) -> Any:
-        """Return when a file of this name was first saved."""
+        """Return when a file was first saved under this name."""
         return file.created

@@ -1,4 +1,4 @@
-"""The admin's actions for many files at once."""
+"""The admin's actions on several files at once."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,89 +12,87 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from secure_dbstorage.admin import operations
-from secure_dbstorage.admin.base import FileAdmin, logged
-from secure_dbstorage.admin.pages import link_form, link_words, make_links
+from secure_dbstorage.admin.base import logged
+from secure_dbstorage.admin.links import FileLinks, link_form
 from secure_dbstorage.models import StoredFile
 
-#: How many files an action takes: what a page has room for, and a request takes time for.
-MAX_FILES = 500
+#: The most files for one action, so that pages stay readable and requests short.
+MAX_SELECTED = 500
 
 
-class FileActions(FileAdmin):
-    """Actions for the files that are ticked in the list."""
+class FileActions(FileLinks):
+    """Actions on the files selected in the list."""
 
     actions = ["make_links", "make_public", "make_private", "revoke_links", "delete_selected"]
 
     def has_publish_many_permission(self, request: HttpRequest) -> bool:
-        """Tell whether a person may make files public."""
+        """Tell whether a user may make files public."""
         return self.has_publish_permission(request)
 
-    @admin.action(description=gettext_lazy("Make links"), permissions=["open"])
+    @admin.action(description=gettext_lazy("Create links"), permissions=["open"])
     @sensitive_variables()
     def make_links(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        """Ask what the links are to allow; then show them."""
-        files = self._taken(request, queryset)
+        """Ask for the terms of the links, then show the links."""
+        files = self._selected(request, queryset)
         if not files:
             return None
         try:
             form = link_form(files, request.POST if "post" in request.POST else None)
-            links = make_links(self, request, files, form)
+            page = self.links_page(
+                request,
+                files,
+                form,
+                title=_("Links"),
+                original=_("Links"),
+                back=request.get_full_path(),
+            )
         except ValidationError as error:
             self.message_user(request, error.messages[0], messages.ERROR)
             return None
-        if links:
-            return self.render(
-                request,
-                "links",
-                title=_("Links"),
-                original=_("Links"),
-                links=links,
-                back=request.get_full_path(),
-                **link_words(form),
-            )
-        return self._ask(
-            request, "make_links", files, title=_("Make links"), form=form, errors=form.errors
+        return page or self._ask(
+            request, "make_links", files, title=_("Create links"), form=form, errors=form.errors
         )
 
     @admin.action(description=gettext_lazy("Make public"), permissions=["publish_many"])
     def make_public(self, request: HttpRequest, queryset: Any) -> None:
-        """Let everybody open the files."""
+        """Let anyone open the files."""
         self._each(request, queryset, operations.make_public, _("Made public."))
 
     @admin.action(description=gettext_lazy("Make private"), permissions=["change"])
     def make_private(self, request: HttpRequest, queryset: Any) -> None:
-        """Let the files be opened by links alone."""
+        """Let only signed links open the files."""
         self._each(request, queryset, operations.make_private, _("Made private."))
 
     @admin.action(description=gettext_lazy("Revoke links"), permissions=["change"])
     def revoke_links(self, request: HttpRequest, queryset: Any) -> None:
-        """Let no link that is out open the files."""
+        """Make all existing links to the files stop working."""
         self._each(request, queryset, operations.revoke, _("Links revoked."))
 
     @admin.action(description=gettext_lazy("Delete"), permissions=["delete"])
     def delete_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        """Ask whether the files are to be deleted; then delete them, by their storages."""
-        files = self._taken(request, queryset)
+        """Ask for confirmation, then delete the files through their storages."""
+        files = self._selected(request, queryset)
         if not files:
             return None
         if "post" not in request.POST:
-            return self._ask(request, "delete_selected", files, title=_("Delete these files?"))
+            title = ngettext("Delete this file?", "Delete these files?", len(files))
+            return self._ask(request, "delete_selected", files, title=title)
         self._report(request, self._delete(request, files))
         return None
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        """Delete files by their storages: a queryset's own way may load their bytes."""
+        """Delete files through their storages: QuerySet.delete() may load their content."""
         for file in queryset:
             operations.delete(file)
 
     def _delete(self, request: HttpRequest, files: list[StoredFile]) -> list[str]:
-        stand_for = {id(file): logged(file) for file in files}
+        entries = {id(file): logged(file) for file in files}
         problems: list[str] = []
         for file, problem in operations.each(operations.delete, files):
             if problem:
                 problems.append(f"{file}: {problem}")
             else:
-                deleted: Any = [stand_for[id(file)]]
+                deleted: Any = [entries[id(file)]]
                 self.log_deletions(request, deleted)
         self._tell_done(request, len(files) - len(problems))
         return problems
@@ -103,12 +101,12 @@ class FileActions(FileAdmin):
         self,
         request: HttpRequest,
         queryset: Any,
-        errand: Callable[[StoredFile], None],
+        operation: Callable[[StoredFile], None],
         done: str,
     ) -> None:
-        files = self._taken(request, queryset)
+        files = self._selected(request, queryset)
         problems: list[str] = []
-        for file, problem in operations.each(errand, files):
+        for file, problem in operations.each(operation, files):
             if problem:
                 problems.append(f"{file}: {problem}")
             else:
@@ -117,31 +115,35 @@ class FileActions(FileAdmin):
             self._tell_done(request, len(files) - len(problems))
         self._report(request, problems)
 
-    def _taken(self, request: HttpRequest, queryset: Any) -> list[StoredFile]:
-        """Return the chosen files; none, and a message, if they are too many."""
-        files = list(queryset[: MAX_FILES + 1])
-        if len(files) <= MAX_FILES:
+    def _selected(self, request: HttpRequest, queryset: Any) -> list[StoredFile]:
+        """Return the selected files; if there are too many, none, and show a message."""
+        files = list(queryset[: MAX_SELECTED + 1])
+        if len(files) <= MAX_SELECTED:
             return files
-        text = _("An action takes at most %d files. Choose fewer.") % MAX_FILES
-        self.message_user(request, text, messages.ERROR)
+        text = ngettext("Select at most %d file.", "Select at most %d files.", MAX_SELECTED)
+        self.message_user(request, text % MAX_SELECTED, messages.ERROR)
         return []
 
     def _tell_done(self, request: HttpRequest, count: int) -> None:
         if count:
-            text = ngettext("Done for %d file.", "Done for %d files.", count) % count
-            self.message_user(request, text, messages.SUCCESS)
+            text = ngettext(
+                "The action was completed for %d file.",
+                "The action was completed for %d files.",
+                count,
+            )
+            self.message_user(request, text % count, messages.SUCCESS)
 
     def _report(self, request: HttpRequest, problems: list[str]) -> None:
         for problem in problems[:10]:
             self.message_user(request, problem, messages.ERROR)
         if rest := len(problems[10:]):
-            text = ngettext("… and %d more.", "… and %d more.", rest) % rest
-            self.message_user(request, text, messages.ERROR)
+            text = ngettext("… and %d more error.", "… and %d more errors.", rest)
+            self.message_user(request, text % rest, messages.ERROR)
 
     def _ask(
         self, request: HttpRequest, action: str, files: list[StoredFile], **context: Any
     ) -> HttpResponse:
-        """Show the page between an action and what it does."""
+        """Show the page that asks before an action is carried out."""
         template = "delete" if action == "delete_selected" else "ask_links"
         return self.render(
             request,

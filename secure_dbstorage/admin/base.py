@@ -1,4 +1,4 @@
-"""What all pages of the admin share: rows of any database, permissions, and the log."""
+"""The base of the admin's pages: rows of any database, permissions and the log."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,13 +6,14 @@ import django
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
 from django.contrib.auth import get_permission_codename
+from django.core.exceptions import ValidationError
 from django.forms import Media
 from django.http import HttpRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from secure_dbstorage.admin.homes import find_by_key, home_database, key_of, place_of
+from secure_dbstorage.admin.homes import find_by_key, home_database, home_of, key_of
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 
 if TYPE_CHECKING:
@@ -25,55 +26,61 @@ _TEMPLATES = "admin/secure_dbstorage/storedfile"
 
 
 class FileAdmin(ModelAdmin):
-    """A ModelAdmin whose rows may be in several databases, and change through storages alone."""
+    """A ModelAdmin for rows in several databases, which change only through storages."""
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Return the files of the first database, without their bytes."""
+        """Return the files of the first storage's database, without their content."""
         files: StoredFileQuerySet = StoredFile.objects.using(home_database())
         return files
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> StoredFile | None:
-        """Return the file that a key in a URL stands for."""
+        """Return the file for a key in a URL."""
         return find_by_key(object_id)
 
     def has_open_permission(self, request: HttpRequest) -> bool:
-        """Tell whether a person may open files and make links to them."""
+        """Tell whether a user may open files and create links to them."""
         codename = get_permission_codename("open", self.opts)
         return bool(request.user.has_perm(f"{self.opts.app_label}.{codename}"))
 
     def has_publish_permission(self, request: HttpRequest, obj: StoredFile | None = None) -> bool:
-        """Tell whether a person may make files public: who does, can open them."""
+        """Tell whether a user may make files public, which takes permission to open them too."""
         return self.has_change_permission(request, obj) and self.has_open_permission(request)
 
     def has_change_permission(self, request: HttpRequest, obj: StoredFile | None = None) -> bool:
-        """Tell whether a person may change a file; nobody may without a storage for it."""
-        return super().has_change_permission(request, obj) and (obj is None or bool(place_of(obj)))
+        """Tell whether a user may change a file. Nobody may if it belongs to no storage."""
+        return super().has_change_permission(request, obj) and (obj is None or bool(home_of(obj)))
 
     def has_delete_permission(self, request: HttpRequest, obj: StoredFile | None = None) -> bool:
-        """Tell whether a person may delete a file; nobody may without a storage for it."""
-        return super().has_delete_permission(request, obj) and (obj is None or bool(place_of(obj)))
+        """Tell whether a user may delete a file. Nobody may if it belongs to no storage."""
+        return super().has_delete_permission(request, obj) and (obj is None or bool(home_of(obj)))
 
     def change_url(self, file: StoredFile) -> str:
         """Return the URL of a file's page."""
         return self.page_url("change", quote(key_of(file)))
 
     def page_url(self, page: str, *arguments: str) -> str:
-        """Return the URL of a page of ours."""
+        """Return the URL of one of these pages."""
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"
         return reverse(name, args=arguments, current_app=self.admin_site.name)
 
     def note(self, request: HttpRequest, file: StoredFile, message: str) -> None:
-        """Write in the admin's log what was done to a file."""
+        """Log a change to a file."""
         self.log_change(request, logged(file), message)
 
     def gone(self, request: HttpRequest, key: str) -> HttpResponseRedirect:
-        """Say that there is no such file, and go back to the list."""
-        self.message_user(
-            request, _("There is no stored file “%s” (any more).") % key, messages.WARNING
-        )
+        """Say that a file does not exist, and redirect to the list."""
+        text = _("The stored file “%s” doesn’t exist. Perhaps it was deleted?") % key
+        self.message_user(request, text, messages.WARNING)
         return HttpResponseRedirect(self.page_url("changelist"))
+
+    def back_to(
+        self, request: HttpRequest, file: StoredFile, error: ValidationError
+    ) -> HttpResponseRedirect:
+        """Show an error, and redirect to the file's page."""
+        self.message_user(request, error.messages[0], messages.ERROR)
+        return HttpResponseRedirect(self.change_url(file))
 
     def render(
         self,
@@ -84,9 +91,9 @@ class FileAdmin(ModelAdmin):
         tools: str = "",
         **context: Any,
     ) -> TemplateResponse:
-        """Render a page in the look of the admin.
+        """Render a page that looks like the rest of the admin.
 
-        :param tools: the template of the buttons beside the title, if there are any.
+        :param tools: the template of the buttons beside the title, if any.
         """
         request.current_app = self.admin_site.name
         ours = Media(css={"all": ["secure_dbstorage/admin.css"]}, js=["secure_dbstorage/admin.js"])
@@ -108,5 +115,5 @@ class FileAdmin(ModelAdmin):
 
 
 def logged(file: StoredFile) -> StoredFile:
-    """Return what stands for a file in the log, where its key is all that is asked of it."""
+    """Return an instance to log for a file; its primary key is the file's key in the admin."""
     return StoredFile(pk=key_of(file), name=file.name)

@@ -1,4 +1,4 @@
-"""The admin's view of directories: a page of what stands right below one."""
+"""The admin's directories: a page for the entries of each."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from secure_dbstorage.admin.base import FileAdmin
-from secure_dbstorage.admin.homes import Place, all_places, place_named
+from secure_dbstorage.admin.homes import Home, all_homes, home_named
 from secure_dbstorage.names import ancestors, canonical_name
 
-#: How many entries of a directory a page shows.
+#: How many entries a page shows.
 PAGE_SIZE = 200
 
 
@@ -18,73 +18,73 @@ class Browse(FileAdmin):
     """The pages of directories."""
 
     def browse_view(self, request: HttpRequest, alias: str = "", path: str = "") -> HttpResponse:
-        """Show a directory of a storage; without one, the storages."""
+        """Show a directory of a storage, or, without an alias, the storages."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         if not alias:
             return self._show_storages(request)
-        place = place_named(alias)
-        if place is None:
+        home = home_named(alias)
+        if home is None:
             raise Http404(alias)
-        return self._show_directory(request, place, _canonical(path))
+        return self._show_directory(request, home, _canonical(path))
 
     def _show_storages(self, request: HttpRequest) -> HttpResponse:
         entries = [
-            {"name": place.alias, "url": self.page_url("browse", place.alias)}
-            for place in all_places()
+            {"name": home.alias, "url": self.page_url("browse", home.alias)}
+            for home in all_homes()
         ]
         return self.render(
             request, "browse", title=_("Browse"), original=_("Browse"), entries=entries
         )
 
-    def _show_directory(self, request: HttpRequest, place: Place, path: str) -> HttpResponse:
+    def _show_directory(self, request: HttpRequest, home: Home, path: str) -> HttpResponse:
         after = _canonical(request.GET.get("after", ""), slash_kept=True)
-        names = place.storage.catalog.for_update().entries(path, after=after, limit=PAGE_SIZE + 1)
+        names = home.storage.catalog.primary.entries(path, after=after, limit=PAGE_SIZE + 1)
         if path and not names and not after:
             raise Http404(path)
         shown = names[:PAGE_SIZE]
         return self.render(
             request,
             "browse",
-            title=path.rpartition("/")[2] or place.alias,
+            title=path.rpartition("/")[2] or home.alias,
             tools="_browse_tools",
             original=_("Browse"),
-            place=place,
+            home=home,
             path=path,
-            trail=self._trail(place, path),
-            entries=self._entries(place, path, shown),
+            trail=self._trail(home, path),
+            entries=self._entries(home, path, shown),
             is_first=not after,
             next=shown[-1] if len(names) > PAGE_SIZE else "",
             can_add=self.has_add_permission(request),
         )
 
-    def _entries(self, place: Place, path: str, names: list[str]) -> list[dict[str, Any]]:
-        """Return what a page says of each entry; one query for all files."""
+    def _entries(self, home: Home, path: str, names: list[str]) -> list[dict[str, Any]]:
+        """Return what the page shows for each entry, with one query for all files."""
         prefix = f"{path}/" if path else ""
         wanted = [prefix + name for name in names if not name.endswith("/")]
-        files = {file.name: file for file in place.files.filter(name__in=wanted)}
+        files = {file.name: file for file in home.files.filter(name__in=wanted)}
         entries: list[dict[str, Any]] = []
         for name in names:
             if name.endswith("/"):
-                url = self.page_url("browse", place.alias, prefix + name)
+                url = self.page_url("browse", home.alias, prefix + name)
                 entries.append({"name": name, "url": url})
             elif file := files.get(prefix + name):
                 entries.append({"name": name, "url": self.change_url(file), "file": file})
         return entries
 
-    def _trail(self, place: Place, path: str) -> list[tuple[str, str]]:
-        """Return the names and the URLs of the directories above, from the storage down."""
+    def _trail(self, home: Home, path: str) -> list[tuple[str, str]]:
+        """Return the names and URLs of the parent directories, from the storage down."""
         if not path:
             return []
-        above = [(place.alias, self.page_url("browse", place.alias))]
+        above = [(home.alias, self.page_url("browse", home.alias))]
         for directory in ancestors(path):
-            url = self.page_url("browse", place.alias, f"{directory}/")
+            url = self.page_url("browse", home.alias, f"{directory}/")
             above.append((directory.rpartition("/")[2], url))
         return above
 
 
 def _canonical(path: str, *, slash_kept: bool = False) -> str:
-    """Return the one spelling of a directory.
+    """Return the canonical name of a directory.
 
     :raises Http404: when no directory can have this name.
     """

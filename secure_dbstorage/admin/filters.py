@@ -1,4 +1,4 @@
-"""The filters of the admin's list of files: none asks the table what it holds."""
+"""The filters of the admin's list of files. Their choices need no look at the files."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,22 +7,22 @@ from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from secure_dbstorage.admin.homes import all_places, home_database, lost_namespaces, place_named
+from secure_dbstorage.admin.homes import all_homes, home_database, home_named, lost_namespaces
 
 _KIB, _MIB = 1024, 1024 * 1024
 
 
 class _ChoiceFilter(admin.SimpleListFilter):
-    """A filter whose choices are conditions, and known beforehand."""
+    """A filter with a fixed condition for each choice."""
 
-    #: The words and the condition of each value.
+    #: The label and the condition of each value.
     conditions: dict[str, tuple[Any, Q]]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return [(value, words) for value, (words, _condition) in self.conditions.items()]
+        return [(value, label) for value, (label, _condition) in self.conditions.items()]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         chosen = self.conditions.get(self.value() or "")
@@ -30,25 +30,25 @@ class _ChoiceFilter(admin.SimpleListFilter):
 
 
 class StorageFilter(admin.SimpleListFilter):
-    """Keeps the files of one storage, in its own database."""
+    """Keeps the files of one storage, from its database."""
 
     title = _("storage")
     parameter_name = "storage"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """Return the storages of the project, and the namespaces that none of them has."""
-        for place in all_places():
-            yield place.alias, place.alias
+        """Return the project's storages, and the namespaces without a storage."""
+        for home in all_homes():
+            yield home.alias, home.alias
         for namespace in lost_namespaces():
-            yield f":{namespace}", gettext("“%s”, of no storage") % namespace
+            yield f":{namespace}", gettext("“%s” (no storage)") % namespace
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Return the files of the chosen storage; of the first database without one."""
+        """Return the files of the chosen storage or namespace; without one, all of them."""
         chosen = self.value() or ""
         if chosen.startswith(":"):
             return queryset.using(home_database()).in_namespace(chosen[1:])
-        place = place_named(chosen)
-        return queryset.using(place.database).in_namespace(place.namespace) if place else queryset
+        home = home_named(chosen)
+        return queryset.using(home.database).in_namespace(home.namespace) if home else queryset
 
 
 class VisibilityFilter(_ChoiceFilter):
@@ -63,7 +63,7 @@ class VisibilityFilter(_ChoiceFilter):
 
 
 def _of_type(major: str) -> Q:
-    # A range: types are compared byte for byte, and "0" is the character after "/".
+    # A range, for the index: types are compared byte by byte, and "0" follows "/".
     return Q(content_type__gte=f"{major}/", content_type__lt=f"{major}0")
 
 
@@ -71,7 +71,7 @@ _PDF = Q(content_type="application/pdf")
 
 
 class TypeFilter(_ChoiceFilter):
-    """Keeps files by the first half of their media type."""
+    """Keeps files by their media type."""
 
     title = _("type")
     parameter_name = "type"
@@ -80,9 +80,9 @@ class TypeFilter(_ChoiceFilter):
         "video": (_("Video"), _of_type("video")),
         "audio": (_("Audio"), _of_type("audio")),
         "pdf": (_("PDF"), _PDF),
-        "text": (_("Text"), _of_type("text")),
+        "text": (pgettext_lazy("type of files", "Text"), _of_type("text")),
         "other": (
-            _("Other"),
+            pgettext_lazy("type of files", "Other"),
             ~(_PDF | _of_type("image") | _of_type("video") | _of_type("audio") | _of_type("text")),
         ),
     }
@@ -94,7 +94,7 @@ class SizeFilter(_ChoiceFilter):
     title = _("size")
     parameter_name = "size"
     conditions = {
-        "empty": (_("Empty"), Q(size=0)),
+        "empty": (pgettext_lazy("size of files", "Empty"), Q(size=0)),
         "100k": (_("Up to 100 KB"), Q(size__gt=0, size__lte=100 * _KIB)),
         "1m": (_("100 KB to 1 MB"), Q(size__gt=100 * _KIB, size__lte=_MIB)),
         "100m": (_("1 MB to 100 MB"), Q(size__gt=_MIB, size__lte=100 * _MIB)),
@@ -103,23 +103,23 @@ class SizeFilter(_ChoiceFilter):
 
 
 class DateFilter(admin.SimpleListFilter):
-    """Keeps files by when their content was last saved."""
+    """Keeps files by the date of their last save."""
 
     title = _("date modified")
     parameter_name = "modified"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """Return the spans of time."""
+        """Return the periods."""
         return [
             ("today", _("Today")),
             ("week", _("Past 7 days")),
             ("month", _("Past 30 days")),
             ("year", _("Past 12 months")),
-            ("older", _("Older")),
+            ("older", pgettext_lazy("date of files", "Older")),
         ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Return the files of the chosen span."""
+        """Return the files last saved in the chosen period."""
         midnight = _last_midnight()
         since = {
             "today": midnight,

@@ -1,4 +1,4 @@
-"""The forms of the admin: what can be asked of a file."""
+"""The admin's forms: upload, rename and link."""
 
 from typing import Any
 
@@ -6,18 +6,18 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from secure_dbstorage.admin.homes import all_places, place_named
+from secure_dbstorage.admin.homes import all_homes, home_named
 from secure_dbstorage.names import MAX_LENGTH
 
-#: The lifetimes offered for a link, in seconds, as far as the storage allows them.
+#: The lifetimes offered for a link, in seconds, up to the storage's maximum.
 _LIFETIMES = (5 * 60, 3600, 24 * 3600, 7 * 24 * 3600)
 
-#: Units of time in seconds, the largest first.
+#: Units of time, in seconds.
 _DAY, _HOUR, _MINUTE = 24 * 3600, 3600, 60
 
 
 class UploadForm(forms.Form):
-    """Asks for a file, and where it is to be kept."""
+    """Asks for a file, and where to store it."""
 
     storage = forms.ChoiceField(label=_("Storage"))
     file = forms.FileField(
@@ -27,7 +27,7 @@ class UploadForm(forms.Form):
         label=_("Directory"),
         required=False,
         max_length=MAX_LENGTH,
-        help_text=_("Such as “invoices/2026”. It need not exist."),
+        help_text=_("For example “invoices/2026”. It doesn’t have to exist yet."),
         widget=forms.TextInput(attrs={"class": "vTextField"}),
     )
     name = forms.CharField(
@@ -35,79 +35,80 @@ class UploadForm(forms.Form):
         required=False,
         max_length=MAX_LENGTH,
         strip=False,
-        help_text=_("Left out, the file keeps its own name."),
+        help_text=_("Leave empty to keep the file’s own name."),
         widget=forms.TextInput(attrs={"class": "vTextField"}),
     )
     visibility = forms.ChoiceField(
         label=_("Visibility"),
         required=False,
         choices=[
-            ("", _("As the storage has it")),
-            ("private", _("Private: opens by links alone")),
-            ("public", _("Public: opens for everybody")),
+            ("", _("Default of the storage")),
+            ("private", _("Private: opens only with a signed link")),
+            ("public", _("Public: anyone can open it")),
         ],
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Offer the storages of the project."""
+        """Offer the project's storages."""
         super().__init__(*args, **kwargs)
         storage = self.fields["storage"]
         assert isinstance(storage, forms.ChoiceField)  # noqa: S101 -- for the type checker
-        storage.choices = [(place.alias, place.alias) for place in all_places()]
+        storage.choices = [(home.alias, home.alias) for home in all_homes()]
 
     def clean(self) -> dict[str, Any]:
-        """Put the storage and the whole name together."""
+        """Look up the storage, and join the directory and the name."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if "storage" in cleaned and "file" in cleaned:
-            cleaned["place"] = place_named(cleaned["storage"])
+            cleaned["home"] = home_named(cleaned["storage"])
             parts = cleaned.get("directory", ""), cleaned.get("name") or cleaned["file"].name
             cleaned["path"] = "/".join(filter(None, parts))
         return cleaned
 
     @property
     def public(self) -> bool | None:
-        """What was chosen; None leaves it to the storage."""
+        """The chosen visibility; None for the storage's default."""
         return {"private": False, "public": True}.get(self.cleaned_data["visibility"])
 
 
 class RenameForm(forms.Form):
-    """Asks for another name."""
+    """Asks for a new name."""
 
     name = forms.CharField(
         label=_("New name"),
         max_length=MAX_LENGTH,
         strip=False,
-        help_text=_("With its directories. Links to the old name stop to work."),
+        help_text=_("Including directories. Links to the old name will stop working."),
         widget=forms.TextInput(attrs={"class": "vTextField"}),
     )
 
 
 class LinkForm(forms.Form):
-    """Asks what a link is to allow."""
+    """Asks for the terms of a link."""
 
-    lifetime = forms.TypedChoiceField(label=_("Works for"), coerce=int)
+    lifetime = forms.TypedChoiceField(label=_("Valid for"), coerce=int)
     presentation = forms.ChoiceField(
-        label=_("The browser"),
+        label=_("Browsers"),
         choices=[
-            ("inline", _("shows it, where it safely can")),
-            ("attachment", _("saves it")),
+            ("inline", _("show the file if that is safe")),
+            ("attachment", _("download the file")),
         ],
         initial="inline",
     )
-    once = forms.BooleanField(label=_("Works one time"), required=False)
+    once = forms.BooleanField(label=_("Works only once"), required=False)
 
     def __init__(self, *args: Any, usual: int, longest: int, **kwargs: Any) -> None:
         """Offer lifetimes.
 
-        :param usual: the lifetime that is chosen first, in seconds.
-        :param longest: the most that the storage allows, in seconds.
+        :param usual: the lifetime selected initially, in seconds.
+        :param longest: the storage's maximum, in seconds.
         """
         super().__init__(*args, **kwargs)
         lifetimes = {seconds for seconds in _LIFETIMES if seconds <= longest}
         lifetime = self.fields["lifetime"]
         assert isinstance(lifetime, forms.ChoiceField)  # noqa: S101 -- for the type checker
         lifetime.choices = [
-            (str(seconds), in_words(seconds)) for seconds in sorted(lifetimes | {usual, longest})
+            (str(seconds), readable_lifetime(seconds))
+            for seconds in sorted(lifetimes | {usual, longest})
         ]
         lifetime.initial = str(usual)
 
@@ -117,14 +118,14 @@ class LinkForm(forms.Form):
         chosen: dict[str, Any] = {
             "expires_in": self.cleaned_data["lifetime"],
             "attachment": self.cleaned_data["presentation"] == "attachment",
-            # A life that begins now: the link on the page works as long as the page says.
+            # The lifetime starts now, so the link works for as long as the page says.
             "window": 0,
         }
         return chosen | {"uses": 1} if self.cleaned_data["once"] else chosen
 
 
-def in_words(seconds: int) -> str:
-    """Return a lifetime in the largest unit that it is whole in."""
+def readable_lifetime(seconds: int) -> str:
+    """Return a lifetime in the largest unit that divides it."""
     if seconds % _DAY == 0:
         return ngettext("%d day", "%d days", seconds // _DAY) % (seconds // _DAY)
     if seconds % _HOUR == 0:

@@ -1,4 +1,4 @@
-"""Places: which storage of the project a row of the table belongs to."""
+"""Homes: which of the project's storages a row of the table belongs to."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from secure_dbstorage.conf import declared_storages
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.storage import DatabaseStorage
 
-#: How many namespaces without a storage are looked for: they are leftovers, and few.
+#: The most namespaces to look for. Those without a storage are leftovers, and few.
 _MAX_NAMESPACES = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A storage of ``STORAGES``, and where its rows are."""
+class Home:
+    """A storage in ``STORAGES``, and where it keeps its rows."""
 
-    #: Its name in ``STORAGES``.
+    #: The storage's alias in ``STORAGES``.
     alias: str
     storage: DatabaseStorage
-    #: Alias of the database that is written to.
+    #: Alias of the database that the storage writes to.
     database: str
     namespace: str
 
@@ -31,44 +31,44 @@ class Place:
         return files.in_namespace(self.namespace)
 
 
-def all_places() -> Iterator[Place]:
-    """Yield the storages of the project, in the order of ``STORAGES``."""
+def all_homes() -> Iterator[Home]:
+    """Yield the project's storages, in the order of ``STORAGES``."""
     for alias in declared_storages(DatabaseStorage):
         storage = storages[alias]
         if isinstance(storage, DatabaseStorage):
-            yield Place(alias, storage, storage.catalog.writer, storage.options.namespace)
+            yield Home(alias, storage, storage.catalog.writer, storage.options.namespace)
 
 
-def place_named(alias: str) -> Place | None:
-    """Return the storage of this name in ``STORAGES``."""
-    return next((place for place in all_places() if place.alias == alias), None)
+def home_named(alias: str) -> Home | None:
+    """Return the storage with this alias in ``STORAGES``."""
+    return next((home for home in all_homes() if home.alias == alias), None)
 
 
-def place_of(file: StoredFile) -> Place | None:
-    """Return the storage that a row belongs to; None when no storage has its namespace."""
+def home_of(file: StoredFile) -> Home | None:
+    """Return the storage that a row belongs to; None if no storage has its namespace."""
     database = file._state.db  # noqa: SLF001 -- public by Django's documentation
     at = database, file.namespace
-    return next((place for place in all_places() if (place.database, place.namespace) == at), None)
+    return next((home for home in all_homes() if (home.database, home.namespace) == at), None)
 
 
 def home_database() -> str:
-    """Return the alias of the database that is shown first: the first storage's."""
-    first = next(all_places(), None)
+    """Return the alias of the database shown by default: the first storage's."""
+    first = next(all_homes(), None)
     return first.database if first else StoredFile.objects.db
 
 
 def lost_namespaces() -> list[str]:
-    """Return the namespaces of the first database that no storage has.
-
-    Skips from one to the next through the index, whatever the number of their files.
-    """
+    """Return the namespaces in the default database that no storage has."""
     database = home_database()
-    known = {place.namespace for place in all_places() if place.database == database}
+    known = {home.namespace for home in all_homes() if home.database == database}
     return [namespace for namespace in namespaces_in(database) if namespace not in known]
 
 
 def namespaces_in(database: str) -> list[str]:
-    """Return the namespaces that have files in a database, in order."""
+    """Return the namespaces that have files in a database, in order.
+
+    Skips from one to the next in the index, however many files they hold.
+    """
     found: list[str] = []
     files = StoredFile.objects.using(database).order_by("namespace", "name")
     rest = files.filter(namespace__gte="")
@@ -82,18 +82,18 @@ def namespaces_in(database: str) -> list[str]:
 
 
 def key_of(file: StoredFile) -> str:
-    """Return the text that stands for a row in the admin's URLs and in its log."""
+    """Return the key that identifies a row in the admin's URLs and log."""
     database = file._state.db  # noqa: SLF001 -- public by Django's documentation
     return str(file.pk) if database == home_database() else f"{database}:{file.pk}"
 
 
 def find_by_key(key: str) -> StoredFile | None:
-    """Return the head row that a key stands for."""
+    """Return the head row that a key identifies."""
     database, _, number = key.rpartition(":")
     if not (number.isascii() and number.isdecimal()) or len(number) > 18:  # noqa: PLR2004
         return None
     database = database or home_database()
-    if database not in {home_database(), *(place.database for place in all_places())}:
+    if database not in {home_database(), *(home.database for home in all_homes())}:
         return None
     file: StoredFile | None = StoredFile.objects.using(database).filter(pk=int(number)).first()
     return file

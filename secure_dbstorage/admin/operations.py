@@ -1,4 +1,4 @@
-"""Errands: what the admin does to a file, by its storage, in words that a person understands."""
+"""Operations: what the admin does to a file, through its storage, with readable errors."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -8,77 +8,76 @@ from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from secure_dbstorage.admin.homes import Place, place_of
+from secure_dbstorage.admin.homes import Home, home_of
 from secure_dbstorage.exceptions import FileTooLarge
-from secure_dbstorage.links.maker import LinkArguments
+from secure_dbstorage.links.terms import LinkArguments
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import canonical_name
-
-#: The lifetime of the links behind previews and downloads, in seconds.
-MOMENT = 60
 
 Result = TypeVar("Result")
 
 
-def place_for(file: StoredFile) -> Place:
+def require_home(file: StoredFile) -> Home:
     """Return the storage of a file.
 
-    :raises ValidationError: when no storage has its namespace.
+    :raises ValidationError: if no storage has the file's namespace.
     """
-    place = place_of(file)
-    if place is None:
+    home = home_of(file)
+    if home is None:
         raise ValidationError(_("No storage has the namespace “%s”.") % file.namespace)
-    return place
+    return home
 
 
 def upload(
-    place: Place, name: str, content: Any, *, public: bool | None, may_replace: bool
+    home: Home, name: str, content: Any, *, public: bool | None, may_replace: bool
 ) -> tuple[StoredFile, bool]:
     """Save a file, and return its row and whether it is new.
 
-    :param public: None leaves it to the storage.
-    :param may_replace: whether a file of this name may be overwritten, where the storage does so.
-    :raises ValidationError: when it can't be.
+    :param public: None for the storage's default.
+    :param may_replace: whether the user may overwrite a file, if the storage allows overwriting.
+    :raises ValidationError: if the file can't be saved.
     """
-    with in_words(), transaction.atomic(using=place.database):
+    with readable_errors(), transaction.atomic(using=home.database):
         name = canonical_name(name)
-        before = place.files.filter(name=name).exists()
-        if before and place.storage.options.allow_overwrite and not may_replace:
-            raise ValidationError(_("There is a file of this name, which you may not replace."))
-        saved = place.storage.save(name, content)
+        before = home.files.filter(name=name).exists()
+        if before and home.storage.options.allow_overwrite and not may_replace:
+            raise ValidationError(
+                _("A file with this name exists, and you don’t have permission to replace it.")
+            )
+        saved = home.storage.save(name, content)
         if public is not None:
-            place.storage.set_public(saved, public)
-        return place.files.get(name=saved), not (before and saved == name)
+            home.storage.set_public(saved, public)
+        return home.files.get(name=saved), not (before and saved == name)
 
 
 def rename(file: StoredFile, name: str) -> str:
-    """Give a file another name, and return it as the storage spells it."""
-    with in_words():
-        return place_for(file).storage.rename(_name(file), name)
+    """Rename a file, and return the new name as the storage spells it."""
+    with readable_errors():
+        return require_home(file).storage.rename(_name(file), name)
 
 
 def make_public(file: StoredFile) -> None:
-    """Let everybody open a file, without a link."""
-    with in_words():
-        place_for(file).storage.set_public(_name(file), True)  # noqa: FBT003 -- as it is called
+    """Let anyone open a file, without a signed link."""
+    with readable_errors():
+        require_home(file).storage.set_public(_name(file), True)  # noqa: FBT003 -- as it is called
 
 
 def make_private(file: StoredFile) -> None:
-    """Let a file be opened by links alone."""
-    with in_words():
-        place_for(file).storage.set_public(_name(file), False)  # noqa: FBT003 -- as it is called
+    """Let only signed links open a file."""
+    with readable_errors():
+        require_home(file).storage.set_public(_name(file), False)  # noqa: FBT003 -- as it is called
 
 
 def revoke(file: StoredFile) -> None:
-    """Let no link that is out open a file."""
-    with in_words():
-        place_for(file).storage.revoke_urls(_name(file))
+    """Make all existing links to a file stop working."""
+    with readable_errors():
+        require_home(file).storage.revoke_urls(_name(file))
 
 
 def delete(file: StoredFile) -> None:
-    """Delete a file; no byte of it is read."""
-    with in_words():
-        place_for(file).storage.delete(_name(file))
+    """Delete a file, without reading its content."""
+    with readable_errors():
+        require_home(file).storage.delete(_name(file))
 
 
 def link(file: StoredFile, **arguments: Any) -> str:
@@ -87,27 +86,27 @@ def link(file: StoredFile, **arguments: Any) -> str:
 
 
 def links(files: Iterable[StoredFile], **arguments: Any) -> list[tuple[StoredFile, str]]:
-    """Return files with their URLs, by one query for each storage."""
-    wanted = [(file, place_for(file)) for file in files]
-    storages = {place.alias: place.storage for _file, place in wanted}
+    """Return files with their URLs, with one query for each storage."""
+    wanted = [(file, require_home(file)) for file in files]
+    storages = {home.alias: home.storage for _file, home in wanted}
     terms: LinkArguments = arguments  # type: ignore[assignment]
-    with in_words():
+    with readable_errors():
         urls = {
             alias: storage.urls(
-                [_name(file) for file, place in wanted if place.alias == alias], **terms
+                [_name(file) for file, home in wanted if home.alias == alias], **terms
             )
             for alias, storage in storages.items()
         }
-    return [(file, urls[place.alias][_name(file)]) for file, place in wanted]
+    return [(file, urls[home.alias][_name(file)]) for file, home in wanted]
 
 
 def each(
-    errand: Callable[[StoredFile], object], files: Iterable[StoredFile]
+    operation: Callable[[StoredFile], object], files: Iterable[StoredFile]
 ) -> Iterator[tuple[StoredFile, str]]:
-    """Do an errand for each file; yield the file, and why it could not be done, if so."""
+    """Run an operation on each file; yield the file and the error, or "" if there was none."""
     for file in files:
         try:
-            errand(file)
+            operation(file)
         except ValidationError as error:
             yield file, error.messages[0]
         else:
@@ -115,21 +114,21 @@ def each(
 
 
 @contextmanager
-def in_words() -> Iterator[None]:
-    """Turn what a storage raises into a ValidationError that says what is wrong."""
+def readable_errors() -> Iterator[None]:
+    """Turn the errors that a storage raises into a ValidationError with a readable message."""
     try:
         yield
     except FileTooLarge as error:
-        raise ValidationError(_("The file is larger than this storage takes.")) from error
+        raise ValidationError(_("The file is too large for this storage.")) from error
     except SuspiciousFileOperation as error:
-        raise ValidationError(_("No file can have this name.")) from error
+        raise ValidationError(_("This is not a valid file name.")) from error
     except FileExistsError as error:
-        text = _("The name “%s” is taken by a file.") % error.filename
+        text = _("“%s” already exists.") % error.filename
         raise ValidationError(text) from error
     except FileNotFoundError as error:
-        raise ValidationError(_("The file is not there any more.")) from error
+        raise ValidationError(_("The file no longer exists.")) from error
     except OSError as error:
-        raise ValidationError(_("The name belongs to a directory.")) from error
+        raise ValidationError(_("This is the name of a directory.")) from error
     except (ImproperlyConfigured, ValueError) as error:
         raise ValidationError(str(error)) from error
 

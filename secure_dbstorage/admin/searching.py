@@ -1,4 +1,4 @@
-"""Searching: files by a part of their names."""
+"""Searching: finds files by part of their names."""
 
 from django.db.models import Value
 from django.db.models.functions import Lower
@@ -8,10 +8,10 @@ from secure_dbstorage.models import StoredFileQuerySet
 
 
 def find_files(files: StoredFileQuerySet, text: str) -> StoredFileQuerySet:
-    """Keep the files whose names begin with a text; if there are none, those that contain it.
+    """Keep the files whose names start with a text; if there are none, those that contain it.
 
-    The first is a range of the index. The second reads all names, and takes capitals and small
-    letters for the same; a star in front of the text asks for it at once.
+    The first is a range of the index. The second reads all names and ignores case. A star in front
+    of the text skips the first.
     """
     contained = text.removeprefix("*")
     if contained == text:
@@ -22,7 +22,7 @@ def find_files(files: StoredFileQuerySet, text: str) -> StoredFileQuerySet:
 
 
 def _beginning_with(files: StoredFileQuerySet, text: str) -> StoredFileQuerySet:
-    # The index begins with the namespace, and no name holds a character above the last one.
+    # The index starts with the namespace, and no character of a name sorts after U+10FFFF.
     return files.filter(
         namespace__in=namespaces_in(files.db), name__gte=text, name__lt=f"{text}\U0010ffff"
     )

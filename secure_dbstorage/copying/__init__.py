@@ -1,1 +1,1 @@
-"""Files between storages: into ours, out of it, and from other packages' tables."""
+"""Copying files between storages: into the table, out of it, and from other packages' tables."""

@@ -1,4 +1,4 @@
-"""The copying of files from one place to another, with nothing lost, renamed or overwritten."""
+"""Copies files from one storage to another. Nothing is lost, renamed or silently overwritten."""
 
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,19 +18,19 @@ from secure_dbstorage.files import FileRecord
 class Outcome(StrEnum):
     """How the copying of one file ended."""
 
-    #: It is new in the target; in a dry run, it would be.
+    #: The file is new in the target; in a dry run, it would be.
     COPIED = "copied"
-    #: It took the place of another file.
+    #: The file replaced another one.
     REPLACED = "replaced"
-    #: It was there already.
+    #: The target already had the file.
     PRESENT = "present"
-    #: See the problem.
+    #: The problem says why.
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """What became of one file."""
+    """The outcome for one file."""
 
     record: FileRecord
     outcome: Outcome
@@ -40,39 +40,39 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copier:
-    """Copies files, and leaves alone what is in the target already, byte for byte.
+    """Copies files and skips those that the target already has, byte for byte.
 
-    So a copy that was interrupted, or killed, goes on when it is made again.
+    An interrupted or killed copy therefore continues when it is run again.
     """
 
     source: Source
     target: Target
-    #: Whether another file of the name is replaced, which is a failure otherwise.
+    #: Whether to replace a different file of the same name. Without it, that is a failure.
     overwrite: bool = False
-    #: Whether nothing is written.
+    #: Whether to report only, and write nothing.
     dry_run: bool = False
-    #: The public flag of all files; None keeps what is known, or leaves it to the target.
+    #: The public flag of all files; None keeps the source's flag, or the target's default.
     make_public: bool | None = None
-    #: Asked between two pieces.
+    #: Checked between two pieces.
     _stopping: Event = field(default_factory=Event)
 
     def copy_all(
         self, records: Iterable[FileRecord], *, jobs: int = 1
     ) -> Generator[Transfer, None, None]:
-        """Copy files, and yield what became of each, in any order.
+        """Copy files, and yield the outcome for each, in any order.
 
-        :param records: the files, as the source gives them.
-        :param jobs: how many threads copy at once, each with its own connections. One copies in
-            the caller's thread, and transaction.
+        :param records: the files, as the source lists them.
+        :param jobs: how many threads copy at once, each with its own connections. A single job
+            runs in the caller's thread and transaction.
         """
-        listing = _to_its_end(records)
+        listing = _with_its_error(records)
         if jobs == 1:
             yield from map(self.copy, listing)
         else:
             yield from self._in_threads(listing, jobs)
 
     def copy(self, record: FileRecord) -> Transfer:
-        """Copy one file, and tell what became of it. Its error does not end the others."""
+        """Copy one file, and return the outcome. An error fails this file only."""
         try:
             if record.problem:
                 raise CopyFailed(record.problem)
@@ -81,7 +81,7 @@ class Copier:
             if self.make_public is not None:
                 record = replace(record, is_public=self.make_public)
             return Transfer(record=record, outcome=self._copy(record))
-        except Exception as error:  # noqa: BLE001 -- a foreign storage raises what it likes
+        except Exception as error:  # noqa: BLE001 -- another storage may raise anything
             problem = str(error) or type(error).__name__
             return Transfer(record=record, outcome=Outcome.FAILED, problem=problem)
 
@@ -135,18 +135,20 @@ class Copier:
 
         with ThreadPoolExecutor(jobs) as pool:
             try:
-                for _ in [pool.submit(work) for _ in range(jobs)]:
-                    yield from iter(done.get, None)
+                for _ in range(jobs):
+                    pool.submit(work)
+                for _ in range(jobs):
+                    yield from iter(done.get, None)  # A thread's last result is None.
             finally:
                 self._stopping.set()
 
 
-def _to_its_end(records: Iterable[FileRecord]) -> Iterator[FileRecord]:
-    """Yield records; an error of the listing is one more, and the last."""
+def _with_its_error(records: Iterable[FileRecord]) -> Iterator[FileRecord]:
+    """Yield records. If the listing fails, the last record carries the error."""
     try:
         yield from records
-    except Exception as error:  # noqa: BLE001 -- a foreign storage raises what it likes
-        yield FileRecord(name="", problem=f"the listing broke off: {error}")
+    except Exception as error:  # noqa: BLE001 -- another storage may raise anything
+        yield FileRecord(name="", problem=f"the listing failed: {error}")
 
 
 def _flags_differ(record: FileRecord, found: FileRecord) -> bool:
@@ -155,5 +157,5 @@ def _flags_differ(record: FileRecord, found: FileRecord) -> bool:
 
 def _difference(record: FileRecord, found: FileRecord) -> str:
     if _flags_differ(record, found) and record.sha256 in (None, found.sha256):
-        return "the target has a file of this name with another public flag"
-    return "the target has another file of this name"
+        return "the target has this file with a different public flag"
+    return "the target has a different file of this name"

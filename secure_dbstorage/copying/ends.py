@@ -1,4 +1,4 @@
-"""The ends of a copy: what a source and a target of files can do."""
+"""The two ends of a copy: what a source and a target must be able to do."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -9,58 +9,58 @@ from secure_dbstorage.files import FileRecord
 
 
 class Source(Protocol):
-    """Where files come from. Its methods may be called in several threads at once."""
+    """Where files come from. Several threads may call its methods at once."""
 
-    #: Whether it is reached through a network, so that it is worth while to wait in threads.
+    #: Whether it is reached over a network, so that several threads copy faster than one.
     is_remote: bool
 
     def records(self, directory: str) -> Iterator[FileRecord]:
-        """Yield the files below a directory, with what is known without asking for each."""
+        """Yield the files below a directory, with what the listing alone tells of them."""
 
     def complete(self, record: FileRecord) -> FileRecord:
-        """Return a record with its size, and all else that can be had without reading."""
+        """Return a record with its size and everything else known without reading the file."""
 
     def read(self, record: FileRecord) -> Iterator[bytes]:
         """Yield the bytes of a file."""
 
 
 class Target(Protocol):
-    """Where files go to. Its methods may be called in several threads at once."""
+    """Where files go. Several threads may call its methods at once."""
 
-    #: Whether it is reached through a network, so that it is worth while to wait in threads.
+    #: Whether it is reached over a network, so that several threads copy faster than one.
     is_remote: bool
-    #: Whether it takes one file at a time.
+    #: Whether it can write only one file at a time.
     has_one_writer: bool
     #: Whether it keeps public flags.
     keeps_flags: bool
 
     def check_name(self, name: str) -> None:
-        """Raise CopyFailed for a name that could not be kept as it is."""
+        """Raise CopyFailed for a name that could not be kept unchanged."""
 
     def find(self, name: str) -> FileRecord | None:
-        """Return what there is under a name, with its size; None if it is free.
+        """Return the file of this name, with its size; None if the name is free.
 
-        :raises CopyFailed: when that is no file.
+        :raises CopyFailed: when the name belongs to something other than a file.
         """
 
     def digest(self, record: FileRecord) -> str:
-        """Return the SHA-256 of a file that is there."""
+        """Return the SHA-256 of a file in the target."""
 
     def write(self, record: FileRecord, pieces: Iterable[bytes], *, replace: bool) -> None:
-        """Save a file under exactly its name, read it again, and leave it only if it is the same.
+        """Save a file under exactly its name, read it back, and keep it only if it is the same.
 
-        :raises CopyFailed: when it is not, or when another has taken the name meanwhile.
+        :raises CopyFailed: when it differs, or when the name was taken in the meantime.
         """
 
     def is_broken_copy(self, record: FileRecord, pieces: Iterable[bytes]) -> bool:
-        """Tell whether a file that is there is what a copy left that was killed.
+        """Tell whether a file in the target is what a killed copy left behind.
 
-        :param pieces: the content that the copy had.
+        :param pieces: the content of the source's file.
         """
 
 
 def digest_of(pieces: Iterable[bytes]) -> str:
-    """Return the SHA-256 of content, as hexadecimal digits."""
+    """Return the SHA-256 of content in hexadecimal digits."""
     digest = hashlib.sha256()
     for piece in pieces:
         digest.update(piece)
@@ -68,13 +68,13 @@ def digest_of(pieces: Iterable[bytes]) -> str:
 
 
 def check_content(record: FileRecord, written: str, found: str) -> None:
-    """Raise unless one content was expected, written and found.
+    """Raise unless the content expected, written and read back is the same.
 
     :param written: the SHA-256 of what was written.
-    :param found: the SHA-256 of what was read again.
-    :raises CopyFailed: when they differ, or the record has another.
+    :param found: the SHA-256 of what was read back.
+    :raises CopyFailed: when they differ from each other, or from the record.
     """
     if record.sha256 not in (None, written):
-        raise CopyFailed("the content has changed: its SHA-256 is not the one that was noted")
+        raise CopyFailed("the content has changed: its SHA-256 differs from the recorded one")
     if found != written:
-        raise CopyFailed("what was read after the save is not what was written")
+        raise CopyFailed("the content read back differs from what was written")

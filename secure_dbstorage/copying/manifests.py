@@ -1,7 +1,7 @@
-"""Manifests: what a folder or a bucket can't keep of a file, as lines of JSON.
+"""Manifests: what a folder or a bucket can't keep about a file, as JSON lines.
 
-Each line is an object with ``name``, ``size``, ``sha256``, ``is_public``, and, in ISO 8601, the
-times ``created``, ``modified`` and ``expires``; the last is null for a file that stays.
+Each line is an object with ``name``, ``size``, ``sha256``, ``is_public`` and the times
+``created``, ``modified`` and ``expires`` in ISO 8601. ``expires`` is null for a permanent file.
 """
 
 import json
@@ -16,9 +16,9 @@ _TIMES = ("created", "modified", "expires")
 
 
 class ManifestWriter:
-    """Writes a manifest, which takes its place only when it is complete.
+    """Writes a manifest, and puts it in place only when it is complete.
 
-    A run that is interrupted leaves the old one, or none; the next run writes all lines again.
+    An interrupted run leaves the old one, or none. The next run writes every line again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,9 +50,9 @@ class ManifestWriter:
 
 
 def read(path: Path, directory: str = "") -> Iterator[FileRecord]:
-    """Yield what a manifest has of the files below a directory.
+    """Yield the records of a manifest for the files below a directory.
 
-    :raises ValueError: for a line that is none of a manifest; the text says which.
+    :raises ValueError: for a line that does not belong in a manifest; the text says which.
     """
     prefix = f"{directory}/" if directory else ""
     with path.open(encoding="utf-8") as file:
@@ -60,7 +60,9 @@ def read(path: Path, directory: str = "") -> Iterator[FileRecord]:
             try:
                 record = _record_of(json.loads(line))
             except (ValueError, TypeError, KeyError) as error:
-                raise ValueError(f"{path}, line {number}: not of a manifest: {error}") from error
+                raise ValueError(
+                    f"{path}, line {number}: not a line of a manifest: {error}"
+                ) from error
             if record.name.startswith(prefix):
                 yield record
 
@@ -68,7 +70,7 @@ def read(path: Path, directory: str = "") -> Iterator[FileRecord]:
 def _record_of(line: dict[str, Any]) -> FileRecord:
     name, is_public = line["name"], line["is_public"]
     if not isinstance(name, str) or not isinstance(is_public, bool):
-        raise TypeError("a name is text, and is_public is true or false")
+        raise TypeError("name must be text, and is_public must be true or false")
     created, modified, expires = (
         line[key] and datetime.fromisoformat(line[key]) for key in _TIMES
     )

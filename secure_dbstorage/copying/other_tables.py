@@ -1,6 +1,6 @@
-"""The tables of other packages that keep files in a database, as sources of files.
+"""The tables of other packages that keep files in a database, as sources of a copy.
 
-Only the tables are read: the packages need not be installed.
+Only the tables are read, so the packages need not be installed.
 """
 
 import base64
@@ -16,19 +16,19 @@ from django.db.models.functions import Length, Substr
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord, utc
 
-#: How much of a content one query fetches; a multiple of 4, for what is in Base64. SQLite and
-#: MariaDB read all of a content for each part of it, so parts are large.
+#: How many bytes one query fetches. A multiple of 4, for Base64. SQLite and MariaDB read the whole
+#: content for each part of it, so parts are large.
 _PART_BYTES = 8 * 1024 * 1024
 
-#: How many rows one query fetches, without their contents.
+#: How many rows, without their contents, one query fetches.
 _PAGE_LENGTH = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """How a package lays out its table: the names of the columns, None for what it has not."""
+    """A package's table: the names of its columns, None for those it does not have."""
 
-    #: None where each project has a table of its own.
+    #: None where each project names its own table.
     table: str | None
     name: str = "name"
     content: str = "content"
@@ -40,13 +40,13 @@ class Layout:
 
     @property
     def columns(self) -> dict[str, str]:
-        """The columns that the table must have, by what they mean."""
+        """The columns that the table must have, by their meaning."""
         meanings = ("name", "content", "is_public", "created", "modified")
         columns = {meaning: getattr(self, meaning) for meaning in meanings}
         return {"id": "id", **{key: column for key, column in columns.items() if column}}
 
 
-#: By the name of the package.
+#: Layouts by the name of the package.
 LAYOUTS = {
     "django-single-table-db-storage": Layout(
         table="storage_file", is_public="is_public", created="created_ts", modified="updated_ts"
@@ -71,14 +71,14 @@ _FIELDS: dict[str, Any] = {
 
 
 class OtherTable:
-    """A table of another package, whose rows are files."""
+    """Another package's table, whose rows are files."""
 
     def __init__(self, layout: Layout, *, table: str, using: str) -> None:
-        """Look at the table.
+        """Check the table.
 
         :param table: its name.
         :param using: alias of the database.
-        :raises LookupError: when there is no such database or table, or it lacks a column.
+        :raises LookupError: when the database, the table or a column does not exist.
         """
         _check_table(layout, table, using)
         self._layout = layout
@@ -88,7 +88,7 @@ class OtherTable:
         ).order_by("pk")
 
     def records(self, directory: str) -> Iterator[FileRecord]:
-        """Yield what the rows of files below a directory tell, in order of their keys."""
+        """Yield the records of the files below a directory, in the order of their keys."""
         prefix = f"{directory}/" if directory else ""
         meanings = [name for name in self._layout.columns if name != "content"]
         rows = self._rows.annotate(length=Length("content")).values(*meanings, "length")
@@ -102,7 +102,7 @@ class OtherTable:
         return self._rows.count() if not directory else sum(1 for _ in self.records(directory))
 
     def complete(self, record: FileRecord) -> FileRecord:
-        """Return the record with its size, which what is encoded tells only when it is read."""
+        """Return the record with its size. Encoded content must be read to find it."""
         if not self._layout.is_encoded:
             return record
         size, digest = 0, hashlib.sha256()
@@ -119,11 +119,11 @@ class OtherTable:
             part = Substr("content", start + 1, _PART_BYTES, output_field=models.BinaryField())
             found = contents.annotate(part=part).values_list("part", flat=True).first()
             if found is None or len(found) != min(_PART_BYTES, length - start):
-                raise CopyFailed("the row was changed or deleted while it was read")
+                raise CopyFailed("the row was changed or deleted while it was being read")
             yield self._decoded(found)
 
     def _decoded(self, part: Any) -> bytes:
-        # A column of text gives text, whatever the model says.
+        # A text column returns text, whatever the model says.
         content = part.encode() if isinstance(part, str) else bytes(part)
         return base64.b64decode(content, validate=True) if self._layout.is_encoded else content
 
@@ -153,7 +153,7 @@ def _check_table(layout: Layout, table: str, using: str) -> None:
 
 
 def _model(layout: Layout, table: str) -> type[models.Model]:
-    """Return a model of the table, in a registry of its own: the project never sees it."""
+    """Return a model of the table in a separate registry, hidden from the project."""
     fields: dict[str, Any] = {
         meaning: _FIELDS[meaning](db_column=column, primary_key=meaning == "id")
         for meaning, column in layout.columns.items()

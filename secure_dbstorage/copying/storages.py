@@ -1,4 +1,4 @@
-"""Any other storage of Django's as an end of a copy: a folder, a bucket."""
+"""Any other Django storage, such as a folder or a bucket, as one end of a copy."""
 
 import hashlib
 import os
@@ -19,12 +19,12 @@ from secure_dbstorage.copying.ends import check_content, digest_of
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord, utc
 
-#: Up to how many bytes a file on its way is held in memory, and not in a temporary file.
+#: A file in transit stays in memory up to this many bytes; a larger one goes to a temporary file.
 _SPOOL_BYTES = 2 * 1024 * 1024
 
 
-class ForeignEndpoint:
-    """A storage of Django's or of another package: a folder, a bucket."""
+class StorageEnd:
+    """A storage that belongs to Django or another package, such as a folder or a bucket."""
 
     has_one_writer = False
     keeps_flags = False
@@ -33,18 +33,18 @@ class ForeignEndpoint:
         self._storage = storage
         self.is_remote = not isinstance(storage, FileSystemStorage)
         if getattr(storage, "max_memory_size", None) == 0:
-            # django-storages would hold all of an open file in memory.
+            # django-storages would keep an open file in memory as a whole.
             storage.max_memory_size = _SPOOL_BYTES  # type: ignore[attr-defined]
 
     def records(self, directory: str) -> Iterator[FileRecord]:
         """Yield the names below a directory, one directory after another."""
-        # Each with the real places of those above it: a link may lead back to one of them.
+        # Each with the real paths of its parents: a symbolic link may lead back to one of them.
         pending: list[tuple[str, tuple[str, ...]]] = [(directory, ())]
         while pending:
             path, above = pending.pop()
-            place = self._real_path(path)
-            if place is not None and place in above:
-                yield FileRecord(name=path, problem="a link that leads back to where it stands")
+            real = self._real_path(path)
+            if real is not None and real in above:
+                yield FileRecord(name=path, problem="a symbolic link to one of its own parents")
                 continue
             try:
                 directories, files = self._storage.listdir(path)
@@ -55,7 +55,7 @@ class ForeignEndpoint:
                 continue
             prefix = f"{path}/" if path else ""
             yield from (FileRecord(name=prefix + name) for name in sorted(files))
-            inside = above if place is None else (*above, place)
+            inside = above if real is None else (*above, real)
             pending += ((prefix + name, inside) for name in sorted(directories, reverse=True))
 
     def count(self, directory: str) -> int:
@@ -63,12 +63,12 @@ class ForeignEndpoint:
         return sum(1 for _ in self.records(directory))
 
     def complete(self, record: FileRecord) -> FileRecord:
-        """Return a record with its size and times, those that it lacks."""
+        """Return a record, and fill in its size and times where they are missing."""
         self._check_is_file(record.name)
         modified = record.modified or self._time("get_modified_time", record.name)
         created = record.created or self._time("get_created_time", record.name)
         if created is None or (modified and modified < created):
-            # What a file system gives is when the file came to this disk.
+            # A file system only knows when the file arrived on this disk.
             created = modified
         size = self._storage.size(record.name) if record.size is None else record.size
         return FileRecord(
@@ -87,30 +87,30 @@ class ForeignEndpoint:
             yield from file.chunks()
 
     def check_name(self, name: str) -> None:
-        """Raise CopyFailed for a name that a storage would spell in another way."""
+        """Raise CopyFailed for a name that a storage would spell differently."""
         try:
             is_kept = names.normal_name(name) == name
         except SuspiciousFileOperation:
             is_kept = False
         if not is_kept:
-            raise CopyFailed("a file can't have this name here")
+            raise CopyFailed("the target can't store a file under this name")
 
     def find(self, name: str) -> FileRecord | None:
-        """Return what there is under a name, with its size."""
+        """Return the file of this name, with its size; None if the name is free."""
         if not self._storage.exists(name):
             return None
         self._check_is_file(name)
         return FileRecord(name=name, size=self._storage.size(name))
 
     def digest(self, record: FileRecord) -> str:
-        """Return the SHA-256 of a file, which is read for it."""
+        """Read a file, and return its SHA-256."""
         return digest_of(self.read(record))
 
     def write(self, record: FileRecord, pieces: Iterable[bytes], *, replace: bool) -> None:
-        """Save a file from a temporary one.
+        """Collect the content in a temporary file, then save it.
 
-        So the storage gets a file in which it can seek, as some need it, and only after the source
-        has given all of it.
+        Some storages need to seek in what they save, and this way nothing is saved before the
+        source has been read to its end.
         """
         with SpooledTemporaryFile(max_size=_SPOOL_BYTES, dir=upload_directory()) as spool:
             digest = hashlib.sha256()
@@ -125,9 +125,9 @@ class ForeignEndpoint:
             self._save(record, File(spool, record.name), size, digest.hexdigest())
 
     def is_broken_copy(self, record: FileRecord, pieces: Iterable[bytes]) -> bool:
-        """Tell whether a file is the beginning of its source.
+        """Tell whether a file is the beginning of the source's file.
 
-        Whoever wrote it, nothing is lost when the whole file takes its place.
+        If so, replacing it with the whole file loses nothing, whoever wrote it.
         """
         return self.digest(record) == digest_of(_first(pieces, record.size or 0))
 
@@ -137,7 +137,7 @@ class ForeignEndpoint:
             saved = self._storage.save(record.name, file)
             if saved != record.name:
                 self._storage.delete(saved)
-                raise CopyFailed("another file has taken the name meanwhile")
+                raise CopyFailed("another file has taken this name in the meantime")
             check_content(record, digest, digest_of(self.read(record)))
             is_whole = True
         finally:
@@ -146,8 +146,8 @@ class ForeignEndpoint:
         self._keep_time(record)
 
     def _discard(self, name: str, size: int) -> None:
-        """Delete what a failed or interrupted save left under a name that was free before."""
-        # The storage is a stranger, and it has just failed: the first error tells more.
+        """Delete what a failed or interrupted save left under a name that was free."""
+        # The storage has just failed and may raise anything: the first error tells more.
         with suppress(Exception):
             if self._storage.exists(name) and self._storage.size(name) <= size:
                 self._storage.delete(name)
@@ -158,18 +158,18 @@ class ForeignEndpoint:
             os.utime(self._storage.path(record.name), (modified, modified))
 
     def _check_is_file(self, name: str) -> None:
-        """Raise for what is a directory, or would never end, such as a pipe."""
+        """Raise for a directory, and for anything that would never end, such as a pipe."""
         if (path := self._path(name)) is None:
             return
-        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 -- a foreign path
-            raise CopyFailed("it is a directory, or something else that is no file")
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 -- another storage's path
+            raise CopyFailed("this is a directory or a special file")
 
     def _real_path(self, name: str) -> str | None:
         path = self._path(name)
         return None if path is None else os.path.realpath(path)
 
     def _path(self, name: str) -> str | None:
-        """Return where a file is on the disk; a storage in memory only says so."""
+        """Return a file's path on the disk; None for a storage without one."""
         if not isinstance(self._storage, FileSystemStorage):
             return None
         try:

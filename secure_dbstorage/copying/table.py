@@ -1,7 +1,6 @@
-"""A storage of ours as an end of a copy."""
+"""A DatabaseStorage as one end of a copy."""
 
 from collections.abc import Iterable, Iterator
-from functools import partial
 from itertools import chain
 
 from django.db import connections, transaction
@@ -10,23 +9,22 @@ from secure_dbstorage import names
 from secure_dbstorage.copying.ends import check_content, digest_of
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord, StoredHead
-from secure_dbstorage.signals import file_saved
-from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.storage import DatabaseStorage, announce_saved
 
 
-class TableEndpoint:
-    """A storage of ours."""
+class TableEnd:
+    """A DatabaseStorage."""
 
     keeps_flags = True
 
     def __init__(self, storage: DatabaseStorage) -> None:
         self._storage = storage
-        self._catalog = storage.catalog.for_update()
+        self._catalog = storage.catalog.primary
         self.has_one_writer = connections[self._catalog.writer].vendor == "sqlite"
         self.is_remote = not self.has_one_writer
 
     def records(self, directory: str) -> Iterator[FileRecord]:
-        """Yield all there is to know of the files below a directory, in order."""
+        """Yield complete records of the files below a directory, in order of their names."""
         rows = self._catalog.files().below(directory).by_name()
         return (_record_of(row.head()) for row in rows)
 
@@ -35,38 +33,38 @@ class TableEndpoint:
         return self._catalog.files().below(directory).count()
 
     def complete(self, record: FileRecord) -> FileRecord:
-        """Return the record: it is complete."""
+        """Return the record, which is complete already."""
         return record
 
     def read(self, record: FileRecord) -> Iterator[bytes]:
-        """Yield the bytes of a file, as the table has them."""
+        """Yield the bytes of a file."""
         head: StoredHead = record.key
         return self._catalog.stream(head, 0, head.stat.size)
 
     def check_name(self, name: str) -> None:
-        """Raise CopyFailed for a name that the table does not take."""
+        """Raise CopyFailed for a name that the table does not accept."""
         if not names.is_canonical(name):
-            raise CopyFailed("a file can't have this name here")
+            raise CopyFailed("the target can't store a file under this name")
         if len(name) > names.MAX_LENGTH:
-            raise CopyFailed(f"the name has more than {names.MAX_LENGTH} characters")
+            raise CopyFailed(f"the name is longer than {names.MAX_LENGTH} characters")
 
     def find(self, name: str) -> FileRecord | None:
-        """Return what there is under a name."""
+        """Return the file of this name; None if the name is free."""
         head = self._catalog.find(name)
         if head is None and self._catalog.exists(name):
-            raise CopyFailed("there is a directory of this name")
+            raise CopyFailed("the target has a directory of this name")
         return None if head is None else _record_of(head)
 
     def digest(self, record: FileRecord) -> str:
-        """Return the SHA-256 of a file, as its row has it."""
+        """Return the SHA-256 that the file's row holds."""
         return record.sha256 or ""
 
     def write(self, record: FileRecord, pieces: Iterable[bytes], *, replace: bool) -> None:
-        """Save a file in one transaction: what is not the same as it was is never seen."""
+        """Save and check a file in one transaction, so that nobody sees a bad copy."""
         name, catalog = record.name, self._catalog
         pieces = iter(pieces)
-        # From a bucket all of a file comes with its first piece: that must not take place inside
-        # the transaction, for which others may wait.
+        # A bucket may deliver a whole file with the first piece. Fetch that before the
+        # transaction, so that nobody waits for a download.
         pieces = chain([next(pieces, b"")], pieces)
         with transaction.atomic(using=catalog.writer):
             created = True
@@ -76,15 +74,14 @@ class TableEndpoint:
                 catalog.add(name, pieces, kept=record)
             head = catalog.find(name)
             if head is None:
-                raise CopyFailed("it was not there after it was saved")
+                raise CopyFailed("the file was missing right after it was saved")
             check_content(
                 record, head.stat.sha256, digest_of(catalog.stream(head, 0, head.stat.size))
             )
-            announce = partial(file_saved.send_robust, type(self._storage), storage=self._storage)
-            catalog.after_commit(partial(announce, name=name, created=created))
+            announce_saved(self._storage, name, created=created)
 
     def is_broken_copy(self, record: FileRecord, pieces: Iterable[bytes]) -> bool:
-        """Return False: a transaction leaves no half of a file."""
+        """Return False: a transaction never leaves half a file."""
         return False
 
 

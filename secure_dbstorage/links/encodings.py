@@ -1,4 +1,4 @@
-"""Encodings: numbers and bytes as texts that a URL takes as they are."""
+"""Encodings: numbers and bytes as texts that need no quoting in a URL."""
 
 import string
 from base64 import urlsafe_b64decode
@@ -19,7 +19,7 @@ def base64url(data: bytes) -> str:
 
 
 def from_base64url(text: str) -> bytes:
-    """Return the bytes of what :func:`base64url` made."""
+    """Return the bytes from which :func:`base64url` made a text."""
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 

@@ -13,20 +13,22 @@ A token is ASCII text of five or six parts::
     └ version
 
 This one lets ``2026/july.pdf`` in the namespace ``invoices`` be saved as ``a.pdf``, for an hour
-from 2026-07-28 12:00 UTC on. Its key is ``a secret key of 32 bytes or more``.
+from 2026-07-28 12:00 UTC. Its key is ``a secret key of 32 bytes or more``.
 
-A link that is bound to a user or a network carries keyed digests of them among its rarer claims,
-and a one-time link a nonce, so that no two are alike.
+Numbers are in base 36. The signature is HMAC-SHA256, as base64url without padding, over three
+parts, each with its length in front so that no two messages coincide: the storage's namespace, the
+file's canonical name, and the token up to the signature. The token doesn't repeat the name, which
+stands in the URL's path. Host, scheme and path aren't signed: a link survives another route or a
+CDN in front.
+
+The rarer claims are the file name (``f``), keyed digests of the user (``u``) and the network
+(``i``, behind its prefix length) that the link is for, and the nonce of a one-time link (``n``),
+which makes every such link different.
 
 A link for a folder has its depth, in segments, behind the flags (``1no-2`` for ``videos/7``). It
-stands in the URL's path, and is signed under a key of its own with the folder in the place of the
-name. Its link epoch is the instant at which it was made: it opens files whose epoch is not later.
-
-Numbers are in base 36. The signature is HMAC-SHA256, as base64url without padding, over the
-storage's namespace, the file's canonical name and the token up to the signature, each with its
-length in front, so that no two messages coincide. The name stands in the URL's path already, so
-the token does not repeat it. Host, scheme and path are not signed: a link survives a move of the
-route and a CDN in front.
+stands in the URL's path. It is signed with another derived key, and with the folder in place of
+the name. Its link epoch is the instant at which it was made: it opens files whose epoch is not
+later.
 """
 
 import hashlib
@@ -34,149 +36,57 @@ import hmac
 import json
 import re
 import secrets
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from ipaddress import ip_network
 from typing import Any
 
 from django.views.decorators.debug import sensitive_variables
 
-from secure_dbstorage.addresses import Address, Network
+from secure_dbstorage.addresses import Address
 from secure_dbstorage.exceptions import BadToken, ExpiredToken
 from secure_dbstorage.links.encodings import base36, base64url, from_base64url
-from secure_dbstorage.links.keys import SigningKey, derive
-from secure_dbstorage.redaction import SignedPath
+from secure_dbstorage.links.grants import Grant
+from secure_dbstorage.links.keys import HMAC, Purpose, derive
+from secure_dbstorage.links.terms import LinkTerms
 
 #: How far a server's clock may be ahead of ours, in seconds.
 CLOCK_SKEW = 60
-
-#: The longest file name a link can carry, in characters.
-MAX_FILENAME_LENGTH = 255
-
-#: Returns the token for a name in UTF-8, an issue time, a lifetime and a link epoch.
-Sign = Callable[[bytes, int, int, int], str]
-
-#: Returns the signature of a message under a key, for one purpose.
-_Signature = Callable[[SigningKey, bytes], str]
 
 _SHAPE = re.compile(
     r"(?P<claims>1(?P<key_id>[0-9a-z]{2})(?P<flags>a?)(?:-(?P<depth>[1-9a-z][0-9a-z]?))?"
     r"\.(?P<issued>[0-9a-z]{1,8})"
     r"\.(?P<lifetime>[0-9a-z]{1,6})"
-    r"\.(?P<links_from>[0-9a-z]{1,12})"
+    r"\.(?P<link_epoch>[0-9a-z]{1,12})"
     r"(?:\.(?P<rare>[A-Za-z0-9_-]{1,4096}))?)"
     r"\.(?P<signature>[A-Za-z0-9_-]{43})",
     re.ASCII,
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
-    """What a link allows."""
-
-    #: The file's link epoch when the link was made, in microseconds; of a link for a folder, the
-    #: instant at which it was made.
-    links_from: int
-    #: Issue time in seconds since 1970, rounded down to the window.
-    issued: int
-    #: Seconds for which the link works.
-    lifetime: int
-    #: The directory whose files the link opens; None for a link to one file.
-    folder: str | None = None
-    #: Whether the file is to be saved instead of shown.
-    attachment: bool = False
-    #: The name under which the file is to be saved; None for its own.
-    filename: str | None = None
-    #: Keyed digest of the user whom the link is for; None for everybody.
-    user: str | None = None
-    #: Prefix length and keyed digest of the network that the link is for; None for everywhere.
-    network: tuple[int, str] | None = None
-    #: Random characters that make a one-time link unlike any other; None for any number of uses.
-    nonce: str | None = None
-    #: The content key under which the use of a one-time link is kept.
-    use_key: int = 0
-    #: When a use may be forgotten, in seconds since 1970: the link's own end, whatever the cap is
-    #: now, and a server's clock may be behind.
-    usable_until: int = 0
-    #: A short name of the link for logs and budgets; it opens nothing.
-    link_id: str = ""
-    #: The signed path and query, for a hook that sends the visitor away and wants them back.
-    return_path: str = field(default="", repr=False)
-
-    def opens(self, links_from: int) -> bool:
-        """Tell whether the link is for a file with this link epoch.
-
-        A folder's link opens what was there when it was made, and was not revoked since.
-        """
-        return (
-            links_from == self.links_from if self.folder is None else links_from <= self.links_from
-        )
-
-    @property
-    def is_bound(self) -> bool:
-        """Whether the link is for one user or one network."""
-        return self.user is not None or self.network is not None
-
-    @property
-    def is_for_once(self) -> bool:
-        """Whether the link works one time."""
-        return self.nonce is not None
-
-    @property
-    def expires(self) -> int:
-        """When the link stops to work, in seconds since 1970."""
-        return self.issued + self.lifetime
-
-
 class LinkSigner:
     """Signs and checks the tokens of one storage."""
 
     def __init__(self, keys: Sequence[bytes], *, namespace: str) -> None:
-        """Derive the keys of this purpose.
+        """Derive the keys of each purpose.
 
         :param keys: newest first; the first one signs, each one verifies.
         """
-        self._namespace = namespace.encode()
+        self._namespace = _sized(namespace.encode())
         self._keys = [derive(key) for key in keys]
 
-    @sensitive_variables()
-    def sign(self, name: str, grant: Grant) -> str:
-        """Return the token that grants this for the file of a canonical name."""
-        claims = {"f": grant.filename, "u": grant.user, "i": grant.network, "n": grant.nonce}
-        sign = self._signing(SigningKey.sign_file, claims, attachment=grant.attachment)
-        return sign(name.encode(), grant.issued, grant.lifetime, grant.links_from)
+    def batch(self, terms: LinkTerms) -> "TokenBatch":
+        """Return a signer of links to files on these terms."""
+        return self._batch(Purpose.FILE, terms, depth="")
 
-    def signing(
-        self,
-        *,
-        attachment: bool,
-        filename: str | None,
-        user: str | None = None,
-        network: Network | None = None,
-        once: bool = False,
-    ) -> Sign:
-        """Return a function that signs for any number of names, with what they share done once.
+    def folder_batch(self, terms: LinkTerms, *, depth: int) -> "TokenBatch":
+        """Return a signer of links for folders on these terms.
 
-        :param user: primary key of the user whom the links are for.
-        :param network: the network that the links are for.
-        :param once: make each a one-time link.
+        The link epoch of such a link is the instant at which it is made.
+
+        :param depth: the number of segments of each folder's name.
         """
-        claims = {"f": filename, **self._bindings(user, network)}
-        return self._signing(SigningKey.sign_file, claims, attachment=attachment, once=once)
-
-    def signing_folder(
-        self, folder: str, *, attachment: bool, user: str | None, network: Network | None
-    ) -> Callable[[int, int, int], str]:
-        """Return a function that signs for the files below a canonical directory.
-
-        It takes an issue time, a lifetime, and the instant, in microseconds, from which on neither
-        a new file nor a revoked one is opened.
-        """
-        claims, depth = self._bindings(user, network), f"-{base36(folder.count('/') + 1)}"
-        sign = self._signing(SigningKey.sign_folder, claims, attachment=attachment, depth=depth)
-        return partial(sign, folder.encode())
+        return self._batch(Purpose.FOLDER, terms, depth=f"-{base36(depth)}")
 
     def is_for_user(self, grant: Grant, user: str) -> bool:
         """Tell whether a link is bound to the user with this primary key."""
@@ -190,72 +100,21 @@ class LinkSigner:
         network = ip_network((address, length), strict=False)
         return self._is_bound(digest, "network", str(network))
 
-    def _is_bound(self, digest: str, kind: str, value: str) -> bool:
-        # With any key: the token is authentic, and it does not matter which of them signed it.
-        return any(hmac.compare_digest(key.binding(kind, value), digest) for key in self._keys)
-
-    def _bindings(self, user: str | None, network: Network | None) -> dict[str, Any]:
-        key, claims = self._keys[0], dict[str, Any]()
-        if user is not None:
-            claims["u"] = key.binding("user", user)
-        if network is not None:
-            claims["i"] = network.prefixlen, key.binding("network", str(network))
-        return claims
-
-    def _signing(
-        self,
-        signature: _Signature,
-        claims: Mapping[str, Any],
-        *,
-        attachment: bool,
-        depth: str = "",
-        once: bool = False,
-    ) -> Sign:
-        key, namespace = self._keys[0], self._namespace
-        start = f"1{key.id}{'a' if attachment else ''}{depth}"
-        rare = _rare_claims(claims)
-
-        def sign(name: bytes, issued: int, lifetime: int, links_from: int) -> str:
-            own = _rare_claims({**claims, "n": secrets.token_urlsafe(8)}) if once else rare
-            text = f"{start}{_period(issued, lifetime)}.{base36(links_from)}{own}"
-            return f"{text}.{signature(key, _message(namespace, name, text.encode()))}"
-
-        return sign
-
     @sensitive_variables()
-    def unsign(
-        self,
-        name: str,
-        token: str,
-        *,
-        max_lifetime: int,
-        return_path: str = "",
-        now: float | None = None,
-    ) -> Grant:
+    def unsign(self, name: str, token: str, *, max_lifetime: int, now: float) -> Grant:
         """Return what a token grants for the file of a canonical name.
 
         :param max_lifetime: seconds after which even a longer link has expired.
-        :param return_path: the path and query under which the token came.
-        :param now: seconds since 1970, for tests.
-        :raises ExpiredToken: when it is authentic, and its time is over.
-        :raises BadToken: for all else that is wrong with it.
+        :param now: the time of the request, in seconds since 1970.
+        :raises ExpiredToken: when it is authentic and its time is over.
+        :raises BadToken: for any other fault.
         """
         match = _matched(token)
-        self._check_signature(match, SigningKey.sign_file, name)
-        grant = _grant(match, max_lifetime, return_path)
-        _check_times(grant, time.time() if now is None else now)
-        return grant
+        self._check_signature(match, Purpose.FILE, name)
+        return _timely(_grant(match, max_lifetime), now)
 
     @sensitive_variables()
-    def unsign_folder(
-        self,
-        name: str,
-        token: str,
-        *,
-        max_lifetime: int,
-        return_path: str = "",
-        now: float | None = None,
-    ) -> Grant:
+    def unsign_folder(self, name: str, token: str, *, max_lifetime: int, now: float) -> Grant:
         """Return what a folder's token grants for the file of a canonical name below it.
 
         Arguments and errors are those of :meth:`unsign`.
@@ -265,21 +124,74 @@ class LinkSigner:
         if not 0 < depth < len(segments):
             raise BadToken("The token is not for a folder above the file")
         folder = "/".join(segments[:depth])
-        self._check_signature(match, SigningKey.sign_folder, folder)
-        grant = _grant(match, max_lifetime, return_path, folder)
-        _check_times(grant, time.time() if now is None else now)
-        return grant
+        self._check_signature(match, Purpose.FOLDER, folder)
+        return _timely(_grant(match, max_lifetime, folder), now)
 
-    def _check_signature(self, match: re.Match[str], signature: _Signature, name: str) -> None:
-        message = _message(self._namespace, name.encode(), match["claims"].encode())
+    def _batch(self, purpose: Purpose, terms: LinkTerms, *, depth: str) -> "TokenBatch":
+        key = self._keys[0]
+        claims: dict[str, Any] = {"f": terms.filename} if terms.filename is not None else {}
+        if terms.user is not None:
+            claims["u"] = key.binding("user", terms.user)
+        if terms.network is not None:
+            digest = key.binding("network", str(terms.network))
+            claims["i"] = terms.network.prefixlen, digest
+        start = f"1{key.id}{'a' if terms.attachment else ''}{depth}"
+        return TokenBatch(key.hmac(purpose), self._namespace, start, claims, once=terms.once)
+
+    def _is_bound(self, digest: str, kind: str, value: str) -> bool:
+        # With any key: the token is authentic, and it doesn't matter which of them signed it.
+        return any(hmac.compare_digest(key.binding(kind, value), digest) for key in self._keys)
+
+    def _check_signature(self, match: re.Match[str], purpose: Purpose, subject: str) -> None:
+        message = _message(self._namespace, subject.encode(), match["claims"].encode())
         if not any(
             # The encoded text is compared: decoding is lenient, and would let several spellings
             # of one signature pass.
-            hmac.compare_digest(signature(key, message), match["signature"])
+            hmac.compare_digest(key.hmac(purpose).sign(message), match["signature"])
             for key in self._keys
             if key.id == match["key_id"]
         ):
             raise BadToken("The signature is not ours")
+
+
+class TokenBatch:
+    """Signs any number of tokens on the same terms, and does only once what they share."""
+
+    def __init__(
+        self,
+        signer: HMAC,
+        namespace: bytes,
+        start: str,
+        claims: Mapping[str, Any],
+        *,
+        once: bool,
+    ) -> None:
+        """Encode the parts that all tokens share.
+
+        :param namespace: with its length in front.
+        :param start: the token's first part.
+        :param claims: the rarer ones.
+        :param once: whether each token has a nonce.
+        """
+        self._signer = signer
+        self._namespace = namespace
+        self._start = start
+        self._claims = claims
+        self._once = once
+        self._rare = _encoded(claims)
+
+    def token(self, subject: bytes, issued: int, lifetime: int, link_epoch: int) -> str:
+        """Return the token for one subject.
+
+        :param subject: the canonical name of a file or a folder, in UTF-8.
+        """
+        rare = self._with_nonce() if self._once else self._rare
+        claims = f"{self._start}{_period(issued, lifetime)}.{base36(link_epoch)}{rare}"
+        message = _message(self._namespace, subject, claims.encode())
+        return f"{claims}.{self._signer.sign(message)}"
+
+    def _with_nonce(self) -> str:
+        return _encoded({**self._claims, "n": secrets.token_urlsafe(8)})
 
 
 def _matched(token: str) -> re.Match[str]:
@@ -289,20 +201,11 @@ def _matched(token: str) -> re.Match[str]:
     return match
 
 
-def _check_times(grant: Grant, now: float) -> None:
-    if grant.issued > now + CLOCK_SKEW:
-        raise BadToken("The token is from the future")
-    if now >= grant.expires:
-        raise ExpiredToken("The link has expired")
-
-
-def _grant(
-    match: re.Match[str], max_lifetime: int, return_path: str, folder: str | None = None
-) -> Grant:
+def _grant(match: re.Match[str], max_lifetime: int, folder: str | None = None) -> Grant:
     rare: dict[str, Any] = json.loads(from_base64url(match["rare"])) if match["rare"] else {}
     issued, lifetime = int(match["issued"], 36), int(match["lifetime"], 36)
     return Grant(
-        links_from=int(match["links_from"], 36),
+        link_epoch=int(match["link_epoch"], 36),
         issued=issued,
         lifetime=min(lifetime, max_lifetime),
         folder=folder,
@@ -314,27 +217,40 @@ def _grant(
         use_key=_use_key(match["signature"]) if "n" in rare else 0,
         usable_until=issued + lifetime + CLOCK_SKEW if "n" in rare else 0,
         link_id=match["signature"][:8],
-        return_path=SignedPath(return_path),
     )
 
 
+def _timely(grant: Grant, now: float) -> Grant:
+    """Return a grant that is valid now."""
+    if grant.issued > now + CLOCK_SKEW:
+        raise BadToken("The token is from the future")
+    if now >= grant.expires:
+        raise ExpiredToken(grant)
+    return grant
+
+
 def _use_key(signature: str) -> int:
-    # Of its digest: who reads the table does not learn the signature.
+    # Of its digest: whoever reads the table doesn't learn the signature.
     return int.from_bytes(hashlib.sha256(signature.encode()).digest()[:8]) >> 2
 
 
-def _message(namespace: bytes, name: bytes, claims: bytes) -> bytes:
-    """Return what is signed: each part with its length, so that no two messages coincide."""
-    parts = len(namespace), namespace, len(name), name, len(claims), claims
-    return b"%d:%b%d:%b%d:%b" % parts
+def _message(namespace: bytes, subject: bytes, claims: bytes) -> bytes:
+    """Return the message to sign: each part has its length in front, so that none coincide.
+
+    :param namespace: with its length in front already.
+    """
+    return b"%b%d:%b%d:%b" % (namespace, len(subject), subject, len(claims), claims)
 
 
-def _rare_claims(claims: Mapping[str, Any]) -> str:
-    given = {name: value for name, value in claims.items() if value is not None}
-    if not given:
+def _sized(part: bytes) -> bytes:
+    return b"%d:%b" % (len(part), part)
+
+
+def _encoded(claims: Mapping[str, Any]) -> str:
+    if not claims:
         return ""
-    rare = json.dumps(given, ensure_ascii=False, separators=(",", ":"))
-    return f".{base64url(rare.encode())}"
+    text = json.dumps(claims, ensure_ascii=False, separators=(",", ":"))
+    return f".{base64url(text.encode())}"
 
 
 @lru_cache(maxsize=1024)  # Links made at one time share a few hundred.

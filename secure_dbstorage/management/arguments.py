@@ -1,4 +1,4 @@
-"""Arguments that several commands take."""
+"""Arguments that several commands share."""
 
 import re
 from argparse import ArgumentTypeError
@@ -22,24 +22,27 @@ def add_storage(parser: CommandParser) -> None:
         "--storage",
         default="default",
         metavar="ALIAS",
-        help="the storage, by its alias in STORAGES (default)",
+        help="alias of the storage in STORAGES (default: %(default)s)",
     )
 
 
 def add_prefix(parser: CommandParser, verb: str) -> None:
     """Add ``--prefix``.
 
-    :param verb: what is done to the directory.
+    :param verb: what the command does to the files below the directory.
     """
     parser.add_argument(
-        "--prefix", default="", metavar="DIRECTORY", help=f"{verb} this directory alone"
+        "--prefix",
+        default="",
+        metavar="DIRECTORY",
+        help=f"{verb} only the files below this directory, such as invoices/2026",
     )
 
 
 def canonical_prefix(options: dict[str, Any]) -> str:
     """Return the directory that ``--prefix`` names; "" for all.
 
-    :raises CommandError: when it can't be one.
+    :raises CommandError: when no directory can have this name.
     """
     try:
         return canonical_name(options["prefix"])
@@ -48,8 +51,8 @@ def canonical_prefix(options: dict[str, Any]) -> str:
 
 
 def duration(text: str) -> timedelta:
-    """Return a length of time written as a number and a unit: 90s, 15m, 12h, 7d, 2w."""
+    """Parse a duration, written as a number and a unit: 90s, 15m, 12h, 7d, 2w."""
     match = _DURATION.fullmatch(text)
     if match is None:
-        raise ArgumentTypeError(f"{text!r} is not a time such as 90s, 15m, 12h, 7d or 2w")
+        raise ArgumentTypeError(f"{text!r} is not a duration such as 90s, 15m, 12h, 7d or 2w")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -1,32 +1,31 @@
-"""What the commands share: progress, a report for people or programs, exit codes, interruption.
+"""Reporting: progress, a summary for people or programs, exit codes and interruption.
 
-A command derives from :class:`ReportingCommand`, names its options and does its work in ``run()``,
-which goes through what a use case yields::
+A command derives from :class:`ReportingCommand`, adds its options, and does its work in ``run()``
+by iterating over what a use case yields::
 
     class Command(ReportingCommand):
-        help = "Read every file again, and compare it with its digest."
+        help = "Read every file and compare it with its SHA-256."
         examples = "manage.py dbstorage_verify --storage invoices --json"
-        can_dry_run = False
 
         def add_options(self, parser):
-            parser.add_argument("--storage", default="default", help="...")
+            add_storage(parser)
 
         def run(self, report, options):
             storage = database_storage(options["storage"])
-            checks = maintenance.verify(storage)
-            for check in report.progress(checks, total=storage.catalog.files().count()):
-                report.bytes_done += check.size
-                if check.problem:
-                    report.fail(check.name, check.problem)
-                else:
-                    report.count("intact")
+            total = storage.catalog.files().count()
+            for file in report.progress(verify(storage), total=total):
+                report.bytes_done += file.size
+                for problem in file.problems:
+                    report.fail(file.name, problem)
+                report.count("broken" if file.problems else "intact")
             report.facts["storage"] = options["storage"]
 
-``report.count()`` counts under a word, ``report.fail()`` tells of a failure at once (on stderr)
-and keeps it, ``report.say()`` is a line for people, and ``report.facts`` are further keys of the
-JSON. Wrong usage that only ``run()`` can see is ``raise usage_error("...")``. The base does the
-rest: the last line or the JSON object, the exit code, and Ctrl-C, which arrives inside ``run()``
-as KeyboardInterrupt: let it pass, after closing what is open.
+``report.count()`` counts under a word. ``report.fail()`` prints a failure to stderr at once and
+keeps it for the summary. ``report.say()`` prints a line for people. ``report.facts`` adds keys to
+the JSON object. For wrong usage that only ``run()`` can detect, ``raise usage_error("...")``.
+
+The base class does the rest: the summary line or the JSON object, the exit code, and Ctrl-C, which
+arrives inside ``run()`` as KeyboardInterrupt. Close what is open, then let it propagate.
 """
 
 import argparse
@@ -52,42 +51,42 @@ from django.template.defaultfilters import filesizeformat
 
 from secure_dbstorage.storage import DatabaseStorage
 
-#: Exit codes besides 0, as the help says them.
+#: Exit codes besides 0. The help explains them.
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
-#: How often a log gets a line of progress.
+#: The time between two lines of progress in a log.
 _SECONDS_BETWEEN_LINES = 5.0
 
-#: Characters in a line of a command's description, whose examples stay as they are.
+#: Characters per line of a command's description. Examples are not wrapped.
 _HELP_WIDTH = 79
 
 _EXIT_CODES = """\
 exit codes:
-  0    all was done
-  1    something failed; what failed was named, and the rest was done
-  2    nothing was done: wrong options, or a storage or database that can't be used
-  130  interrupted (Ctrl-C); run it again to go on
+  0    everything was done
+  1    something failed; each failure was reported, and the rest was done
+  2    nothing was done: wrong options, or an unusable storage or database
+  130  interrupted (Ctrl-C); run the command again to continue
 """
 
 Item = TypeVar("Item")
 
 
 class Report:
-    """What a command has done so far, told while it goes on and at its end."""
+    """Tells what a command has done, while it runs and at its end."""
 
     def __init__(
         self, stdout: OutputWrapper, stderr: OutputWrapper, *, verbosity: int, as_json: bool
     ) -> None:
-        #: How many items ended in which way, by a word such as ``copied``.
+        #: How many items had each outcome, by a word such as ``copied``.
         self.counts: Counter[str] = Counter()
-        #: What failed: names, as they are, and problems.
+        #: The failures: names, unescaped, and problems.
         self.failures: list[dict[str, str]] = []
-        #: Further keys of the JSON object.
+        #: Additional keys of the JSON object.
         self.facts: dict[str, Any] = {}
-        #: Bytes that went through, shown with the progress.
+        #: Bytes processed, shown with the progress.
         self.bytes_done = 0
-        #: Whether people get a last line with the counts.
-        self.has_last_line = True
+        #: Whether to print the summary line for people.
+        self.has_summary = True
         self._stdout = stdout
         self._stderr = stderr
         self._verbosity = verbosity
@@ -96,19 +95,19 @@ class Report:
         self._began = time.monotonic()
 
     def count(self, word: str, number: int = 1) -> None:
-        """Count items that ended in one way."""
+        """Count items with one outcome."""
         self.counts[word] += number
 
     def fail(self, name: str, problem: str) -> None:
-        """Keep a failure, and tell of it at once."""
+        """Print a failure at once, and keep it for the summary."""
         self.failures.append({"name": name, "problem": problem})
         with self._above_bar():
             self._stderr.write(_printable(f"{shown(name)}: {shown(problem)}", self._stderr))
 
     def say(self, text: str, *, verbosity: int = 1) -> None:
-        """Print a line for people; programs, that is ``--json``, don't get it.
+        """Print a line for people. With ``--json``, nothing is printed.
 
-        :param verbosity: from which ``--verbosity`` on.
+        :param verbosity: the lowest ``--verbosity`` that prints the line.
         """
         if self._as_json or self._verbosity < verbosity:
             return
@@ -118,9 +117,9 @@ class Report:
     def progress(
         self, items: Iterable[Item], *, total: int | None = None, unit: str = "files"
     ) -> Iterator[Item]:
-        """Pass items on, and show how far they are: a bar, or now and then a line in a log.
+        """Yield the items, and show progress: a bar on a terminal, lines in a log.
 
-        :param total: how many there will be, if that is known.
+        :param total: the number of items, if known.
         """
         if self._verbosity < 1:
             yield from items
@@ -132,7 +131,7 @@ class Report:
             yield from self._with_lines(items, total, unit)
 
     def close(self, *, interrupted: bool, more: dict[str, Any]) -> None:
-        """Print the end of the report: a line, or all of it as one JSON object."""
+        """Print the summary: a line, or everything as one JSON object."""
         seconds = time.monotonic() - self._began
         if self._as_json:
             told = {
@@ -146,11 +145,11 @@ class Report:
             }
             self._stdout.write(json.dumps(told))
             return
-        if not self.has_last_line:
+        if not self.has_summary:
             return
         counts = {**self.counts, "failed": len(self.failures)}
         if more.get("dry_run"):
-            self.say("A dry run: nothing was changed.")
+            self.say("Dry run: nothing was changed.")
         parts = ", ".join(f"{word} {number:,}" for word, number in counts.items())
         self.say(f"{parts}{_in_megabytes(self.bytes_done)} in {seconds:,.1f} s")
 
@@ -173,26 +172,26 @@ class Report:
             if (now := time.monotonic()) - last >= _SECONDS_BETWEEN_LINES:
                 last = now
                 line = f"{done:,}{of_total} {unit}{_in_megabytes(self.bytes_done)}"
-                self._stderr.write(line, style_func=str)  # Not in red: it is no error.
+                self._stderr.write(line, style_func=str)  # Not in red, which would mean an error.
 
     def _above_bar(self) -> AbstractContextManager[None]:
-        """Take the bar away while a line is written in its place."""
+        """Hide the bar while a line is written."""
         return nullcontext() if self._bar is None else self._bar.external_write_mode()
 
 
 class ReportingCommand(BaseCommand):
-    """A command that reports; see the module's docstring for how to write one."""
+    """A command that reports. The module's docstring shows how to write one."""
 
-    #: None: a route that is missing is no reason not to move or check a file, and the same
-    #: warnings each night help nobody. ``check`` says all that.
+    #: A missing route must not keep anybody from moving or checking files, and nobody needs the
+    #: same warnings every night. ``check`` reports them.
     requires_system_checks = ()
-    #: Lines that show how the command is called, for its help.
+    #: Lines that show how to call the command, for its help.
     examples = ""
-    #: Whether there is a ``--dry-run``: for what changes something.
+    #: Whether the command has ``--dry-run``. Commands that change something should.
     can_dry_run = False
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """Return a parser whose help ends with examples and exit codes."""
+        """Return a parser whose help ends with the examples and the exit codes."""
         lines = "".join(f"  {line.strip()}\n" for line in self.examples.strip().splitlines())
         epilog = f"examples:\n{lines}\n{_EXIT_CODES}"
         parser = super().create_parser(prog_name, subcommand, epilog=epilog, **kwargs)
@@ -202,28 +201,28 @@ class ReportingCommand(BaseCommand):
         return parser
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the options of this command, and those of all."""
+        """Add this command's options, and the options that all commands share."""
         self.add_options(parser)
         if self.can_dry_run:
             parser.add_argument(
-                "--dry-run", action="store_true", help="say what would be done, and change nothing"
+                "--dry-run", action="store_true", help="show what would be done; change nothing"
             )
         parser.add_argument(
             "--json",
             action="store_true",
             dest="as_json",
-            help="print one JSON object at the end, and nothing else, on stdout",
+            help="print nothing but one JSON object to stdout, at the end",
         )
 
     def add_options(self, parser: CommandParser) -> None:
-        """Add the options that this command alone has."""
+        """Add the options specific to this command."""
 
     def run(self, report: Report, options: dict[str, Any]) -> None:
-        """Do the work, and report it."""
+        """Do the work, and report on it."""
         raise NotImplementedError
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run, print the report's end, and say by the exit code how it went."""
+        """Run the command, print the summary and set the exit code."""
         report = Report(
             self.stdout,
             self.stderr,
@@ -238,25 +237,27 @@ class ReportingCommand(BaseCommand):
             interrupted = True
         report.close(interrupted=interrupted, more=more)
         if interrupted:
-            raise CommandError("Interrupted. Run it again to go on.", returncode=INTERRUPTED)
+            raise CommandError(
+                "Interrupted. Run the command again to continue.", returncode=INTERRUPTED
+            )
         if report.failures:
             raise CommandError(f"{len(report.failures):,} failed", returncode=FAILED)
 
 
 def usage_error(text: str) -> CommandError:
-    """Return the error for a command that was called wrongly."""
+    """Return the error to raise when a command is called with wrong arguments."""
     return CommandError(text, returncode=USAGE)
 
 
 def any_storage(alias: str) -> Storage:
     """Return the storage of an alias in ``STORAGES``.
 
-    :raises CommandError: when there is none, or it can't be used.
+    :raises CommandError: when there is none, or it is unusable.
     """
     try:
         storage: Storage = storages[alias]
         if isinstance(storage, DatabaseStorage):
-            _ = storage.options  # Read now, so that a wrong one is told of now.
+            _ = storage.options  # Read them now, so that a wrong one is reported now.
     except InvalidStorageError as error:
         known = ", ".join(sorted(storages.backends))
         raise usage_error(f"{error} STORAGES has: {known}.") from error
@@ -266,9 +267,9 @@ def any_storage(alias: str) -> Storage:
 
 
 def database_storage(alias: str) -> DatabaseStorage:
-    """Return the storage of an alias, which must be one of ours.
+    """Return the DatabaseStorage of an alias in ``STORAGES``.
 
-    :raises CommandError: when there is none, or it is another.
+    :raises CommandError: when there is none, or it is another kind of storage.
     """
     storage = any_storage(alias)
     if not isinstance(storage, DatabaseStorage):
@@ -277,28 +278,28 @@ def database_storage(alias: str) -> DatabaseStorage:
 
 
 def shown(text: str) -> str:
-    """Return text for a terminal: what could steer it, or can't be written, is escaped."""
+    """Return text that is safe to print: escape characters that could control a terminal."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
-def size_in_words(size: int) -> str:
-    """Return a number of bytes for a terminal, whose columns know no narrow spaces."""
+def readable_size(size: int) -> str:
+    """Return a readable size, with ordinary spaces so that columns line up in a terminal."""
     return filesizeformat(size).replace("\xa0", " ")
 
 
 class _HelpFormatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Django's order of options, and descriptions whose lines stay as they are."""
+    """Keeps Django's order of options, and the line breaks of descriptions."""
 
 
 def _printable(text: str, stream: OutputWrapper) -> str:
-    """Escape what a stream's encoding does not have."""
+    """Escape characters that the stream's encoding lacks."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _bar_class() -> Any:
     try:
-        from tqdm import tqdm  # noqa: PLC0415 -- nobody needs it
+        from tqdm import tqdm  # noqa: PLC0415 -- optional
     except ImportError:
         return None
     return tqdm

@@ -1,4 +1,4 @@
-"""What the commands that copy files share: their options, and the report of each file."""
+"""Shared by the commands that copy files: their options, and the report on each file."""
 
 import argparse
 from collections.abc import Iterable
@@ -6,15 +6,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from django.core.exceptions import SuspiciousFileOperation
 from django.core.management.base import CommandParser
 
-from secure_dbstorage.copying.copier import Copier, Outcome
+from secure_dbstorage.copying.copier import Copier, Outcome, Transfer
 from secure_dbstorage.copying.ends import Source, Target
 from secure_dbstorage.copying.manifests import ManifestWriter
-from secure_dbstorage.copying.storages import ForeignEndpoint
-from secure_dbstorage.copying.table import TableEndpoint
+from secure_dbstorage.copying.storages import StorageEnd
+from secure_dbstorage.copying.table import TableEnd
 from secure_dbstorage.files import FileRecord
+from secure_dbstorage.management.arguments import add_prefix, canonical_prefix
 from secure_dbstorage.management.reporting import (
     Report,
     ReportingCommand,
@@ -22,15 +22,14 @@ from secure_dbstorage.management.reporting import (
     shown,
     usage_error,
 )
-from secure_dbstorage.names import canonical_name
 from secure_dbstorage.storage import DatabaseStorage
 
-#: How many threads copy where there is something to wait for.
+#: How many threads copy over a network.
 _MANY_JOBS = 4
 
 
 class CountedSource(Source, Protocol):
-    """A source that knows how much it has."""
+    """A source that can count its files."""
 
     def count(self, directory: str) -> int:
         """Return the number of files below a directory."""
@@ -38,15 +37,15 @@ class CountedSource(Source, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is to be copied, and where."""
+    """A copy to make."""
 
     source: CountedSource
     target: Target
-    #: The files, if they are not those that the source lists.
+    #: The files to copy; None for those that the source lists.
     records: Iterable[FileRecord] | None = None
-    #: How many there are of these.
+    #: The number of *records*.
     total: int | None = None
-    #: Gets what arrived.
+    #: Records each file that arrives.
     manifest: ManifestWriter | None = None
 
 
@@ -56,17 +55,13 @@ class TransferCommand(ReportingCommand):
     can_dry_run = True
 
     def add_options(self, parser: CommandParser) -> None:
-        """Add the options of every copy."""
-        parser.add_argument(
-            "--prefix",
-            default="",
-            metavar="DIRECTORY",
-            help="copy only the files below this directory, such as invoices/2026",
-        )
+        """Add the options that every copy has."""
+        add_prefix(parser, "copy")
         parser.add_argument(
             "--overwrite",
             action="store_true",
-            help="replace other files of the same names; without it they are left, and reported",
+            help="replace different files of the same name; without it, they are kept and "
+            "reported as failures",
         )
         flags = parser.add_mutually_exclusive_group()
         flags.add_argument(
@@ -87,15 +82,15 @@ class TransferCommand(ReportingCommand):
             "--jobs",
             type=_positive,
             metavar="N",
-            help=f"files that are copied at once (default: 1 between folders and SQLite, else "
-            f"{_MANY_JOBS}: where a network is waited for)",
+            help="how many files to copy at once (default: 1 between folders and SQLite, "
+            f"{_MANY_JOBS} over a network)",
         )
 
     def transfer(self, report: Report, options: dict[str, Any], plan: Plan) -> None:
-        """Copy, and report each file."""
-        source, target, prefix = plan.source, plan.target, prefix_of(options)
+        """Copy the files, and report on each."""
+        source, target, prefix = plan.source, plan.target, canonical_prefix(options)
         if options["make_public"] is not None and not target.keeps_flags:
-            raise usage_error("The target keeps no public flags.")
+            raise usage_error("The target can't store public flags.")
         records, total = plan.records, plan.total
         if records is None:
             records, total = source.records(prefix), _counted(source, prefix)
@@ -114,38 +109,31 @@ class TransferCommand(ReportingCommand):
         )
         with closing(copier.copy_all(records, jobs=jobs)) as transfers:
             for transfer in report.progress(transfers, total=total):
-                record = transfer.record
-                if transfer.outcome == Outcome.FAILED:
-                    report.fail(record.name, transfer.problem)
-                    continue
-                report.count(transfer.outcome)
-                report.bytes_done += record.size or 0
-                report.facts["public"] += record.is_public is True
-                report.say(f"{transfer.outcome} {shown(record.name)}", verbosity=2)
-                if plan.manifest is not None:
-                    plan.manifest.add(record)
+                _report(report, transfer)
+                if plan.manifest is not None and transfer.outcome != Outcome.FAILED:
+                    plan.manifest.add(transfer.record)
 
 
-def endpoint_of(alias: str) -> TableEndpoint | ForeignEndpoint:
-    """Return the end of a copy for the storage of an alias.
+def end_of(alias: str) -> TableEnd | StorageEnd:
+    """Return the storage of an alias as one end of a copy.
 
-    :raises CommandError: when there is none, or it can't be used.
+    :raises CommandError: when there is none, or it is unusable.
     """
     storage = any_storage(alias)
     if isinstance(storage, DatabaseStorage):
-        return TableEndpoint(storage)
-    return ForeignEndpoint(storage)
+        return TableEnd(storage)
+    return StorageEnd(storage)
 
 
-def prefix_of(options: dict[str, Any]) -> str:
-    """Return the directory below which files are copied.
-
-    :raises CommandError: when there can be none of this name.
-    """
-    try:
-        return canonical_name(options["prefix"])
-    except SuspiciousFileOperation as error:
-        raise usage_error(str(error)) from error
+def _report(report: Report, transfer: Transfer) -> None:
+    record = transfer.record
+    if transfer.outcome == Outcome.FAILED:
+        report.fail(record.name, transfer.problem)
+        return
+    report.count(transfer.outcome)
+    report.bytes_done += record.size or 0
+    report.facts["public"] += record.is_public is True
+    report.say(f"{transfer.outcome} {shown(record.name)}", verbosity=2)
 
 
 def _best_jobs(source: Source, target: Target) -> int:
@@ -156,14 +144,14 @@ def _best_jobs(source: Source, target: Target) -> int:
 def _counted(source: CountedSource, prefix: str) -> int:
     try:
         return source.count(prefix)
-    except Exception as error:  # A foreign storage raises what it likes.
+    except Exception as error:  # Another storage may raise anything.
         raise usage_error(f"The source can't be listed: {error}") from error
 
 
 def _try_out(target: Target) -> None:
     try:
         target.find("secure_dbstorage/whether-this-storage-answers")
-    except Exception as error:  # A foreign storage raises what it likes.
+    except Exception as error:  # Another storage may raise anything.
         raise usage_error(f"The target can't be used: {error}") from error
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from django.utils.http import parse_http_date_safe
 
+from secure_dbstorage.exceptions import UnsatisfiableRange
+
 #: A longer header is an attack or a mistake; a single range needs 50 characters.
 MAX_HEADER_LENGTH = 4096
 
@@ -32,12 +34,8 @@ class ByteRange:
         return f"bytes {self.start}-{self.stop - 1}/{size}"
 
 
-class UnsatisfiableRange(Exception):
-    """Raised when a range selects nothing: the answer is 416."""
-
-
 def parse_range(header: str, size: int) -> ByteRange | None:
-    """Return the range that a Range header asks for, or None when the header is to be ignored.
+    """Return the range that a Range header asks for, or None to ignore the header.
 
     One range is honoured. Several, another unit, or what the grammar does not allow get the whole
     file, as RFC 9110 section 14.2 permits; so does any range of an empty file.

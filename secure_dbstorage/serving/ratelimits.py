@@ -3,18 +3,18 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from http import HTTPStatus
+from functools import cache
 from typing import Any, Literal
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django_ratelimit.core import get_usage
 
-from secure_dbstorage.addresses import budget_of, client_address
+from secure_dbstorage.addresses import Address, parse_address
 from secure_dbstorage.conf import ratelimit_is_enabled
-from secure_dbstorage.exceptions import Refused
-from secure_dbstorage.links.tokens import Grant
 from secure_dbstorage.options import StorageOptions
+from secure_dbstorage.serving.refusals import Reason, Refused
+from secure_dbstorage.serving.visits import Visit
 
 #: The kinds of request that have a budget: with a good token, without one, with a bad one.
 Kind = Literal["signed", "plain", "refused"]
@@ -22,7 +22,7 @@ Kind = Literal["signed", "plain", "refused"]
 #: Seconds after which a client may try again while the cache is down.
 RETRY_WHEN_DOWN = 10
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("secure_dbstorage.serving")
 
 
 @dataclass(slots=True)
@@ -33,47 +33,58 @@ class _CacheState:
 _cache = _CacheState()
 
 
-def check_limit(
-    request: HttpRequest, kind: Kind, options: StorageOptions, grant: Grant | None = None
-) -> None:
+def check_limit(visit: Visit, kind: Kind) -> None:
     """Count a request, and return if it is within the budget of its client.
 
     :raises Refused: 429 over the limit; 503 while the cache is down, unless the option
         ``rate_limit_fail_open`` lets requests pass. Both carry Retry-After.
     """
+    options = visit.storage.options
     rate = options.rate_limits[kind]
     if rate is None:
         return
-    budget = _budget(request, options, grant)
+    budget = _budget(visit)
     if budget is None:
         return
-    usage = _usage(request, kind, options, rate=rate, budget=budget)
+    usage = _usage(visit.request, kind, options, rate=rate, budget=budget)
     if usage is None:
         if not options.rate_limit_fail_open:
-            raise _retry(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", RETRY_WHEN_DOWN)
+            raise _retry(Reason.UNAVAILABLE, RETRY_WHEN_DOWN)
     elif usage["should_limit"]:
-        raise _retry(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", usage["time_left"])
+        raise _retry(Reason.TOO_MANY_REQUESTS, usage["time_left"])
 
 
-def _budget(request: HttpRequest, options: StorageOptions, grant: Grant | None) -> str | None:
-    """Return the name of the budget to charge, or None when there is no telling clients apart."""
-    key = options.rate_limit_key
+def _budget(visit: Visit) -> str | None:
+    """Return the name of the budget to charge, or None if clients can't be told apart."""
+    key, request = visit.storage.options.rate_limit_key, visit.request
     # Without a good token there is no link, and looking for a user would cost a query.
-    if grant is None or key == "ip":
-        return _address_budget(request, options)
+    if visit.grant is None or key == "ip":
+        return _address_budget(visit)
     if key == "link":
-        return f"link:{grant.link_id}"
-    # Those without a name would share one budget.
+        return f"link:{visit.grant.link_id}"
+    # Anonymous users would share one budget.
     if key in ("user", "user_or_ip") and not request.user.is_authenticated:
-        return _address_budget(request, options)
+        return _address_budget(visit)
     if key in ("user", "user_or_ip"):
         return f"user:{request.user.pk}"
     return f"key:{_value_of(key, request)}"
 
 
-def _address_budget(request: HttpRequest, options: StorageOptions) -> str | None:
-    address = client_address(request.META, options.trusted_proxies)
-    return None if address is None else f"ip:{budget_of(address)}"
+def _address_budget(visit: Visit) -> str | None:
+    budget = visit.client.budget
+    if budget is None:
+        _warn_of_unknown_proxy(parse_address(visit.request.META.get("REMOTE_ADDR", "")))
+        return None
+    return f"ip:{budget}"
+
+
+@cache  # Warn once, not for each request.
+def _warn_of_unknown_proxy(peer: Address | None) -> None:
+    _logger.warning(
+        "Requests come through a proxy at %s that trusted_proxies does not name: "
+        "limits by address are not applied.",
+        peer or "a unix socket",
+    )
 
 
 def _value_of(key: str | Callable[..., str], request: HttpRequest) -> str:
@@ -121,5 +132,5 @@ def _note(*, down: bool, error: Exception | None) -> None:
     _cache.is_down = down
 
 
-def _retry(status: HTTPStatus, reason: str, seconds: int) -> Refused:
-    return Refused(status, reason, headers={"Retry-After": str(max(1, seconds))})
+def _retry(reason: Reason, seconds: int) -> Refused:
+    return Refused(reason, headers={"Retry-After": str(max(1, seconds))})

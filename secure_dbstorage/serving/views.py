@@ -1,47 +1,42 @@
-"""The serving view: from a request to the bytes of a file, or a refusal."""
+"""The serving view: the story of a request, from its token to the bytes of a file or a refusal."""
 
-import hashlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
-from http import HTTPStatus
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import storages
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.encoding import escape_uri_path, iri_to_uri
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 
-from secure_dbstorage.access import ask_hooks, check_bindings
-from secure_dbstorage.addresses import certain_address
-from secure_dbstorage.exceptions import BadToken, ExpiredToken, Refused
-from secure_dbstorage.files import FileStat, StoredHead
-from secure_dbstorage.links.tokens import Grant
+from secure_dbstorage.exceptions import BadToken, ExpiredToken
+from secure_dbstorage.files import StoredHead
 from secure_dbstorage.names import is_canonical
-from secure_dbstorage.redaction import SignedPath, take_folder_token, take_tokens
-from secure_dbstorage.serving.headers import Presentation, cache_control
-from secure_dbstorage.serving.ratelimits import check_limit
-from secure_dbstorage.serving.responses import (
-    ALLOW,
-    answer_with_file,
-    answer_with_methods,
-    has_preconditions,
-    protect,
-    refuse,
+from secure_dbstorage.serving.clients import Client
+from secure_dbstorage.serving.conditions import (
+    Selection,
+    drop_void_dates,
+    has_conditions,
+    select,
 )
-from secure_dbstorage.serving.visits import Visit
+from secure_dbstorage.serving.credentials import Credentials
+from secure_dbstorage.serving.guards import ask_guards, count_use, may_refuse
+from secure_dbstorage.serving.headers import REFUSAL_HEADERS, answer_headers, present, protect
+from secure_dbstorage.serving.ratelimits import check_limit
+from secure_dbstorage.serving.refusals import Reason, Refused, refuse
+from secure_dbstorage.serving.responses import respond
+from secure_dbstorage.serving.visits import (
+    Visit,
+    WatchedBody,
+    record_answer,
+    record_refusal,
+    record_sent_away,
+)
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.table import uses
 
-#: For so long after its begin, a client may go on with a broken download of a one-time link.
-_RESUME_SECONDS = 600
-
-#: Where browsers say that nobody asked for a page yet: the Fetch standard's, and older ones.
-_PURPOSES = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
+#: The methods that a file knows (RFC 9110 section 10.2.1).
+ALLOW = "GET, HEAD, OPTIONS"
 
 
 class _EveryAlias(set[str]):
@@ -52,21 +47,27 @@ class _EveryAlias(set[str]):
 
 
 @csrf_exempt
-@sensitive_variables()  # Also of all that is called from here.
+@sensitive_variables()  # Also covers all that is called from here.
 def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResponseBase:
     """Serve the file *name* of ``STORAGES[storage]``.
 
-    The order is the cheapest and the least telling first: a refused token costs no query, and
-    nothing tells a private file from a missing one.
+    What is cheapest and tells least comes first: a refused token costs no query, and a private
+    file looks like a missing one.
     """
-    address = SignedPath(request.path), SignedPath(request.META.get("QUERY_STRING", ""))
-    folder_token, name = take_folder_token(request, name)
-    credentials = _Credentials(folder_token, take_tokens(request), *address)
-    visit = Visit(request=request, storage=_database_storage(storage), name=name)
+    credentials, name = Credentials.take(request, name)
+    asked = _database_storage(storage)
+    visit = Visit(
+        request=request,
+        storage=asked,
+        name=name,
+        credentials=credentials,
+        client=Client.of(request.META, asked.options.trusted_proxies),
+        now=time.time(),
+    )
     try:
-        return _serve(visit, credentials)
+        return _serve(visit)
     except Refused as refused:
-        visit.refused(refused)
+        record_refusal(visit, refused.reason)
         return refuse(request, refused)
 
 
@@ -77,92 +78,18 @@ serve.login_required = False  # type: ignore[attr-defined]
 serve._non_atomic_requests = _EveryAlias()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
-@dataclass(frozen=True, slots=True)
-class _Credentials:
-    """What a request came with, before it was taken out of it."""
-
-    #: From the path; "" without one.
-    folder_token: str
-    #: From the query.
-    tokens: list[str]
-    path: str
-    query: str
-
-
-def _serve(visit: Visit, credentials: _Credentials) -> HttpResponseBase:
-    request, name, storage = visit.request, visit.name, visit.storage
-    if request.method == "OPTIONS":
-        return answer_with_methods()
-    if request.method not in ("GET", "HEAD"):
-        raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "method", headers={"Allow": ALLOW})
-    if not is_canonical(name):
-        raise Refused(HTTPStatus.NOT_FOUND, "missing")
-    if credentials.folder_token or credentials.tokens:
-        visit.grant = _read_tokens(request, name, storage, credentials)
-    grant = visit.grant
-    check_limit(request, "signed" if grant else "plain", storage.options, grant)
+def _serve(visit: Visit) -> HttpResponseBase:
+    if visit.request.method == "OPTIONS":
+        return _methods()
+    _check_target(visit)
+    _read_token(visit)
+    check_limit(visit, "signed" if visit.grant else "plain")
     try:
-        head = _find(request, name, storage, grant)
-        visit.file = head.stat
-        if grant is not None and not head.stat.is_public:
-            answer = _ask_guards(visit, head.stat, grant)
-            if answer is not None:
-                visit.sent_away(answer)
-                return protect(answer)
-        response = answer_with_file(
-            request,
-            head.stat,
-            _presentation(head, storage, grant),
-            read=partial(_read, visit, head),
-        )
-        visit.answered(response)
-        return response
+        head = _find(visit)
+        instead = ask_guards(visit, head.stat)
+        return _answer(visit, head) if instead is None else _send_away(visit, instead)
     finally:
-        storage.catalog.release()
-
-
-def _ask_guards(visit: Visit, file: FileStat, grant: Grant) -> HttpResponseBase | None:
-    request, storage = visit.request, visit.storage
-    if grant.is_bound:
-        address = certain_address(request.META, storage.options.trusted_proxies)
-        check_bindings(request, grant, storage.signer, address)
-    return ask_hooks(storage.options.auth_hooks, request, file, grant)
-
-
-def _read(visit: Visit, head: StoredHead, start: int, stop: int) -> bytes | Iterator[bytes]:
-    """Return the bytes of a file: those that its head row brought along, or pieces to come."""
-    if visit.grant is not None and visit.grant.is_for_once and not head.stat.is_public:
-        _count_use(visit, visit.grant, start)
-    if head.first_chunk is not None and head.content.chunk_count == 1:
-        return head.first_chunk[start:stop]
-    pieces: Iterator[bytes] = visit.storage.catalog.stream(head, start, stop)
-    return visit.watch(pieces)
-
-
-def _count_use(visit: Visit, grant: Grant, start: int) -> None:
-    """Let a one-time link be used once.
-
-    The rest of a broken download by the same client, shortly after it began, is no second use.
-    """
-    request, storage = visit.request, visit.storage
-    purposes = " ".join(request.headers.get(name, "").lower() for name in _PURPOSES)
-    if any(word in purposes for word in ("prefetch", "prerender", "preview")):
-        # A success would be shown later, instead of asking once more.
-        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "prefetch")
-    address = certain_address(request.META, storage.options.trusted_proxies)
-    agent = request.headers.get("User-Agent", "")
-    client = hashlib.sha256(f"{address}\n{agent}".encode()).digest()
-    using = storage.catalog.writer
-    if start == 0:
-        needed_until = datetime.fromtimestamp(grant.usable_until, tz=UTC)
-        is_good = uses.begin(grant.use_key, client, needed_until, using=using)
-    else:
-        # Behind a proxy that nobody configured there is no telling clients apart.
-        is_good = address is not None and uses.has_begun(
-            grant.use_key, client, within_seconds=_RESUME_SECONDS, using=using
-        )
-    if not is_good:
-        raise Refused(HTTPStatus.FORBIDDEN, "used")
+        visit.storage.catalog.release()
 
 
 def _database_storage(alias: str) -> DatabaseStorage:
@@ -172,77 +99,78 @@ def _database_storage(alias: str) -> DatabaseStorage:
     return storage
 
 
-def _read_tokens(
-    request: HttpRequest, name: str, storage: DatabaseStorage, given: _Credentials
-) -> Grant:
-    """Return what the token of a request grants; more than one token is a bad one."""
-    max_lifetime, return_path = storage.options.max_expires_in, ""
-    if storage.options.auth_hooks:
-        return_path = escape_uri_path(given.path)
-        if given.query:
-            return_path += f"?{iri_to_uri(given.query)}"
-    unsign, tokens = storage.signer.unsign, given.tokens
-    if given.folder_token:
-        unsign, tokens = storage.signer.unsign_folder, [given.folder_token, *tokens]
+def _methods() -> HttpResponse:
+    return HttpResponse(headers={**REFUSAL_HEADERS, "Allow": ALLOW, "Content-Length": "0"})
+
+
+def _check_target(visit: Visit) -> None:
+    if visit.request.method not in ("GET", "HEAD"):
+        raise Refused(Reason.METHOD, headers={"Allow": ALLOW})
+    if not is_canonical(visit.name):
+        raise Refused(Reason.MISSING)
+
+
+def _read_token(visit: Visit) -> None:
+    """Note what the token of the request grants, if it has one."""
+    signer, max_lifetime = visit.storage.signer, visit.storage.options.max_expires_in
     try:
-        token = tokens[0] if len(tokens) == 1 else ""
-        return unsign(name, token, max_lifetime=max_lifetime, return_path=return_path)
+        visit.grant = visit.credentials.read(
+            visit.name, signer, max_lifetime=max_lifetime, now=visit.now
+        )
     except BadToken as error:
-        check_limit(request, "refused", storage.options)
-        reason = "expired" if isinstance(error, ExpiredToken) else "bad-token"
-        raise Refused(HTTPStatus.FORBIDDEN, reason) from None
+        reason = Reason.BAD_TOKEN
+        if isinstance(error, ExpiredToken):
+            reason, visit.link_id = Reason.EXPIRED, error.grant.link_id
+        check_limit(visit, "refused")
+        raise Refused(reason) from None
+    if visit.grant is not None:
+        visit.link_id = visit.grant.link_id
 
 
-def _find(
-    request: HttpRequest, name: str, storage: DatabaseStorage, grant: Grant | None
-) -> StoredHead:
-    # The bytes come along where nothing can decide against sending all of them.
-    is_plain_get = request.method == "GET" and not has_preconditions(request)
-    head = storage.catalog.find(
-        name,
-        public_only=grant is None,
-        with_chunk=is_plain_get
-        and not (grant and (grant.is_bound or grant.is_for_once or storage.options.auth_hooks)),
+def _find(visit: Visit) -> StoredHead:
+    """Return the head of the file, with its first chunk where all of it will surely be sent."""
+    is_plain_get = visit.request.method == "GET" and not has_conditions(visit.request)
+    head = visit.storage.catalog.find(
+        visit.name,
+        public_only=visit.grant is None,
+        with_chunk=is_plain_get and not may_refuse(visit),
     )
-    if head is not None and head.stat.has_expired(time.time()):
-        head = None
-    if grant is None:
-        if head is None:
-            raise Refused(HTTPStatus.NOT_FOUND, "missing")
-    elif head is None or not grant.opens(head.links_from):
+    if head is None or not _opens(visit, head):
         # Missing, revoked and replaced are one answer.
-        raise Refused(HTTPStatus.FORBIDDEN, "revoked")
+        raise Refused(Reason.REVOKED if visit.grant else Reason.MISSING)
+    visit.file = head.stat
     return head
 
 
-def _presentation(head: StoredHead, storage: DatabaseStorage, grant: Grant | None) -> Presentation:
-    options, now = storage.options, time.time()
-    inline = head.stat.content_type in options.inline_types
-    if grant is None:
-        return Presentation(
-            inline=inline,
-            filename=None,
-            private=False,
-            cache_control=cache_control(
-                private=False, max_age_seconds=_capped(options.public_max_age, head.stat, now)
-            ),
-        )
-    remaining = max(0, grant.expires - int(now))
-    return Presentation(
-        inline=inline and not grant.attachment,
-        filename=grant.filename,
-        private=True,
-        cache_control=cache_control(
-            private=True,
-            max_age_seconds=_capped(min(options.private_max_age, remaining), head.stat, now),
-            revalidate=bool(options.auth_hooks) and not head.stat.is_public,
-            store=not (grant.is_bound or grant.is_for_once),
-        ),
-    )
+def _opens(visit: Visit, head: StoredHead) -> bool:
+    if head.stat.has_expired(visit.now):
+        return False
+    return visit.grant is None or visit.grant.opens(head.link_epoch)
 
 
-def _capped(max_age_seconds: int, file: FileStat, now: float) -> int:
-    """Return no more than the seconds that a temporary file has left."""
-    if file.expires is None:
-        return max_age_seconds
-    return min(max_age_seconds, max(0, int(file.expires.timestamp() - now)))
+def _send_away(visit: Visit, response: HttpResponseBase) -> HttpResponseBase:
+    """Return a hook's own response."""
+    record_sent_away(visit, response)
+    return protect(response)
+
+
+def _answer(visit: Visit, head: StoredHead) -> HttpResponseBase:
+    """Return what a GET or HEAD gets: 200, 206 or 304."""
+    drop_void_dates(visit.request)
+    selected = select(visit.request, head.stat)
+    shown = present(head.stat, visit.storage.options, visit.grant, visit.now)
+    headers = answer_headers(head.stat, shown, selected.status, selected.span)
+    body = _body(visit, head, selected) if selected.has_body else b""
+    response = respond(selected.status, headers, body, is_private=shown.private)
+    record_answer(visit, response)
+    return response
+
+
+def _body(visit: Visit, head: StoredHead, selected: Selection) -> bytes | Iterator[bytes]:
+    """Return the selected bytes: those that came with the head row, or pieces to come."""
+    span = selected.span
+    count_use(visit, head.stat, span.start)
+    if head.first_chunk is not None and head.content.chunk_count == 1:
+        return head.first_chunk[span.start : span.stop]
+    pieces = visit.storage.catalog.stream(head, span.start, span.stop)
+    return WatchedBody(visit, pieces, status=selected.status, length=span.length)

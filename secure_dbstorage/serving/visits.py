@@ -1,6 +1,7 @@
-"""What became of each request: a line in the log ``secure_dbstorage.access``, and a signal.
+"""Visits: one request with all that is known of it, and the record of what became of it.
 
-No token is in it: a link is told by the first characters of its signature, which open nothing.
+Each request is recorded once, by a line in the log ``secure_dbstorage.access`` and a signal. No
+token is in it: a link is named by the first characters of its signature, which open nothing.
 """
 
 import json
@@ -12,17 +13,45 @@ from http import HTTPStatus
 from typing import Any
 
 from django.dispatch import Signal
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from secure_dbstorage.addresses import client_address
-from secure_dbstorage.exceptions import Refused
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.links.tokens import Grant
+from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.names import MAX_LENGTH
+from secure_dbstorage.serving.clients import Client
+from secure_dbstorage.serving.credentials import Credentials
+from secure_dbstorage.serving.refusals import Reason
+from secure_dbstorage.serving.responses import FileResponse, StreamingFileResponse
 from secure_dbstorage.signals import file_refused, file_served
+from secure_dbstorage.storage import DatabaseStorage
 
+#: For access records alone: a formatter may rely on ``%(access)s``.
 _logger = logging.getLogger("secure_dbstorage.access")
+
+
+@dataclass(slots=True, kw_only=True)
+class Visit:
+    """One request to a storage, with what is known of it so far."""
+
+    request: HttpRequest
+    #: The storage that serves it.
+    storage: DatabaseStorage
+    #: The name of the file, without a token.
+    name: str
+    client: Client
+    #: When it came, in seconds since 1970: the one clock of all decisions.
+    now: float
+    #: What it came with, before it was taken out of the request.
+    credentials: Credentials
+    #: What its token allows, once that is known.
+    grant: Grant | None = None
+    #: The short name of its link; "-" without an authentic token.
+    link_id: str = "-"
+    #: The file, once it is known.
+    file: FileStat | None = None
+    #: Measures how long the answer takes.
+    began: float = field(default_factory=time.perf_counter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +60,16 @@ class AccessRecord:
 
     #: The client's address as far as ``trusted_proxies`` tell it; "-" when it is not known.
     client: str
-    #: Primary key of the user, where somebody looked who it is; otherwise "".
+    #: Primary key of the user, if anything looked the user up; otherwise "".
     user: str
     method: str
     namespace: str
     name: str
-    #: The link's short name; "-" without a good token.
+    #: The link's short name; "-" without an authentic token.
     link: str
     #: ``served``, ``broken`` (the body ended early), ``not-modified``, ``head``, ``sent-away`` (a
-    #: hook gave its own answer), or the reason of a refusal.
+    #: hook gave its own answer), or the reason of a refusal. ``missing`` also means a private file
+    #: that was asked for without a token.
     outcome: str
     status: int
     #: Bytes of content handed to the server.
@@ -56,110 +86,43 @@ class AccessRecord:
         )
 
 
-@dataclass(slots=True, kw_only=True)
-class Visit:
-    """One request to a storage, recorded once: when its last byte has gone, or it broke off."""
-
-    request: HttpRequest
-    #: The storage that serves it.
-    storage: Any
-    name: str
-    #: What its token allows, as soon as that is known.
-    grant: Grant | None = None
-    #: The file, as soon as it is known.
-    file: FileStat | None = None
-    _began: float = field(default_factory=time.perf_counter)
-    _status: int = 0
-    _expected: int = 0
-
-    def refused(self, refused: Refused) -> None:
-        """Record a refusal."""
-        self._record(
-            file_refused,
-            refused.reason,
-            int(refused.status),
-            name=self.name,
-            reason=refused.reason,
-        )
-
-    def sent_away(self, response: HttpResponseBase) -> None:
-        """Record that a hook gave its own answer."""
-        self._record(
-            file_refused, "sent-away", response.status_code, name=self.name, reason="sent-away"
-        )
-
-    def answered(self, response: HttpResponseBase) -> None:
-        """Record an answer; one that is streamed, when the pieces of :meth:`watch` have ended."""
-        self._status = response.status_code
-        if not isinstance(response, HttpResponse):
-            self._expected = int(response["Content-Length"])
-        elif self._status == HTTPStatus.NOT_MODIFIED:
-            self._served("not-modified", 0)
-        elif self.request.method == "HEAD":
-            self._served("head", 0)
-        else:
-            self._served("served", len(response.content))
-
-    def watch(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Return the same pieces, and record how far they went."""
-        return _Watched(self, pieces)
-
-    def ended(self, sent: int) -> None:
-        """Record the end of a streamed body."""
-        self._served(self._outcome(sent), sent)
-
-    def lost(self, sent: int) -> None:
-        """Record a streamed body that nobody closed, in the log alone.
-
-        This is the garbage collector's hour: a receiver's query could fall into another one's.
-        """
-        if _logger.isEnabledFor(logging.INFO):
-            self._log(self._outcome(sent), self._status, sent)
-
-    def _outcome(self, sent: int) -> str:
-        return "served" if sent == self._expected else "broken"
-
-    def _served(self, outcome: str, sent: int) -> None:
-        self._record(file_served, outcome, self._status, sent, file=self.file, grant=self.grant)
-
-    def _record(
-        self, signal: Signal, outcome: str, status: int, sent: int = 0, **arguments: Any
-    ) -> None:
-        sender = type(self.storage)
-        if not (_logger.isEnabledFor(logging.INFO) or signal.has_listeners(sender)):
-            return
-        record = self._log(outcome, status, sent)
-        signal.send_robust(
-            sender, storage=self.storage, request=self.request, record=record, **arguments
-        )
-
-    def _log(self, outcome: str, status: int, sent: int) -> AccessRecord:
-        options = self.storage.options
-        record = AccessRecord(
-            client=str(client_address(self.request.META, options.trusted_proxies) or "-"),
-            user=_user(self.request),
-            method=self.request.method or "-",
-            namespace=options.namespace,
-            name=self.name,
-            link=self.grant.link_id if self.grant else "-",
-            outcome=outcome,
-            status=status,
-            bytes=sent,
-            seconds=time.perf_counter() - self._began,
-        )
-        _logger.info("%s", record, extra={"access": record})
-        return record
+def record_refusal(visit: Visit, reason: Reason) -> None:
+    """Record that a request was refused."""
+    word = reason.value
+    _record(visit, file_refused, word, reason.status, name=visit.name, reason=word)
 
 
-class _Watched:
-    """Pieces of a body, counted.
+def record_sent_away(visit: Visit, response: HttpResponseBase) -> None:
+    """Record that a hook gave its own answer."""
+    word = "sent-away"
+    _record(visit, file_refused, word, response.status_code, name=visit.name, reason=word)
+
+
+def record_answer(visit: Visit, response: FileResponse | StreamingFileResponse) -> None:
+    """Record an answer, unless a :class:`WatchedBody` will when it has been sent."""
+    if isinstance(response, StreamingFileResponse):
+        return
+    outcome, sent = "served", len(response.content)
+    if response.status_code == HTTPStatus.NOT_MODIFIED:
+        outcome = "not-modified"
+    elif visit.request.method == "HEAD":
+        outcome = "head"
+    _record_served(visit, outcome, response.status_code, sent)
+
+
+class WatchedBody:
+    """The pieces of a body, counted while they are sent, and recorded when that ends.
 
     A server that fails to send may forget to close a body: then it ends with this object.
     """
 
-    def __init__(self, visit: Visit, pieces: Iterator[bytes]) -> None:
+    def __init__(
+        self, visit: Visit, pieces: Iterator[bytes], *, status: HTTPStatus, length: int
+    ) -> None:
         self._visit: Visit | None = visit
         self._pieces = pieces
+        self._status = status
+        self._length = length
         self._sent = 0
 
     def __iter__(self) -> Iterator[bytes]:
@@ -168,36 +131,72 @@ class _Watched:
     def __next__(self) -> bytes:
         try:
             piece = next(self._pieces)
-        except BaseException:  # Its end is one, too.
-            self._end()
+        except BaseException:  # StopIteration as well.
+            self.close()
             raise
         self._sent += len(piece)
         return piece
 
     def close(self) -> None:
-        """Note that nobody will ask for more."""
-        self._end()
+        """Record how far the body came, once."""
+        visit, self._visit = self._visit, None
+        if visit is not None:
+            _record_served(visit, self._outcome, self._status, self._sent)
 
     def __del__(self) -> None:
         visit, self._visit = self._visit, None
-        if visit is not None:
-            visit.lost(self._sent)
+        # In the log alone: this may run inside garbage collection, where a receiver's query could
+        # disturb another one.
+        if visit is not None and _logger.isEnabledFor(logging.INFO):
+            _log(visit, self._outcome, self._status, self._sent)
 
-    def _end(self) -> None:
-        visit, self._visit = self._visit, None
-        if visit is not None:
-            visit.ended(self._sent)
+    @property
+    def _outcome(self) -> str:
+        return "served" if self._sent == self._length else "broken"
+
+
+def _record_served(visit: Visit, outcome: str, status: int, sent: int) -> None:
+    _record(visit, file_served, outcome, status, sent, file=visit.file, grant=visit.grant)
+
+
+def _record(
+    visit: Visit, signal: Signal, outcome: str, status: int, sent: int = 0, **arguments: Any
+) -> None:
+    sender = type(visit.storage)
+    if not (_logger.isEnabledFor(logging.INFO) or signal.has_listeners(sender)):
+        return
+    record = _log(visit, outcome, status, sent)
+    signal.send_robust(
+        sender, storage=visit.storage, request=visit.request, record=record, **arguments
+    )
+
+
+def _log(visit: Visit, outcome: str, status: int, sent: int) -> AccessRecord:
+    record = AccessRecord(
+        client=str(visit.client.address or "-"),
+        user=_user(visit.request),
+        method=visit.request.method or "-",
+        namespace=visit.storage.options.namespace,
+        name=visit.name,
+        link=visit.link_id,
+        outcome=outcome,
+        status=int(status),
+        bytes=sent,
+        seconds=time.perf_counter() - visit.began,
+    )
+    _logger.info("%s", record, extra={"access": record})
+    return record
 
 
 def _user(request: HttpRequest) -> str:
-    # Django keeps the user there once somebody has asked; to ask would touch the session.
+    # Django keeps the user there once somebody has asked; asking would touch the session.
     user = vars(request).get("_cached_user")
     return "" if user is None or user.pk is None else str(user.pk)
 
 
 def _quoted(text: str) -> str:
-    """Return a text as JSON has it, with nothing that could end a line or steer a terminal."""
-    # Longer than any file's name is only who wants to fill the disk.
+    """Return a text as JSON spells it, with nothing that could end a line or steer a terminal."""
+    # No file has a longer name; whoever sends one wants to fill the disk.
     quoted = json.dumps(text[:MAX_LENGTH], ensure_ascii=False)
     return quoted if quoted.isprintable() else "".join(map(_escaped, quoted))
 
@@ -207,5 +206,5 @@ def _escaped(char: str) -> str:
 
 
 def _method(text: str) -> str:
-    # Some servers let anything pass for one.
+    # Some servers accept anything as a method.
     return text if text.isascii() and text.isalpha() else _quoted(text)

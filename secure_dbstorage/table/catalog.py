@@ -1,34 +1,30 @@
-"""The catalog: which files a namespace holds, from names to head rows."""
+"""The catalog: the files of one namespace, by name."""
 
 import errno
-import os
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import chain
 
 from django.core.exceptions import SuspiciousFileOperation
 from django.db import IntegrityError, connections, router, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
-from django.utils import timezone
 
 from secure_dbstorage import names
-from secure_dbstorage.conf import project_time
-from secure_dbstorage.content_types import content_type_of
-from secure_dbstorage.exceptions import FileChanged
-from secure_dbstorage.files import FileRecord, StoredHead
+from secure_dbstorage.exceptions import FileChanged, os_error
+from secure_dbstorage.files import FileRecord, LinkState, StoredHead
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.options import StorageOptions
-from secure_dbstorage.table import streams
-from secure_dbstorage.table.dialects import dialect_of
+from secure_dbstorage.table import heads, streams, uses
+from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.listing import entries_of
 
-#: How often a save tries another name. Each carries 7 random characters.
+#: How often an overwrite looks for the row again when another save interferes.
 _MAX_ATTEMPTS = 10
 
-#: How many names one query asks for; SQLite takes at most 32,766 parameters.
-_MAX_NAMES = 30_000
+#: SQLite takes at most 32,766 parameters.
+_NAMES_PER_QUERY = 30_000
 
 
 class Catalog:
@@ -37,18 +33,19 @@ class Catalog:
     def __init__(self, options: StorageOptions) -> None:
         self._options = options
 
-    def for_update(self) -> "Catalog":
-        """Return this catalog as the writing database has it: a replica may lag behind."""
+    @property
+    def primary(self) -> "Catalog":
+        """This catalog on the primary database. A replica may lag behind."""
         return Catalog(replace(self._options, using=self.writer))
 
     @property
     def writer(self) -> str:
-        """Alias of the database that is written to."""
+        """Alias of the primary database, for writes."""
         return self._options.using or router.db_for_write(StoredFile)
 
     @property
     def reader(self) -> str:
-        """Alias of the database that is read: inside ``atomic()`` the one written to."""
+        """Alias of the database for reads. Inside ``atomic()`` it is the primary."""
         if self._options.using:
             return self._options.using
         writer = self.writer
@@ -62,35 +59,28 @@ class Catalog:
         public_only: bool = False,
         with_chunk: bool = False,
     ) -> StoredHead | None:
-        """Return the head of a file as the writing database has it, or None.
+        """Return the head of a file from the primary database, or None.
 
-        What a link opens is not left to a replica, which would lag behind a file made private.
+        A replica might not know yet that a file was made private.
 
         :param public_only: look for public files alone.
         :param with_chunk: fetch the first chunk as well.
         """
-        connection = connections[self.writer]
-        return dialect_of(connection).fetch_head(
-            connection,
-            self._options.namespace,
-            name,
-            public_only=public_only,
-            with_chunk=with_chunk,
+        return rows(self.writer).head(
+            self._options.namespace, name, public_only=public_only, with_chunk=with_chunk
         )
 
-    def find_links(self, wanted: Iterable[str]) -> dict[str, tuple[bool, int]]:
-        """Return the public flag and the link epoch of each file that is there, by its name."""
-        connection = connections[self.writer]
-        namespace = self._options.namespace
-        fetch_links = dialect_of(connection).fetch_links
-        found: dict[str, tuple[bool, int]] = {}
+    def link_states(self, wanted: Iterable[str]) -> dict[str, LinkState]:
+        """Return the link states of those files that exist, by name."""
+        fetch, namespace = rows(self.writer).link_states, self._options.namespace
+        found: dict[str, LinkState] = {}
         unique = list(dict.fromkeys(wanted))
-        for start in range(0, len(unique), _MAX_NAMES):
-            found |= fetch_links(connection, namespace, unique[start : start + _MAX_NAMES])
+        for start in range(0, len(unique), _NAMES_PER_QUERY):
+            found |= fetch(namespace, unique[start : start + _NAMES_PER_QUERY])
         return found
 
     def stream(self, head: StoredHead, start: int, stop: int) -> Iterator[bytes]:
-        """Yield the bytes of a file for a response, and hold nothing between two pieces.
+        """Yield the bytes of a file for a response. Nothing is held between two pieces.
 
         :raises ContentVanished: when the content is deleted or replaced meanwhile.
         """
@@ -99,21 +89,31 @@ class Catalog:
         )
 
     def release(self) -> None:
-        """Give the connection that :meth:`find` asked back to its pool."""
+        """Return the connection that :meth:`find` used to its pool."""
         streams.release(self.writer)
 
+    def begin_use(self, key: int, client: bytes, *, now: float, needed_until: float) -> bool:
+        """Note that a one-time link is used; see :func:`~secure_dbstorage.table.uses.begin`.
+
+        :param now: seconds since 1970.
+        :param needed_until: when the note may be forgotten, in seconds since 1970.
+        """
+        expires = datetime.fromtimestamp(needed_until, tz=UTC)
+        return uses.begin(key, client, expires, now=now, using=self.writer)
+
+    def has_begun_use(self, key: int, client: bytes, *, since: float) -> bool:
+        """Tell whether this client began to use a one-time link at or after *since*."""
+        return uses.has_begun(key, client, since=since, using=self.writer)
+
     def get(self, name: str, *, with_chunk: bool = False) -> StoredHead:
-        """Return the head of a file, from a replica if that has it.
+        """Return the head of a file, from a replica if possible.
 
         :param with_chunk: fetch the first chunk as well.
         :raises FileNotFoundError: when there is no such file.
         :raises IsADirectoryError: for a directory.
         """
         for using in dict.fromkeys((self.reader, self.writer)):
-            connection = connections[using]
-            head = dialect_of(connection).fetch_head(
-                connection, self._options.namespace, name, with_chunk=with_chunk
-            )
+            head = rows(using).head(self._options.namespace, name, with_chunk=with_chunk)
             if head is not None:
                 return head
         if self.is_directory(name):
@@ -121,26 +121,26 @@ class Catalog:
         raise os_error(FileNotFoundError, errno.ENOENT, name)
 
     def exists(self, path: str) -> bool:
-        """Tell whether there is a file of this name, or a directory that files imply."""
+        """Tell whether there is a file of this name, or a directory with files below it."""
         return not path or self._holds(path, self.reader)
 
     def is_directory(self, path: str) -> bool:
-        """Tell whether there are files below this path; the root is always there."""
+        """Tell whether there are files below this path. The root always exists."""
         if not path:
             return True
         return bool(self._names(names.directory_range(path), limit=1))
 
     def children(self, directory: str) -> tuple[list[str], list[str]]:
-        """Return the directories and the files right below a directory, each in order."""
+        """Return the directories and the files directly below a directory, both sorted."""
         entries = self.entries(directory)
         directories = [entry[:-1] for entry in entries if entry.endswith("/")]
         return sorted(directories), [entry for entry in entries if not entry.endswith("/")]
 
     def entries(self, directory: str, *, after: str = "", limit: int | None = None) -> list[str]:
-        """Return what stands right below a directory; a directory ends with a slash.
+        """Return the entries directly below a directory. A directory ends with a slash.
 
-        :param after: the entry behind which to begin.
-        :param limit: how many to return at most.
+        :param after: start after this entry.
+        :param limit: return at most this many.
         """
         return entries_of(directory, self._names, after=after, limit=limit)
 
@@ -149,27 +149,25 @@ class Catalog:
         name: str,
         pieces: Iterable[bytes | str],
         *,
-        alternative: Callable[[str], str] | None = None,
+        others: Iterable[str] = (),
         kept: FileRecord | None = None,
     ) -> str:
         """Save a new file, in one transaction, and return its name.
 
-        :param alternative: gives another name for one that is taken; without it, a taken name is
-            an error.
+        :param others: names to try in turn when the name is taken.
         :param kept: the public flag and the times that the file had elsewhere.
-        :raises FileExistsError: when the name is taken, or lies below a file.
+        :raises FileExistsError: when all names are taken, or the name lies below a file.
         :raises FileTooLarge: above the option ``max_size``.
         """
         using = self.writer
         with transaction.atomic(using=using):
             self._check_place(name, using)
             written = self._write(pieces, using)
-            for _ in range(_MAX_ATTEMPTS):
-                if self._insert(name, written, using, kept):
-                    return name
-                if alternative is None:
-                    break
-                name = alternative(name)
+            # The bytes are written only once. On MySQL, two saves that each roll them back and
+            # write them again would deadlock.
+            for candidate in chain([name], others):
+                if self._insert(candidate, written, using, kept):
+                    return candidate
             raise os_error(FileExistsError, errno.EEXIST, name)
 
     def replace(
@@ -182,14 +180,14 @@ class Catalog:
     ) -> bool:
         """Save a file under a name that may be taken, in one transaction.
 
-        An overwrite keeps the public flag, the time of creation and the link epoch: a private file
-        never turns public, and a revoked link never revives.
+        An overwrite keeps the public flag, the time of creation and the link epoch. A private file
+        never becomes public, and a revoked link never works again.
 
-        :param replaced_key: the content that is to be replaced, if it must be this one.
-        :param kept: the public flag and the times that the file had elsewhere. It is another file
-            then: it takes those that are known, and no link that is out opens it.
-        :returns: whether there was no such file.
-        :raises FileChanged: when the content is another one.
+        :param replaced_key: the key of the content to replace; None replaces any.
+        :param kept: the public flag and the times that the file had elsewhere. With it, the file
+            counts as a different one, and no existing link opens it.
+        :returns: whether the name was new.
+        :raises FileChanged: when the file has other content than *replaced_key* by now.
         :raises FileExistsError: when the name lies below a file.
         :raises IsADirectoryError: for a directory.
         :raises FileTooLarge: above the option ``max_size``.
@@ -209,14 +207,14 @@ class Catalog:
                     return False
                 if self._insert(name, written, using, kept):
                     return True
-            # The transaction does not see who has the name: it is the caller's to repeat.
+            # This transaction can't see the row that has the name. The caller must repeat it.
             raise IntegrityError(f"{name!r} is being saved by another transaction")
 
     def remove(self, name: str, condition: Callable[[StoredFile], bool] | None = None) -> bool:
-        """Delete a file, if there is one, and tell whether there was.
+        """Delete a file, and tell whether it existed and was deleted.
 
-        :param condition: must hold for the head row, or the file stays.
-        :raises OSError: for a directory, which is there because of the files below it.
+        :param condition: receives the head row; the file is deleted only if it returns True.
+        :raises OSError: for a directory.
         """
         using = self.writer
         with transaction.atomic(using=using):
@@ -230,15 +228,15 @@ class Catalog:
             return False
 
     def files(self) -> StoredFileQuerySet:
-        """Return the head rows, as the writing database has them and without their bytes."""
+        """Return the head rows on the primary database, without their bytes."""
         return self._files(self.writer)
 
     def after_commit(self, function: Callable[[], object]) -> None:
-        """Call a function as soon as what was written is committed; at once, if it is."""
+        """Call a function after the commit, or at once outside a transaction."""
         transaction.on_commit(function, using=self.writer, robust=True)
 
     def rename(self, old: str, new: str) -> None:
-        """Give a file another name; links to the old one never open it.
+        """Rename a file. Links to the old name never open it.
 
         :raises FileNotFoundError: when there is no such file.
         :raises FileExistsError: when the new name is taken.
@@ -253,19 +251,14 @@ class Catalog:
             if self._holds(new, using):
                 raise os_error(FileExistsError, errno.EEXIST, new)
             self._check_place(new, using)
-            changes = {
-                "name": new,
-                "content_type": content_type_of(new),
-                "links_from": _later_than(row.links_from or 0),
-            }
             try:
                 with transaction.atomic(using=using):
-                    self._files(using).filter(pk=row.pk).update(**changes)
+                    self._files(using).filter(pk=row.pk).update(**heads.renamed_head(row, new))
             except IntegrityError as error:
                 raise os_error(FileExistsError, errno.EEXIST, new) from error
 
     def set_public(self, name: str, *, public: bool) -> None:
-        """Change who may open a file from the next request on.
+        """Make a file public or private.
 
         :raises FileNotFoundError: when there is no such file.
         """
@@ -273,7 +266,7 @@ class Catalog:
             raise os_error(FileNotFoundError, errno.ENOENT, name)
 
     def set_expires(self, name: str, expires: datetime | None) -> None:
-        """Let a file end at an instant, or never.
+        """Set when a file expires; None for never.
 
         :raises FileNotFoundError: when there is no such file.
         """
@@ -281,7 +274,7 @@ class Catalog:
             raise os_error(FileNotFoundError, errno.ENOENT, name)
 
     def revoke(self, name: str) -> int:
-        """Let no link that is out open this file; links made from now on do.
+        """Make all existing links to a file stop working. New links work.
 
         :raises FileNotFoundError: when there is no such file.
         """
@@ -291,12 +284,13 @@ class Catalog:
         return revoked
 
     def revoke_below(self, directory: str) -> int:
-        """Let no link that is out open a file below a directory, and return how many there are."""
+        """Revoke the links to all files below a directory, and return the number of files."""
         return self._revoke(self._files(self.writer).below(directory))
 
     def _revoke(self, files: StoredFileQuerySet) -> int:
-        # As `_later_than()`, in the database: an epoch never comes back, not even with the clock.
-        return files.update(links_from=Greatest(Value(_later_than(0)), F("links_from") + 1))
+        # `later_epoch()` in SQL: an epoch never comes back, even if the clock is set back.
+        epoch = Greatest(Value(heads.later_epoch(0)), F("link_epoch") + 1)
+        return files.update(link_epoch=epoch)
 
     def _files(self, using: str) -> StoredFileQuerySet:
         files: StoredFileQuerySet = StoredFile.objects.using(using).in_namespace(
@@ -305,13 +299,10 @@ class Catalog:
         return files
 
     def _holds(self, path: str, using: str) -> bool:
-        connection = connections[using]
-        return dialect_of(connection).holds(connection, self._options.namespace, path)
+        return rows(using).holds(self._options.namespace, path)
 
     def _names(self, bounds: tuple[str, str | None], limit: int) -> list[str]:
-        connection = connections[self.reader]
-        fetch_names = dialect_of(connection).fetch_names
-        return fetch_names(connection, self._options.namespace, bounds, limit)
+        return rows(self.reader).names(self._options.namespace, bounds, limit)
 
     def _locked(self, name: str, using: str) -> StoredFile | None:
         rows = self._files(using).filter(name=name).select_for_update()
@@ -320,15 +311,14 @@ class Catalog:
     def _check_place(self, name: str, using: str) -> None:
         """Refuse a name that the table can't hold, or that lies below a file.
 
-        Nothing is locked: two savers at one instant may make both a file and a directory of one
-        name, as object stores have them. Each file is whole all the same.
+        Nothing is locked, so two simultaneous saves can create a file and a directory of the same
+        name, as in object stores. Each file is complete all the same.
         """
         if not 0 < len(name) <= names.MAX_LENGTH:
             raise SuspiciousFileOperation(f"{name!r} can't be the name of a file")
         if not (above := names.ancestors(name)):
             return
-        connection = connections[using]
-        files = dialect_of(connection).fetch_links(connection, self._options.namespace, above)
+        files = rows(using).link_states(self._options.namespace, above)
         for file in filter(files.__contains__, above):
             raise os_error(FileExistsError, errno.EEXIST, file)
 
@@ -343,71 +333,13 @@ class Catalog:
     def _insert(
         self, name: str, written: streams.Written, using: str, kept: FileRecord | None
     ) -> bool:
-        """Insert a head row; return False if the name was taken meanwhile."""
-        now = timezone.now()
-        row = self._content_columns(name, written, now) | {
-            "position": 0,
-            "namespace": self._options.namespace,
-            "name": name,
-            "created": now,
-            "links_from": _later_than(0),
-        }
-        row |= _kept_columns(kept)
-        if "is_public" not in row:
-            row["is_public"] = self._default_public(name)
-        connection = connections[using]
-        return dialect_of(connection).insert_head(connection, row)
-
-    def _default_public(self, name: str) -> bool:
-        is_public = self._options.default_public(name)
-        if not isinstance(is_public, bool):
-            raise TypeError(f"default_public returned {is_public!r} for {name!r}, and not a bool")
-        return is_public
+        """Insert a head row, and return False if the name is taken."""
+        return rows(using).insert_head(heads.new_head(name, written, self._options, kept))
 
     def _update(
         self, row: StoredFile, written: streams.Written, using: str, kept: FileRecord | None
     ) -> None:
-        """Point a head row at new content, and delete the old."""
-        connection = connections[using]
-        changes = self._content_columns(str(row.name), written, timezone.now())
-        if kept is not None:
-            changes |= _kept_columns(kept) | {"links_from": _later_than(row.links_from or 0)}
-        dialect_of(connection).update(connection, row.pk, changes)
+        """Point a head row to new content, and delete the old content."""
+        changes = heads.replaced_head(row, written, self._options, kept)
+        rows(using).update(row.pk, changes)
         streams.delete(row.content, using=using)
-
-    def _content_columns(
-        self, name: str, written: streams.Written, now: datetime
-    ) -> dict[str, object]:
-        lifetime = self._options.delete_after(name)
-        return ({} if lifetime is None else {"expires": now + lifetime}) | {
-            "content": written.content.key,
-            "size": written.content.size,
-            "chunk_size": written.content.chunk_size,
-            "sha256": written.sha256,
-            "content_type": content_type_of(name),
-            "modified": now,
-            "data": written.first_chunk,
-        }
-
-
-def _kept_columns(kept: FileRecord | None) -> dict[str, object]:
-    """Return what is known of a file that comes from elsewhere."""
-    if kept is None:
-        return {}
-    times = {"created": kept.created, "modified": kept.modified, "expires": kept.expires}
-    columns: dict[str, object] = {
-        name: project_time(value) for name, value in times.items() if value is not None
-    }
-    if kept.is_public is not None:
-        columns["is_public"] = kept.is_public
-    return columns
-
-
-def os_error(error: type[OSError], number: int, name: str) -> OSError:
-    """Return the error that a file system would give, with its number and text."""
-    return error(number, os.strerror(number), name)
-
-
-def _later_than(links_from: int) -> int:
-    """Return a new link epoch: the clock's, or later if the clock was set back."""
-    return max(time.time_ns() // 1000, links_from + 1)

@@ -1,4 +1,4 @@
-"""Cursors: what stands between a statement and a driver, where bytes are concerned."""
+"""Cursors: how statements with bytes reach a driver."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -8,9 +8,9 @@ from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 
 
 class ShortLogCursor(CursorDebugWrapper):
-    """Logs a statement with the number of its bytes in their place.
+    """Logs the number of bytes instead of the bytes.
 
-    Django's own would keep each chunk in ``connection.queries``, twice its size.
+    Django's cursor would keep each chunk in ``connection.queries``, at twice its size.
     """
 
     def execute(self, sql: Any, params: Any = None) -> Any:
@@ -20,7 +20,7 @@ class ShortLogCursor(CursorDebugWrapper):
 
 
 class HexCursor:
-    """A driver's cursor that writes bytes into the statement as ``x'...'``."""
+    """Wraps a driver's cursor, and writes bytes into the statement as ``x'...'``."""
 
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
@@ -38,7 +38,7 @@ class HexCursor:
 
 @cache
 def binary_cursor_class() -> type[Any]:
-    """Return psycopg 3's cursor, speaking its binary protocol."""
+    """Return a cursor class of psycopg 3 that uses its binary protocol."""
     import psycopg  # noqa: PLC0415 -- only where the database is PostgreSQL
 
     class BinaryCursor(psycopg.Cursor[Any]):

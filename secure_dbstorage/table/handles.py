@@ -16,21 +16,27 @@ from django.core.files import File
 from django.core.files.temp import NamedTemporaryFile
 from django.core.files.utils import FileProxyMixin
 
+from secure_dbstorage.exceptions import os_error
 from secure_dbstorage.files import StoredHead
 from secure_dbstorage.table import streams
-from secure_dbstorage.table.catalog import Catalog, os_error
+from secure_dbstorage.table.catalog import Catalog
+from secure_dbstorage.table.modes import Mode
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("secure_dbstorage.storage")
 
 #: Text is UTF-8 on every server, whatever its locale.
 _ENCODING = "utf-8"
 
 
 class SaveContent(Protocol):
-    """Saves what was written to an open file."""
+    """Saves the content that was written to an open file."""
 
-    def __call__(self, file: IO[bytes], replaced_key: int | None) -> None:
-        """Save a temporary file in the place of a content, or of whatever is there for None."""
+    def __call__(self, file: IO[bytes], *, replaced_key: int | None, must_be_new: bool) -> None:
+        """Save a temporary file.
+
+        :param replaced_key: the key of the content that it must replace; None for no condition.
+        :param must_be_new: whether the file must not exist, since it did not when it was opened.
+        """
 
 
 if TYPE_CHECKING:
@@ -41,14 +47,14 @@ else:
 
 
 class StoredFileHandle(BaseFile):
-    """An open file of a storage, which can be opened again after it was closed."""
+    """An open file of a storage. It can be reopened after it was closed."""
 
     file: Any
 
     def __init__(self, name: str, mode: str, *, opener: Callable[[str], Any]) -> None:
         """Open the file.
 
-        :param opener: opens the file in a mode, and returns what reads or writes it.
+        :param opener: opens the file in a mode, and returns a file object.
         """
         super().__init__(opener(mode), name)
         self.mode = mode
@@ -56,11 +62,11 @@ class StoredFileHandle(BaseFile):
 
     @property
     def size(self) -> int:
-        """The length in bytes; of a file open for writing, of what it holds so far."""
+        """The length in bytes. While writing, the length so far."""
         return int(self.file.size)
 
     def open(self, mode: str | None = None, *args: Any, **kwargs: Any) -> "StoredFileHandle":
-        """Rewind the file, or open it again if it was closed."""
+        """Rewind the file, or reopen it if it was closed."""
         if not self.closed:
             self.seek(0)
         else:
@@ -82,56 +88,48 @@ class StoredFileHandle(BaseFile):
 def open_file(
     catalog: Catalog,
     name: str,
-    mode: str,
+    text: str,
     *,
     save: SaveContent,
     directory: str | None,
 ) -> Any:
     """Return a file object over a file of the catalog, in any mode of `open`.
 
-    What is written goes to a temporary file that is saved when it is closed: no transaction spans
-    the caller's code. If that code raises, nothing is saved.
+    Writes go to a temporary file, which is saved on close, so that no transaction spans the
+    caller's code. If that code raises, nothing is saved.
 
-    :param save: is given the temporary file on a clean close, and the key of the content that it
-        began with; None where there was none to begin with.
-    :param directory: where the temporary file is made; None for the system's place.
+    :param save: called with the temporary file on a clean close.
+    :param directory: where to create the temporary file; None for the system's default.
     :raises io.UnsupportedOperation: for a mode that `open` does not have.
-    :raises FileNotFoundError: when a file that must be there is not.
-    :raises FileExistsError: when a file that must not be there is.
+    :raises FileNotFoundError: when the file must exist and does not.
+    :raises FileExistsError: when the file must not exist and does.
     :raises IsADirectoryError: for a directory.
     """
-    if not _is_mode(mode):
-        raise io.UnsupportedOperation(f"The mode {mode!r} is not supported")
-    if "r" in mode and "+" not in mode:
+    mode = Mode.parse(text)
+    if mode.is_read_only:
         return _open_for_reading(catalog.get(name, with_chunk=True), mode)
-    catalog = catalog.for_update()
+    catalog = catalog.primary
     if catalog.is_directory(name):
         raise os_error(IsADirectoryError, errno.EISDIR, name)
-    head = catalog.get(name) if "r" in mode else catalog.find(name)
-    if head is not None and "x" in mode:
+    head = catalog.get(name) if mode.must_exist else catalog.find(name)
+    if head is not None and mode.must_be_new:
         raise os_error(FileExistsError, errno.EEXIST, name)
-    updated = head.content if head is not None and "w" not in mode else None
+    kept = head.content if head is not None and mode.keeps_content else None
     return _SavedOnClose(
         mode,
-        present=streams.read(updated) if updated else iter(()),
-        save=partial(save, replaced_key=updated.key if updated else None),
+        content=streams.read(kept) if kept else iter(()),
+        save=partial(
+            save,
+            replaced_key=kept.key if kept else None,
+            must_be_new=kept is None and mode.keeps_content,
+        ),
         directory=directory,
     )
 
 
-def _is_mode(mode: str) -> bool:
-    flags = set(mode)
-    return (
-        len(flags) == len(mode)
-        and flags <= set("rwaxbt+")
-        and len(flags & set("rwax")) == 1
-        and not flags >= set("bt")
-    )
-
-
-def _open_for_reading(head: StoredHead, mode: str) -> Any:
+def _open_for_reading(head: StoredHead, mode: Mode) -> Any:
     file: Any = io.BufferedReader(_ContentReader(head))
-    if "b" not in mode:
+    if not mode.is_binary:
         file = io.TextIOWrapper(file, encoding=_ENCODING)
     file.size = head.stat.size
     return file
@@ -142,27 +140,26 @@ class _SavedOnClose(BaseProxy):
 
     def __init__(
         self,
-        mode: str,
+        mode: Mode,
         *,
-        present: Iterator[bytes],
+        content: Iterator[bytes],
         save: Callable[[IO[bytes]], None],
         directory: str | None,
     ) -> None:
         with ExitStack() as opened:
             self._spool = opened.enter_context(NamedTemporaryFile(dir=directory))
-            self._spool.writelines(present)
+            self._spool.writelines(content)
             self._spool.flush()
-            # A second file object over it has just the manners of the mode. Whether a file may be
-            # created ("x") the storage has decided; the temporary file is there already.
+            # A second file object over the temporary file behaves exactly as the mode says.
             self.file = open(  # noqa: PTH123, SIM115 -- closed with this file
                 self._spool.name,
-                mode.replace("x", "w"),
-                encoding=None if "b" in mode else _ENCODING,
+                mode.of_temporary_file,
+                encoding=None if mode.is_binary else _ENCODING,
             )
             opened.pop_all()
         self._save: Callable[[IO[bytes]], None] | None = save
-        # `FieldFile.__exit__` tells `close()` nothing of an exception, so it is looked up. One
-        # that was being handled when the file was opened is no reason to drop what was written.
+        # `FieldFile.__exit__` does not pass an exception to `close()`, so it is looked up. If it
+        # was being handled before the file was opened, it is no reason to drop the content.
         self._handled_before = sys.exc_info()[1]
 
     @property
@@ -180,7 +177,7 @@ class _SavedOnClose(BaseProxy):
             return
         raised = sys.exc_info()[1]
         if self._save is not None and raised not in (None, self._handled_before):
-            _logger.warning("What was written to an open file is dropped: %r", raised)
+            _logger.warning("The content written to an open file is dropped: %r", raised)
             self.discard()
         with self._spool:
             self.file.close()
@@ -193,7 +190,7 @@ class _ContentReader(io.RawIOBase):
 
     def __init__(self, head: StoredHead) -> None:
         self._content = head.content
-        #: The bytes that came along when the file was opened.
+        #: The bytes that were fetched when the file was opened.
         self._first_chunk = head.first_chunk
         self._position = 0
         self._pieces: Iterator[bytes] = iter(())
@@ -219,7 +216,7 @@ class _ContentReader(io.RawIOBase):
         return position
 
     def readall(self) -> bytes:
-        """Return the rest at once; io's own way takes it in small steps."""
+        """Return the rest at once. The method of io would read it in small steps."""
         after = self._position + len(self._piece)
         rest = b"".join([self._piece, *self._read(after)])
         self.seek(self._position + len(rest))

@@ -1,6 +1,6 @@
-"""The statements of the dialects: templates, and the texts that a database understands.
+"""Statements: templates, and the SQL that is made of them for each database.
 
-In a template ``{table}`` and the names of columns stand in braces, and values are ``%s``.
+A template names the table and the columns in braces, and has ``%s`` for values.
 """
 
 from collections.abc import Sequence
@@ -24,10 +24,20 @@ HOLDS = (
     "OR EXISTS (SELECT 1 FROM {table} "
     "WHERE {namespace} = %s AND {name} >= %s AND {name} < %s)"
 )
-NAMES = "SELECT {name} FROM {table} WHERE {namespace} = %s AND {name} >= %s"
+NAMES = (
+    "SELECT {name} FROM {table} WHERE {namespace} = %s AND {name} >= %s ORDER BY {name} LIMIT %s"
+)
+NAMES_BELOW = (
+    "SELECT {name} FROM {table} WHERE {namespace} = %s AND {name} >= %s AND {name} < %s "
+    "ORDER BY {name} LIMIT %s"
+)
+#: Without the list of names.
+LINK_STATES = (
+    "SELECT {name}, {is_public}, {link_epoch} FROM {table} WHERE {namespace} = %s AND {name} IN "
+)
 PART = "SELECT substr({data}, %s, %s) FROM {table} WHERE {content} = %s AND {position} = %s"
 
-#: Finished ones by vendor and template: to put one together takes longer than to run it.
+#: SQL by vendor and template. Formatting a statement takes longer than running it.
 _finished: dict[tuple[str, str], str] = {}
 
 
@@ -54,9 +64,9 @@ def selection(columns: Sequence[str], *, public_only: bool = False) -> str:
 
 
 def statement(template: str, connection: BaseDatabaseWrapper) -> str:
-    """Return a template's statement, its names quoted as this database wants them.
+    """Return the SQL of a template, with names quoted for this database.
 
-    Each is kept: no template may hold what differs from call to call.
+    Each is kept for good, so a template must not hold values that differ from call to call.
     """
     key = connection.vendor, template
     finished = _finished.get(key)

@@ -5,30 +5,38 @@ import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+from django.core.files import File
 from django.db import connections
-from django.db.backends.base.base import BaseDatabaseWrapper
 
 from secure_dbstorage.exceptions import ContentVanished, FileTooLarge
 from secure_dbstorage.files import Content
-from secure_dbstorage.table.dialects import dialect_of
+from secure_dbstorage.table.dialects import rows
 
-#: The most that one query fetches, in bytes, unless a row is longer. Half of it takes 1.2 times as
-#: long on PostgreSQL; more gains nothing.
+#: The most bytes that one query fetches, unless a row is longer. Half as much takes 1.2 times as
+#: long on PostgreSQL. More gains nothing.
 MAX_RUN_BYTES = 2 * 1024 * 1024
-
-# glibc gives what is freed at the end of its heap back to the system as soon as that is more than
-# twice the largest block that was ever freed, and each run would begin with page faults: up to
-# three times the time of its query. So a large block is freed once. It is never touched.
-bytes(4 * MAX_RUN_BYTES)
 
 #: Random bits of a content key: a positive bigint.
 _KEY_BITS = 62
 
 
+# Note [A block for glibc]
+# glibc returns the free end of its heap to the system once that is more than twice the largest
+# block ever freed. Then each run begins with page faults, which take up to three times as long as
+# its query. Freeing one large block raises that limit. The block is never written to, so it takes
+# no memory.
+def _raise_trim_threshold() -> None:
+    bytes(4 * MAX_RUN_BYTES)
+
+
+_raise_trim_threshold()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """Content whose continuation rows are in the table, and whose head row is not yet."""
+    """Content whose continuation rows are in the table. Its head row is not yet."""
 
     content: Content
     sha256: str
@@ -40,13 +48,12 @@ def write(
 ) -> Written:
     """Insert the continuation rows of new content, in the caller's transaction.
 
-    Takes the memory of two chunks, whatever the size.
+    The memory needed is that of two chunks, whatever the size.
 
-    :param pieces: the content in pieces of any length; text becomes UTF-8.
-    :raises FileTooLarge: as soon as there is more than *max_size* bytes.
+    :param pieces: the content in pieces of any length. Text is encoded as UTF-8.
+    :raises FileTooLarge: as soon as more than *max_size* bytes were read.
     """
-    connection = connections[using]
-    insert_chunk = dialect_of(connection).insert_chunk
+    insert_chunk = rows(using).insert_chunk
     key = new_key()
     digest = hashlib.sha256()
     first_chunk, size = b"", 0
@@ -58,12 +65,21 @@ def write(
         if position == 0:
             first_chunk = chunk
         else:
-            insert_chunk(connection, key, position, chunk)
+            insert_chunk(key, position, chunk)
     return Written(
         content=Content(using=using, key=key, size=size, chunk_size=chunk_size),
         sha256=digest.hexdigest(),
         first_chunk=first_chunk,
     )
+
+
+def pieces_of(file: "File[Any]") -> Iterable[bytes | str]:
+    """Return the content of a file in pieces, from its start if it can seek."""
+    try:
+        seekable = file.seekable()
+    except AttributeError:  # Nothing but `read()`, which `chunks()` is prepared for.
+        seekable = True
+    return file.chunks() if seekable else _rest(file)
 
 
 def read(
@@ -76,12 +92,12 @@ def read(
 ) -> Iterator[bytes]:
     """Yield the bytes of a content from *start* up to *stop*, row by row.
 
-    Rows come in runs of at most 2 MiB, each with one short query: nothing stays open between two
-    pieces. They are not joined: that would cost as much as SQLite takes to find them.
+    One short query fetches a run of rows of at most 2 MiB, so nothing stays open between two
+    pieces. The rows are not joined: that would take as long as SQLite needs to find them.
 
-    :param first_chunk: the head row's bytes, where they are known already.
+    :param first_chunk: the head row's bytes, if they were fetched already.
     :param release: give connections back between pieces, see Note [Lending connections].
-    :raises ContentVanished: when rows are missing; pieces of two contents are never mixed.
+    :raises ContentVanished: when rows are missing. Pieces of two contents are never mixed.
     """
     stop = content.size if stop is None else stop
     if first_chunk is not None and start < len(first_chunk):
@@ -89,74 +105,68 @@ def read(
         start = len(first_chunk)
     run_length = 1
     while start < stop:
-        with _borrowed(content.using, release=release) as connection:
-            run = _run(connection, content, start, stop, run_length)
+        with _borrowed(content.using, release=release):
+            run = _run(content, start, stop, run_length)
         start += sum(map(len, run))
         run_length = _longer(run_length, content.chunk_size)
         yield from run
-        run.clear()  # Or the next run would need memory besides this one's.
+        run.clear()  # Before the next run needs memory as well.
 
 
 def delete(key: int, *, using: str) -> None:
-    """Delete the rows of a content.
-
-    A queryset's ``delete()`` would load them, bytes and all, for any receiver of a signal.
-    """
-    connection = connections[using]
-    dialect_of(connection).delete(connection, key)
+    """Delete the rows of a content."""
+    rows(using).delete(key)
 
 
 def release(using: str) -> None:
-    """Give a pooled connection back: see Note [Lending connections]."""
+    """Return a pooled connection to its pool, see Note [Lending connections]."""
     connection = connections[using]
     if _is_pooled(connection) and not connection.in_atomic_block:
         connection.close()
 
 
 def new_key() -> int:
-    """Return a content key that no other content has."""
+    """Return a random content key. A unique constraint catches a collision."""
     return secrets.randbits(_KEY_BITS)
 
 
 # Note [Lending connections]
-# A download lasts as long as its reader is slow. From Django's psycopg pool, a connection costs
-# nothing to take again, so it is given back after each run and two stalled readers never block
-# a pool of two. Without a pool a new connection costs more than the piece, so it is kept.
-# After an error inside a body, ASGI servers call neither `response.close()` nor the handlers of
-# `request_finished`: what a piece took from the database would never come back. So an error
-# closes the connection here, in the thread that holds it. Inside `atomic()` it is the caller's.
+# A download takes as long as its reader needs. Taking a connection from Django's psycopg pool is
+# cheap, so it is returned after each run: two stalled readers never block a pool of two. Without a
+# pool, a new connection costs more than the piece, so it is kept.
+# After an error inside a body, ASGI servers call neither `response.close()` nor the receivers of
+# `request_finished`, and the connection would stay open for good. So an error closes it here, in
+# the thread that holds it. Inside `atomic()` the connection belongs to the caller.
 @contextmanager
-def _borrowed(using: str, *, release: bool) -> Iterator[BaseDatabaseWrapper]:
+def _borrowed(using: str, *, release: bool) -> Iterator[None]:
     connection = connections[using]
     failed = True
     try:
-        yield connection
+        yield
         failed = False
     finally:
         if release and not connection.in_atomic_block and (failed or _is_pooled(connection)):
             connection.close()
 
 
-def _is_pooled(connection: BaseDatabaseWrapper) -> bool:
+def _is_pooled(connection: Any) -> bool:
     """Tell whether closing this connection gives it back to a pool."""
     return getattr(connection, "pool", None) is not None
 
 
-def _run(
-    connection: BaseDatabaseWrapper, content: Content, start: int, stop: int, run_length: int
-) -> list[bytes]:
-    dialect = dialect_of(connection)
+def _run(content: Content, start: int, stop: int, run_length: int) -> list[bytes]:
+    stored = rows(content.using)
     position, offset = divmod(start, content.chunk_size)
     whole_chunks = content.chunk_count if stop == content.size else stop // content.chunk_size
     count = min(run_length, whole_chunks - position)
     if offset == 0 and count > 0:
         end = min((position + count) * content.chunk_size, stop)
-        run = dialect.fetch_run(connection, content.key, position, count)
+        run = stored.run(content.key, position, count)
     else:
-        # A range that begins or ends inside a chunk: only that part of it travels.
+        # The range begins or ends inside this chunk. Only that part of it travels.
         end = min((position + 1) * content.chunk_size, stop)
         base = position * content.chunk_size
-        part = dialect.fetch_part(connection, content.key, position, offset, end - base)
+        part = stored.part(content.key, position, offset, end - base)
         run = [part or b""]
     if sum(map(len, run)) != end - start:
         raise ContentVanished("The content was deleted or replaced while it was being read")
@@ -167,8 +177,14 @@ def _longer(run_length: int, chunk_size: int) -> int:
     return min(run_length * 2, max(1, MAX_RUN_BYTES // chunk_size))
 
 
+def _rest(file: "File[Any]") -> Iterator[bytes | str]:
+    """Read a stream from its position. ``chunks()`` would rewind, which some streams can't."""
+    while piece := file.read(File.DEFAULT_CHUNK_SIZE):
+        yield piece
+
+
 def _chunks(pieces: Iterable[bytes | str], chunk_size: int) -> Iterator[bytes]:
-    """Cut pieces of any length into chunks of one length; only the last is shorter."""
+    """Cut pieces of any length into chunks of one length. Only the last may be shorter."""
     buffer = bytearray()
     for piece in pieces:
         rest = memoryview(piece.encode() if isinstance(piece, str) else piece)

@@ -1,26 +1,25 @@
-"""The uses of one-time links: a row for each, of which a unique constraint lets one exist."""
+"""The uses of one-time links: a row for each. A unique constraint lets only one exist."""
 
-import time
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
-from secure_dbstorage.models import StoredFile
-
-#: The position of such a row. No content has as many rows.
-POSITION = 2**31 - 1
+from secure_dbstorage.models import USE_MARK_POSITION, StoredFile
 
 
-def begin(key: int, client: bytes, expires: datetime, *, using: str) -> bool:
-    """Note that a one-time link is used; return False if it was before, on whatever server.
+def begin(key: int, client: bytes, expires: datetime, *, now: float, using: str) -> bool:
+    """Mark a one-time link as used, and return False if it already was, on any server.
 
     :param key: see :attr:`~secure_dbstorage.links.tokens.Grant.use_key`.
-    :param client: who uses it, as a digest.
-    :param expires: from when on the note is not needed any more.
+    :param client: a digest of who uses it.
+    :param expires: when the mark is no longer needed.
+    :param now: seconds since 1970.
     :param using: alias of the database.
     """
-    began = int(time.time()).to_bytes(8)
-    mark = StoredFile(content=key, position=POSITION, data=began + client, expires=expires)
+    began = int(now).to_bytes(8)
+    mark = StoredFile(
+        content=key, position=USE_MARK_POSITION, data=began + client, expires=expires
+    )
     try:
         with transaction.atomic(using=using):
             mark.save(using=using, force_insert=True)
@@ -29,10 +28,10 @@ def begin(key: int, client: bytes, expires: datetime, *, using: str) -> bool:
     return True
 
 
-def has_begun(key: int, client: bytes, *, within_seconds: int, using: str) -> bool:
-    """Tell whether this client began to use a one-time link not long ago."""
-    marks = StoredFile.rows.using(using).filter(content=key, position=POSITION)
-    for mark in marks.values_list("data", flat=True):
-        began, who = int.from_bytes(bytes(mark[:8])), bytes(mark[8:])
-        return who == client and time.time() - began <= within_seconds
-    return False
+def has_begun(key: int, client: bytes, *, since: float, using: str) -> bool:
+    """Tell whether this client began to use a one-time link at or after *since*."""
+    mark = StoredFile.rows.using(using).of(key).use_marks().first()
+    if mark is None:
+        return False
+    began, who = int.from_bytes(bytes(mark.data[:8])), bytes(mark.data[8:])
+    return who == client and began >= since

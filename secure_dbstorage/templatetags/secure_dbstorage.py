@@ -1,4 +1,4 @@
-"""Template tags: links with a lifetime and terms of their own.
+"""Template tags: links with a chosen lifetime and other terms.
 
 ::
 
@@ -26,7 +26,8 @@ register = template.Library()
 def signed_url(file: Any, **arguments: Any) -> str:
     """Return the URL of a FileField's file, with the arguments of ``DatabaseStorage.url()``.
 
-    Without a file, "". A file of another storage, as in a test, gets its storage's URL.
+    Return "" if there is no file. A file in another kind of storage, as in tests, gets that
+    storage's URL.
     """
     if file and isinstance(file.storage, DatabaseStorage):
         return file.storage.url(file.name, **arguments)
@@ -37,9 +38,9 @@ def signed_url(file: Any, **arguments: Any) -> str:
 def signed_urls(
     objects: Iterable[Any], field: str = "", **arguments: Any
 ) -> list[tuple[Any, str]]:
-    """Return each object with the URL of its file, with one query for all files of a storage.
+    """Return each object with the URL of its file, with one query for each storage.
 
-    :param field: the name of the objects' field; "" where they are the files.
+    :param field: the name of the FileField; "" if the objects are files themselves.
     """
     pairs = [(each, getattr(each, field) if field else each) for each in objects]
     names: dict[DatabaseStorage, set[str]] = {}
@@ -55,16 +56,16 @@ def signed_urls(
 
 @register.simple_tag
 def signed_folder_url(file: Any, **arguments: Any) -> str:
-    """Return the URL of a FileField's file by a link for the directory that it is in.
+    """Return the URL of a FileField's file, through a link to the directory that holds it.
 
-    What the file says of its neighbors by relative links is found. Takes the arguments of
-    ``DatabaseStorage.folder_url()``. Without a file, ""; a file of another storage gets its
-    storage's URL, and one in no directory a link of its own.
+    Relative links in the file therefore work, for example from a playlist to its segments. Takes
+    the arguments of ``DatabaseStorage.folder_url()``. Return "" if there is no file. A file in
+    another kind of storage gets that storage's URL, and a file in no directory an ordinary link.
     """
     if not (file and isinstance(file.storage, DatabaseStorage)):
         return _url(file)
     folder, _, name = file.name.rpartition("/")
-    if not folder:  # The root is every file: nobody gets a link for it.
+    if not folder:  # A link to the root directory would open every file.
         return file.storage.url(file.name, **arguments)
     return f"{file.storage.folder_url(folder, **arguments)}{filepath_to_uri(name)}"
 

@@ -1,1 +1,1 @@
-"""What keeps the table tidy: counting, pruning, verifying, and files that go with their row."""
+"""Keeping the table tidy: counting, pruning, verifying, and files owned by model instances."""

@@ -1,4 +1,4 @@
-"""Inventory: how much a storage holds, of what, how old and where."""
+"""Inventory: how much a storage holds, by type, age and directory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from django.utils import timezone
 from secure_dbstorage.models import StoredFileQuerySet
 from secure_dbstorage.storage import DatabaseStorage
 
-#: Ages by the last save, up to so many days; what is beyond is older.
+#: Ages since the last save, each up to this many days. Anything beyond is "older".
 _AGES = {"up to a day": 1, "up to a week": 7, "up to a month": 30, "up to a year": 365}
 
-#: What stands for all that is not told one by one.
+#: Stands for everything that is not listed individually.
 OTHERS = "others"
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """A number of files, and their bytes."""
+    """A number of files and their total size."""
 
     files: int
     bytes: int
@@ -35,22 +35,22 @@ class Inventory:
 
     total: Amount
     public: Amount
-    #: Temporary files, those included whose time is over.
+    #: Temporary files, including expired ones.
     temporary: Amount
-    #: Temporary files whose time is over, and which were not pruned yet.
+    #: Temporary files that have expired and have not been pruned yet.
     expired: Amount
-    #: By the time of their last save, from the newest on.
+    #: By age since the last save, newest first.
     ages: Mapping[str, Amount]
-    #: By media type, the largest first.
+    #: By media type, largest first.
     types: Mapping[str, Amount]
-    #: By the directories and files right below, the largest first; a directory ends in a slash.
+    #: By the entries of the directory, largest first. The name of a subdirectory ends in a slash.
     entries: Mapping[str, Amount]
 
 
 def take_inventory(storage: DatabaseStorage, *, prefix: str = "", limit: int = 20) -> Inventory:
-    """Count the files below a canonical directory; no bytes are read.
+    """Count the files below a canonical directory, without reading their content.
 
-    :param limit: how many types, and how many entries, are told one by one.
+    :param limit: how many types, and how many entries, are listed individually.
     """
     files = storage.catalog.files().below(prefix)
     total, public, temporary, expired, *by_age = _amounts(
@@ -73,7 +73,7 @@ def take_inventory(storage: DatabaseStorage, *, prefix: str = "", limit: int = 2
 
 
 def _entry(prefix: str) -> Any:
-    """Return the part of a name below a directory, up to its first slash and with it."""
+    """Return the part of a name below a directory, up to and including its first slash."""
     rest: Any = Substr("name", len(prefix) + 2) if prefix else F("name")
     slash: Any = StrIndex(rest, Value("/"))
     return Case(
@@ -84,7 +84,7 @@ def _entry(prefix: str) -> Any:
 
 
 def _amounts(files: StoredFileQuerySet, *conditions: Q) -> list[Amount]:
-    """Return the amount of files under each condition, in one pass."""
+    """Return the amount of files that meet each condition, in one pass."""
     wanted: dict[str, Any] = {}
     for number, condition in enumerate(conditions):
         wanted[f"files_{number}"] = Count("pk", filter=condition or None)
@@ -105,7 +105,7 @@ def _age_conditions() -> list[Q]:
 def _largest(
     files: StoredFileQuerySet, group: Any, total: Amount, limit: int
 ) -> dict[str, Amount]:
-    """Return the amounts by the value of an expression."""
+    """Return the amounts by the value of an expression, largest first."""
     groups = files.order_by().annotate(group=group).values("group")
     groups = groups.annotate(files=Count("pk"), bytes=Sum("size"))
     found: Any = groups.order_by("-bytes", "group")[:limit]

@@ -1,4 +1,4 @@
-"""Instances: files that go with the model instance that has them, by ``delete_with_instance``."""
+"""Ownership: with ``delete_with_instance``, a file is deleted together with its model instance."""
 
 import logging
 from functools import partial
@@ -14,16 +14,16 @@ from django.db.models.signals import post_delete, post_save, pre_save
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.upkeep.references import file_fields, referred
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("secure_dbstorage.upkeep")
 
-#: The attribute of an instance that holds, while it is saved, what it gives up.
-_GIVEN_UP = "_secure_dbstorage_given_up"
+#: The attribute that holds, during a save, the files that the instance no longer uses.
+_ABANDONED = "_secure_dbstorage_abandoned"
 
 
 def connect() -> None:
-    """Listen to the models with a file that goes with its instance.
+    """Connect receivers to the models that own files.
 
-    To no others: Django deletes many rows at once only where nobody listens.
+    Other models get none: Django deletes rows in bulk only where no receiver is connected.
     """
     for model in apps.get_models(include_auto_created=True):
         if _owning_fields(model):
@@ -51,7 +51,7 @@ def _before_save(
     update_fields: frozenset[str] | None,
     **_: object,
 ) -> None:
-    """Note which files an instance may give up."""
+    """Note which files the save will leave without an owner."""
     fields = [
         field
         for field in _owning_fields(sender)
@@ -61,7 +61,7 @@ def _before_save(
         return
     rows: QuerySet[Any] = QuerySet(model=sender, using=using)
     for row in rows.filter(pk=instance.pk).values(*(field.attname for field in fields)):
-        vars(instance)[_GIVEN_UP] = [
+        vars(instance)[_ABANDONED] = [
             field.attr_class(instance, field, row[field.attname])
             for field in fields
             if not _still_has(getattr(instance, field.attname), row[field.attname])
@@ -69,24 +69,23 @@ def _before_save(
 
 
 def _still_has(file: Any, name: str | None) -> bool:
-    # What is not committed is saved with the instance, under a name that is not known yet.
+    # An uncommitted file is saved with the instance, under a name that is not known yet.
     return bool(file) and file._committed and file.name == name  # noqa: SLF001
 
 
 def _after_save(sender: type[Model], instance: Model, using: str, **_: object) -> None:
-    for file in vars(instance).pop(_GIVEN_UP, ()):
+    for file in vars(instance).pop(_ABANDONED, ()):
         _forget(file, using)
 
 
 def _after_delete(sender: type[Model], instance: Model, using: str, **_: object) -> None:
-    """Note which files an instance had."""
     for field in _owning_fields(sender):
         _forget(getattr(instance, field.attname), using)
 
 
 def _forget(file: FieldFile, using: str) -> None:
-    """Delete a file as soon as the change is committed, unless somebody else refers to it."""
-    # Not the field's: a subclass may have another storage for each instance.
+    """Delete a file once the change is committed, unless another row still refers to it."""
+    # The file's storage, not the field's: a subclass may choose one for each instance.
     storage: Any = file.storage
     if file.name and isinstance(storage, DatabaseStorage) and _owns(storage):
         forget = partial(_delete, storage, file.name, using)
@@ -96,4 +95,4 @@ def _forget(file: FieldFile, using: str) -> None:
 def _delete(storage: DatabaseStorage, name: str, using: str) -> None:
     if not referred(storage, [name], using=using):
         storage.delete(name)
-        _logger.info("Deleted %r with its instance", name)
+        _logger.info("Deleted %r together with its model instance", name)

@@ -1,45 +1,45 @@
-"""Pruning: files and rows that nobody needs any more."""
+"""Pruning: removes files and rows that are no longer needed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
-from django.db.models import Exists, OuterRef, QuerySet, Sum
+from django.db.models import Sum
 from django.db.models.functions import Length
 from django.utils import timezone
 
-from secure_dbstorage.models import StoredFile
+from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.table import streams, uses
+from secure_dbstorage.table import streams
 from secure_dbstorage.upkeep.references import ReferredNames, referred
 
-#: How many rows are looked at with one query.
+#: How many files one query looks up.
 _BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """A file, or the rows of something that is no file, that went or would go."""
+    """A file, or rows without a file, that were removed or would be."""
 
-    #: ``expired``, ``unreferenced``, ``stray`` (rows of no file) or ``used`` (notes that a
-    #: one-time link was used, which has expired since).
+    #: ``expired``, ``unreferenced``, ``stray`` (rows without a file) or ``used`` (the record that
+    #: a one-time link was used, once that link has expired).
     kind: str
-    #: The file's name; of rows, their content key.
+    #: The file's name, or the content key of rows without a file.
     name: str
-    #: Bytes.
+    #: The size in bytes.
     size: int = 0
 
 
 def prune_expired(storage: DatabaseStorage, *, dry_run: bool) -> Iterator[Pruned]:
-    """Delete temporary files whose time is over, and yield each."""
+    """Delete temporary files that have expired, and yield each."""
     now = timezone.now()
 
-    def has_ended(row: StoredFile) -> bool:
+    def has_expired(row: StoredFile) -> bool:
         return row.expires is not None and row.expires <= now
 
     for row in storage.catalog.files().filter(expires__lte=now).by_name():
-        if dry_run or storage.delete_if(_name(row), has_ended):
+        if dry_run or storage.delete_if(_name(row), has_expired):
             yield Pruned(kind="expired", name=_name(row), size=row.size or 0)
 
 
@@ -51,11 +51,11 @@ def prune_unreferenced(
     keep: tuple[str, ...] = (),
     dry_run: bool,
 ) -> Iterator[Pruned]:
-    """Delete files that no FileField of any model names, and yield each.
+    """Delete files that no FileField of any model refers to, and yield each.
 
-    :param older_than: the age, by the last save, below which a file stays: an upload may be saved
-        before the row that is to name it.
-    :param prefix: the canonical directory to look at; "" for all.
+    :param older_than: how long ago a file must have been saved. An upload may be saved before the
+        row that will refer to it.
+    :param prefix: the canonical directory to search; "" for all.
     :param keep: canonical directories whose files stay.
     """
     old = storage.catalog.files().below(prefix).filter(modified__lt=timezone.now() - older_than)
@@ -73,17 +73,17 @@ def prune_unreferenced(
 
 
 def prune_rows(using: str, *, dry_run: bool) -> Iterator[Pruned]:
-    """Delete rows that belong to no file, and notes of used links that have expired.
+    """Delete rows without a file, and the records of used one-time links that have expired.
 
-    :param using: alias of the database; its storages share the table.
+    :param using: alias of the database. All storages in it share the table.
     """
-    for used in _used_up(using, timezone.now()):
+    rows: StoredRowQuerySet = StoredFile.rows.using(using)
+    for used in rows.use_marks().filter(expires__lte=timezone.now()).content_keys():
         if not dry_run:
             streams.delete(used, using=using)
         yield Pruned(kind="used", name=str(used))
-    for key in _stray_contents(using):
-        rows = StoredFile.rows.using(using).filter(content=key)
-        size = rows.annotate(length=Length("data")).aggregate(size=Sum("length"))["size"]
+    for key in rows.strays().content_keys():
+        size = rows.of(key).annotate(length=Length("data")).aggregate(size=Sum("length"))["size"]
         if not dry_run:
             streams.delete(key, using=using)
         yield Pruned(kind="stray", name=str(key), size=size or 0)
@@ -92,7 +92,7 @@ def prune_rows(using: str, *, dry_run: bool) -> Iterator[Pruned]:
 def _delete_unreferenced(
     storage: DatabaseStorage, candidates: list[StoredFile], *, dry_run: bool
 ) -> Iterator[Pruned]:
-    # The names were read some time ago.
+    # A row may refer to one of them by now: the names were read some time ago.
     still = referred(storage, [_name(row) for row in candidates])
     for row in candidates:
         if _name(row) in still:
@@ -103,26 +103,6 @@ def _delete_unreferenced(
 
 def _has_same_content(one: StoredFile, other: StoredFile) -> bool:
     return one.content == other.content
-
-
-def _used_up(using: str, now: datetime) -> Iterator[int]:
-    rows = StoredFile.rows.using(using).filter(position=uses.POSITION, expires__lte=now)
-    return _contents(rows)
-
-
-def _stray_contents(using: str) -> Iterator[int]:
-    # One statement sees both or neither of a file's rows: they are committed together.
-    head = StoredFile.rows.using(using).filter(content=OuterRef("content"), position=0)
-    rows = StoredFile.rows.using(using).filter(position__gt=0, position__lt=uses.POSITION)
-    return _contents(rows.filter(~Exists(head)))
-
-
-def _contents(rows: QuerySet[StoredFile]) -> Iterator[int]:
-    last = -1
-    keys = rows.order_by("content").values_list("content", flat=True).distinct()
-    while batch := list(keys.filter(content__gt=last)[:_BATCH]):
-        yield from batch
-        last = batch[-1]
 
 
 def _name(row: StoredFile) -> str:

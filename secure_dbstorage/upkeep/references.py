@@ -1,4 +1,4 @@
-"""References: which FileFields of which models name the files of a storage."""
+"""References: which FileFields of which models refer to the files of a storage."""
 
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -12,18 +12,18 @@ from secure_dbstorage.names import canonical_name
 from secure_dbstorage.storage import DatabaseStorage
 
 #: How many names one query asks for.
-_MAX_NAMES = 1000
+_NAMES_PER_QUERY = 1000
 
 
 class ReferredNames:
-    """The names in all FileFields of a storage, as they were when this was made.
+    """A snapshot of the names in all FileFields of a storage.
 
-    Keeps a hash of each: two names that share one both count as referred to, which is the safe way
-    to err.
+    Only a hash of each name is kept. If two names share a hash, both count as referred to: that
+    errs on the safe side.
     """
 
     def __init__(self, storage: DatabaseStorage) -> None:
-        """Read all names, some thousand at a time."""
+        """Read all names, a few thousand at a time."""
         self._hashes: set[int] = set()
         for field, rows in _columns_of(storage):
             names = rows.exclude(**{field.attname: ""}).values_list(field.attname, flat=True)
@@ -41,14 +41,14 @@ class ReferredNames:
 def referred(
     storage: DatabaseStorage, names: Collection[str], *, using: str | None = None
 ) -> set[str]:
-    """Return those of some canonical names that a FileField of the storage holds right now.
+    """Return the canonical names among these that a FileField of the storage holds right now.
 
-    :param using: ask this database and the one that the routers name for a model; None for every
-        database that has its table.
+    :param using: search this database and the one that the routers choose for a model; None for
+        every database that has the model's table.
     """
     wanted, found = sorted(names), set[str]()
-    for start in range(0, len(wanted), _MAX_NAMES):
-        part = wanted[start : start + _MAX_NAMES]
+    for start in range(0, len(wanted), _NAMES_PER_QUERY):
+        part = wanted[start : start + _NAMES_PER_QUERY]
         for field, rows in _columns_of(storage, using):
             values = rows.filter(**{f"{field.attname}__in": part})
             found.update(values.values_list(field.attname, flat=True))
@@ -58,7 +58,7 @@ def referred(
 def file_fields(model: type[Model]) -> Iterator[FileField]:
     """Yield the FileFields of a model, inherited ones too, whose storage is one of ours."""
     for field in model._meta.concrete_fields:
-        # A lazy storage, as the default one, is set up here.
+        # A lazy storage, such as the default one, is set up here.
         if isinstance(field, FileField) and isinstance(field.storage, DatabaseStorage):
             yield field
 
@@ -66,7 +66,7 @@ def file_fields(model: type[Model]) -> Iterator[FileField]:
 def _columns_of(
     storage: DatabaseStorage, changed: str | None = None
 ) -> Iterator[tuple[FileField, QuerySet[Any]]]:
-    """Yield each column that names files of a storage, with all rows of its table."""
+    """Yield each column that refers to files of a storage, with all rows of its table."""
     for model in apps.get_models(include_auto_created=True):
         fields = [
             field
@@ -75,16 +75,16 @@ def _columns_of(
         ]
         if fields and not model._meta.proxy:
             for using in _databases_of(model, changed):
-                # No manager: one of the project's own may leave rows out.
+                # Not through a manager: a project's manager may hide rows.
                 rows: QuerySet[Any] = QuerySet(model=model, using=using)
                 yield from ((field, rows.order_by()) for field in fields)
 
 
 def _may_name(field: FileField, storage: DatabaseStorage) -> bool:
-    """Tell whether the names in a field may be those of a storage's files.
+    """Tell whether a field may refer to files of a storage.
 
-    A subclass may have another storage for each instance, as that of django-filer has, whatever
-    the field says: its names count in all storages.
+    A subclass, such as django-filer's, may choose a storage for each instance whatever the field
+    says. Its names therefore count in every storage.
     """
     return type(field) not in (FileField, ImageField) or _is_same(field.storage, storage)
 
@@ -106,7 +106,7 @@ def _databases_of(model: type[Model], changed: str | None) -> Iterator[str]:
 
 
 def _canonical(name: str) -> str:
-    """Return the name that a storage would open for what a field holds."""
+    """Return the name that a storage would open for a field's value."""
     try:
         return canonical_name(name)
     except SuspiciousFileOperation:

@@ -1,42 +1,40 @@
-"""Verification: whether each file is still what was saved."""
+"""Verification: checks that each file is still what was saved."""
 
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
-
 from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.exceptions import ContentVanished
 from secure_dbstorage.files import StoredHead
-from secure_dbstorage.models import StoredFile
+from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import streams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What became of one file when it was read again."""
+    """The result for one file."""
 
     name: str
-    #: Bytes that the file should have.
+    #: The size in bytes that the file should have.
     size: int
-    #: What is wrong with it, each a sentence; none for a file that is intact.
+    #: The problems that remain; none for an intact file.
     problems: tuple[str, ...] = ()
-    #: What was wrong and has been put right.
+    #: The problems that were repaired.
     repaired: tuple[str, ...] = ()
 
 
 def verify(
     storage: DatabaseStorage, *, prefix: str = "", after: str = "", repair: bool = False
 ) -> Iterator[Verified]:
-    """Read every file again, compare it with its size and SHA-256, and yield it.
+    """Read every file, compare it with its size and SHA-256, and yield the result.
 
-    Bytes that are gone are gone: what can be repaired are rows behind a file's end, and a media
-    type of an older table of types. A file that is deleted or replaced meanwhile is left out.
+    Lost bytes can't be repaired. Rows past a file's end can, and so can a media type chosen by an
+    older version. A file that is deleted or replaced in the meantime is skipped.
 
-    :param prefix: the canonical directory to look at; "" for all.
-    :param after: the name after which to begin, to go on where a run was interrupted.
+    :param prefix: the canonical directory to read; "" for all.
+    :param after: start after this name, to continue an interrupted run.
     """
     for row in storage.catalog.files().below(prefix).by_name(after):
         verified = _verify(storage, row.head(), repair=repair)
@@ -47,17 +45,17 @@ def verify(
 def _verify(storage: DatabaseStorage, head: StoredHead, *, repair: bool) -> Verified | None:
     problems = _problems_of_bytes(head)
     if problems and _key_of(storage, head.stat.name) != head.content.key:
-        return None  # It was deleted or replaced while it was read.
-    mendable = {}
-    if _rows_behind(head).exists():
-        mendable["rows behind its end"] = _delete_rows_behind
+        return None  # The file was deleted or replaced while it was being read.
+    repairs = {}
+    if _rows_past_end(head).exists():
+        repairs["there are rows past the end of the file"] = _delete_rows_past_end
     if head.stat.content_type != content_type_of(head.stat.name):
-        mendable["the media type is not what the name says"] = _correct_type
+        repairs["the media type does not match the name"] = _correct_type
     if repair:
-        for mend in mendable.values():
-            mend(head)
-        return _verified(head, problems, repaired=tuple(mendable))
-    return _verified(head, (*problems, *mendable))
+        for do_repair in repairs.values():
+            do_repair(head)
+        return _verified(head, problems, repaired=tuple(repairs))
+    return _verified(head, (*problems, *repairs))
 
 
 def _verified(
@@ -76,7 +74,7 @@ def _problems_of_bytes(head: StoredHead) -> tuple[str, ...]:
     except ContentVanished:
         return (f"rows are missing or too short after {size:,} of {head.stat.size:,} bytes",)
     if digest.hexdigest() != head.stat.sha256:
-        return ("the bytes are not those that were saved: their SHA-256 differs",)
+        return ("the content has changed: its SHA-256 differs from the recorded one",)
     return ()
 
 
@@ -85,15 +83,15 @@ def _key_of(storage: DatabaseStorage, name: str) -> int | None:
     return head.content.key if head else None
 
 
-def _rows_behind(head: StoredHead) -> QuerySet[StoredFile]:
+def _rows_past_end(head: StoredHead) -> StoredRowQuerySet:
     content = head.content
-    rows = StoredFile.rows.using(content.using).filter(content=content.key)
+    rows: StoredRowQuerySet = StoredFile.rows.using(content.using).of(content.key)
     return rows.filter(position__gte=content.chunk_count)
 
 
-def _delete_rows_behind(head: StoredHead) -> None:
-    rows = _rows_behind(head)
-    # A queryset's own delete() would load the bytes for any receiver of a signal.
+def _delete_rows_past_end(head: StoredHead) -> None:
+    rows = _rows_past_end(head)
+    # QuerySet.delete() would load the content if a signal receiver is connected.
     rows._raw_delete(rows.db)  # noqa: SLF001
 
 

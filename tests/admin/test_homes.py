@@ -5,14 +5,14 @@ from django.core.files.base import ContentFile
 from pytest_django import Settings
 
 from secure_dbstorage.admin.homes import (
-    all_places,
+    all_homes,
     find_by_key,
     home_database,
+    home_named,
+    home_of,
     key_of,
     lost_namespaces,
     namespaces_in,
-    place_named,
-    place_of,
 )
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
@@ -26,12 +26,12 @@ def save(name: str, using: str, namespace: str = "") -> StoredFile:
 
 def test_a_row_belongs_to_the_storage_with_its_namespace_and_database(database: str) -> None:
     for namespace, alias in (("", "default"), ("invoices", "invoices")):
-        place = place_of(save("a.txt", database, namespace))
-        assert place is not None
-        assert (place.alias, place.database) == (alias, database)
-        assert list(place.files.values_list("name", flat=True)) == ["a.txt"]
-    assert place_of(save("a.txt", database, "forgotten")) is None
-    assert place_named("staticfiles") is None
+        home = home_of(save("a.txt", database, namespace))
+        assert home is not None
+        assert (home.alias, home.database) == (alias, database)
+        assert list(home.files.values_list("name", flat=True)) == ["a.txt"]
+    assert home_of(save("a.txt", database, "forgotten")) is None
+    assert home_named("staticfiles") is None
 
 
 def test_a_key_leads_back_to_its_row(database: str) -> None:
@@ -45,7 +45,7 @@ def test_a_key_leads_back_to_its_row(database: str) -> None:
 @pytest.mark.parametrize(
     "key", ["", "x", "0", "-1", "1.5", "1e3", "\u0661", "9" * 18, "9" * 30, "nowhere:1", ":", "a:"]
 )
-def test_what_is_no_key_leads_nowhere(key: str) -> None:
+def test_an_invalid_key_finds_nothing(key: str) -> None:
     assert find_by_key(key) is None
 
 
@@ -65,7 +65,7 @@ def test_namespaces_are_found_without_reading_all_files(database: str) -> None:
 
 
 @pytest.mark.django_db
-def test_without_a_storage_there_is_no_place(settings: Settings) -> None:
+def test_without_a_storage_there_is_no_home(settings: Settings) -> None:
     settings.STORAGES = {"staticfiles": settings.STORAGES["staticfiles"]}
-    assert list(all_places()) == []
+    assert list(all_homes()) == []
     assert home_database() == "default"

@@ -13,7 +13,7 @@ NAMES = ["a", "a b", "a-c/d", "b", "\u00e9", "\U0001f600"]
 
 @pytest.fixture
 def stored(database: str) -> str:
-    """Save files in an order that is not theirs; return the alias of the database."""
+    """Save files in another order than that of their names; return the database's alias."""
     for name in reversed(NAMES):
         DatabaseStorage(using=database).save(name, ContentFile(b""))
     DatabaseStorage(using=database, namespace="other").save("A", ContentFile(b"x" * 600_000))
@@ -43,23 +43,25 @@ def test_pages_come_in_order(
     order: list[str],
     expected: list[str],
 ) -> None:
-    monkeypatch.setattr("secure_dbstorage.admin.paging.MAX_FILES", most)
+    monkeypatch.setattr("secure_dbstorage.admin.paging.MAX_LISTED", most)
     assert names_of(stored, 1, *order, per_page=2) == expected[:2]
     assert names_of(stored, 2, *order, per_page=2) == expected[2:4][: most - 2]
 
 
-def test_the_count_ends_where_paging_does(stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_count_stops_at_the_limit_of_paging(
+    stored: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = StoredFile.objects.using(stored).order_by("namespace", "name")
     whole = FilePaginator(files, 2)
     assert (whole.count, whole.num_pages, whole.is_capped) == (7, 4, False)
-    monkeypatch.setattr("secure_dbstorage.admin.paging.MAX_FILES", 3)
+    monkeypatch.setattr("secure_dbstorage.admin.paging.MAX_LISTED", 3)
     capped = FilePaginator(files, 2)
     assert (capped.count, capped.num_pages, capped.is_capped) == (3, 2, True)
     with pytest.raises(EmptyPage):
         capped.page(3)
 
 
-def test_what_is_deleted_meanwhile_is_left_out(stored: str) -> None:
+def test_files_deleted_in_the_meantime_are_left_out(stored: str) -> None:
     paginator = FilePaginator(StoredFile.objects.using(stored).order_by("namespace", "name"), 3)
     assert paginator.count == 7
     DatabaseStorage(using=stored).delete("a b")

@@ -23,7 +23,7 @@ CHUNK_SIZE = 255 * 1024
 _TABLE = "secure_dbstorage_storedfile"
 _STAT = "name, size, sha256, content_type, is_public, created, modified"
 _HEAD = (
-    f"SELECT {_STAT}, links_from, content, chunk_size, data FROM {_TABLE}"
+    f"SELECT {_STAT}, link_epoch, content, chunk_size, data FROM {_TABLE}"
     " WHERE namespace = %s AND name = %s"
 )
 _CHUNKS = (
@@ -31,7 +31,7 @@ _CHUNKS = (
     " ORDER BY position"
 )
 _INSERT_HEAD = (
-    f"INSERT INTO {_TABLE} ({_STAT}, links_from, content, chunk_size, data, namespace, position)"
+    f"INSERT INTO {_TABLE} ({_STAT}, link_epoch, content, chunk_size, data, namespace, position)"
     f" VALUES ({', '.join(['%s'] * 11)}, '', 0)"
 )
 _INSERT_CHUNK = f"INSERT INTO {_TABLE} (content, position, data) VALUES (%s, %s, %s)"

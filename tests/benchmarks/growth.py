@@ -41,7 +41,7 @@ _BATCH = 1_000
 _TABLE = "secure_dbstorage_storedfile"
 _COLUMNS = (
     "content, position, namespace, name, size, chunk_size, sha256, content_type, is_public,"
-    " created, modified, links_from, data"
+    " created, modified, link_epoch, data"
 )
 
 #: Of one line: x and the value.

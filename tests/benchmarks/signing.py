@@ -10,6 +10,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.signing import TimestampSigner
 
+from secure_dbstorage.files import LinkState
 from tests.benchmarks.environment import Ground
 from tests.benchmarks.measuring import (
     QUICK_SAMPLE_SECONDS,
@@ -36,19 +37,19 @@ def sign(rounds: int, sample_seconds: float) -> list[dict[str, Any]]:
     storage: Any = storages["default"]
     for name in NAMES:
         storage.save(name, ContentFile(b"x"))
-    make = storage._links.making(storage._links.terms())
-    link = (False, storage.catalog.find(NAMES[0]).links_from)
+    links = storage._links.batch()
+    state = LinkState(is_public=False, link_epoch=storage.catalog.find(NAMES[0]).link_epoch)
     # As long as what a link signs.
     key, message = secrets.token_bytes(32), secrets.token_bytes(75)
     signer = TimestampSigner()
     prefixed = [f"/files/{name}" for name in NAMES]
 
     def ask_for_links() -> None:
-        storage.catalog.find_links(NAMES)
+        storage.catalog.link_states(NAMES)
 
     def sign_all() -> None:
         for name in NAMES:
-            make(name, link)
+            links.url(name, state)
 
     contenders = [
         Contender(name=_RAW, run=lambda: hmac.new(key, message, sha256).digest()),
@@ -57,7 +58,7 @@ def sign(rounds: int, sample_seconds: float) -> list[dict[str, Any]]:
         Contender(name="the query of urls() alone", run=ask_for_links),
         Contender(name="url()", run=partial(storage.url, NAMES[0])),
         Contender(
-            name="the query of url() alone", run=partial(storage.catalog.find_links, NAMES[:1])
+            name="the query of url() alone", run=partial(storage.catalog.link_states, NAMES[:1])
         ),
         Contender(name="Django's TimestampSigner", run=partial(signer.sign, prefixed[0])),
         *_s3(NAMES[0]),

@@ -1,4 +1,4 @@
-"""One content is what was expected, written and found again."""
+"""The content expected, written and read back must be the same."""
 
 import hashlib
 
@@ -14,11 +14,11 @@ def test_a_digest_is_that_of_all_pieces() -> None:
 
 
 @pytest.mark.parametrize("expected", [None, "1"])
-def test_one_content_passes(expected: str | None) -> None:
+def test_equal_content_passes(expected: str | None) -> None:
     check_content(FileRecord(name="a", sha256=expected), "1", "1")
 
 
 @pytest.mark.parametrize(("expected", "written", "found"), [("1", "2", "2"), (None, "1", "2")])
-def test_two_contents_do_not(expected: str | None, written: str, found: str) -> None:
+def test_different_content_does_not_pass(expected: str | None, written: str, found: str) -> None:
     with pytest.raises(CopyFailed):
         check_content(FileRecord(name="a", sha256=expected), written, found)

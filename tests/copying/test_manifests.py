@@ -1,4 +1,4 @@
-"""Manifests give back what they were given, in part or as a whole."""
+"""Manifests return the records written to them, all or in part."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,14 +28,14 @@ def write(path: Path, records: list[FileRecord]) -> None:
             writer.add(record)
 
 
-def test_what_was_written_is_read(tmp_path: Path) -> None:
+def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
     write(tmp_path / "m", RECORDS)
     assert list(read(tmp_path / "m")) == RECORDS
     assert list(read(tmp_path / "m", "a")) == RECORDS[:2]
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
-def test_a_manifest_that_is_not_finished_replaces_nothing(tmp_path: Path) -> None:
+def test_an_unfinished_manifest_replaces_nothing(tmp_path: Path) -> None:
     write(tmp_path / "m", RECORDS)
     writer = ManifestWriter(tmp_path / "m")
     writer.add(RECORDS[0])
@@ -44,11 +44,11 @@ def test_a_manifest_that_is_not_finished_replaces_nothing(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
-def test_a_line_that_is_none_is_named(tmp_path: Path) -> None:
+def test_an_invalid_line_is_named(tmp_path: Path) -> None:
     write(tmp_path / "m", RECORDS)
     with (tmp_path / "m").open("a") as file:
         file.write('{"name": "x", "size": 1, "sha256": "", "is_public": true, "created": "soon"}')
     found = read(tmp_path / "m")
     assert [next(found) for _ in RECORDS] == RECORDS
-    with pytest.raises(ValueError, match="line 4: not of a manifest"):
+    with pytest.raises(ValueError, match="line 4: not a line of a manifest"):
         next(found)

@@ -1,4 +1,4 @@
-"""Any storage of Django's is a place to list, to read from and to write to."""
+"""Any Django storage can be listed, read and written."""
 
 import os
 from pathlib import Path
@@ -8,8 +8,8 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, InMemoryStorage
 
-from secure_dbstorage.copying.storages import ForeignEndpoint
-from secure_dbstorage.copying.table import TableEndpoint
+from secure_dbstorage.copying.storages import StorageEnd
+from secure_dbstorage.copying.table import TableEnd
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord
 from secure_dbstorage.storage import DatabaseStorage
@@ -20,26 +20,26 @@ def folder(tmp_path: Path) -> FileSystemStorage:
     return FileSystemStorage(location=tmp_path)
 
 
-def names_below(endpoint: Any, directory: str = "") -> list[str]:
-    return [record.name for record in endpoint.records(directory)]
+def names_below(end: Any, directory: str = "") -> list[str]:
+    return [record.name for record in end.records(directory)]
 
 
 def test_a_folder_is_listed_directory_by_directory(folder: FileSystemStorage) -> None:
     for name in ("b/x", "a/y/z", "a/w", "c"):
         folder.save(name, ContentFile(b""))
     Path(folder.location, "empty").mkdir()
-    endpoint = ForeignEndpoint(folder)
-    assert names_below(endpoint) == ["c", "a/w", "a/y/z", "b/x"]
-    assert names_below(endpoint, "a") == ["a/w", "a/y/z"]
+    end = StorageEnd(folder)
+    assert names_below(end) == ["c", "a/w", "a/y/z", "b/x"]
+    assert names_below(end, "a") == ["a/w", "a/y/z"]
     with pytest.raises(FileNotFoundError):
-        names_below(endpoint, "none")
+        names_below(end, "none")
 
 
 def test_links_are_followed_and_loops_are_not(folder: FileSystemStorage, tmp_path: Path) -> None:
     folder.save("a/b/file", ContentFile(b""))
     (tmp_path / "same").symlink_to(tmp_path / "a")
     (tmp_path / "a" / "b" / "loop").symlink_to(tmp_path / "a")
-    records = list(ForeignEndpoint(folder).records(""))
+    records = list(StorageEnd(folder).records(""))
     assert [record.name for record in records if not record.problem] == [
         "a/b/file",
         "same/b/file",
@@ -47,7 +47,7 @@ def test_links_are_followed_and_loops_are_not(folder: FileSystemStorage, tmp_pat
     assert [record.name for record in records if record.problem] == ["a/b/loop", "same/b/loop"]
 
 
-def test_a_directory_that_can_not_be_listed_is_one_failure(
+def test_an_unreadable_directory_is_one_failure(
     folder: FileSystemStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Forbidding(FileSystemStorage):
@@ -58,7 +58,7 @@ def test_a_directory_that_can_not_be_listed_is_one_failure(
 
     folder.save("a/x", ContentFile(b""))
     folder.save("b/y", ContentFile(b""))
-    records = list(ForeignEndpoint(Forbidding(location=folder.location)).records(""))
+    records = list(StorageEnd(Forbidding(location=folder.location)).records(""))
     assert [(record.name, record.problem) for record in records] == [
         ("a", "no entry"),
         ("b/y", ""),
@@ -68,7 +68,7 @@ def test_a_directory_that_can_not_be_listed_is_one_failure(
 def test_the_older_of_two_times_is_that_of_the_creation(folder: FileSystemStorage) -> None:
     folder.save("a", ContentFile(b"abc"))
     os.utime(folder.path("a"), (1_000_000, 1_000_000))
-    record = ForeignEndpoint(folder).complete(FileRecord(name="a"))
+    record = StorageEnd(folder).complete(FileRecord(name="a"))
     assert record.size == 3
     assert record.created == record.modified
     assert record.modified is not None
@@ -76,7 +76,7 @@ def test_the_older_of_two_times_is_that_of_the_creation(folder: FileSystemStorag
 
 
 class Timeless(InMemoryStorage):
-    """Knows no times, as many storages."""
+    """Has no times, like many storages."""
 
     def get_created_time(self, name: str) -> Any:
         raise NotImplementedError
@@ -87,26 +87,26 @@ class Timeless(InMemoryStorage):
 def test_a_storage_without_times_has_none() -> None:
     storage = Timeless()
     storage.save("a", ContentFile(b"abc"))
-    record = ForeignEndpoint(storage).complete(FileRecord(name="a"))
+    record = StorageEnd(storage).complete(FileRecord(name="a"))
     assert (record.size, record.created, record.modified) == (3, None, None)
 
 
 @pytest.mark.parametrize("name", ["a\\b", "./a", "a//b", "../a", "/a", "\udcff", "dir/"])
-def test_a_name_that_would_be_spelled_in_another_way_is_refused(
+def test_a_name_that_would_be_spelled_differently_is_refused(
     name: str, folder: FileSystemStorage, database: str
 ) -> None:
-    for endpoint in (ForeignEndpoint(folder), TableEndpoint(DatabaseStorage(using=database))):
+    for end in (StorageEnd(folder), TableEnd(DatabaseStorage(using=database))):
         with pytest.raises(CopyFailed):
-            endpoint.check_name(name)
+            end.check_name(name)
 
 
 def test_only_ours_refuses_control_characters_and_long_names(
     folder: FileSystemStorage, database: str
 ) -> None:
     for name in ("line\nbreak", "n" * 513):
-        ForeignEndpoint(folder).check_name(name)
+        StorageEnd(folder).check_name(name)
         with pytest.raises(CopyFailed):
-            TableEndpoint(DatabaseStorage(using=database)).check_name(name)
+            TableEnd(DatabaseStorage(using=database)).check_name(name)
 
 
 def test_a_large_file_of_a_bucket_is_not_held_in_memory() -> None:
@@ -114,5 +114,5 @@ def test_a_large_file_of_a_bucket_is_not_held_in_memory() -> None:
         max_memory_size = 0  # django-storages' default: without limit
 
     storage = Bucket()
-    ForeignEndpoint(storage)
+    StorageEnd(storage)
     assert storage.max_memory_size > 0

@@ -1,11 +1,11 @@
-"""Our storage is listed in few queries, and takes what it can keep."""
+"""A DatabaseStorage is listed in few queries, and accepts what it can store."""
 
 import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
 from secure_dbstorage import models
-from secure_dbstorage.copying.table import TableEndpoint
+from secure_dbstorage.copying.table import TableEnd
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord
 from secure_dbstorage.storage import DatabaseStorage
@@ -19,26 +19,26 @@ def test_ours_is_listed_in_order_page_by_page(
     names = sorted([f"{number % 3}/{number}" for number in range(24)] + ["-", "A", "a"])
     for name in names:
         storage.catalog.add(name, [b"x" * 5])
-    endpoint = TableEndpoint(storage)
+    end = TableEnd(storage)
     with CaptureQueriesContext(connections[database]) as queries:
-        records = list(endpoint.records(""))
+        records = list(end.records(""))
     assert [record.name for record in records] == names
     assert len(queries) == 4
     assert {record.size for record in records} == {5}
-    assert [record.name for record in endpoint.records("1")] == [
+    assert [record.name for record in end.records("1")] == [
         name for name in names if name.startswith("1/")
     ]
-    assert (endpoint.count(""), endpoint.count("1"), endpoint.count("10")) == (27, 8, 0)
+    assert (end.count(""), end.count("1"), end.count("10")) == (27, 8, 0)
 
 
-def test_a_new_file_takes_a_name_that_nobody_has(database: str) -> None:
-    endpoint = TableEndpoint(DatabaseStorage(using=database))
-    assert endpoint.find("a/b") is None
-    endpoint.write(FileRecord(name="a/b"), [b"first"], replace=False)
+def test_a_new_file_only_takes_a_free_name(database: str) -> None:
+    end = TableEnd(DatabaseStorage(using=database))
+    assert end.find("a/b") is None
+    end.write(FileRecord(name="a/b"), [b"first"], replace=False)
     with pytest.raises(FileExistsError):
-        endpoint.write(FileRecord(name="a/b"), [b"second"], replace=False)
-    found = endpoint.find("a/b")
+        end.write(FileRecord(name="a/b"), [b"second"], replace=False)
+    found = end.find("a/b")
     assert found is not None
-    assert b"".join(endpoint.read(found)) == b"first"
+    assert b"".join(end.read(found)) == b"first"
     with pytest.raises(CopyFailed, match="a directory of this name"):
-        endpoint.find("a")
+        end.find("a")

@@ -77,7 +77,7 @@ class Ground:
 
     def rows(self) -> int:
         """Return how many rows the table has, continuations too."""
-        return StoredFile.rows.using(self.alias).count()
+        return int(StoredFile.rows.using(self.alias).count())
 
     def sessions(self) -> int:
         """Return how many others are connected to the server; for SQLite nothing can tell."""

@@ -1,7 +1,7 @@
 """Fuzz one parser, and keep what reaches new code: ``python -m tests.fuzz token --seconds 300``.
 
-Needs the extra ``fuzz``. What is found is written to the corpus, small again: an input that fails
-is printed, and belongs there too once its cause is mended.
+Needs the extra ``fuzz``. The inputs that reach new code are written to the corpus, which is made
+small again. An input that fails is printed; add it to the corpus once its cause is fixed.
 """
 
 import argparse
@@ -21,13 +21,13 @@ _MAX_BYTES = 4400
 
 
 def main() -> None:
-    """Run what the command line names."""
+    """Fuzz the target that the command line names."""
     with atheris.instrument_imports(include=["secure_dbstorage"]):
         from tests.fuzz.targets import TARGETS
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("target", choices=TARGETS)
     parser.add_argument("--seconds", type=int, default=300)
-    # libFuzzer calls this again with flags of its own.
+    # libFuzzer calls this again with its flags.
     options, flags = parser.parse_known_args()
     check, seeds = TARGETS[options.target]
     if flags:
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def _run(target: str, *arguments: str | Path) -> None:
-    """Run libFuzzer to its end: it ends its process, so it gets one of its own."""
+    """Run libFuzzer in a separate process, because it ends its process."""
     command = [sys.executable, "-m", "tests.fuzz", target, *map(str, arguments)]
     done = subprocess.run(command, check=False)
     if done.returncode:

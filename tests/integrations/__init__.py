@@ -1,4 +1,4 @@
-"""A project with the packages that people have beside this one: an app, its settings, its tests.
+"""A project with packages that people use beside this one: an app, its settings, its tests.
 
 These packages bring models, signals and settings of their own, so
 ``tests/test_integrations.py`` runs these tests in a process of their own.

@@ -8,6 +8,6 @@ from tests.integrations.models import Picture
 
 @admin.register(Picture)
 class PictureAdmin(ImportExportModelAdmin):
-    """What everybody writes."""
+    """The usual code."""
 
     list_display = ["title"]

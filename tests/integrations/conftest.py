@@ -1,4 +1,4 @@
-"""What other packages do that is none of our business."""
+"""Fixtures that work around other packages."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A model with pictures, as every second project has one."""
+"""A model with pictures, as many projects have."""
 
 from django.db import models
 

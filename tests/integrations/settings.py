@@ -1,4 +1,4 @@
-"""Settings of a project that has them all; the storage is the default one throughout."""
+"""Settings of a project with all these packages, which use the default storage throughout."""
 
 from tests.settings import *  # noqa: F403
 from tests.settings import INSTALLED_APPS, MIGRATION_MODULES

@@ -44,7 +44,7 @@ def test_a_file_goes_with_the_commit_and_not_before() -> None:
     assert files() == []
 
 
-def test_both_at_once_delete_each_file_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_both_together_delete_each_file_once(caplog: pytest.LogCaptureFixture) -> None:
     storage = Letter._meta.get_field("scan").storage
 
     def names() -> list[str | None]:
@@ -66,7 +66,7 @@ def test_both_at_once_delete_each_file_once(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_a_file_saved_under_the_name_that_went_stays() -> None:
-    """Both run after the commit: neither may take what was saved meanwhile."""
+    """Both run after the commit, and must not delete a file saved in the meantime."""
     letter = Letter.objects.create(scan=file("a.png"))
     letter.delete()
     Letter.objects.create(scan=file("a.png"))

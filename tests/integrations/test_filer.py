@@ -1,4 +1,4 @@
-"""django-filer: public files in the default storage, private ones in a namespace of their own."""
+"""django-filer: public files in the default storage, private ones in a separate namespace."""
 
 from datetime import timedelta
 
@@ -40,7 +40,7 @@ def test_a_public_picture_is_measured_shown_small_and_served(client: Client) -> 
         assert icon.size == (64, 64)
 
 
-def test_a_private_picture_opens_for_whom_the_hook_lets_in(client: Client) -> None:
+def test_a_private_picture_opens_for_users_the_hook_lets_in(client: Client) -> None:
     made = image(is_public=False)
     assert private().exists(made.file.name)
     assert not default_storage.exists(made.file.name)
@@ -73,8 +73,8 @@ def test_a_file_goes_with_its_row() -> None:
     assert File.objects.count() == 0
 
 
-def test_what_filer_has_is_referred_to_in_whichever_storage() -> None:
-    """Its one FileField says the default storage, and keeps private files in another."""
+def test_filers_files_count_as_referred_to_in_every_storage() -> None:
+    """Its FileField names the default storage, but keeps private files in another."""
     made = [image(is_public=is_public) for is_public in (True, False)]
     private().save("forgotten.txt", b"forgotten")
     pruned = [

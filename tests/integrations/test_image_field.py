@@ -1,4 +1,4 @@
-"""ImageField: how large a picture is, its first row says."""
+"""ImageField: the first row is enough to find a picture's dimensions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 class PictureForm(forms.ModelForm):
-    """What everybody writes."""
+    """The usual code."""
 
     class Meta:
         model = Picture
@@ -48,7 +48,7 @@ def test_the_size_of_a_large_picture_takes_one_row(name: str) -> None:
 
 
 def test_a_picture_that_pillow_wants_whole_is_fetched_once() -> None:
-    """WebP says its size only with its last byte: Django reads on until then."""
+    """Pillow needs the last byte of a WebP to find its size, so Django reads the whole file."""
     Poster.objects.create(image=picture("a.webp", (1500, 1200)))
     poster = Poster.objects.get()
     row_count = StoredFile.rows.count()
@@ -108,7 +108,7 @@ def test_a_form_checks_saves_replaces_and_clears_a_picture() -> None:
     assert made.width is None
 
 
-def test_a_form_refuses_what_is_no_picture() -> None:
+def test_a_form_refuses_a_file_that_is_not_a_picture() -> None:
     form = PictureForm({"title": "x"}, {"image": SimpleUploadedFile("a.png", b"no picture")})
     assert "image" in form.errors
     assert files() == []

@@ -1,4 +1,4 @@
-"""django-import-export: names of files come and go, and what is imported waits in our storage."""
+"""django-import-export: names are exported and imported, and uploads wait in the storage."""
 
 import pytest
 from django.contrib.auth.models import User
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class PictureResource(ModelResource):
-    """What everybody writes."""
+    """The usual code."""
 
     class Meta:
         model = Picture

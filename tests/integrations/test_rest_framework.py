@@ -16,7 +16,7 @@ requests = APIRequestFactory()
 
 
 class PictureSerializer(serializers.ModelSerializer):
-    """What everybody writes."""
+    """The usual code."""
 
     class Meta:
         model = Picture
@@ -25,7 +25,7 @@ class PictureSerializer(serializers.ModelSerializer):
 
 
 class Pictures(viewsets.ModelViewSet):
-    """What everybody writes."""
+    """The usual code."""
 
     queryset = Picture.objects.all()
     serializer_class = PictureSerializer
@@ -34,7 +34,7 @@ class Pictures(viewsets.ModelViewSet):
 
 
 class BookSerializer(serializers.ModelSerializer):
-    """With a FileField."""
+    """Has a FileField."""
 
     class Meta:
         model = Book
@@ -59,7 +59,7 @@ def test_a_picture_is_uploaded_shown_replaced_and_deleted() -> None:
     assert files() == []
 
 
-def test_what_is_no_picture_is_refused() -> None:
+def test_a_file_that_is_not_a_picture_is_refused() -> None:
     create = Pictures.as_view({"post": "create"})
     upload = {"title": "x", "image": SimpleUploadedFile("a.png", b"no picture")}
     refused = create(requests.post("/", upload, format="multipart"))

@@ -40,7 +40,7 @@ def test_no_field_names_a_thumbnail_so_pruning_must_be_told(
 
 
 class TestEasyThumbnails:
-    """Into a storage of its own, which is public."""
+    """With a separate, public storage."""
 
     def test_a_thumbnail_is_made_once_and_served(self, noise: Picture, client: Client) -> None:
         thumbnail = get_thumbnailer(noise.image).get_thumbnail({"size": (80, 80), "crop": True})
@@ -80,7 +80,7 @@ class TestEasyThumbnails:
 
 
 class TestSorl:
-    """Into the default storage."""
+    """With the default storage."""
 
     def test_a_thumbnail_is_made_once_and_served(self, noise: Picture, client: Client) -> None:
         thumbnail = get_thumbnail(noise.image, "80x80", crop="center")
@@ -108,7 +108,7 @@ class TestSorl:
         assert files() == []
 
     def test_a_storage_with_an_alias_is_found_again(self, client: Client) -> None:
-        """Its own table has a picture's storage as an alias."""
+        """Its table stores the alias of a picture's storage."""
         storage = storages["easy_thumbnails"]
         assert isinstance(storage, DatabaseStorage)
         storage.save("large.png", picture())

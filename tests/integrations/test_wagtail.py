@@ -1,4 +1,4 @@
-"""Wagtail: documents, pictures and what it makes of them."""
+"""Wagtail: documents, images and renditions."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _site() -> None:
-    """Make what Wagtail's migrations make."""
+    """Create what Wagtail's migrations create."""
     Locale.objects.create(language_code="en")
     Collection.add_root(name="Root")
     root = Page.add_root(title="Root", slug="root")

@@ -1,32 +1,42 @@
-"""What is derived from a secret key."""
+"""The keys derived from a secret key."""
 
 import hashlib
 import hmac
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from secure_dbstorage.links.encodings import base64url
-from secure_dbstorage.links.keys import derive
+from secure_dbstorage.links.keys import Purpose, derive
 
 SECRET = b"a secret key of 32 bytes or more"
 
 
-@given(st.binary(max_size=300), st.binary(min_size=1, max_size=100))
-def test_signatures_are_those_of_hmac_for_each_purpose(message: bytes, secret: bytes) -> None:
-    key = derive(secret)
-    for sign, salt in (
-        (key.sign_file, b"secure_dbstorage.v1.get"),
-        (key.sign_folder, b"secure_dbstorage.v1.folder"),
-    ):
-        derived = hmac.digest(secret, salt, hashlib.sha256)
-        assert sign(message) == base64url(hmac.digest(derived, message, hashlib.sha256))
+@pytest.mark.parametrize(
+    ("purpose", "salt"),
+    [
+        (Purpose.FILE, b"secure_dbstorage.v1.get"),
+        (Purpose.FOLDER, b"secure_dbstorage.v1.folder"),
+        (Purpose.BINDING, b"secure_dbstorage.v1.binding"),
+    ],
+)
+@given(message=st.binary(max_size=300), secret=st.binary(min_size=1, max_size=100))
+def test_signatures_are_those_of_hmac_for_each_purpose(
+    purpose: Purpose, salt: bytes, message: bytes, secret: bytes
+) -> None:
+    derived = hmac.digest(secret, salt, hashlib.sha256)
+    digest = hmac.digest(derived, message, hashlib.sha256)
+    assert derive(secret).hmac(purpose).sign(message) == base64url(digest)
 
 
 def test_each_purpose_has_a_key_of_its_own() -> None:
     key = derive(SECRET)
-    assert len({key.sign_file(b"user:1")[:22], key.sign_folder(b"user:1")[:22]}) == 2
-    assert key.binding("user", "1") not in key.sign_file(b"user:1")
+    signatures = {
+        key.hmac(purpose).sign(b"user:1")
+        for purpose in (Purpose.FILE, Purpose.FOLDER, Purpose.BINDING)
+    }
+    assert len(signatures) == 3
     assert key.binding("user", "1") != key.binding("network", "1")
 
 

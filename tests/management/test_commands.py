@@ -1,9 +1,10 @@
-"""The commands that print links and look after a storage."""
+"""The commands that print links and maintain a storage."""
 
 import io
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,7 +32,7 @@ COMMANDS = sorted(name for name, app in get_commands().items() if app == "secure
 
 @dataclass
 class Ran:
-    """What a command did."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -73,7 +74,7 @@ def storage() -> DatabaseStorage:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_each_command_has_a_help_that_teaches(name: str) -> None:
+def test_each_commands_help_has_examples_and_exit_codes(name: str) -> None:
     command = [sys.executable, "-m", "django", name, "--help", "--settings", "tests.settings"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert f"manage.py {name}" in done.stdout
@@ -84,7 +85,7 @@ def test_each_command_has_a_help_that_teaches(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["url", "stats", "verify", "prune"])
 @pytest.mark.parametrize("alias", ["staticfiles", "none"])
-def test_a_storage_that_is_none_of_ours_is_wrong_usage(run: Run, name: str, alias: str) -> None:
+def test_another_kind_of_storage_is_wrong_usage(run: Run, name: str, alias: str) -> None:
     arguments = ["a.txt"] if name == "url" else []
     assert run(name, *arguments, "--storage", alias).code == 2
 
@@ -106,12 +107,12 @@ class TestUrl:
         ran = run("url", "a.txt", "--base", "https://example.com", "--json")
         assert ran.told["url"].startswith("https://example.com/files/a.txt?token=")
 
-    def test_a_link_can_be_for_once_for_a_user_and_for_a_network(
+    def test_a_link_can_be_limited_to_one_use_a_user_and_a_network(
         self, run: Run, storage: DatabaseStorage
     ) -> None:
         ran = run("url", "a.txt", "--once", "--user", "7", "--ip", "10.0.0.0/8")
         token = ran.out.strip().partition("?token=")[2]
-        grant = storage.signer.unsign("a.txt", token, max_lifetime=10**6)
+        grant = storage.signer.unsign("a.txt", token, max_lifetime=10**6, now=time.time())
         assert grant.is_for_once
         assert storage.signer.is_for_user(grant, "7")
         assert grant.network is not None
@@ -123,7 +124,7 @@ class TestUrl:
         assert client.get(ran.out.strip() + "b.pdf").status_code == 200
 
     @pytest.mark.parametrize("arguments", [["none.txt"], ["dir"], ["none", "--folder"]])
-    def test_what_is_not_there_has_no_link(
+    def test_missing_files_have_no_link(
         self, run: Run, storage: DatabaseStorage, arguments: list[str]
     ) -> None:
         ran = run("url", *arguments)
@@ -139,7 +140,7 @@ class TestUrl:
             ["../a.txt"],
         ],
     )
-    def test_what_can_not_be_meant_is_wrong_usage(
+    def test_impossible_arguments_are_wrong_usage(
         self, run: Run, storage: DatabaseStorage, arguments: list[str]
     ) -> None:
         ran = run("url", *arguments)
@@ -150,7 +151,7 @@ class TestUrl:
 class TestStats:
     """``dbstorage_stats``."""
 
-    def test_it_draws_what_there_is(self, run: Run, storage: DatabaseStorage) -> None:
+    def test_it_draws_the_amounts(self, run: Run, storage: DatabaseStorage) -> None:
         ran = run("stats")
         lines = {line.split()[0]: line for line in ran.out.splitlines() if line}
         assert "2" in lines["files"].split()
@@ -159,14 +160,14 @@ class TestStats:
         assert lines["dir/"].endswith("100%")
         assert "\\" not in ran.out
 
-    def test_it_tells_programs(self, run: Run, storage: DatabaseStorage) -> None:
+    def test_it_prints_json(self, run: Run, storage: DatabaseStorage) -> None:
         told = run("stats", "--json", "--prefix", "dir").told
         size = storage.size("dir/b.pdf")
         assert told["total"] == {"files": 1, "bytes": size}
         assert told["types"] == {"application/pdf": {"files": 1, "bytes": size}}
         assert told["entries"] == {"b.pdf": {"files": 1, "bytes": size}}
 
-    def test_nothing_is_no_error(self, run: Run) -> None:
+    def test_an_empty_storage_is_not_an_error(self, run: Run) -> None:
         assert run("stats").code == 0
         assert run("stats", "--prefix", "none", "--json").told["total"]["files"] == 0
 
@@ -180,7 +181,9 @@ class TestVerify:
         assert "intact 2, failed 0" in ran.out
         assert run("verify", "--json").told["counts"] == {"intact": 2}
 
-    def test_what_is_broken_is_named_and_fails(self, run: Run, storage: DatabaseStorage) -> None:
+    def test_broken_files_are_named_and_fail_the_command(
+        self, run: Run, storage: DatabaseStorage
+    ) -> None:
         StoredFile.rows.filter(position=1).delete()
         ran = run("verify", "--json")
         assert ran.code == 1
@@ -195,7 +198,7 @@ class TestVerify:
         assert [item["name"] for item in told["repaired"]] == ["a.txt"]
         assert run("verify").code == 0
 
-    def test_an_interrupted_run_says_how_to_go_on(
+    def test_an_interrupted_run_says_how_to_continue(
         self, run: Run, storage: DatabaseStorage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         read = streams.read
@@ -215,7 +218,9 @@ class TestVerify:
 class TestPrune:
     """``dbstorage_prune``."""
 
-    def test_what_has_ended_and_strays_go(self, run: Run, storage: DatabaseStorage) -> None:
+    def test_expired_files_and_stray_rows_are_deleted(
+        self, run: Run, storage: DatabaseStorage
+    ) -> None:
         storage.set_expires("a.txt", PAST)
         StoredFile.rows.create(content=5, position=1, data=b"stray")
         dry = run("prune", "--dry-run")
@@ -231,7 +236,7 @@ class TestPrune:
         assert storage.exists("dir/b.pdf")
         assert run("prune", "--json").told["counts"] == {}
 
-    def test_unreferenced_files_stay_unless_it_is_asked_for(
+    def test_unreferenced_files_are_deleted_only_on_request(
         self, run: Run, storage: DatabaseStorage
     ) -> None:
         Book.objects.create(text="dir/b.pdf")

@@ -1,4 +1,4 @@
-"""The command: a project moves in, is killed on the way, goes on, and moves out to a bucket."""
+"""``dbstorage_copy``: moves a project in, survives being killed, and moves out to a bucket."""
 
 import io
 import json
@@ -18,10 +18,10 @@ from django.db import connections
 from django.test import Client
 from pytest_django import Settings
 
-from tests.copying.test_copier import FILES, LARGE, contents, filled
 from tests.servers import places
 from tests.servers.s3 import S3Server
 from tests.servers.unavailable import Unavailable, skip_or_fail
+from tests.support.copying import FILES, LARGE, contents, filled
 
 FOLDER = "django.core.files.storage.FileSystemStorage"
 OURS = "secure_dbstorage.storage.DatabaseStorage"
@@ -29,7 +29,7 @@ OURS = "secure_dbstorage.storage.DatabaseStorage"
 
 @pytest.fixture
 def database(database: str, settings: Settings, tmp_path: Path) -> str:
-    """Have folders beside our storage: ``folder``, and ``out``, which is empty."""
+    """Add two folders to the storages: ``folder``, and ``out``, which is empty."""
     for name in ("folder", "out"):
         (tmp_path / name).mkdir()
     options = {"using": database, "namespace": "back", "chunk_size": 4096}
@@ -82,16 +82,14 @@ def test_a_manifest_brings_each_byte_name_time_and_flag_back(
     manifest = str(tmp_path / "files.jsonl")
     out = run("--from", "default", "--to", "out", "--manifest", manifest, "--jobs", "1")
     assert out["public"] == 2
-    # Again: nothing is to be done, and the manifest is as complete.
+    # The second run has nothing to do, and writes a complete manifest all the same.
     run("--from", "default", "--to", "out", "--manifest", manifest, "--jobs", "1")
     run("--from", "out", "--to", "back", "--manifest", manifest, "--jobs", "1")
     assert contents(back) == FILES
     assert [back.stat(name) for name in FILES] == [default.stat(name) for name in FILES]
 
 
-def test_a_manifest_tells_what_was_lost_or_changed_on_the_way(
-    database: str, tmp_path: Path
-) -> None:
+def test_a_manifest_reveals_lost_and_changed_files(database: str, tmp_path: Path) -> None:
     filled(storages["default"], {"a": b"a", "b": b"b", "c": b"c", "dir/d": b"d"})
     manifest = str(tmp_path / "files.jsonl")
     run("--from", "default", "--to", "out", "--manifest", manifest, "--jobs", "1")
@@ -151,16 +149,14 @@ def test_a_failure_is_named_and_the_exit_code_says_so(
     assert caught.value.returncode == 1
     told, failures = capsys.readouterr()
     assert told.startswith("copied 1, replaced 0, present 0, failed 1 in ")
-    assert failures == "line\\nbreak\\x1b[31m: a file can't have this name here\n"
+    assert failures == "line\\nbreak\\x1b[31m: the target can't store a file under this name\n"
 
 
-def test_public_files_are_told_of_where_their_flag_is_lost(
-    database: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_lost_public_flag_is_reported(database: str, capsys: pytest.CaptureFixture[str]) -> None:
     filled(storages["default"], {"a.txt": b""})
     storages["default"].set_public("a.txt", True)
     call_command("dbstorage_copy", "--from", "default", "--to", "out", "--jobs", "1")
-    assert "1 of these files are public" in capsys.readouterr().out
+    assert "Public files copied: 1. " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -174,12 +170,12 @@ def test_public_files_are_told_of_where_their_flag_is_lost(
             ("--from", "default", "--to", "back", "--manifest", "x"),
             "between a DatabaseStorage and",
         ),
-        (("--from", "default", "--to", "out", "--public"), "keeps no public flags"),
+        (("--from", "default", "--to", "out", "--public"), "can't store public flags"),
         (("--from", "folder", "--to", "default", "--manifest", "/none"), "/none"),
         (("--from", "folder", "--to", "default", "--prefix", "none"), "can't be listed"),
     ],
 )
-def test_what_can_not_be_meant_does_nothing(
+def test_impossible_arguments_change_nothing(
     database: str, arguments: tuple[str, ...], text: str
 ) -> None:
     filled(storages["folder"])
@@ -190,14 +186,14 @@ def test_what_can_not_be_meant_does_nothing(
 @pytest.mark.parametrize(
     "line", ["x", "[]", "{}", '{"name": 1}', '{"name": "a", "is_public": 1, "size": 0}']
 )
-def test_what_is_no_manifest_is_refused(database: str, tmp_path: Path, line: str) -> None:
+def test_an_invalid_manifest_is_refused(database: str, tmp_path: Path, line: str) -> None:
     manifest = tmp_path / "files.jsonl"
     manifest.write_text(f"{line}\n")
     said = refusal("--from", "folder", "--to", "default", "--manifest", str(manifest))
-    assert "line 1: not of a manifest" in said
+    assert "line 1: not a line of a manifest" in said
 
 
-def test_an_unusable_storage_is_told_of_before_anything_is_done(
+def test_an_unusable_storage_is_reported_before_anything_is_done(
     database: str, settings: Settings
 ) -> None:
     settings.STORAGES["default"]["OPTIONS"]["chunk_size"] = 1
@@ -271,7 +267,7 @@ MANY = {f"{number % 10}/{number:04}": f"{number}".encode() * 300 for number in r
 
 @pytest.fixture
 def process(database: str, tmp_path: Path, transactional_db: None) -> Iterator[Any]:
-    """Start a copy in a process of its own: it tells of each file."""
+    """Start a copy in a separate process that prints each file."""
     served = f"{database}:{connections[database].settings_dict['NAME']}"
     running: list[subprocess.Popen[str]] = []
 
@@ -301,7 +297,7 @@ def process(database: str, tmp_path: Path, transactional_db: None) -> Iterator[A
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
-                # Who runs the tests in the background ignores it, and so would this process.
+                # Background jobs ignore SIGINT, and this process would inherit that.
                 preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
             )
         )
@@ -314,7 +310,7 @@ def process(database: str, tmp_path: Path, transactional_db: None) -> Iterator[A
 
 
 def after_files(process: subprocess.Popen[str], number: int) -> None:
-    """Wait until a copy has told of so many files."""
+    """Wait until a copy has printed this many files."""
     assert process.stdout is not None
     for _ in range(number):
         line = process.stdout.readline()
@@ -323,9 +319,7 @@ def after_files(process: subprocess.Popen[str], number: int) -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("direction", [("folder", "default"), ("default", "folder")])
-def test_a_copy_that_was_killed_goes_on(
-    database: str, process: Any, direction: tuple[str, str]
-) -> None:
+def test_a_killed_copy_continues(database: str, process: Any, direction: tuple[str, str]) -> None:
     source, target = direction
     filled(storages[source], MANY)
     killed = process(source, target)
@@ -342,13 +336,13 @@ def test_a_copy_that_was_killed_goes_on(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_interrupted_copy_says_how_far_it_came(database: str, process: Any) -> None:
+def test_an_interrupted_copy_reports_what_was_done(database: str, process: Any) -> None:
     filled(storages["folder"], MANY)
     interrupted = process("folder", "default")
     after_files(interrupted, 50)
     interrupted.send_signal(signal.SIGINT)
     told, errors = interrupted.communicate(timeout=60)
     assert interrupted.returncode == 130
-    assert errors.rstrip().endswith("Interrupted. Run it again to go on.")
+    assert errors.rstrip().endswith("Interrupted. Run the command again to continue.")
     assert " failed 0, " in told.splitlines()[-1]
     assert set(contents(storages["default"]).items()) < set(MANY.items())

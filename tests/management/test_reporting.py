@@ -1,4 +1,4 @@
-"""Commands tell people, logs and programs how far they are and how it went."""
+"""Commands report progress and results to people, logs and programs."""
 
 import io
 import json
@@ -9,7 +9,6 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -19,40 +18,15 @@ from pytest_django import Settings
 from secure_dbstorage.management import reporting
 from secure_dbstorage.management.reporting import (
     Report,
-    ReportingCommand,
     any_storage,
     database_storage,
     shown,
-    usage_error,
 )
-
-
-class Count(ReportingCommand):
-    """Counts words, of which ``bad`` fails and ``stop`` is a Ctrl-C."""
-
-    examples = "manage.py count good"
-    can_dry_run = True
-
-    def add_options(self, parser: Any) -> None:
-        parser.add_argument("words", nargs="*")
-
-    def run(self, report: Report, options: dict[str, Any]) -> None:
-        report.facts["words"] = len(options["words"])
-        for word in report.progress(options["words"], total=len(options["words"])):
-            if word == "stop":
-                raise KeyboardInterrupt
-            if word == "wrong":
-                raise usage_error("a wrong word")
-            if word == "bad":
-                report.fail(word, "is bad")
-            else:
-                report.count("good")
-                report.bytes_done += 2_500_000
-            report.say(f"saw {word}", verbosity=2)
+from tests.support.reporting import Count
 
 
 def count(*arguments: str) -> tuple[str, str, int]:
-    """Return what the command prints on stdout and on stderr, and its exit code."""
+    """Return what the command prints to stdout and stderr, and its exit code."""
     out, err = io.StringIO(), io.StringIO()
     code = 0
     try:
@@ -68,20 +42,20 @@ def test_all_went_well() -> None:
     assert (err, code) == ("", 0)
 
 
-def test_a_failure_is_told_at_once_and_the_rest_is_done() -> None:
+def test_a_failure_is_reported_at_once_and_the_rest_is_done() -> None:
     out, err, code = count("bad", "good")
     assert out.startswith("good 1, failed 1")
     assert err == "bad: is bad\n"
     assert code == 1
 
 
-def test_an_interruption_is_told_with_what_was_done() -> None:
+def test_an_interruption_is_reported_with_what_was_done() -> None:
     out, _, code = count("good", "stop", "good")
     assert out.startswith("good 1, failed 0")
     assert code == 130
 
 
-def test_wrong_usage_has_a_code_of_its_own() -> None:
+def test_wrong_usage_has_its_own_exit_code() -> None:
     assert count("wrong")[2] == 2
 
 
@@ -101,8 +75,8 @@ def test_programs_get_one_object_and_nothing_else() -> None:
     assert json.loads(count("good", "stop", "--json")[0])["interrupted"] is True
 
 
-def test_a_dry_run_says_so() -> None:
-    assert count("good", "--dry-run")[0].startswith("A dry run: nothing was changed.\n")
+def test_a_dry_run_is_announced() -> None:
+    assert count("good", "--dry-run")[0].startswith("Dry run: nothing was changed.\n")
 
 
 def test_verbosity_decides_what_people_read() -> None:
@@ -125,13 +99,13 @@ settings.configure(INSTALLED_APPS=["secure_dbstorage"])
 django.setup()
 {before}
 from django.core.management import call_command
-from tests.management.test_reporting import Count
+from tests.support.reporting import Count
 call_command(Count(), "good", "bad", "good")
 """
 
 
 @pytest.mark.parametrize("has_tqdm", [True, False])
-def test_a_terminal_gets_a_bar_if_tqdm_is_there(has_tqdm: bool) -> None:  # noqa: FBT001
+def test_a_terminal_gets_a_bar_if_tqdm_is_installed(has_tqdm: bool) -> None:  # noqa: FBT001
     before = "" if has_tqdm else "import sys; sys.modules['tqdm'] = None"
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 80))
@@ -167,11 +141,11 @@ def _lines(terminal: int) -> Iterator[str]:
         ("\udcff", "\\udcff"),
     ],
 )
-def test_no_name_steers_a_terminal(name: str, text: str) -> None:
+def test_no_name_controls_a_terminal(name: str, text: str) -> None:
     assert shown(name) == text
 
 
-def test_what_an_encoding_lacks_is_escaped() -> None:
+def test_characters_that_an_encoding_lacks_are_escaped() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     wrapper = OutputWrapper(stream)
     report = Report(wrapper, wrapper, verbosity=1, as_json=False)

@@ -15,9 +15,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from secure_dbstorage.redaction import take_tokens
+from secure_dbstorage.serving.credentials import Credentials
 from secure_dbstorage.serving.headers import REFUSAL_HEADERS
 from secure_dbstorage.storage import DatabaseStorage
+from tests.support.tokens import token_of
 
 pytestmark = pytest.mark.django_db
 
@@ -51,10 +52,6 @@ def storage(settings: Settings) -> DatabaseStorage:
         storage.save(name, CONTENT)
     storage.set_public("public.bin", public=True)
     return storage
-
-
-def token_of(url: str) -> str:
-    return url.partition("?token=")[2]
 
 
 @given(st.text(max_size=30) | st.text("ab./\\%?#;&=+\"' é\u202e\n\0", max_size=12))
@@ -109,7 +106,7 @@ def test_no_query_that_we_did_not_sign_opens_a_private_file(
         )
         assert answer.status_code == (403 if has_token else 404)
         assert REFUSAL_HEADERS.items() <= answer.headers.items()
-        assert take_tokens(answer.wsgi_request) == []
+        assert not Credentials.take(answer.wsgi_request, name)[0].query_tokens
 
 
 @given(
@@ -232,7 +229,7 @@ def test_no_token_is_left_anywhere_however_it_was_spelled(
         query,
         {"X-Original-URI": copy.format(query), "Referer": f"http://testserver/x?{referer}"},
     )
-    assert TOKEN in take_tokens(request)
+    assert TOKEN in Credentials.take(request, "a.txt")[0].query_tokens
     everywhere = [
         *request.META.items(),
         *request.headers.items(),

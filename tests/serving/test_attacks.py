@@ -12,8 +12,8 @@ import pytest
 
 from tests.servers.process import LOOPBACK, ServerProcess, accepts, free_port
 from tests.support.attacks import Attack, Generator, Judge, Target
+from tests.support.example import EXAMPLE, MANAGE, environment, manage
 from tests.support.http_client import exchange
-from tests.test_example import EXAMPLE, MANAGE, environment, manage
 
 pytestmark = pytest.mark.servers
 

@@ -1,25 +1,35 @@
-"""What a browser and a cache may do with a file."""
+"""Headers: what browsers and caches are told about a file or a refusal."""
 
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from email.message import Message
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.template.response import SimpleTemplateResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secure_dbstorage.conf import read_options
 from secure_dbstorage.files import FileStat
+from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.serving.headers import (
     REFUSAL_HEADERS,
     Presentation,
+    answer_headers,
     cache_control,
     file_headers,
+    present,
+    protect,
     validator_headers,
 )
+from secure_dbstorage.serving.ranges import ByteRange
+from secure_dbstorage.serving.responses import FileResponse
 
 STAT = FileStat(
     name="dir/a.png",
@@ -183,3 +193,80 @@ def test_a_refusal_is_stored_framed_and_found_by_nobody() -> None:
         "X-Frame-Options": "DENY",
         "X-Robots-Tag": "noindex",
     }
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        HttpResponse(headers={"Cache-Control": "public", "Referrer-Policy": "unsafe-url"}),
+        SimpleTemplateResponse("admin/404.html"),
+        FileResponse(),
+    ],
+)
+def test_a_response_of_a_hook_is_kept_out_of_caches(response: HttpResponseBase) -> None:
+    protected = protect(response)
+    assert protected is response
+    assert protected["Cache-Control"] == "private, no-store"
+    assert protected["Referrer-Policy"] == "no-referrer"
+
+
+NOW = 1_785_240_000.5
+
+
+def grant_of(**changes: Any) -> Grant:
+    return Grant(**{"link_epoch": 1, "issued": int(NOW), "lifetime": 3600, **changes})
+
+
+@pytest.mark.parametrize(
+    ("grant", "options", "changes", "expected"),
+    [
+        (None, {}, {}, "public, max-age=300"),
+        (None, {"public_max_age": 60}, {}, "public, max-age=60"),
+        (None, {}, {"expires": NOW + 10}, "public, max-age=10"),
+        (None, {}, {"expires": NOW - 10}, "public, max-age=0"),
+        (grant_of(), {}, {}, "private, max-age=300"),
+        (grant_of(lifetime=100), {}, {}, "private, max-age=100"),
+        (grant_of(), {}, {"expires": NOW + 10}, "private, max-age=10"),
+        (grant_of(), {"auth_hooks": [len]}, {}, "private, no-cache"),
+        (grant_of(), {"auth_hooks": [len]}, {"is_public": True}, "private, max-age=300"),
+        (grant_of(user="x"), {}, {}, "private, no-store"),
+        (grant_of(network=(24, "x")), {}, {}, "private, no-store"),
+        (grant_of(nonce="x"), {"auth_hooks": [len]}, {}, "private, no-store"),
+    ],
+)
+def test_how_long_a_file_is_kept_is_decided_by_link_file_and_options(
+    grant: Grant | None, options: dict[str, Any], changes: dict[str, Any], expected: str
+) -> None:
+    if "expires" in changes:
+        changes = {"expires": datetime.fromtimestamp(changes["expires"], tz=UTC)}
+    shown = present(replace(STAT, **changes), read_options(options), grant, NOW)
+    assert shown.cache_control == expected
+    assert shown.private == (grant is not None)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "attachment", "inline"),
+    [
+        ("image/png", False, True),
+        ("image/png", True, False),
+        ("text/html", False, False),
+        ("text/html", True, False),
+    ],
+)
+def test_a_browser_shows_what_its_type_and_its_link_allow(
+    content_type: str, *, attachment: bool, inline: bool
+) -> None:
+    file, grant = replace(STAT, content_type=content_type), grant_of(attachment=attachment)
+    assert present(file, read_options({}), grant, NOW).inline is inline
+    named = present(file, read_options({}), grant_of(filename="b.png"), NOW)
+    assert named.filename == "b.png"
+
+
+def test_each_status_has_the_lengths_that_it_should() -> None:
+    span = ByteRange(1, 2)
+    whole = answer_headers(STAT, PRIVATE, HTTPStatus.OK, ByteRange(0, 3))
+    part = answer_headers(STAT, PRIVATE, HTTPStatus.PARTIAL_CONTENT, span)
+    same = answer_headers(STAT, PRIVATE, HTTPStatus.NOT_MODIFIED, span)
+    assert whole == {**file_headers(STAT, PRIVATE), "Content-Length": "3"}
+    assert part == {**whole, "Content-Length": "1", "Content-Range": "bytes 1-1/3"}
+    assert same == validator_headers(STAT, PRIVATE)

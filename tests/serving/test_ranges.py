@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from secure_dbstorage.exceptions import UnsatisfiableRange
 from secure_dbstorage.serving.ranges import (
     MAX_HEADER_LENGTH,
     ByteRange,
-    UnsatisfiableRange,
     if_range_holds,
     parse_range,
 )

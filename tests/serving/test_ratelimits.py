@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from http import HTTPStatus
 from itertools import count
 from types import SimpleNamespace
 from typing import Any
@@ -14,20 +13,19 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import RequestFactory
 from pytest_django import Settings
 
-from secure_dbstorage.conf import read_options
-from secure_dbstorage.exceptions import Refused
-from secure_dbstorage.links.tokens import Grant
-from secure_dbstorage.options import StorageOptions
+from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.serving import ratelimits
 from secure_dbstorage.serving.ratelimits import RETRY_WHEN_DOWN, Kind, check_limit
+from secure_dbstorage.serving.refusals import Reason, Refused
 from tests.servers import places
 from tests.servers.process import free_port
 from tests.servers.unavailable import Unavailable, skip_or_fail
 from tests.servers.valkey import ValkeyServer
+from tests.support.visits import visit_of
 
 NOW = 1785240000
-GRANT = Grant(links_from=1, issued=1, lifetime=1, link_id="abcdefgh")
-OTHER_GRANT = Grant(links_from=1, issued=1, lifetime=1, link_id="ijklmnop")
+GRANT = Grant(link_epoch=1, issued=1, lifetime=1, link_id="abcdefgh")
+OTHER_GRANT = Grant(link_epoch=1, issued=1, lifetime=1, link_id="ijklmnop")
 
 
 @pytest.fixture(autouse=True)
@@ -44,10 +42,10 @@ def _cache_was_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ratelimits._cache, "is_down", False)
 
 
-def options_of(**given: Any) -> StorageOptions:
+def options_of(**given: Any) -> dict[str, Any]:
     """Return options with two requests a minute of each kind, unless others are given."""
     rates = {"signed": "2/m", "plain": "2/m", "refused": "2/m"}
-    return read_options({"rate_limits": rates, **given})
+    return {"rate_limits": rates, **given}
 
 
 def request_from(address: str = "1.2.3.4", *, user: Any = None, **meta: str) -> Any:
@@ -58,18 +56,18 @@ def request_from(address: str = "1.2.3.4", *, user: Any = None, **meta: str) -> 
 
 
 def passes(
-    request: Any, kind: Kind, options: StorageOptions, grant: Grant | None = None
+    request: Any, kind: Kind, options: dict[str, Any], grant: Grant | None = None
 ) -> Refused | None:
     """Return None if the request is within its budget, or the refusal."""
     try:
-        check_limit(request, kind, options, grant)
+        check_limit(visit_of(request, grant, **options), kind)
     except Refused as refused:
         return refused
     return None
 
 
 def how_many_pass(
-    kind: Kind, options: StorageOptions, *requests: Any, grants: tuple[Grant | None, ...] = (None,)
+    kind: Kind, options: dict[str, Any], *requests: Any, grants: tuple[Grant | None, ...] = (None,)
 ) -> int:
     """Return how many of six requests pass, made in turn."""
     return sum(
@@ -88,8 +86,7 @@ class TestCounting:
         assert passes(request, "plain", options) is None
         refused = passes(request, "plain", options)
         assert refused is not None
-        assert refused.status == HTTPStatus.TOO_MANY_REQUESTS
-        assert refused.reason == "too-many-requests"
+        assert refused.reason is Reason.TOO_MANY_REQUESTS
         assert 1 <= int(refused.headers["Retry-After"]) <= 60
 
     def test_who_comes_back_when_told_is_let_in(self, clock: SimpleNamespace) -> None:
@@ -112,7 +109,7 @@ class TestCounting:
     def test_a_limit_of_none_lets_nobody_in(self) -> None:
         refused = passes(request_from(), "plain", options_of(rate_limits={"plain": "0/m"}))
         assert refused is not None
-        assert refused.status == HTTPStatus.TOO_MANY_REQUESTS
+        assert refused.reason is Reason.TOO_MANY_REQUESTS
 
     def test_a_limit_of_none_is_no_outage_when_its_second_ends(
         self, monkeypatch: pytest.MonkeyPatch
@@ -121,7 +118,7 @@ class TestCounting:
         monkeypatch.setattr("time.time", lambda: next(ticks))
         refused = passes(request_from(), "plain", options_of(rate_limits={"plain": "0/s"}))
         assert refused is not None
-        assert refused.status == HTTPStatus.TOO_MANY_REQUESTS
+        assert refused.reason is Reason.TOO_MANY_REQUESTS
 
     def test_a_rate_of_none_counts_nothing(self) -> None:
         options = options_of(rate_limits=dict.fromkeys(("signed", "plain", "refused")))
@@ -129,7 +126,7 @@ class TestCounting:
             assert how_many_pass(kind, options, request_from()) == 6
 
     def test_the_defaults_let_a_page_of_a_hundred_pictures_through(self) -> None:
-        options = read_options({})
+        options: dict[str, Any] = {}
         request = request_from()
         assert not any(passes(request, "signed", options, GRANT) for _ in range(500))
         assert not any(passes(request, "plain", options) for _ in range(1000))
@@ -138,7 +135,7 @@ class TestCounting:
         ("kind", "limit"), [("signed", 600), ("plain", 1200), ("refused", 60)]
     )
     def test_the_defaults_have_an_end(self, kind: Kind, limit: int) -> None:
-        options = read_options({})
+        options: dict[str, Any] = {}
         request = request_from()
         assert sum(passes(request, kind, options) is None for _ in range(limit + 10)) == limit
 
@@ -148,7 +145,7 @@ class TestCounting:
 
 
 class TestBudgets:
-    """Who shares a budget with whom."""
+    """Clients that share a budget, and those that do not."""
 
     def test_each_kind_has_its_own(self) -> None:
         options = options_of()
@@ -256,6 +253,40 @@ class TestBudgets:
         assert how_many_pass("signed", options, one, other, grants=(GRANT,)) == 4
 
 
+class TestUnknownProxy:
+    """A local proxy that ``trusted_proxies`` doesn't name."""
+
+    @pytest.fixture(autouse=True)
+    def _not_warned_yet(self) -> None:
+        ratelimits._warn_of_unknown_proxy.cache_clear()
+
+    def test_it_is_warned_of_once(self, caplog: pytest.LogCaptureFixture) -> None:
+        request = request_from("127.0.0.1", HTTP_X_FORWARDED_FOR="5.6.7.8")
+        assert how_many_pass("plain", options_of(), request) == 6
+        (record,) = caplog.records
+        assert (record.levelno, record.name) == (logging.WARNING, "secure_dbstorage.serving")
+        assert "127.0.0.1" in record.message
+        assert "trusted_proxies" in record.message
+
+    @pytest.mark.parametrize("peer", ["", "localhost"])
+    def test_on_a_unix_socket_it_has_no_address(
+        self, peer: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        passes(request_from(peer, HTTP_X_FORWARDED_FOR="5.6.7.8"), "plain", options_of())
+        (record,) = caplog.records
+        assert "a unix socket" in record.message
+
+    def test_a_proxy_of_another_machine_is_not_warned_of(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        forwarded = {"HTTP_X_FORWARDED_FOR": "5.6.7.8"}
+        passes(request_from("1.2.3.4", **forwarded), "plain", options_of())
+        passes(request_from("127.0.0.1"), "plain", options_of())
+        trusting = options_of(trusted_proxies=["127.0.0.1"])
+        passes(request_from("127.0.0.1", **forwarded), "plain", trusting)
+        assert not caplog.records
+
+
 class TestOutage:
     """A cache that is down."""
 
@@ -296,8 +327,7 @@ class TestOutage:
         for _ in range(3):
             refused = passes(request, "plain", options)
             assert refused is not None
-            assert refused.status == HTTPStatus.SERVICE_UNAVAILABLE
-            assert refused.reason == "unavailable"
+            assert refused.reason is Reason.UNAVAILABLE
             assert refused.headers == {"Retry-After": str(RETRY_WHEN_DOWN)}
         valkey_server()
         assert how_many_pass("plain", options, request) == 2
@@ -318,7 +348,7 @@ class TestOutage:
         assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
     def test_requests_that_are_not_counted_need_no_cache(self, settings: Settings) -> None:
-        settings.CACHES = {"default": {"BACKEND": "tests.serving.test_ratelimits.DeadCache"}}
+        settings.CACHES = {"default": {"BACKEND": "tests.support.caches.DeadCache"}}
         options = options_of(rate_limits={"plain": None})
         assert passes(request_from(), "plain", options) is None
 
@@ -327,10 +357,10 @@ class TestOutage:
         self, settings: Settings, others_say: object
     ) -> None:
         settings.RATELIMIT_FAIL_OPEN = others_say
-        settings.CACHES = {"default": {"BACKEND": "tests.serving.test_ratelimits.ForgetfulCache"}}
+        settings.CACHES = {"default": {"BACKEND": "tests.support.caches.ForgetfulCache"}}
         refused = passes(request_from(), "plain", options_of())
         assert refused is not None
-        assert refused.status == HTTPStatus.SERVICE_UNAVAILABLE
+        assert refused.reason is Reason.UNAVAILABLE
         assert passes(request_from(), "plain", options_of(rate_limit_fail_open=True)) is None
 
     def test_an_outage_is_logged_once_and_its_end_too(
@@ -338,7 +368,7 @@ class TestOutage:
     ) -> None:
         alive = settings.CACHES
         for caches in (
-            {"default": {"BACKEND": "tests.serving.test_ratelimits.DeadCache"}},
+            {"default": {"BACKEND": "tests.support.caches.DeadCache"}},
             alive,
         ) * 2:
             settings.CACHES = caches
@@ -354,33 +384,4 @@ class TestOutage:
     ) -> None:
         settings.RATELIMIT_USE_CACHE = "nowhere"
         with pytest.raises(ImproperlyConfigured):
-            check_limit(request_from(), "plain", options_of())
-
-
-class DeadCache:
-    """A cache whose server is gone; each client library has an error of its own for that."""
-
-    def __init__(self, location: str, params: dict[str, Any]) -> None:
-        pass
-
-    def add(self, key: str, value: object, timeout: float) -> bool:
-        """Fail."""
-        raise TimeoutError("nobody there")
-
-    def clear(self) -> None:
-        """Do nothing."""
-
-    def close(self, **kwargs: object) -> None:
-        """Do nothing."""
-
-
-class ForgetfulCache(DeadCache):
-    """A cache that can't store, as Memcached is when it is down."""
-
-    def add(self, key: str, value: object, timeout: float) -> bool:
-        """Store nothing."""
-        return False
-
-    def incr(self, key: str) -> int:
-        """Find nothing."""
-        raise ValueError(key)
+            check_limit(visit_of(request_from(), **options_of()), "plain")

@@ -19,8 +19,9 @@ from secure_dbstorage.storage import DatabaseStorage
 from tests.conftest import StartWebServer
 from tests.servers.nginx import NginxServer
 from tests.servers.web import Kind, WebServer
-from tests.support import http_cases, observer
-from tests.support.http_cases import (
+from tests.support import observer
+from tests.support.http_cases import CASES
+from tests.support.http_cases.answers import (
     BAD_TOKEN,
     EXPIRED,
     METHODS,
@@ -28,9 +29,9 @@ from tests.support.http_cases import (
     NOT_OURS_400,
     NOT_OURS_404,
     Case,
-    Signing,
-    Targets,
 )
+from tests.support.http_cases.files import MODIFIED, age, fill
+from tests.support.http_cases.links import Signing, Targets
 from tests.support.http_client import Answer, BrokenAnswer, Download, fetch
 
 #: What servers say of themselves and of the connection.
@@ -102,10 +103,10 @@ def queries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Queries:
 def links() -> Targets:
     """Save the files of all cases and return the links to them."""
     storage = _storage("default")
-    http_cases.fill(storage)
-    made = Targets(Signing(storage, _storage("invoices"), int(time.time())))
-    http_cases.age(storage)
-    StoredFile.objects.update(modified=http_cases.MODIFIED)
+    fill(storage)
+    made = Targets(Signing(storage, _storage("invoices"), int(time.time())), CASES)
+    age(storage)
+    StoredFile.objects.update(modified=MODIFIED)
     return made
 
 
@@ -296,7 +297,7 @@ def _storage(alias: str) -> DatabaseStorage:
 def _expect_all(kind: str, port: int, links: Targets, queries: Queries) -> None:
     faults = [
         f"{case.sentence}\n    {fault}"
-        for case in http_cases.CASES
+        for case in CASES
         for fault in (*_faults(case, kind, port, links), *_dear_queries(case, queries.taken()))
     ]
     assert not faults, "\n".join([f"{len(faults)} faults with {kind}:", *faults])

@@ -22,9 +22,8 @@ from secure_dbstorage.names import MAX_LENGTH
 from secure_dbstorage.serving.visits import AccessRecord
 from secure_dbstorage.signals import file_refused, file_served
 from secure_dbstorage.storage import DatabaseStorage
-from tests.serving.test_views import Store, store
-
-__all__ = ["store"]
+from tests.support.serving import Store, signed
+from tests.support.tokens import token_of
 
 pytestmark = pytest.mark.django_db
 
@@ -56,10 +55,6 @@ def received() -> Iterator[list[dict[str, Any]]]:
 
 def records(log: pytest.LogCaptureFixture) -> list[AccessRecord]:
     return [record.access for record in log.records if record.name == "secure_dbstorage.access"]  # type: ignore[attr-defined]
-
-
-def token_of(url: str) -> str:
-    return url.partition("?token=")[2]
 
 
 def test_a_served_file_is_a_line_without_its_token(
@@ -178,6 +173,30 @@ def test_each_answer_has_its_word(
     assert (record.outcome, record.status, record.bytes) == (outcome, status, sent)
     assert record.name == name.partition("?")[0]
     assert f"name={json.dumps(record.name)} " in str(record)
+
+
+def test_an_expired_link_is_named(
+    store: Store, client: Client, log: pytest.LogCaptureFixture
+) -> None:
+    storage = store()
+    expired, bad = signed(storage, "private.txt", issued=1), "/files/private.txt?token=bad"
+    for url in (expired, bad):
+        client.get(url)
+    named, nameless = records(log)
+    assert (named.outcome, named.link) == ("expired", expired.rpartition(".")[2][:8])
+    assert (nameless.outcome, nameless.link) == ("bad-token", "-")
+
+
+def test_the_error_of_a_hook_is_not_in_the_access_log(
+    store: Store, client: Client, log: pytest.LogCaptureFixture
+) -> None:
+    client.get(store(auth_hooks=[lambda *_: None]).url("private.txt"))
+    (access,) = (record for record in log.records if record.name == "secure_dbstorage.access")
+    assert access.access.outcome == "forbidden"  # type: ignore[attr-defined]
+    (problem,) = (record for record in log.records if record.name == "secure_dbstorage.serving")
+    assert "instead of a bool" in problem.getMessage()
+    formatter = logging.Formatter("%(access)s")
+    assert formatter.format(access) == access.getMessage()
 
 
 @pytest.mark.parametrize("pieces", [0, 1, 2])

@@ -1,1 +1,5 @@
 """What test modules share."""
+
+import pytest
+
+pytest.register_assert_rewrite("tests.support.storage_contract")

@@ -1,7 +1,7 @@
-"""Requests that nobody sends by accident, made from a seed, and what no answer to them may be.
+"""Requests that nobody sends by accident, made from a seed, and a judge of the answers.
 
-The schema of a file's URL is small, so requests are spelled as bytes: what a client library would
-not send is what is to be tried.
+The schema of a file's URL is small, so requests are spelled as bytes: the interesting ones are
+those that no client library would send.
 """
 
 import random
@@ -12,10 +12,10 @@ from urllib.parse import quote, unquote_plus, unquote_to_bytes
 
 from tests.support.http_client import Answer
 
-#: What a server may say itself, before Django is asked.
+#: The statuses that a server may answer with before it asks Django.
 _SERVERS_OWN = {400, 404, 405, 408, 411, 413, 414, 417, 421, 426, 431, 501, 505}
 
-#: What our view says. Anything else under its path comes from Django or a hook.
+#: The statuses of our view. Any other under its path comes from Django or a hook.
 _OURS = {200, 206, 304, 403, 405, 412, 416, 429}
 
 #: Where a visitor may be sent: to sign in, and to the same host by https.
@@ -26,7 +26,7 @@ _NAMES_END = re.compile(rb"[?#]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What is attacked."""
+    """The files to attack."""
 
     #: Path of each file, as ``url()`` spells it, and its token; "" for a public file.
     links: Mapping[str, str]
@@ -287,7 +287,7 @@ class Generator:
         fields = [
             (b"Host", b"127.0.0.1"),
             (b"X-Forwarded-Proto", b"https"),
-            # Each has a budget of their own, as a proxy tells them apart.
+            # Each address has a separate budget, because a proxy tells them apart.
             (b"X-Forwarded-For", b"198.51.%d.%d" % (pick.randrange(256), pick.randrange(256))),
         ]
         for _ in range(pick.choice((0, 0, 1, 1, 2, 3))):
@@ -404,7 +404,7 @@ class Generator:
 
 @dataclass(slots=True)
 class Judge:
-    """Looks at each answer, and counts."""
+    """Judges each answer, and counts."""
 
     target: Target
     #: How many answers had which status.

@@ -1,4 +1,4 @@
-"""A middleware for web servers under test: it sees what a project's own code would see."""
+"""A middleware for web servers under test: it sees what a project's code would see."""
 
 import os
 import re
@@ -17,8 +17,7 @@ FIELD = "X-Token-Found"
 #: The environment variable that names the file for the text of all queries.
 QUERIES = "DBSTORAGE_TEST_QUERIES"
 
-#: Our parameter with the signature at a token's end; not another parameter of a like name.
-#: Or the token of a folder.
+#: Our parameter with a whole token, but none with a similar name; or the token of a folder.
 _TOKEN = re.compile(
     r"(?:(?<![^?&'])token=[0-9a-z.]+|~1[0-9a-z]{2}a?-[0-9a-z]+[.\w-]*)\.[A-Za-z0-9_-]{43}"
 )
@@ -31,7 +30,7 @@ class Observer:
     async_capable = True
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        """Begin to write down queries, if the environment says where."""
+        """Start writing down queries, if the environment says where."""
         self._get_response = get_response
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from secure_dbstorage.exceptions import FileChanged
+from secure_dbstorage.files import LinkState
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.storage import DatabaseStorage
@@ -30,7 +31,7 @@ def catalog(database: str) -> Catalog:
 
 
 def epoch(catalog: Catalog, name: str) -> int:
-    return catalog.get(name).links_from
+    return catalog.get(name).link_epoch
 
 
 # Looking up
@@ -56,24 +57,24 @@ def test_links_of_what_is_there_are_found_in_one_query(catalog: Catalog, databas
     catalog.add("b.txt", [b""])
     catalog.set_public("b.txt", public=True)
     with CaptureQueriesContext(connections[database]) as queries:
-        found = catalog.find_links(["a.txt", "b.txt", "a.txt", "missing"])
+        found = catalog.link_states(["a.txt", "b.txt", "a.txt", "missing"])
     assert found == {
-        "a.txt": (False, epoch(catalog, "a.txt")),
-        "b.txt": (True, epoch(catalog, "b.txt")),
+        "a.txt": LinkState(False, epoch(catalog, "a.txt")),
+        "b.txt": LinkState(True, epoch(catalog, "b.txt")),
     }
     assert len(queries) == 1
 
 
 def test_no_links_are_found_without_a_query(catalog: Catalog, database: str) -> None:
     with CaptureQueriesContext(connections[database]) as queries:
-        assert catalog.find_links([]) == {}
+        assert catalog.link_states([]) == {}
     assert len(queries) == 0
 
 
 def test_links_of_more_files_than_a_query_can_name_are_found(catalog: Catalog) -> None:
     catalog.add("a.txt", [b""])
     names = [f"missing/{number}" for number in range(70_000)]
-    assert list(catalog.find_links([*names, "a.txt"])) == ["a.txt"]
+    assert list(catalog.link_states([*names, "a.txt"])) == ["a.txt"]
 
 
 # Listing
@@ -104,7 +105,7 @@ def test_children_of_any_number_are_listed(catalog: Catalog) -> None:
 def crowded() -> None:
     """Put 100,000 files below one of three directories."""
     columns = "content, position, namespace, name, size, chunk_size, sha256, content_type, "
-    columns += "is_public, created, modified, links_from, data"
+    columns += "is_public, created, modified, link_epoch, data"
     with connections["default"].cursor() as cursor:
         cursor.execute(
             "WITH RECURSIVE numbers(n) AS "
@@ -149,7 +150,7 @@ def test_listing_many_files_takes_few_queries() -> None:
 # Saving
 
 
-def test_a_taken_name_without_an_alternative_is_an_error(catalog: Catalog) -> None:
+def test_a_taken_name_is_an_error(catalog: Catalog) -> None:
     catalog.add("a.txt", [b"one"])
     with pytest.raises(FileExistsError) as caught:
         catalog.add("a.txt", [b"two"])
@@ -157,25 +158,19 @@ def test_a_taken_name_without_an_alternative_is_an_error(catalog: Catalog) -> No
     assert StoredFile.rows.using(catalog.writer).count() == 1
 
 
-def test_a_taken_name_gets_the_alternative(catalog: Catalog) -> None:
+def test_the_first_name_that_is_not_taken_is_used(catalog: Catalog) -> None:
     catalog.add("a.txt", [b"one"])
     catalog.add("b.txt", [b"two"])
-    alternatives = {"a.txt": "b.txt", "b.txt": "c.txt"}
-    assert catalog.add("a.txt", [b"three"], alternative=alternatives.__getitem__) == "c.txt"
+    assert catalog.add("a.txt", [b"three"], others=["b.txt", "c.txt", "d.txt"]) == "c.txt"
+    assert StoredFile.rows.using(catalog.writer).count() == 3
 
 
-def test_alternatives_are_tried_a_bounded_number_of_times(catalog: Catalog) -> None:
-    catalog.add("a.txt", [b"one"])
-    tried: list[str] = []
-
-    def same(name: str) -> str:
-        tried.append(name)
-        return name
-
-    with pytest.raises(FileExistsError):
-        catalog.add("a.txt", [b"two"], alternative=same)
-    assert 1 <= len(tried) <= 20
-    assert catalog.add("b.txt", [b"three"]) == "b.txt"
+def test_a_transaction_is_usable_after_all_names_were_taken(catalog: Catalog) -> None:
+    with transaction.atomic(using=catalog.writer):
+        catalog.add("a.txt", [b"one"])
+        with pytest.raises(FileExistsError):
+            catalog.add("a.txt", [b"two"], others=["a.txt"])
+        assert catalog.add("b.txt", [b"three"]) == "b.txt"
 
 
 @pytest.mark.parametrize("save", ["add", "replace"])
@@ -281,8 +276,10 @@ class TestReplica:
         catalog_of("replica").add("private.txt", [b""])
         catalog_of("replica").set_public("private.txt", public=True)
         replicated.add("private.txt", [b""])
-        found = replicated.find_links(["deleted.txt", "private.txt"])
-        assert found == {"private.txt": (False, epoch(catalog_of("default"), "private.txt"))}
+        found = replicated.link_states(["deleted.txt", "private.txt"])
+        assert found == {
+            "private.txt": LinkState(False, epoch(catalog_of("default"), "private.txt"))
+        }
 
     def test_what_was_made_private_or_deleted_is_not_served_from_a_replica_that_lags(
         self, replicated: Catalog
@@ -293,7 +290,7 @@ class TestReplica:
         assert replicated.find("private.txt", public_only=True) is None
         found = replicated.find("private.txt")
         assert found is not None
-        assert found.links_from == epoch(catalog_of("default"), "private.txt")
+        assert found.link_epoch == epoch(catalog_of("default"), "private.txt")
 
     def test_reads_inside_a_transaction_see_what_it_wrote(self, replicated: Catalog) -> None:
         catalog_of("replica").add("a.txt", [b"old"])

@@ -15,7 +15,7 @@ from secure_dbstorage.exceptions import ContentVanished, FileChanged
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from tests.support.aliases import added_alias
-from tests.test_storage import CHUNK_SIZE, read
+from tests.support.files import CHUNK_SIZE, read
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -27,18 +27,19 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from secure_dbstorage import models
+from secure_dbstorage.files import LinkState
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import dialects, statements
 from secure_dbstorage.table.dialects import (
-    ConflictDialect,
-    MySQLDialect,
-    PortableDialect,
-    PsycopgDialect,
-    dialect_of,
+    ConflictRows,
+    MySQLRows,
+    PsycopgRows,
+    rows,
 )
+from secure_dbstorage.table.rows import Rows
 from tests.support.aliases import added_alias
-from tests.test_storage import CHUNK_SIZE, LARGE
+from tests.support.files import CHUNK_SIZE, LARGE
 
 #: All byte values, and what quoting, formatting and escaping trip over.
 DATA = bytes(range(256)) + b"%s %% {} '\\'' \\x00 \\\\ \x00\xff\r\n"
@@ -80,7 +81,7 @@ def connection(
 ) -> Iterator[BaseDatabaseWrapper]:
     """Connect in this way; what is written is undone."""
     if way.startswith("portable"):
-        monkeypatch.setattr(dialects, "_dialect_class", lambda connection: PortableDialect)
+        monkeypatch.setattr(dialects, "_class_for", lambda connection: Rows)
     if way == "as MySQL":
         features = connections[database].features
         monkeypatch.setattr(features, "can_return_columns_from_insert", False)
@@ -109,52 +110,50 @@ def head_row(**changes: object) -> dict[str, object]:
         "is_public": True,
         "created": NOW,
         "modified": NOW,
-        "links_from": 2**60,
+        "link_epoch": 2**60,
         "data": DATA,
         **changes,
     }
 
 
 def insert(connection: BaseDatabaseWrapper, row: dict[str, object]) -> None:
-    assert dialect_of(connection).insert_head(connection, row)
+    assert rows(connection.alias).insert_head(row)
 
 
 def insert_chunks(connection: BaseDatabaseWrapper, key: int, *chunks: bytes) -> None:
     for position, data in enumerate(chunks):
-        dialect_of(connection).insert_chunk(connection, key, position, data)
+        rows(connection.alias).insert_chunk(key, position, data)
 
 
 @pytest.mark.parametrize(
-    ("database", "dialect"),
-    [("sqlite", ConflictDialect), ("postgres", PsycopgDialect), ("mariadb", MySQLDialect)],
+    ("database", "expected"),
+    [("sqlite", ConflictRows), ("postgres", PsycopgRows), ("mariadb", MySQLRows)],
     indirect=["database"],
 )
-def test_each_database_has_its_dialect(database: str, dialect: type[PortableDialect]) -> None:
-    assert type(dialect_of(connections[database])) is dialect
+def test_each_database_has_its_own_way(database: str, expected: type[Rows]) -> None:
+    assert type(rows(database)) is expected
 
 
-def test_an_unknown_database_gets_the_portable_dialect(
+def test_an_unknown_database_gets_the_portable_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connections["default"], "vendor", "oracle", raising=False)
-    assert type(dialect_of(connections["default"])) is PortableDialect
+    assert type(rows("default")) is Rows
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
-def test_psycopg2_gets_the_portable_dialect(
-    database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_psycopg2_gets_the_portable_way(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class Psycopg2:
         __name__ = "psycopg2"
 
     monkeypatch.setattr(connections[database], "Database", Psycopg2())
-    assert type(dialect_of(connections[database])) is PortableDialect
+    assert type(rows(database)) is Rows
 
 
 @every_way
 def test_an_inserted_head_is_fetched(connection: BaseDatabaseWrapper) -> None:
     insert(connection, head_row())
-    head = dialect_of(connection).fetch_head(connection, "", "a.txt")
+    head = rows(connection.alias).head("", "a.txt")
     assert head is not None
     assert head.stat.name == "a.txt"
     assert head.stat.size == len(DATA)
@@ -165,7 +164,7 @@ def test_an_inserted_head_is_fetched(connection: BaseDatabaseWrapper) -> None:
     assert head.stat.created.tzinfo is UTC
     assert (head.content.using, head.content.key) == (connection.alias, 2**61 + 1)
     assert (head.content.size, head.content.chunk_size) == (len(DATA), 261_120)
-    assert head.links_from == 2**60
+    assert head.link_epoch == 2**60
     assert head.first_chunk is None
 
 
@@ -173,7 +172,7 @@ def test_an_inserted_head_is_fetched(connection: BaseDatabaseWrapper) -> None:
 @pytest.mark.parametrize("data", [b"", b"\0", DATA, b"x" * 261_120], ids=len)
 def test_a_head_comes_with_its_first_chunk(connection: BaseDatabaseWrapper, data: bytes) -> None:
     insert(connection, head_row(data=data))
-    head = dialect_of(connection).fetch_head(connection, "", "a.txt", with_chunk=True)
+    head = rows(connection.alias).head("", "a.txt", with_chunk=True)
     assert head is not None
     assert type(head.first_chunk) is bytes
     assert head.first_chunk == data
@@ -191,8 +190,8 @@ def test_what_the_orm_reads_is_what_was_inserted(connection: BaseDatabaseWrapper
 @pytest.mark.parametrize("name", ["A.txt", "a.txt ", "a", "", "%", "_.txt", "' OR 1=1 --"])
 def test_only_the_very_name_is_found(connection: BaseDatabaseWrapper, name: str) -> None:
     insert(connection, head_row())
-    assert dialect_of(connection).fetch_head(connection, "", name) is None
-    assert dialect_of(connection).fetch_links(connection, "", [name]) == {}
+    assert rows(connection.alias).head("", name) is None
+    assert rows(connection.alias).link_states("", [name]) == {}
 
 
 @pytest.mark.django_db
@@ -204,17 +203,17 @@ def test_a_column_that_is_not_exact_opens_no_other_file(
         with connection.schema_editor() as editor:
             editor.create_model(StoredFile)
         insert(connection, head_row())
-        assert dialect_of(connection).fetch_head(connection, "", "A.txt") is None
-        assert dialect_of(connection).fetch_head(connection, "", "a.txt") is not None
+        assert rows(connection.alias).head("", "A.txt") is None
+        assert rows(connection.alias).head("", "a.txt") is not None
 
 
 @every_way
 def test_only_the_namespace_is_searched(connection: BaseDatabaseWrapper) -> None:
     insert(connection, head_row(namespace="invoices"))
-    dialect = dialect_of(connection)
-    assert dialect.fetch_head(connection, "", "a.txt") is None
-    assert dialect.fetch_head(connection, "Invoices", "a.txt") is None
-    assert dialect.fetch_head(connection, "invoices", "a.txt") is not None
+    stored = rows(connection.alias)
+    assert stored.head("", "a.txt") is None
+    assert stored.head("Invoices", "a.txt") is None
+    assert stored.head("invoices", "a.txt") is not None
 
 
 @every_way
@@ -224,17 +223,19 @@ def test_public_files_alone_are_found_on_demand(
     public: bool,  # noqa: FBT001
 ) -> None:
     insert(connection, head_row(is_public=public))
-    head = dialect_of(connection).fetch_head(connection, "", "a.txt", public_only=True)
+    head = rows(connection.alias).head("", "a.txt", public_only=True)
     assert (head is not None) is public
 
 
 @every_way
-def test_links_of_many_files_are_fetched_at_once(connection: BaseDatabaseWrapper) -> None:
+def test_the_link_states_of_many_files_are_fetched_at_once(
+    connection: BaseDatabaseWrapper,
+) -> None:
     insert(connection, head_row())
-    insert(connection, head_row(name="日本.txt", content=2, is_public=False, links_from=7))
-    links = dialect_of(connection).fetch_links(connection, "", ["a.txt", "日本.txt", "missing"])
-    assert links == {"a.txt": (True, 2**60), "日本.txt": (False, 7)}
-    assert all(type(is_public) is bool for is_public, _ in links.values())
+    insert(connection, head_row(name="日本.txt", content=2, is_public=False, link_epoch=7))
+    states = rows(connection.alias).link_states("", ["a.txt", "日本.txt", "missing"])
+    assert states == {"a.txt": LinkState(True, 2**60), "日本.txt": LinkState(False, 7)}
+    assert all(type(state.is_public) is bool for state in states.values())
 
 
 @every_way
@@ -248,8 +249,8 @@ def test_a_path_is_held_by_a_file_or_by_what_is_below_it(
     held: bool,  # noqa: FBT001
 ) -> None:
     insert(connection, head_row(name="a/b.txt"))
-    assert dialect_of(connection).holds(connection, "", path) is held
-    assert not dialect_of(connection).holds(connection, "invoices", path)
+    assert rows(connection.alias).holds("", path) is held
+    assert not rows(connection.alias).holds("invoices", path)
 
 
 @every_way
@@ -272,16 +273,16 @@ def test_names_come_in_the_order_of_their_bytes(
     for number, name in enumerate(["b", "\U0010ffff", "a/b", "a ", "a"]):
         insert(connection, head_row(name=name, content=number))
     insert(connection, head_row(name="a", content=9, namespace="invoices"))
-    assert dialect_of(connection).fetch_names(connection, "", bounds, limit) == names
+    assert rows(connection.alias).names("", bounds, limit) == names
 
 
 @every_way
 def test_a_run_of_chunks_comes_in_order(connection: BaseDatabaseWrapper) -> None:
     for number in reversed(range(12)):
         data = DATA + bytes([number])
-        dialect_of(connection).insert_chunk(connection, 5, number, data)
+        rows(connection.alias).insert_chunk(5, number, data)
     insert_chunks(connection, 6, b"other")
-    run = dialect_of(connection).fetch_run(connection, 5, 1, 10)
+    run = rows(connection.alias).run(5, 1, 10)
     assert run == [DATA + bytes([number]) for number in range(1, 11)]
     assert all(type(chunk) is bytes for chunk in run)
 
@@ -289,8 +290,8 @@ def test_a_run_of_chunks_comes_in_order(connection: BaseDatabaseWrapper) -> None
 @every_way
 def test_of_a_run_the_chunks_that_are_there_are_fetched(connection: BaseDatabaseWrapper) -> None:
     insert_chunks(connection, 5, b"0", b"1", b"2")
-    assert dialect_of(connection).fetch_run(connection, 5, 2, 4) == [b"2"]
-    assert dialect_of(connection).fetch_run(connection, 7, 0, 4) == []
+    assert rows(connection.alias).run(5, 2, 4) == [b"2"]
+    assert rows(connection.alias).run(7, 0, 4) == []
 
 
 @every_way
@@ -299,13 +300,13 @@ def test_a_part_of_a_chunk_is_fetched(
     connection: BaseDatabaseWrapper, start: int, stop: int
 ) -> None:
     insert_chunks(connection, 5, b"other", DATA)
-    part = dialect_of(connection).fetch_part(connection, 5, 1, start, stop)
+    part = rows(connection.alias).part(5, 1, start, stop)
     assert part == DATA[start:stop]
 
 
 @every_way
 def test_there_is_no_part_without_the_chunk(connection: BaseDatabaseWrapper) -> None:
-    assert dialect_of(connection).fetch_part(connection, 5, 1, 0, 10) is None
+    assert rows(connection.alias).part(5, 1, 0, 10) is None
 
 
 @every_way
@@ -313,12 +314,12 @@ def test_a_row_is_updated_and_no_other(connection: BaseDatabaseWrapper) -> None:
     insert(connection, head_row())
     insert(connection, head_row(name="b.txt", content=2))
     row_id = StoredFile.objects.using(connection.alias).get(name="a.txt").pk
-    dialect = dialect_of(connection)
-    dialect.update(connection, row_id, {"data": b"new", "size": 3, "sha256": "1" * 64})
-    head = dialect.fetch_head(connection, "", "a.txt", with_chunk=True)
+    stored = rows(connection.alias)
+    stored.update(row_id, {"data": b"new", "size": 3, "sha256": "1" * 64})
+    head = stored.head("", "a.txt", with_chunk=True)
     assert head is not None
     assert (head.first_chunk, head.stat.size, head.stat.sha256) == (b"new", 3, "1" * 64)
-    other = dialect.fetch_head(connection, "", "b.txt", with_chunk=True)
+    other = stored.head("", "b.txt", with_chunk=True)
     assert other is not None
     assert other.first_chunk == DATA
 
@@ -327,7 +328,7 @@ def test_a_row_is_updated_and_no_other(connection: BaseDatabaseWrapper) -> None:
 def test_the_rows_of_a_content_are_deleted_and_no_others(connection: BaseDatabaseWrapper) -> None:
     insert_chunks(connection, 5, b"0", b"1", b"2")
     insert_chunks(connection, 6, b"0", b"1")
-    dialect_of(connection).delete(connection, 5)
+    rows(connection.alias).delete(5)
     left = StoredFile.rows.using(connection.alias).values_list("content", flat=True)
     assert list(left) == [6, 6]
 
@@ -352,7 +353,7 @@ def test_deleting_does_not_wait_for_those_who_save(
         cursor.execute(limit)
         with transaction.atomic(using=another.alias):
             insert_chunks(another, 6, b"0", b"1")
-            dialect_of(connection).delete(connection, 5)
+            rows(connection.alias).delete(5)
     connection.close()  # and the limit with it
     assert StoredFile.rows.using(database).count() == 2
 
@@ -361,7 +362,7 @@ def test_deleting_does_not_wait_for_those_who_save(
 def test_deleting_never_scans_on_mariadb(database: str) -> None:
     connection = connections[database]
     with CaptureQueriesContext(connection) as queries:
-        dialect_of(connection).delete(connection, 5)
+        rows(connection.alias).delete(5)
     assert "FORCE INDEX (`secure_dbstorage_unique_chunk`)" in queries[0]["sql"]
 
 
@@ -383,14 +384,14 @@ def test_a_chunk_that_is_there_is_an_error_of_django(connection: BaseDatabaseWra
     insert_chunks(connection, 5, b"one")
     with pytest.raises(IntegrityError), transaction.atomic(using=connection.alias):
         insert_chunks(connection, 5, b"two")
-    assert dialect_of(connection).fetch_run(connection, 5, 0, 2) == [b"one"]
+    assert rows(connection.alias).run(5, 0, 2) == [b"one"]
 
 
 @every_way
 def test_a_taken_name_is_told_and_breaks_no_transaction(connection: BaseDatabaseWrapper) -> None:
     insert(connection, head_row())
     with transaction.atomic(using=connection.alias):
-        assert not dialect_of(connection).insert_head(connection, head_row(content=2))
+        assert not rows(connection.alias).insert_head(head_row(content=2))
         assert StoredFile.rows.using(connection.alias).get().content == head_row()["content"]
 
 
@@ -412,7 +413,7 @@ def test_a_missing_table_is_an_error_of_django(
         pytest.raises((OperationalError, ProgrammingError)),
         transaction.atomic(using=connection.alias),
     ):
-        dialect_of(connection).fetch_run(connection, 5, 0, 1)
+        rows(connection.alias).run(5, 0, 1)
 
 
 @every_plain_way
@@ -426,7 +427,7 @@ def test_times_are_as_use_tz_says(
         settings.USE_TZ = use_tz
         now = NOW if use_tz else timezone.make_naive(NOW, timezone.get_default_timezone())
         insert(connection, head_row(content=key, name=f"{key}.txt", created=now, modified=now))
-        head = dialect_of(connection).fetch_head(connection, "", f"{key}.txt")
+        head = rows(connection.alias).head("", f"{key}.txt")
         assert head is not None
         assert (head.stat.created, head.stat.modified) == (NOW, NOW)
 
@@ -437,7 +438,7 @@ def test_no_connection_outlives_its_thread(database: str) -> None:
     def use() -> None:
         connection = connections[database]
         seen.append(weakref.ref(connection))
-        dialect_of(connection).fetch_head(connection, "", "a.txt", with_chunk=True)
+        rows(connection.alias).head("", "a.txt", with_chunk=True)
         connection.close()
 
     thread = threading.Thread(target=use)
@@ -458,12 +459,12 @@ def test_a_database_that_a_test_case_may_not_use_is_refused(
     Forbidding.setUpClass()
     try:
         with pytest.raises(DatabaseOperationForbidden):
-            dialect_of(connection).fetch_run(connection, 5, 0, 1)
+            rows(connection.alias).run(5, 0, 1)
         with pytest.raises(DatabaseOperationForbidden):
-            dialect_of(connection).delete(connection, 5)
+            rows(connection.alias).delete(5)
     finally:
         Forbidding.doClassCleanups()
-    assert dialect_of(connection).fetch_run(connection, 5, 0, 1) == []
+    assert rows(connection.alias).run(5, 0, 1) == []
 
 
 @every_way
@@ -471,7 +472,7 @@ def test_a_broken_transaction_is_not_used(connection: BaseDatabaseWrapper) -> No
     with transaction.atomic(using=connection.alias):
         transaction.set_rollback(True, using=connection.alias)
         with pytest.raises(transaction.TransactionManagementError):
-            dialect_of(connection).fetch_run(connection, 5, 0, 1)
+            rows(connection.alias).run(5, 0, 1)
 
 
 @every_way
@@ -480,7 +481,7 @@ def test_statements_are_logged_without_the_bytes(connection: BaseDatabaseWrapper
     row_id = StoredFile.rows.using(connection.alias).get().pk
     with CaptureQueriesContext(connection) as queries:
         insert(connection, head_row(data=b"secret" * 43_520))
-        dialect_of(connection).update(connection, row_id, {"data": b"secret"})
+        rows(connection.alias).update(row_id, {"data": b"secret"})
     logged = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
     assert "<261120 bytes>" in logged[0]
     assert "'a.txt'" in logged[0]
@@ -491,17 +492,17 @@ def test_statements_are_logged_without_the_bytes(connection: BaseDatabaseWrapper
 
 @every_way
 def test_each_method_is_one_query_for_those_who_count(connection: BaseDatabaseWrapper) -> None:
-    dialect = dialect_of(connection)
+    stored = rows(connection.alias)
     calls: list[Callable[[], object]] = [
-        lambda: dialect.insert_chunk(connection, 5, 1, DATA),
-        lambda: dialect.update(connection, 0, {"size": 1}),
-        lambda: dialect.delete(connection, 1),
-        lambda: dialect.fetch_head(connection, "", "a.txt", with_chunk=True),
-        lambda: dialect.fetch_links(connection, "", ["a.txt", "b.txt"]),
-        lambda: dialect.holds(connection, "", "a.txt"),
-        lambda: dialect.fetch_names(connection, "", ("a", "b"), 4),
-        lambda: dialect.fetch_run(connection, 5, 0, 4),
-        lambda: dialect.fetch_part(connection, 5, 0, 1, 2),
+        lambda: stored.insert_chunk(5, 1, DATA),
+        lambda: stored.update(0, {"size": 1}),
+        lambda: stored.delete(1),
+        lambda: stored.head("", "a.txt", with_chunk=True),
+        lambda: stored.link_states("", ["a.txt", "b.txt"]),
+        lambda: stored.holds("", "a.txt"),
+        lambda: stored.names("", ("a", "b"), 4),
+        lambda: stored.run(5, 0, 4),
+        lambda: stored.part(5, 0, 1, 2),
     ]
     for call in calls:
         with CaptureQueriesContext(connection) as queries:
@@ -512,7 +513,7 @@ def test_each_method_is_one_query_for_those_who_count(connection: BaseDatabaseWr
 @every_way
 def test_nothing_is_logged_unless_somebody_asks(connection: BaseDatabaseWrapper) -> None:
     connection.queries_log.clear()
-    dialect_of(connection).fetch_run(connection, 5, 0, 1)
+    rows(connection.alias).run(5, 0, 1)
     assert not connection.queries_log
 
 
@@ -539,7 +540,7 @@ def test_execute_wrappers_are_called(connection: BaseDatabaseWrapper) -> None:
 
     with connection.execute_wrapper(wrapper):
         insert_chunks(connection, 5, DATA)
-        dialect_of(connection).fetch_head(connection, "", "a.txt")
+        rows(connection.alias).head("", "a.txt")
     assert seen == [("INSERT", connection), ("SELECT", connection)]
 
 
@@ -549,14 +550,14 @@ def test_an_execute_wrapper_can_refuse(connection: BaseDatabaseWrapper) -> None:
         raise PermissionError
 
     with connection.execute_wrapper(wrapper), pytest.raises(PermissionError):
-        dialect_of(connection).fetch_run(connection, 5, 0, 1)
+        rows(connection.alias).run(5, 0, 1)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_closed_connection_is_opened(database: str) -> None:
     connection = connections[database]
     connection.close()
-    assert dialect_of(connection).fetch_run(connection, 5, 0, 1) == []
+    assert rows(connection.alias).run(5, 0, 1) == []
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
@@ -568,14 +569,14 @@ def test_a_dead_connection_is_replaced_with_health_checks(database: str) -> None
             pid = connection.connection.info.backend_pid
             cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
         connection.close_if_unusable_or_obsolete()  # as each request begins
-        assert dialect_of(connection).fetch_run(connection, 5, 0, 1) == []
+        assert rows(connection.alias).run(5, 0, 1) == []
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
 def test_bytes_travel_in_binary_on_postgresql(database: str) -> None:
     connection = connections[database]
     insert_chunks(connection, 5, b"x" * 1000)
-    cursor = dialect_of(connection).driver_cursor(connection)
+    cursor = rows(connection.alias).driver_cursor()
     with cursor:
         cursor.execute("SELECT data FROM secure_dbstorage_storedfile")
         result = cursor.pgresult
@@ -588,7 +589,7 @@ def test_of_a_part_no_more_than_it_travels(database: str) -> None:
     connection = connections[database]
     insert_chunks(connection, 5, DATA)
     with CaptureQueriesContext(connection) as queries:
-        dialect_of(connection).fetch_part(connection, 5, 0, 37, 91)
+        rows(connection.alias).part(5, 0, 37, 91)
     assert "substr(" in queries[0]["sql"]
     assert "38, 54" in queries[0]["sql"]
 

@@ -17,7 +17,7 @@ from pytest_django import Settings
 from secure_dbstorage.exceptions import ContentVanished, FileChanged, FileTooLarge
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
-from tests.test_storage import CHUNK_SIZE, LARGE, field_file, read
+from tests.support.files import CHUNK_SIZE, LARGE, field_file, read
 
 TEXT = b"first\r\nsecond\rthird\n\nf\xc3\xbcnfte"
 

@@ -4,7 +4,7 @@ import pytest
 from django.db import connections
 
 from secure_dbstorage.table import statements
-from secure_dbstorage.table.dialects import dialect_of
+from secure_dbstorage.table.dialects import rows
 
 
 @pytest.mark.parametrize(
@@ -19,15 +19,14 @@ def test_names_are_quoted_as_the_database_wants_them(database: str, quote: str) 
 
 
 def test_what_differs_from_call_to_call_is_not_kept(database: str) -> None:
-    connection = connections[database]
-    dialect = dialect_of(connection)
+    stored = rows(database)
 
     def ask(number: int) -> None:
-        dialect.fetch_links(connection, "", [f"{each}.txt" for each in range(number)])
-        dialect.fetch_names(connection, "", ("a", "b"), number)
-        dialect.fetch_run(connection, number, number, number)
-        dialect.update(connection, number, {"size": number})
-        dialect.delete(connection, number)
+        stored.link_states("", [f"{each}.txt" for each in range(number)])
+        stored.names("", ("a", "b"), number)
+        stored.run(number, number, number)
+        stored.update(number, {"size": number})
+        stored.delete(number)
 
     ask(1)
     kept = len(statements._finished)

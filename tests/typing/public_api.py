@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from secure_dbstorage.access import AuthHook, authenticated, staff
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.links.tokens import Grant
+from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.signals import file_deleted, file_refused, file_saved, file_served
 from secure_dbstorage.storage import DatabaseStorage
 

@@ -1,1 +1,1 @@
-"""Tests of the wing that keeps the table tidy."""
+"""Tests of upkeep."""

@@ -1,4 +1,4 @@
-"""How much there is, of what, how old and where."""
+"""The inventory: amounts by type, age and directory."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -29,7 +29,7 @@ def storage(database: str) -> DatabaseStorage:
     return storage
 
 
-def test_nothing_is_nothing(database: str) -> None:
+def test_an_empty_storage_has_empty_amounts(database: str) -> None:
     storage = storages["default"]
     assert isinstance(storage, DatabaseStorage)
     inventory = take_inventory(storage)
@@ -53,7 +53,7 @@ def test_files_are_summed_up_by_directory_and_type(storage: DatabaseStorage) -> 
     }
 
 
-def test_a_directory_is_looked_at_alone(storage: DatabaseStorage) -> None:
+def test_a_single_directory_can_be_counted(storage: DatabaseStorage) -> None:
     inventory = take_inventory(storage, prefix="2026")
     assert inventory.total == Amount(3, 11100)
     assert inventory.entries == {
@@ -63,7 +63,7 @@ def test_a_directory_is_looked_at_alone(storage: DatabaseStorage) -> None:
     }
 
 
-def test_what_is_not_told_one_by_one_is_told_together(storage: DatabaseStorage) -> None:
+def test_the_rest_is_counted_together(storage: DatabaseStorage) -> None:
     inventory = take_inventory(storage, limit=1)
     assert inventory.entries == {"2026/": Amount(3, 11100), "others": Amount(2, 11)}
     assert inventory.types == {"image/png": Amount(1, 10000), "others": Amount(4, 1111)}

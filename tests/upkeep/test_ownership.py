@@ -1,4 +1,4 @@
-"""Files go with the instance that has them, where a storage says so."""
+"""Files are deleted with the model instance that owns them, if the storage says so."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def files() -> Callable[[], list[str]]:
-    """Return a function that gives the names of all files that go with letters."""
+    """Return a function that returns the names of all files owned by letters."""
     storage = Letter._meta.get_field("scan").storage
     assert isinstance(storage, DatabaseStorage)
     return lambda: sorted(str(row.name) for row in storage.catalog.files())
@@ -49,7 +49,7 @@ def test_a_file_that_is_replaced_or_cleared_goes(files: Callable[[], list[str]])
     assert files() == ["scans/newer.png"]
 
 
-def test_what_is_not_saved_changes_nothing(files: Callable[[], list[str]]) -> None:
+def test_unsaved_changes_delete_nothing(files: Callable[[], list[str]]) -> None:
     letter = Letter.objects.create(scan=file("a.png"), copy=file("b.png"))
     letter.copy = None  # type: ignore[assignment]
     letter.subject = "new"

@@ -1,4 +1,4 @@
-"""What nobody needs goes, and nothing else."""
+"""Files and rows that are no longer needed are deleted, and nothing else."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from secure_dbstorage.table import uses
 from secure_dbstorage.upkeep.pruning import Pruned, prune_expired, prune_rows, prune_unreferenced
 from tests.testapp.models import Book
 
-#: Whatever the database of the files, that of the models is the default one.
+#: Models are in the default database, wherever the files are.
 pytestmark = pytest.mark.django_db(databases=["default"])
 
 DAY = timedelta(days=1)
@@ -46,7 +46,7 @@ def age(storage: DatabaseStorage, *names: str, by: timedelta = 2 * DAY) -> None:
 class TestExpired:
     """Temporary files."""
 
-    def test_those_whose_time_is_over_go_with_all_their_rows(
+    def test_expired_files_are_deleted_with_all_their_rows(
         self, storage: DatabaseStorage, database: str
     ) -> None:
         large = b"x" * (storage.options.chunk_size + 1)
@@ -66,7 +66,9 @@ class TestExpired:
         assert names(prune_expired(storage, dry_run=True)) == ["a.txt"]
         assert present(storage) == ["a.txt"]
 
-    def test_one_that_gets_more_time_meanwhile_stays(self, storage: DatabaseStorage) -> None:
+    def test_a_file_whose_lifetime_is_extended_meanwhile_stays(
+        self, storage: DatabaseStorage
+    ) -> None:
         for name in ("a.txt", "b.txt"):
             storage.save(name, b"x")
             storage.set_expires(name, PAST)
@@ -84,7 +86,7 @@ class TestExpired:
         assert names(prune_expired(storage, dry_run=False)) == []
         assert other.exists("a.txt")
 
-    def test_more_than_one_query_can_tell_go(
+    def test_files_are_deleted_over_several_queries(
         self, storage: DatabaseStorage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("secure_dbstorage.models._PAGE_LENGTH", 2)
@@ -96,9 +98,9 @@ class TestExpired:
 
 
 class TestUnreferenced:
-    """Files that no FileField names."""
+    """Files that no FileField refers to."""
 
-    def test_those_go_which_no_row_of_any_model_names(self, storage: DatabaseStorage) -> None:
+    def test_files_that_no_model_refers_to_are_deleted(self, storage: DatabaseStorage) -> None:
         storage.save("lost.txt", b"x")
         Book.objects.create(text=storage.save("books/shown.txt", b"x"))
         Book.objects.create(text=storage.save("books/hidden.txt", b"x"), is_hidden=True)
@@ -121,7 +123,7 @@ class TestUnreferenced:
         age(storage, "books/a.txt")
         assert names(prune_unreferenced(storage, older_than=DAY, dry_run=True)) == []
 
-    def test_a_row_that_names_a_file_meanwhile_saves_it(
+    def test_a_file_referred_to_in_the_meantime_stays(
         self, storage: DatabaseStorage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("secure_dbstorage.upkeep.pruning._BATCH", 1)
@@ -134,7 +136,7 @@ class TestUnreferenced:
         assert names(pruned) == []
         assert present(storage) == ["1.txt"]
 
-    def test_prefix_and_keep_say_where(self, storage: DatabaseStorage) -> None:
+    def test_prefix_and_keep_limit_the_directories(self, storage: DatabaseStorage) -> None:
         for name in ("a/1", "a/keep/2", "a/keep3", "b/4"):
             storage.save(name, b"x")
             age(storage, name)
@@ -145,9 +147,11 @@ class TestUnreferenced:
 
 
 class TestRows:
-    """Rows that are no file's."""
+    """Rows without a file."""
 
-    def test_strays_go_and_files_stay(self, storage: DatabaseStorage, database: str) -> None:
+    def test_stray_rows_are_deleted_and_files_stay(
+        self, storage: DatabaseStorage, database: str
+    ) -> None:
         storage.save("a.txt", b"x" * (storage.options.chunk_size * 2 + 1))
         rows = StoredFile.rows.using(database)
         for position in (1, 2):
@@ -159,12 +163,12 @@ class TestRows:
         assert rows.count() == 3
         assert storage.size("a.txt") == len(storage.open("a.txt").read())
 
-    def test_notes_of_used_links_go_when_the_link_has_expired(
+    def test_records_of_used_links_are_deleted_once_the_link_has_expired(
         self, storage: DatabaseStorage, database: str
     ) -> None:
         with transaction.atomic(using=database):
-            assert uses.begin(1, b"client", PAST, using=database)
-            assert uses.begin(2, b"client", timezone.now() + DAY, using=database)
+            assert uses.begin(1, b"client", PAST, now=0, using=database)
+            assert uses.begin(2, b"client", timezone.now() + DAY, now=0, using=database)
         assert [item.kind for item in prune_rows(database, dry_run=False)] == ["used"]
-        assert not uses.begin(2, b"client", PAST, using=database)
-        assert uses.begin(1, b"client", PAST, using=database)
+        assert not uses.begin(2, b"client", PAST, now=0, using=database)
+        assert uses.begin(1, b"client", PAST, now=0, using=database)

@@ -1,10 +1,9 @@
-"""A file is intact, or what is wrong with it is told, and mended where that can be."""
+"""Files are intact, or their problems are reported, and repaired where possible."""
 
 import pytest
 from django.core.files.storage import storages
-from django.db.models import QuerySet
 
-from secure_dbstorage.models import StoredFile
+from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.upkeep.verification import Verified, verify
 
@@ -20,9 +19,10 @@ def storage(database: str) -> DatabaseStorage:
     return storage
 
 
-def rows_of(storage: DatabaseStorage, name: str) -> "QuerySet[StoredFile]":
+def rows_of(storage: DatabaseStorage, name: str) -> StoredRowQuerySet:
     content = storage.catalog.get(name).content
-    return StoredFile.rows.using(content.using).filter(content=content.key)
+    rows: StoredRowQuerySet = StoredFile.rows.using(content.using)
+    return rows.of(content.key)
 
 
 def broken(storage: DatabaseStorage) -> dict[str, tuple[str, ...]]:
@@ -36,7 +36,7 @@ def test_files_are_intact(storage: DatabaseStorage) -> None:
     assert [file.size for file in files] == [storage.size(file.name) for file in files]
 
 
-def test_a_run_can_be_of_a_directory_and_begin_where_another_ended(
+def test_a_run_can_be_limited_to_a_directory_and_continue_another(
     storage: DatabaseStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("secure_dbstorage.models._PAGE_LENGTH", 1)
@@ -45,7 +45,7 @@ def test_a_run_can_be_of_a_directory_and_begin_where_another_ended(
 
 
 @pytest.mark.parametrize("position", [1, 2])
-def test_a_row_that_is_gone_is_told(storage: DatabaseStorage, position: int) -> None:
+def test_a_missing_row_is_reported(storage: DatabaseStorage, position: int) -> None:
     rows_of(storage, "dir/c.txt").filter(position=position).delete()
     ((name, problems),) = broken(storage).items()
     assert name == "dir/c.txt"
@@ -56,21 +56,21 @@ def test_a_row_that_is_gone_is_told(storage: DatabaseStorage, position: int) -> 
     ("position", "data", "words"),
     [(0, b"y" * 261120, "SHA-256"), (1, b"", "missing or too short"), (2, b"z" * 10, "SHA-256")],
 )
-def test_bytes_that_were_changed_are_told(
+def test_changed_bytes_are_reported(
     storage: DatabaseStorage, position: int, data: bytes, words: str
 ) -> None:
     rows_of(storage, "dir/c.txt").filter(position=position).update(data=data)
     assert words in broken(storage)["dir/c.txt"][0]
 
 
-def test_what_can_be_mended_is_mended_on_request_only(storage: DatabaseStorage) -> None:
+def test_repairs_are_made_only_on_request(storage: DatabaseStorage) -> None:
     key = storage.catalog.get("a.txt").content.key
     rows = StoredFile.rows.using(storage.catalog.writer)
     rows.create(content=key, position=1, data=b"behind")
     storage.catalog.files().filter(name="empty.txt").update(content_type="text/html")
     problems = {
-        "a.txt": ("rows behind its end",),
-        "empty.txt": ("the media type is not what the name says",),
+        "a.txt": ("there are rows past the end of the file",),
+        "empty.txt": ("the media type does not match the name",),
     }
     assert broken(storage) == problems
     assert broken(storage) == problems
@@ -81,14 +81,14 @@ def test_what_can_be_mended_is_mended_on_request_only(storage: DatabaseStorage) 
     assert rows_of(storage, "a.txt").count() == 1
 
 
-def test_a_repair_makes_nothing_of_what_is_lost(storage: DatabaseStorage) -> None:
+def test_a_repair_does_not_hide_lost_bytes(storage: DatabaseStorage) -> None:
     rows_of(storage, "dir/c.txt").filter(position=2).delete()
     (file,) = [file for file in verify(storage, repair=True) if file.problems]
     assert file == Verified(name="dir/c.txt", size=file.size, problems=file.problems)
     assert storage.exists("dir/c.txt")
 
 
-def test_a_file_that_goes_meanwhile_is_no_problem(storage: DatabaseStorage) -> None:
+def test_a_file_deleted_in_the_meantime_is_not_a_problem(storage: DatabaseStorage) -> None:
     files = verify(storage)
     assert next(files).name == "a.txt"
     storage.delete("dir/b.txt")

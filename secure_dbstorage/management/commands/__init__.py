@@ -1,1 +1,1 @@
-"""The commands: each parses and prints; the work is done by a use case."""
+"""The commands. They parse and print; use cases do the work."""

@@ -1,4 +1,4 @@
-"""Copy files between any two storages."""
+"""``dbstorage_copy``: copy files between any two storages."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,25 +7,26 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from secure_dbstorage.copying import manifests
+from secure_dbstorage.management.arguments import canonical_prefix
 from secure_dbstorage.management.reporting import Report, usage_error
-from secure_dbstorage.management.transferring import Plan, TransferCommand, endpoint_of, prefix_of
+from secure_dbstorage.management.transferring import Plan, TransferCommand, end_of
 
 
 class Command(TransferCommand):
-    """See the help."""
+    """Copies files from one storage to another."""
 
     help = """\
-Copy files from one storage of STORAGES to another: from a folder into the database, from the
-database to a bucket, or between any other two. This is how a project moves in, and out.
+Copy files from one storage in STORAGES to another: from a folder into the database, from the
+database to a bucket, or between any other two. Use it to move a project in or out.
 
-Names stay as they are, so the values of FileFields stay valid. Every file is read again in the
-target, and its SHA-256 compared. What is there already is skipped, so a copy that was interrupted
-or killed goes on when it is called again. Another file of the same name is never overwritten
-(without --overwrite), and nothing in the source is changed.
+Names stay the same, so the values of FileFields stay valid. Every copy is read back from the
+target and its SHA-256 compared. Files that the target already has are skipped, so you can run the
+command again to continue an interrupted copy. A different file of the same name is not replaced
+without --overwrite, and the source is never changed.
 
-A DatabaseStorage keeps public flags and times; a folder keeps the time of modification only, and a
-bucket neither. --manifest writes them down on the way out, and reads them on the way in. Links
-that were made for the source never open the copies."""
+A DatabaseStorage keeps public flags and times. A folder keeps only the modification time, and a
+bucket keeps neither. --manifest saves them to a file on the way out, and restores them on the way
+in. Links to files in the source never open the copies."""
     examples = """
         manage.py dbstorage_copy --from folder --to default --dry-run
         manage.py dbstorage_copy --from folder --to default --private
@@ -34,37 +35,38 @@ that were made for the source never open the copies."""
     """
 
     def add_options(self, parser: CommandParser) -> None:
-        """Add the options."""
+        """Add the options of this command."""
         parser.add_argument(
-            "--from", required=True, dest="source", metavar="ALIAS", help="storage to read"
+            "--from", required=True, dest="source", metavar="ALIAS", help="storage to copy from"
         )
         parser.add_argument(
-            "--to", required=True, dest="target", metavar="ALIAS", help="storage to write to"
+            "--to", required=True, dest="target", metavar="ALIAS", help="storage to copy to"
         )
         super().add_options(parser)
         parser.add_argument(
             "--manifest",
             type=Path,
             metavar="FILE",
-            help="from a DatabaseStorage: write names, digests, public flags and times to this "
-            "file; into one: copy the files that it names, and give them what it says",
+            help="when copying from a DatabaseStorage, write names, digests, public flags and "
+            "times to this file; when copying into one, copy the files listed in it and restore "
+            "their flags and times",
         )
 
     def run(self, report: Report, options: dict[str, Any]) -> None:
-        """Copy."""
+        """Copy the files."""
         if options["source"] == options["target"]:
             raise usage_error("The source and the target are the same storage.")
-        source = endpoint_of(options["source"])
-        target = endpoint_of(options["target"])
+        source = end_of(options["source"])
+        target = end_of(options["target"])
         report.facts |= {"from": options["source"], "to": options["target"]}
         plan = Plan(source=source, target=target)
         path: Path | None = options["manifest"]
         if path is None:
             self.transfer(report, options, plan)
-            self._warn_of_lost_flags(report, options, plan)
+            self._warn_about_lost_flags(report, options, plan)
         elif source.keeps_flags == target.keeps_flags:
             raise usage_error(
-                "--manifest is for copies between a DatabaseStorage and another storage."
+                "--manifest only works between a DatabaseStorage and another kind of storage."
             )
         elif target.keeps_flags:
             self._copy_in(report, options, plan, path)
@@ -72,7 +74,7 @@ that were made for the source never open the copies."""
             self._copy_out(report, options, plan, path)
 
     def _copy_in(self, report: Report, options: dict[str, Any], plan: Plan, path: Path) -> None:
-        prefix = prefix_of(options)
+        prefix = canonical_prefix(options)
         try:
             total = sum(1 for _ in manifests.read(path, prefix))
         except (OSError, ValueError) as error:
@@ -91,9 +93,9 @@ that were made for the source never open the copies."""
         with writer:
             self.transfer(report, options, replace(plan, manifest=writer))
 
-    def _warn_of_lost_flags(self, report: Report, options: dict[str, Any], plan: Plan) -> None:
+    def _warn_about_lost_flags(self, report: Report, options: dict[str, Any], plan: Plan) -> None:
         if (number := report.facts["public"]) and not plan.target.keeps_flags:
             report.say(
-                f"{number:,} of these files are public, which {options['target']!r} does not "
-                "keep. --manifest writes it down."
+                f"Public files copied: {number:,}. {options['target']!r} can't store public "
+                "flags; use --manifest to save them."
             )

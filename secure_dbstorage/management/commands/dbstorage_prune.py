@@ -1,4 +1,4 @@
-"""``dbstorage_prune``: remove what nobody needs any more."""
+"""``dbstorage_prune``: remove files and rows that are no longer needed."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -18,7 +18,7 @@ from secure_dbstorage.management.reporting import (
     Report,
     ReportingCommand,
     database_storage,
-    size_in_words,
+    readable_size,
     usage_error,
 )
 from secure_dbstorage.names import is_canonical
@@ -30,12 +30,11 @@ class Command(ReportingCommand):
     """Prunes a storage."""
 
     help = (
-        "Remove temporary files whose time is over, notes of used one-time links that have "
-        "expired, and rows that belong to no file; run it daily. With --unreferenced, remove also "
-        "the files that no FileField of any model names, whatever its managers show. Names in "
-        "other places (rich text, JSON, history tables, those of packages for thumbnails, other "
-        "projects with this storage) are not seen: look at --dry-run first, and protect "
-        "directories with --keep."
+        "Remove temporary files that have expired, records of used one-time links that have "
+        "expired, and rows that belong to no file. Run it daily. With --unreferenced, also remove "
+        "files that no FileField of any model refers to. References in other places (rich text, "
+        "JSON, history tables, tables of thumbnail packages, other projects that use this "
+        "storage) are not seen: try --dry-run first, and protect directories with --keep."
     )
     examples = """
         manage.py dbstorage_prune
@@ -47,30 +46,30 @@ class Command(ReportingCommand):
     def add_options(self, parser: CommandParser) -> None:
         """Add the options of this command."""
         add_storage(parser)
-        add_prefix(parser, "look for unreferenced files in")
+        add_prefix(parser, "with --unreferenced, search")
         parser.add_argument(
             "--unreferenced",
             action="store_true",
-            help="remove files that no FileField names, too",
+            help="also remove files that no FileField refers to",
         )
         parser.add_argument(
             "--older-than",
             type=duration,
             default=timedelta(days=1),
             metavar="TIME",
-            help="the age from which on an unreferenced file is removed, such as 12h or 30d (1d): "
-            "an upload may be saved before the row that is to name it",
+            help="keep unreferenced files younger than this, such as 12h or 30d (default: 1d); "
+            "an upload may be saved before the row that will refer to it",
         )
         parser.add_argument(
             "--keep",
             action="append",
             default=[],
             metavar="DIRECTORY",
-            help="keep unreferenced files below this directory; may be given again",
+            help="keep unreferenced files below this directory; may be repeated",
         )
 
     def run(self, report: Report, options: dict[str, Any]) -> None:
-        """Remove, and report what was removed."""
+        """Prune the storage, and report what was removed."""
         storage = database_storage(options["storage"])
         pruned = report.facts.setdefault("pruned", []) if options["as_json"] else None
         for item in report.progress(_everything(storage, options), unit="items"):
@@ -79,14 +78,14 @@ class Command(ReportingCommand):
             if pruned is not None:
                 pruned.append(asdict(item))
             verb = "would remove" if options["dry_run"] else "removed"
-            report.say(f"{verb} {item.kind} {item.name} ({size_in_words(item.size)})")
+            report.say(f"{verb} {item.kind} {item.name} ({readable_size(item.size)})")
 
 
 def _everything(storage: DatabaseStorage, options: dict[str, Any]) -> Iterator[Pruned]:
     dry_run, prefix = options["dry_run"], canonical_prefix(options)
     keep = [directory.rstrip("/") for directory in options["keep"]]
     if not all(map(is_canonical, keep)):
-        raise usage_error("--keep takes a directory of the storage.")
+        raise usage_error("--keep must name a directory of the storage.")
     found = [
         prune_expired(storage, dry_run=dry_run),
         prune_rows(storage.catalog.writer, dry_run=dry_run),

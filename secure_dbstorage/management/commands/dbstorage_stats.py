@@ -1,4 +1,4 @@
-"""``dbstorage_stats``: how much a storage holds, of what, how old and where."""
+"""``dbstorage_stats``: how much a storage holds, by type, age and directory."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,22 +11,22 @@ from secure_dbstorage.management.reporting import (
     Report,
     ReportingCommand,
     database_storage,
-    size_in_words,
+    readable_size,
 )
 from secure_dbstorage.upkeep.inventory import Amount, take_inventory
 
 _BAR_LENGTH = 30
 
-#: Eighths of a character, from none to seven.
+#: Eighths of a block, from zero to seven.
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 class Command(ReportingCommand):
-    """Tells what a storage holds."""
+    """Shows what a storage holds."""
 
     help = (
-        "Tell how many files a storage holds, how large and how old they are, of which types, and "
-        "in which directories. Content is not read, so it is quick."
+        "Show how many files a storage holds and how large they are, by directory, type and age. "
+        "The files themselves are not read, so this is quick."
     )
     examples = """
         manage.py dbstorage_stats
@@ -37,13 +37,13 @@ class Command(ReportingCommand):
     def add_options(self, parser: CommandParser) -> None:
         """Add the options of this command."""
         add_storage(parser)
-        add_prefix(parser, "look at")
+        add_prefix(parser, "count")
         parser.add_argument(
             "--limit",
             type=int,
             default=10,
             metavar="N",
-            help="how many directories and types to tell one by one (10)",
+            help="how many directories and types to list individually (default: %(default)s)",
         )
 
     def run(self, report: Report, options: dict[str, Any]) -> None:
@@ -58,8 +58,8 @@ class Command(ReportingCommand):
             "temporary": found.temporary,
             "expired": found.expired,
         }
-        for words, amount in amounts.items():
-            report.say(_line(words, amount))
+        for label, amount in amounts.items():
+            report.say(_line(label, amount))
         for title, parts in (
             ("by directory", found.entries),
             ("by type", found.types),
@@ -68,17 +68,17 @@ class Command(ReportingCommand):
             report.say("")
             report.say(title)
             _draw(report, parts, found.total)
-        report.has_last_line = False
+        report.has_summary = False
 
 
 def _draw(report: Report, parts: Mapping[str, Amount], total: Amount) -> None:
-    for words, amount in parts.items():
+    for label, amount in parts.items():
         share = amount.bytes / total.bytes if total.bytes else 0
-        report.say(f"{_line(words, amount)}  {_bar(share)} {share:4.0%}")
+        report.say(f"{_line(label, amount)}  {_bar(share)} {share:4.0%}")
 
 
-def _line(words: str, amount: Amount) -> str:
-    return f"{words[:40]:<40} {amount.files:>12,}  {size_in_words(amount.bytes):>10}"
+def _line(label: str, amount: Amount) -> str:
+    return f"{label[:40]:<40} {amount.files:>12,}  {readable_size(amount.bytes):>10}"
 
 
 def _bar(share: float) -> str:

@@ -7,6 +7,7 @@ from urllib.parse import urljoin
 from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
 from django.core.management.base import CommandParser
 
+from secure_dbstorage.exceptions import os_error
 from secure_dbstorage.management.arguments import add_storage, duration
 from secure_dbstorage.management.reporting import (
     Report,
@@ -16,15 +17,14 @@ from secure_dbstorage.management.reporting import (
 )
 from secure_dbstorage.names import canonical_name
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.table.catalog import os_error
 
 
 class Command(ReportingCommand):
-    """Prints the link to a file, or to all files of a directory."""
+    """Prints a link to a file, or to all files in a directory."""
 
     help = (
-        "Print a link to a file: signed and limited in time for a private one, plain for a public "
-        "one. What you print, anybody who reads it can use: mind the history of your terminal."
+        "Print a link to a file: signed and expiring if the file is private, unsigned if it is "
+        "public. Anybody who sees the link can use it, so be careful with terminal logs."
     )
     examples = """
         manage.py dbstorage_url invoices/7.pdf
@@ -35,30 +35,43 @@ class Command(ReportingCommand):
 
     def add_options(self, parser: CommandParser) -> None:
         """Add the options of this command."""
-        parser.add_argument("name", help="the file's name in the storage")
+        parser.add_argument("name", help="name of the file in the storage")
         add_storage(parser)
         parser.add_argument(
             "--expires-in",
             type=duration,
             metavar="TIME",
-            help="how long the link works, such as 90s, 15m, 12h or 7d; by default as the "
-            "storage's option expires_in says",
-        )
-        parser.add_argument("--attachment", action="store_true", help="download instead of show")
-        parser.add_argument("--filename", help="the name under which a browser saves the file")
-        parser.add_argument("--user", metavar="KEY", help="primary key of the only user it is for")
-        parser.add_argument("--ip", metavar="NETWORK", help="the only address or network")
-        parser.add_argument("--once", action="store_true", help="let it work one time")
-        parser.add_argument(
-            "--folder", action="store_true", help="link the directory of this name, with all files"
+            help="how long the link works, such as 90s, 15m, 12h or 7d (default: the storage's "
+            "option expires_in)",
         )
         parser.add_argument(
-            "--base", default="", metavar="URL", help="your site, to print a whole URL"
+            "--attachment", action="store_true", help="download the file instead of showing it"
+        )
+        parser.add_argument("--filename", help="name under which a browser saves the file")
+        parser.add_argument(
+            "--user", metavar="KEY", help="primary key of the only user who may use the link"
+        )
+        parser.add_argument(
+            "--ip",
+            metavar="NETWORK",
+            help="IP address or network from which alone the link works",
+        )
+        parser.add_argument("--once", action="store_true", help="make a link that works only once")
+        parser.add_argument(
+            "--folder",
+            action="store_true",
+            help="make a link to all files in the directory of this name",
+        )
+        parser.add_argument(
+            "--base",
+            default="",
+            metavar="URL",
+            help="address of your site, such as https://example.com, to print an absolute URL",
         )
 
     def run(self, report: Report, options: dict[str, Any]) -> None:
         """Print the link."""
-        report.has_last_line = False
+        report.has_summary = False
         storage = database_storage(options["storage"])
         arguments: dict[str, Any] = {
             name: options[name]

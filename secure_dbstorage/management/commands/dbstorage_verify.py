@@ -1,4 +1,4 @@
-"""``dbstorage_verify``: read every file again, and compare it with what was saved."""
+"""``dbstorage_verify``: read every file and compare it with what was saved."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ class Command(ReportingCommand):
     """Verifies the files of a storage."""
 
     help = (
-        "Read every file of a storage again, and compare it with its size and SHA-256. Finds "
-        "files whose rows are missing or were changed, rows behind a file's end, and media types "
-        "that an older version decided otherwise. Nothing is changed without --repair, which mends"
-        " the last two; bytes that are gone come back from a backup only. Rows that belong to no "
-        "file at all are found by dbstorage_prune."
+        "Read every file of a storage and compare it with its size and SHA-256. This finds files "
+        "whose rows are missing or were changed, rows past the end of a file, and media types "
+        "that an older version chose differently. --repair fixes the last two; without it, "
+        "nothing is changed. Lost bytes can only be restored from a backup. dbstorage_prune finds "
+        "rows that belong to no file."
     )
     examples = """
         manage.py dbstorage_verify
@@ -33,12 +33,12 @@ class Command(ReportingCommand):
             "--after",
             default="",
             metavar="NAME",
-            help="begin behind this name, where an earlier run was interrupted",
+            help="start after this name, to continue an interrupted run",
         )
-        parser.add_argument("--repair", action="store_true", help="mend what can be mended")
+        parser.add_argument("--repair", action="store_true", help="repair what can be repaired")
 
     def run(self, report: Report, options: dict[str, Any]) -> None:
-        """Read the files, and report what is wrong with them."""
+        """Read the files, and report their problems."""
         storage, prefix = database_storage(options["storage"]), canonical_prefix(options)
         report.facts |= {"storage": options["storage"], "prefix": prefix, "repaired": []}
         total = storage.catalog.files().below(prefix).filter(name__gt=options["after"]).count()
@@ -47,15 +47,15 @@ class Command(ReportingCommand):
         try:
             for file in report.progress(files, total=total):
                 report.bytes_done += file.size
-                for mended in file.repaired:
+                for repaired in file.repaired:
                     report.count("repaired")
-                    report.facts["repaired"].append({"name": file.name, "what": mended})
-                    report.say(f"{file.name}: repaired: {mended}")
+                    report.facts["repaired"].append({"name": file.name, "problem": repaired})
+                    report.say(f"{file.name}: repaired: {repaired}")
                 for problem in file.problems:
                     report.fail(file.name, problem)
                 report.count("broken" if file.problems else "intact")
                 last = file.name
         except KeyboardInterrupt:
             report.facts["after"] = last
-            report.say(f"To go on: --after {last!r}")
+            report.say(f"To continue: --after {last!r}")
             raise

@@ -1,4 +1,4 @@
-/* Progress of uploads, tickets that count down, and copying. Without it every form still works by itself. */
+/* Upload progress, tickets that count down, and copying. Every form also works without this script. */
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
@@ -20,7 +20,7 @@ document.addEventListener("click", (event) => {
 
 document.querySelectorAll("article.ticket").forEach(start);
 
-/* Uploads. XMLHttpRequest, because fetch doesn't tell how much has been sent. */
+/* Uploads use XMLHttpRequest, because fetch doesn't report how much has been sent. */
 
 function upload(form) {
   const progress = form.querySelector("progress");
@@ -40,14 +40,14 @@ function upload(form) {
   });
   request.upload.addEventListener("load", () => {
     progress.value = 100;
-    text.textContent = "Sent. Now it goes into the table…";
+    text.textContent = "Uploaded. Saving…";
   });
   request.addEventListener("load", () => {
-    if (request.status >= 500) fail("The server failed to keep it. Try again.");
+    if (request.status >= 500) fail("The server could not save the file. Try again.");
     else if (request.status === 413) fail("This file is too large for the server.");
     else refresh(request, form);
   });
-  request.addEventListener("error", () => fail("The connection broke. Try again."));
+  request.addEventListener("error", () => fail("The connection was lost. Try again."));
 
   progress.value = 0;
   progress.hidden = false;
@@ -56,7 +56,7 @@ function upload(form) {
   request.send(new FormData(form));
 }
 
-/* The answer is the whole page. Take the parts that have changed: a film that is the same plays on. */
+/* The response is the whole page. Replace only the parts that changed, so that a film keeps playing. */
 function refresh(request, form) {
   const page = new DOMParser().parseFromString(request.responseText, "text/html");
   const parts = ["#messages", ...form.dataset.upload.split(", ")];
@@ -65,7 +65,7 @@ function refresh(request, form) {
     const [old, fresh] = [document.querySelector(part), page.querySelector(part)];
     if (old.isEqualNode(fresh)) continue;
     old.hidden = fresh.hidden;
-    old.replaceChildren(...fresh.childNodes); // not the element itself: screen readers listen to #messages
+    old.replaceChildren(...fresh.childNodes); // keep the element itself: screen readers watch #messages
   }
   document.querySelector(`${parts[1]} .drop`).focus({ preventScroll: true });
   (document.querySelector(".error") ?? document.querySelector("#messages")).scrollIntoView({ block: "nearest" });
@@ -122,7 +122,7 @@ async function copy(ticket) {
     await navigator.clipboard.writeText(link.value);
     button.textContent = "Copied";
   } catch {
-    link.select(); // not allowed, or not a secure page: the keyboard can still copy it
+    link.select(); // Without permission or https, the keyboard can still copy it.
     button.textContent = "Copy";
   }
 }

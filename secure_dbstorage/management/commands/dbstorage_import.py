@@ -1,4 +1,4 @@
-"""Take over the table of another package that keeps files in the database."""
+"""``dbstorage_import``: import files from another package's database table."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,74 +6,75 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from secure_dbstorage.copying.other_tables import LAYOUTS, OtherTable
-from secure_dbstorage.copying.table import TableEndpoint
+from secure_dbstorage.copying.table import TableEnd
 from secure_dbstorage.management.reporting import Report, database_storage, usage_error
 from secure_dbstorage.management.transferring import Plan, TransferCommand
 
 
 class Command(TransferCommand):
-    """See the help."""
+    """Imports files from another package's table."""
 
     help = """\
-Take the files of django-single-table-db-storage, or of another package that keeps files in the
-database, into a DatabaseStorage. The package need not be installed: its table is enough.
+Import files into a DatabaseStorage from the table of django-single-table-db-storage or another
+package that keeps files in the database. Only the table is needed; the package need not be
+installed.
 
-Names, times and public flags stay as they are, so the values of FileFields stay valid. Every file
-is read again, and its SHA-256 compared. What is there already is skipped, so an import that was
-interrupted or killed goes on when it is called again. The old table is not changed: drop it when
-you have seen that all is well.
+Names, times and public flags stay the same, so the values of FileFields stay valid. Every file is
+read back and its SHA-256 compared. Files that were already imported are skipped, so you can run
+the command again to continue an interrupted import. The old table is not changed; drop it once you
+have checked the result.
 
-django-dbfiles, django-binary-database-files and django-db-file-storage keep no public flags: their
-files get the storage's default_public, or what --public or --private says."""
+django-dbfiles, django-binary-database-files and django-db-file-storage have no public flags. Their
+files get the storage's default_public, unless you pass --public or --private."""
     examples = """
-        manage.py dbstorage_import_single_table --to default --dry-run
-        manage.py dbstorage_import_single_table --to default
-        manage.py dbstorage_import_single_table --to default --format django-dbfiles --private
-        manage.py dbstorage_import_single_table --to default --format django-db-file-storage --table app_consolepicture
+        manage.py dbstorage_import --to default --dry-run
+        manage.py dbstorage_import --to default
+        manage.py dbstorage_import --to default --format django-dbfiles --private
+        manage.py dbstorage_import --to default --format django-db-file-storage --table app_consolepicture
     """  # noqa: E501 -- one line, to be copied
 
     def add_options(self, parser: CommandParser) -> None:
-        """Add the options."""
+        """Add the options of this command."""
         parser.add_argument(
             "--to",
             required=True,
             dest="target",
             metavar="ALIAS",
-            help="DatabaseStorage to write to",
+            help="DatabaseStorage to import into",
         )
         parser.add_argument(
             "--format",
             default="django-single-table-db-storage",
             choices=LAYOUTS,
-            help="package whose table it is (default: %(default)s)",
+            help="package that made the table (default: %(default)s)",
         )
         parser.add_argument(
-            "--table", help="name of the table, if it is not the one that the package makes"
+            "--table", help="name of the table, if it differs from the package's default"
         )
         parser.add_argument(
             "--database",
             default="default",
             metavar="ALIAS",
-            help="database that has the table (default: %(default)s)",
+            help="database that holds the table (default: %(default)s)",
         )
         for column in ("name", "content"):
             parser.add_argument(
                 f"--{column}-column",
                 metavar="COLUMN",
-                help=f"column with the {column}, if it is not the one that the package makes",
+                help=f"column that holds the {column}, if it differs from the package's default",
             )
         super().add_options(parser)
 
     def run(self, report: Report, options: dict[str, Any]) -> None:
-        """Import."""
-        target = TableEndpoint(database_storage(options["target"]))
+        """Import the files."""
+        target = TableEnd(database_storage(options["target"]))
         layout = LAYOUTS[options["format"]]
         columns = {name: options[f"{name}_column"] for name in ("name", "content")}
         layout = replace(layout, **{name: column for name, column in columns.items() if column})
         table = options["table"] or layout.table
         if table is None:
             raise usage_error(
-                "Each project has its own table for this format: name it by --table."
+                "Each project names its own table for this format. Pass the name with --table."
             )
         try:
             source = OtherTable(layout, table=table, using=options["database"])

@@ -1,4 +1,4 @@
-"""The command: another package's table is taken over, with its names, times and flags."""
+"""``dbstorage_import``: imports another package's table, with its names, times and flags."""
 
 import io
 import json
@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from secure_dbstorage.models import StoredFile
-from tests.copying.test_copier import FILES, contents
-from tests.copying.test_other_tables import CREATED, MODIFIED, row_of, table
+from tests.support.copying import FILES, contents
+from tests.support.other_tables import CREATED, MODIFIED, row_of, table
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -22,7 +22,7 @@ SINGLE_TABLE = "django-single-table-db-storage"
 def run(using: str, *arguments: str) -> dict[str, Any]:
     told = io.StringIO()
     call_command(
-        *("dbstorage_import_single_table", "--to", "default", "--database", using, "--json"),
+        *("dbstorage_import", "--to", "default", "--database", using, "--json"),
         *arguments,
         stdout=told,
     )
@@ -39,7 +39,7 @@ def old(database: str) -> Iterator[Any]:
         yield model.objects.using(database)
 
 
-def test_names_bytes_times_and_flags_are_those_of_the_table(
+def test_names_content_times_and_flags_are_imported(
     database: str, old: Any, client: Client
 ) -> None:
     report = run(database)
@@ -55,7 +55,7 @@ def test_names_bytes_times_and_flags_are_those_of_the_table(
     assert client.get("/files/dir.txt").status_code == 404
 
 
-def test_an_import_goes_on_and_leaves_the_table_as_it_is(database: str, old: Any) -> None:
+def test_an_import_continues_and_leaves_the_table_unchanged(database: str, old: Any) -> None:
     before = sorted(old.values_list())
     assert run(database, "--dry-run")["counts"]["copied"] == len(FILES)
     assert contents(storages["default"]) == {}
@@ -66,7 +66,7 @@ def test_an_import_goes_on_and_leaves_the_table_as_it_is(database: str, old: Any
     assert sorted(old.values_list()) == before
 
 
-def test_links_to_what_was_there_before_do_not_open_the_import(
+def test_links_to_a_replaced_file_do_not_open_the_import(
     database: str, old: Any, client: Client
 ) -> None:
     storage = storages["default"]
@@ -86,7 +86,7 @@ def test_links_to_what_was_there_before_do_not_open_the_import(
         ("django-db-file-storage", ["--table", "console_picture", "--public"]),
     ],
 )
-def test_tables_of_other_packages_are_taken_over_too(
+def test_tables_of_other_packages_are_imported_too(
     database: str, package: str, options: list[str]
 ) -> None:
     with table(database, package) as model:
@@ -112,14 +112,14 @@ def test_columns_may_have_other_names(database: str) -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["--format", "django-db-file-storage"], "name it by --table"),
+        (["--format", "django-db-file-storage"], "Pass the name with --table"),
         (["--table", "nowhere"], "no table 'nowhere'"),
         (["--name-column", "nowhere"], "no column nowhere"),
         (["--to", "nowhere"], "STORAGES has: default"),
         (["--database", "nowhere"], "no 'nowhere'"),
     ],
 )
-def test_what_can_not_be_meant_does_nothing(
+def test_impossible_arguments_change_nothing(
     database: str, old: Any, options: list[str], text: str
 ) -> None:
     with pytest.raises(CommandError, match=text) as caught:

@@ -1,0 +1,72 @@
+"""How tokens are spelled in URLs.
+
+A link to a file has its token in the query: ``/files/a.pdf?token=1no.tivw00...``. A link for a
+folder has it in a segment of the path, behind a mark: ``/films/~1no-1.tivw00.../7/a.ts``.
+"""
+
+import re
+
+from django.urls.converters import PathConverter
+
+#: The name of the query parameter. It is the only parameter that we read.
+PARAMETER = "token"
+
+#: Stands before the token of a folder.
+FOLDER_MARK = "~"
+
+#: The token of a folder as the package writes it. It is at least 64 characters long.
+_FOLDER_TOKEN = re.compile(r"1[0-9a-z]{2}a?-[\w.-]{50,}", re.ASCII)
+
+
+def _spelled(char: str) -> str:
+    """Return the expression for a character, however often it was quoted for a URL."""
+    return f"(?:{re.escape(char)}|%(?:25)*{ord(char):x})"
+
+
+#: The parameter in a text, however a client spelled its name. It may stand in a URL that is itself
+#: a parameter of another, such as that of a login page. Group 1 is what comes before the token.
+PARAMETER_IN_TEXT = re.compile(
+    f"((?:^|{_spelled('?')}|{_spelled('&')}){''.join(map(_spelled, PARAMETER))}{_spelled('=')})"
+    "[^&\\s\"'#]+",
+    re.IGNORECASE,
+)
+
+#: The path segment in a text, however a client spelled it. Group 1 is what comes before the token.
+SEGMENT_IN_TEXT = re.compile(
+    rf"({_spelled('/')}{_spelled(FOLDER_MARK)})[\w.%-]{{50,}}", re.ASCII | re.IGNORECASE
+)
+
+#: The mark and the token anywhere in the name that the route found. Behind a slash too many, for
+#: example, it makes no link, but it is still a token.
+MARKED_TOKEN = re.compile(
+    rf"(?P<mark>{FOLDER_MARK}|%7E)(?P<token>{_FOLDER_TOKEN.pattern})", re.ASCII | re.IGNORECASE
+)
+
+
+class SignedPath(str):
+    """A text that holds a token: error reports that show variables don't show it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<signed>"
+
+
+class NameConverter(PathConverter):
+    """The name of a file in a route. With the token of a folder it is a signed path."""
+
+    # Django's own takes no line feed: its page would refuse the request, token and all.
+    regex = r"[\s\S]+"
+
+    def to_python(self, value: str) -> str:
+        """Return the name, which Django hands from frame to frame on its way to the view."""
+        return SignedPath(value) if MARKED_TOKEN.search(value) else value
+
+
+def leading_token(name: str) -> tuple[SignedPath, str] | None:
+    """Return the token of a folder and the name behind it, or None if *name* begins otherwise."""
+    marked, _, rest = name.partition("/")
+    token = marked.removeprefix(FOLDER_MARK)
+    if token == marked or not _FOLDER_TOKEN.fullmatch(token):
+        return None
+    return SignedPath(token), rest

@@ -1,0 +1,247 @@
+"""Parsers: from an option's value, as a project wrote it, to the value that the package uses.
+
+Each raises ValueError for an invalid value. The text says what the value must be.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from ipaddress import ip_network
+from types import MappingProxyType
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from django.utils.functional import Promise
+from django.utils.module_loading import import_string
+
+from secure_dbstorage.addresses import Network
+
+#: Shorter signing keys could be guessed.
+MIN_KEY_BYTES = 32
+
+#: The smallest and the largest chunk, in bytes.
+MIN_CHUNK_SIZE, MAX_CHUNK_SIZE = 4 * 1024, 4 * 1024 * 1024
+
+#: A rate of django-ratelimit: "600/m", "5/10s". Python refuses to parse very long numbers.
+_RATE = re.compile(r"[0-9]{1,9}/(?!0+[smhd]?$)[0-9]{0,9}[smhd]?", re.ASCII)
+
+_MEDIA_TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+", re.ASCII)
+
+#: The longest namespace, in characters.
+MAX_NAMESPACE_LENGTH = 100
+
+_NAMESPACE = re.compile(rf"[A-Za-z0-9_.-]{{0,{MAX_NAMESPACE_LENGTH}}}", re.ASCII)
+
+#: Types that can contain script. Shown inline, it would run as part of the site. A part of a
+#: multipart or a message may be HTML, and XSL produces HTML.
+_ACTIVE_TYPE = re.compile(
+    r"text/html|(multipart|message)/.*|.*(xml|xsl|xhtml|script|svg).*", re.ASCII
+)
+
+#: The types that a browser may show. None of them can contain script.
+INLINE_TYPES = frozenset(
+    {
+        "application/pdf",
+        "audio/aac",
+        "audio/flac",
+        "audio/mp4",
+        "audio/mpeg",
+        "audio/ogg",
+        "audio/wav",
+        "audio/webm",
+        "image/apng",
+        "image/avif",
+        "image/bmp",
+        "image/gif",
+        "image/jpeg",
+        "image/png",
+        "image/vnd.microsoft.icon",
+        "image/webp",
+        "text/plain",
+        "video/mp4",
+        "video/ogg",
+        "video/quicktime",
+        "video/webm",
+    }
+)
+
+#: Rates by kind of request. They are generous: a page may show a hundred pictures.
+RATE_LIMITS: Mapping[str, str | None] = MappingProxyType(
+    {"signed": "600/m", "plain": "1200/m", "refused": "60/m"}
+)
+
+
+def namespace(raw: object) -> str:
+    """Return the identity of a storage."""
+    if not isinstance(raw, str) or not _NAMESPACE.fullmatch(raw):
+        raise ValueError("must be a text of at most 100 letters, digits, '_', '-' and '.'")
+    return raw
+
+
+def base_url(raw: object) -> str | None:
+    """Return a path or URL with a slash at its end, or None."""
+    if raw is None:
+        return None
+    if isinstance(raw, Promise):  # `reverse_lazy()`
+        raw = str(raw)
+    if not isinstance(raw, str) or not raw or "?" in raw or "#" in raw:
+        raise ValueError("must be None, a path or a URL without query and fragment")
+    # Browsers drop tabs and line breaks, and would see a different URL than `urlsplit()` does.
+    if not raw.isprintable() or " " in raw:
+        raise ValueError("must not hold white space or control characters")
+    parts = urlsplit(raw)
+    if not raw.startswith("/") and (parts.scheme not in ("http", "https") or not parts.netloc):
+        raise ValueError("must begin with '/', or with http:// or https:// and a host")
+    return raw if raw.endswith("/") else f"{raw}/"
+
+
+def using(raw: object) -> str | None:
+    """Return the alias of a database, or None."""
+    if raw is not None and not isinstance(raw, str):
+        raise ValueError("must be None or an alias in DATABASES")
+    return raw
+
+
+def default_public(raw: object) -> Callable[[str], bool]:
+    """Return a function that decides by a file's name whether it is public."""
+    if isinstance(raw, bool):
+        return lambda name: raw
+    return _callable(raw)
+
+
+def delete_after(raw: object) -> Callable[[str], timedelta | None]:
+    """Return a function that decides by a file's name how long it is kept; None for good."""
+    if raw is None or isinstance(raw, timedelta | int | float):
+        stay = None if raw is None else timedelta(seconds=lifetime(raw))
+        return lambda name: stay
+    ask = _callable(raw)
+
+    def stay_of(name: str) -> timedelta | None:
+        answer = ask(name)
+        return None if answer is None else timedelta(seconds=lifetime(answer))
+
+    return stay_of
+
+
+def boolean(raw: object) -> bool:
+    """Return a flag."""
+    if not isinstance(raw, bool):
+        raise ValueError("must be True or False")
+    return raw
+
+
+def seconds(raw: object) -> int:
+    """Return a number of whole seconds."""
+    number = raw.total_seconds() if isinstance(raw, timedelta) else raw
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise ValueError("must be a number of seconds or a timedelta")
+    if not 0 <= number < 2**31:  # NaN compares false.
+        raise ValueError("must be zero or more seconds, and less than 2**31")
+    return int(number)
+
+
+def lifetime(raw: object) -> int:
+    """Return a number of whole seconds above zero."""
+    parsed = seconds(raw)
+    if parsed < 1:
+        raise ValueError("must be at least one second")
+    return parsed
+
+
+def signing_keys(raw: object) -> tuple[bytes, ...]:
+    """Return keys as bytes, newest first. An empty tuple stands for ``SECRET_KEY``."""
+    if raw is None:
+        return ()
+    if isinstance(raw, str | bytes) or not isinstance(raw, Sequence) or not raw:
+        raise ValueError("must be None or a list of keys, newest first")
+    keys = tuple(key.encode() if isinstance(key, str) else key for key in raw)
+    if not all(isinstance(key, bytes) and len(key) >= MIN_KEY_BYTES for key in keys):
+        raise ValueError(f"must hold keys of at least {MIN_KEY_BYTES} bytes")
+    return keys
+
+
+def auth_hooks(raw: object) -> tuple[Callable[..., object], ...]:
+    """Return the hooks, imported."""
+    if isinstance(raw, str) or not isinstance(raw, Sequence):
+        raise ValueError("must be a list of callables or dotted paths")
+    return tuple(map(_callable, raw))
+
+
+def rate_limits(raw: object) -> Mapping[str, str | None]:
+    """Return a rate, or None, for each kind of request."""
+    if not isinstance(raw, Mapping) or not raw.keys() <= RATE_LIMITS.keys():
+        raise ValueError(f"must be a dictionary with keys among {', '.join(RATE_LIMITS)}")
+    for rate in raw.values():
+        if rate is not None and not (isinstance(rate, str) and _RATE.fullmatch(rate)):
+            raise ValueError("must hold rates like '600/m', or None")
+    return {**RATE_LIMITS, **raw}
+
+
+def rate_limit_key(raw: object) -> str | Callable[..., str]:
+    """Return a key of django-ratelimit, ``link``, or a function that makes one."""
+    if isinstance(raw, str) and (
+        raw in ("ip", "link", "user", "user_or_ip") or raw.startswith(("header:", "get:"))
+    ):
+        return raw
+    return _callable(raw)
+
+
+def inline_types(raw: object) -> frozenset[str]:
+    """Return exact media types. None of them can contain script."""
+    if isinstance(raw, str) or not isinstance(raw, Sequence | frozenset | set):
+        raise ValueError("must be a list of media types")
+    for media_type in raw:
+        if not isinstance(media_type, str) or not _MEDIA_TYPE.fullmatch(media_type):
+            raise ValueError("must hold exact media types in lower case, like 'image/png'")
+        if _ACTIVE_TYPE.fullmatch(media_type):
+            raise ValueError(f"must not contain {media_type}, which can carry script")
+    return frozenset(raw)
+
+
+def chunk_size(raw: object) -> int:
+    """Return a number of bytes."""
+    if (
+        isinstance(raw, bool)
+        or not isinstance(raw, int)
+        or not MIN_CHUNK_SIZE <= raw <= MAX_CHUNK_SIZE
+    ):
+        raise ValueError("must be a number of bytes from 4 KiB to 4 MiB")
+    return raw
+
+
+def trusted_proxies(raw: object) -> tuple[Network, ...]:
+    """Return networks. None of them covers all addresses."""
+    if isinstance(raw, str) or not isinstance(raw, Sequence):
+        raise ValueError("must be a list of networks, like '10.0.0.0/8'")
+    return tuple(map(_proxy_network, raw))
+
+
+def max_size(raw: object) -> int | None:
+    """Return a number of bytes, or None."""
+    if raw is None:
+        return None
+    if isinstance(raw, bool) or not isinstance(raw, int) or raw < 0:
+        raise ValueError("must be None or a number of bytes")
+    return raw
+
+
+def _callable(raw: object) -> Callable[..., Any]:
+    try:
+        found = import_string(raw) if isinstance(raw, str) else raw
+    except ImportError as error:
+        raise ValueError(f"names what can't be imported: {error}") from error
+    if not callable(found):
+        raise ValueError(f"must be callable or the dotted path of a callable, not {raw!r}")
+    return cast(Callable[..., Any], found)
+
+
+def _proxy_network(raw: object) -> Network:
+    if not isinstance(raw, str):  # `ip_network()` takes numbers and bytes too.
+        raise ValueError("must hold networks as texts, like '10.0.0.0/8'")
+    network = ip_network(raw)
+    if network.prefixlen == 0:
+        raise ValueError(f"must not hold {raw}, which would believe every client")
+    # `parse_address()` makes mapped addresses IPv4, so no client would be in such a network.
+    if mapped := getattr(network.network_address, "ipv4_mapped", None):
+        raise ValueError(f"must hold {raw} as IPv4: {mapped}/{network.prefixlen - 96}")
+    return network

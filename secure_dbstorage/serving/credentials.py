@@ -1,0 +1,240 @@
+"""Credentials: take the tokens out of a request, so that no log, report or later code has them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote_plus, urlsplit
+
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest
+from django.utils.encoding import escape_uri_path, iri_to_uri
+from django.views.decorators.debug import sensitive_variables
+
+from secure_dbstorage.exceptions import BadToken
+from secure_dbstorage.links.grants import Grant
+from secure_dbstorage.links.paths import MARKED_TOKEN, PARAMETER, SignedPath, leading_token
+from secure_dbstorage.links.tokens import LinkSigner
+from secure_dbstorage.redaction import REMOVED, without_segments, without_tokens
+
+#: The shortest parameter whose value is removed wherever it stands, in characters. The value of a
+#: shorter one could stand anywhere by chance.
+_SHORTEST = 40
+
+#: Rewrites a text that may be a copy of the request's target.
+_Change = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """The tokens of a request, and the URL that they came in."""
+
+    #: The token in the path, which is for a folder; None without one.
+    folder_token: SignedPath | None = None
+    #: The tokens in the query, in their order.
+    query_tokens: tuple[SignedPath, ...] = ()
+    _path: SignedPath = field(default=SignedPath(), repr=False)
+    _query: SignedPath = field(default=SignedPath(), repr=False)
+
+    @classmethod
+    @sensitive_variables()
+    def take(cls, request: HttpRequest, name: str) -> tuple["Credentials", str]:
+        """Remove every token from a request, and return them with the name of the file.
+
+        They are removed from every copy of the request's target that Django, servers and proxies
+        keep: the path, META, headers, the ASGI scope, the resolver's match. A Referer from our own
+        host is cleaned too.
+
+        :param name: the name that the route found, which may begin with the token of a folder.
+        """
+        path = SignedPath(request.path)
+        query = SignedPath(request.META.get("QUERY_STRING", ""))
+        folder = _FolderToken.find(name)
+        if folder is not None:
+            _rewrite_copies(request, folder.removed_from)
+            name = folder.name
+        in_query = _QueryTokens.find(request.META.get("QUERY_STRING", ""))
+        if in_query is not None:
+            _set_query(request, in_query.rest)
+            _rewrite_copies(request, in_query.removed_from)
+        _clean_referer(request)
+        credentials = cls(
+            folder_token=folder.token if folder and folder.is_in_place else None,
+            query_tokens=in_query.tokens if in_query else (),
+            _path=path,
+            _query=query,
+        )
+        return credentials, name
+
+    @sensitive_variables()
+    def read(
+        self, name: str, signer: LinkSigner, *, max_lifetime: int, now: float
+    ) -> Grant | None:
+        """Return what the token of the request grants for a file; None without a token.
+
+        :param name: canonical.
+        :param max_lifetime: seconds after which even a longer link has expired.
+        :param now: when the request came, in seconds since 1970.
+        :raises ExpiredToken: when the token is authentic and its time is over.
+        :raises BadToken: for any other fault, and for more than one token.
+        """
+        unsign, tokens = signer.unsign, self.query_tokens
+        if self.folder_token is not None:
+            unsign, tokens = signer.unsign_folder, (self.folder_token, *tokens)
+        if not tokens:
+            return None
+        if len(tokens) > 1:
+            raise BadToken("The request has more than one token")
+        return unsign(name, tokens[0], max_lifetime=max_lifetime, now=now)
+
+    @property
+    def return_path(self) -> SignedPath:
+        """The path and query that the request came with, tokens included, quoted for a URL."""
+        path = escape_uri_path(self._path)
+        return SignedPath(f"{path}?{iri_to_uri(self._query)}" if self._query else path)
+
+
+@dataclass(frozen=True, slots=True)
+class _FolderToken:
+    """The token of a folder in the name that the route found."""
+
+    token: SignedPath
+    #: The name of the file, without the token.
+    name: str
+    #: Whether the token stands where a link has it.
+    is_in_place: bool
+
+    @classmethod
+    def find(cls, name: str) -> "_FolderToken | None":
+        found = MARKED_TOKEN.search(name)
+        if found is None:
+            return None
+        leading = leading_token(name)
+        if leading is not None:
+            return cls(*leading, is_in_place=True)
+        token = SignedPath(found["token"])
+        return cls(token, _without_token(name, token), is_in_place=False)
+
+    def removed_from(self, text: str) -> str:
+        """Return a text, such as a path, without the token, however a client spelled it."""
+        return _without_token(text, self.token)
+
+
+def _without_token(text: str, token: str) -> str:
+    return without_segments(text.replace(token, REMOVED))
+
+
+@dataclass(frozen=True, slots=True)
+class _QueryTokens:
+    """A query that has tokens."""
+
+    query: SignedPath
+    #: The query without its tokens; the other parameters are spelled as they were.
+    rest: str
+    #: The parameters that hold the tokens, as they were spelled.
+    parts: tuple[SignedPath, ...]
+
+    @classmethod
+    def find(cls, query: str) -> "_QueryTokens | None":
+        parts = tuple(SignedPath(part) for part in query.split("&") if _is_token(part))
+        return cls(SignedPath(query), _without_parameters(query), parts) if parts else None
+
+    @property
+    def tokens(self) -> tuple[SignedPath, ...]:
+        """The tokens in their order."""
+        return tuple(SignedPath(unquote_plus(_value(part))) for part in self.parts)
+
+    def removed_from(self, text: str) -> str:
+        """Return a text, such as a request target, without the tokens."""
+        if text.endswith(f"?{self.query}"):
+            return _joined(text[: -len(self.query) - 1], self.rest)
+        for part in self.parts:
+            # The value alone: its name may be quoted, as in a parameter of another URL.
+            if len(part) >= _SHORTEST:
+                text = text.replace(_value(part), REMOVED)
+        return text
+
+
+def _rewrite_copies(request: HttpRequest, change: _Change) -> None:
+    """Change every copy of a request's target that Django, servers and proxies keep."""
+    request.path, request.path_info = change(request.path), change(request.path_info)
+    _rewrite_texts(request.META, change)
+    # Error reports may show the match.
+    match: Any = request.resolver_match
+    for texts in (match.kwargs, match.captured_kwargs) if match is not None else ():
+        _rewrite_texts(texts, change)
+    scope: dict[str, Any] | None = getattr(request, "scope", None)
+    if scope is not None:
+        _rewrite_scope(scope, change)
+    # Django computes them anew from META when they are next asked for.
+    for cached in ("GET", "headers"):
+        request.__dict__.pop(cached, None)
+
+
+def _rewrite_texts(texts: dict[str, Any], change: _Change) -> None:
+    for key, value in texts.items():
+        if isinstance(value, str):
+            texts[key] = change(value)
+
+
+def _rewrite_scope(scope: dict[str, Any], change: _Change) -> None:
+    """Change what an ASGI server keeps, and writes its access log from."""
+    for key in ("path", "raw_path", "query_string"):
+        if scope.get(key):
+            scope[key] = _changed(scope[key], change)
+    scope["headers"] = [(name, _changed(value, change)) for name, value in scope["headers"]]
+
+
+def _changed(value: bytes | str, change: _Change) -> bytes | str:
+    if isinstance(value, str):
+        return change(value)
+    text = value.decode("latin-1")
+    changed = change(text)
+    return value if changed == text else changed.encode("latin-1", "replace")
+
+
+def _set_query(request: HttpRequest, query: str) -> None:
+    request.META["QUERY_STRING"] = query
+    scope: dict[str, Any] | None = getattr(request, "scope", None)
+    if scope is not None:
+        scope["query_string"] = query.encode()
+
+
+def _clean_referer(request: HttpRequest) -> None:
+    """Remove the tokens of other links from a Referer that names our own host."""
+    referer = request.META.get("HTTP_REFERER", "")
+    # A login page has the URL that it leads back to, token included, in one of its parameters.
+    clean = without_tokens(_without_query_tokens(referer))
+    if clean != referer and _is_ours(request, referer):
+        _rewrite_copies(request, lambda text: clean if text == referer else text)
+
+
+def _is_token(part: str) -> bool:
+    name = part.partition("=")[0]
+    return name == PARAMETER or unquote_plus(name) == PARAMETER
+
+
+def _value(part: str) -> str:
+    return part.partition("=")[2]
+
+
+def _without_parameters(query: str) -> str:
+    return "&".join(part for part in query.split("&") if not _is_token(part))
+
+
+def _without_query_tokens(url: str) -> str:
+    if "?" not in url:
+        return url
+    path, _, query = url.partition("#")[0].partition("?")
+    return _joined(path, _without_parameters(query))
+
+
+def _joined(path: str, query: str) -> str:
+    return f"{path}?{query}" if query else path
+
+
+def _is_ours(request: HttpRequest, url: str) -> bool:
+    try:
+        # Compared without port, user and upper case, in which a spelling may differ.
+        return urlsplit(url).hostname == urlsplit(f"//{request.get_host()}").hostname
+    except (ValueError, DisallowedHost):
+        return False

@@ -1,0 +1,134 @@
+"""Guards of a private file: its link's bindings, the project's auth hooks, and one-time use."""
+
+import dataclasses
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from secure_dbstorage.access import HookGrant
+from secure_dbstorage.addresses import Address
+from secure_dbstorage.files import FileStat
+from secure_dbstorage.links.grants import Grant
+from secure_dbstorage.links.tokens import LinkSigner
+from secure_dbstorage.serving.refusals import Reason, Refused
+from secure_dbstorage.serving.visits import Visit
+
+#: How long a client may resume a broken download of a one-time link, counted from its begin.
+_RESUME_SECONDS = 600
+
+#: Where browsers say that they fetch ahead: the Fetch standard's field, and older ones.
+_PURPOSE_FIELDS = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
+_FETCHES_AHEAD = ("prefetch", "prerender", "preview")
+
+_logger = logging.getLogger("secure_dbstorage.serving")
+
+
+def may_refuse(visit: Visit) -> bool:
+    """Tell whether a guard might refuse this visit if its file is private."""
+    grant = visit.grant
+    if grant is None:
+        return False
+    return grant.is_bound or grant.is_for_once or bool(visit.storage.options.auth_hooks)
+
+
+def ask_guards(visit: Visit, file: FileStat) -> HttpResponseBase | None:
+    """Return None if this visit may open the file, or the response that a hook gives instead.
+
+    :raises Refused: 403.
+    """
+    grant, storage = visit.grant, visit.storage
+    if grant is None or file.is_public:
+        return None
+    check_bindings(visit.request, grant, storage.signer, visit.client.certain_address)
+    if not storage.options.auth_hooks:
+        return None
+    shown = _for_hooks(grant, visit.credentials.return_path)
+    return ask_hooks(storage.options.auth_hooks, visit.request, file, shown)
+
+
+def check_bindings(
+    request: HttpRequest, grant: Grant, signer: LinkSigner, address: Address | None
+) -> None:
+    """Return if a link is for this visitor.
+
+    :param address: the visitor's. None if it isn't certain: then no link that is bound to a
+        network opens.
+    :raises Refused: 403.
+    """
+    if grant.network is not None and not (address and signer.is_for_address(grant, address)):
+        raise Refused(Reason.ELSEWHERE)
+    if grant.user is None:
+        return
+    user: Any = getattr(request, "user", None)
+    if user is None:
+        _logger.error("A link is for a user, and there are none without AuthenticationMiddleware")
+    if user is None or not user.is_authenticated or not signer.is_for_user(grant, str(user.pk)):
+        raise Refused(Reason.FORBIDDEN)
+
+
+def ask_hooks(
+    hooks: Sequence[Callable[..., object]], request: HttpRequest, file: FileStat, grant: HookGrant
+) -> HttpResponseBase | None:
+    """Ask each hook in order, and return None if all of them say True.
+
+    :returns: the response of the first hook that gives one.
+    :raises Refused: at the first hook that says anything else.
+    """
+    for hook in hooks:
+        answer = hook(request, file, grant)
+        # The answer is judged, not the function: a lambda or a partial may return an awaitable.
+        if inspect.isawaitable(answer):
+            answer = async_to_sync(_wait)(answer)
+        if isinstance(answer, HttpResponseBase):
+            return answer
+        if answer is not True:
+            if answer is not False:
+                _logger.error(
+                    "The auth hook %r returned %s instead of a bool", hook, type(answer).__name__
+                )
+            raise Refused(Reason.FORBIDDEN)
+    return None
+
+
+def count_use(visit: Visit, file: FileStat, start: int) -> None:
+    """Let a one-time link to a private file be used once.
+
+    Resuming a broken download is not a second use, if the same client does it soon enough.
+
+    :param start: the first byte that is about to be sent.
+    :raises Refused: 403 when the link has been used; 503 for a prefetch.
+    """
+    grant, client, catalog = visit.grant, visit.client, visit.storage.catalog
+    if grant is None or not grant.is_for_once or file.is_public:
+        return
+    if _fetches_ahead(visit.request):
+        raise Refused(Reason.PREFETCH)
+    if start == 0:
+        is_good = catalog.begin_use(
+            grant.use_key, client.digest, now=visit.now, needed_until=grant.usable_until
+        )
+    else:
+        # Clients without a certain address can't be told apart.
+        is_good = client.certain_address is not None and catalog.has_begun_use(
+            grant.use_key, client.digest, since=visit.now - _RESUME_SECONDS
+        )
+    if not is_good:
+        raise Refused(Reason.USED)
+
+
+def _for_hooks(grant: Grant, return_path: str) -> HookGrant:
+    return HookGrant(**dataclasses.asdict(grant), return_path=return_path)
+
+
+def _fetches_ahead(request: HttpRequest) -> bool:
+    purposes = " ".join(request.headers.get(name, "") for name in _PURPOSE_FIELDS).lower()
+    return any(word in purposes for word in _FETCHES_AHEAD)
+
+
+async def _wait(answer: Awaitable[object]) -> object:
+    return await answer

@@ -1,0 +1,99 @@
+"""The columns of a head row when a file is saved, replaced or renamed."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from django.utils import timezone
+
+from secure_dbstorage.conf import project_time
+from secure_dbstorage.content_types import content_type_of
+from secure_dbstorage.files import FileRecord
+from secure_dbstorage.models import StoredFile
+from secure_dbstorage.options import StorageOptions
+from secure_dbstorage.table.streams import Written
+
+Columns = dict[str, object]
+
+
+def new_head(
+    name: str, written: Written, options: StorageOptions, kept: FileRecord | None
+) -> Columns:
+    """Return the columns of a new file.
+
+    :param kept: the public flag and the times that the file had elsewhere.
+    """
+    now = timezone.now()
+    columns = _content_columns(name, written, options, now) | {
+        "position": 0,
+        "namespace": options.namespace,
+        "name": name,
+        "created": now,
+        "link_epoch": later_epoch(0),
+    }
+    columns |= _kept_columns(kept)
+    if "is_public" not in columns:
+        columns["is_public"] = _default_public(name, options.default_public)
+    return columns
+
+
+def replaced_head(
+    row: StoredFile, written: Written, options: StorageOptions, kept: FileRecord | None
+) -> Columns:
+    """Return the columns that change when a file is overwritten.
+
+    :param kept: the public flag and the times that the file had elsewhere. With it, the file
+        counts as a different one, and no existing link opens it.
+    """
+    columns = _content_columns(str(row.name), written, options, timezone.now())
+    if kept is not None:
+        columns |= _kept_columns(kept) | {"link_epoch": later_epoch(row.link_epoch or 0)}
+    return columns
+
+
+def renamed_head(row: StoredFile, name: str) -> Columns:
+    """Return the columns that change when a file is renamed."""
+    return {
+        "name": name,
+        "content_type": content_type_of(name),
+        "link_epoch": later_epoch(row.link_epoch or 0),
+    }
+
+
+def later_epoch(link_epoch: int) -> int:
+    """Return a new link epoch: the clock's, or a later one if the clock was set back."""
+    return max(time.time_ns() // 1000, link_epoch + 1)
+
+
+def _content_columns(
+    name: str, written: Written, options: StorageOptions, now: datetime
+) -> Columns:
+    lifetime = options.delete_after(name)
+    return ({} if lifetime is None else {"expires": now + lifetime}) | {
+        "content": written.content.key,
+        "size": written.content.size,
+        "chunk_size": written.content.chunk_size,
+        "sha256": written.sha256,
+        "content_type": content_type_of(name),
+        "modified": now,
+        "data": written.first_chunk,
+    }
+
+
+def _default_public(name: str, default_public: Callable[[str], bool]) -> bool:
+    is_public = default_public(name)
+    if not isinstance(is_public, bool):
+        raise TypeError(f"default_public returned {is_public!r} for {name!r}, and not a bool")
+    return is_public
+
+
+def _kept_columns(kept: FileRecord | None) -> Columns:
+    if kept is None:
+        return {}
+    times = {"created": kept.created, "modified": kept.modified, "expires": kept.expires}
+    columns: Columns = {
+        name: project_time(value) for name, value in times.items() if value is not None
+    }
+    if kept.is_public is not None:
+        columns["is_public"] = kept.is_public
+    return columns

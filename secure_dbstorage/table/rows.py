@@ -1,0 +1,202 @@
+"""The rows of the table over one connection, in SQL for every database that Django supports."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, cast
+
+from django.db import IntegrityError, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+
+from secure_dbstorage.files import LinkState, StoredHead
+from secure_dbstorage.models import HEAD_COLUMNS, StoredFile, StoredFileQuerySet, head_of
+from secure_dbstorage.table import statements
+from secure_dbstorage.table.cursors import ShortLogCursor
+from secure_dbstorage.table.statements import FIELDS
+
+_HEAD_AND_CHUNK_COLUMNS = (*HEAD_COLUMNS, "data")
+_LINK_COLUMNS = ("name", "is_public", "link_epoch")
+
+
+class Rows:
+    """Reads and writes rows. Each method is one statement.
+
+    Every statement goes through Django's cursor wrapper: errors are those of ``django.db``,
+    execute wrappers are called, and ``connection.queries`` shows the statement without its bytes.
+
+    Make one for each use: the connection belongs to a thread, and must not be kept.
+    """
+
+    #: The columns whose values the driver may return in another form than Django does.
+    converted_columns: Collection[str] = FIELDS.keys()
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self._connection = connection
+
+    def head(
+        self, namespace: str, name: str, *, public_only: bool = False, with_chunk: bool = False
+    ) -> StoredHead | None:
+        """Return the head of a file, or None.
+
+        :param public_only: find public files only, so that private and missing ones take the same
+            time.
+        :param with_chunk: fetch the first chunk as well.
+        """
+        columns = _HEAD_AND_CHUNK_COLUMNS if with_chunk else HEAD_COLUMNS
+        parameters: list[object] = [namespace, name]
+        if public_only:
+            parameters.append(
+                FIELDS["is_public"].get_db_prep_save(value=True, connection=self._connection)
+            )
+        template = statements.selection(columns, public_only=public_only)
+        for row in self._fetch(self._statement(template), parameters, columns):
+            head = head_of(row, using=self._connection.alias)
+            # The column's collation may be wrong, so the name is compared again.
+            if head.stat.name == name:
+                return head
+        return None
+
+    def link_states(self, namespace: str, names: Sequence[str]) -> dict[str, LinkState]:
+        """Return the link states of those files that exist, by name."""
+        # Appended to the statement that is kept: the list is as long as there are names.
+        statement = self._statement(statements.LINK_STATES) + _placeholders(len(names))
+        rows = self._fetch(statement, [namespace, *names], _LINK_COLUMNS)
+        return {name: LinkState(bool(is_public), epoch) for name, is_public, epoch in rows}
+
+    def holds(self, namespace: str, path: str) -> bool:
+        """Tell whether there is a file of this name, or one below the directory of this name."""
+        return bool(self._files(namespace).at_or_below(path).exists())
+
+    def names(self, namespace: str, bounds: tuple[str, str | None], limit: int) -> list[str]:
+        """Return the first names in order, from the lower bound up to, not including, the upper.
+
+        :param bounds: the upper one may be None.
+        """
+        low, high = bounds
+        files = self._files(namespace).filter(name__gte=low)
+        if high is not None:
+            files = files.filter(name__lt=high)
+        found = files.order_by("name").values_list("name", flat=True)[:limit]
+        return [str(name) for name in found]
+
+    def run(self, key: int, first: int, count: int) -> list[bytes]:
+        """Return the chunks of a content from position *first* on, as many as exist."""
+        statement = self._statement(statements.RUN)
+        rows = self._fetch(statement, [key, first, first + count], ("data",))
+        return [data for (data,) in rows]
+
+    def part(self, key: int, position: int, start: int, stop: int) -> bytes | None:
+        """Return the bytes of one chunk from *start* up to *stop*, or None without the chunk."""
+        chunks = self.run(key, position, 1)
+        return chunks[0][start:stop] if chunks else None
+
+    def insert_head(self, row: Mapping[str, object]) -> bool:
+        """Insert a head row, given as values by column, in the caller's transaction.
+
+        :returns: False when the name is taken.
+        :raises django.db.IntegrityError: when the content key is.
+        """
+        try:
+            with transaction.atomic(using=self._connection.alias):
+                self._change(statements.insertion(*row), row)
+        except IntegrityError:
+            # The name is taken, perhaps by a row that this transaction does not see.
+            if self.run(cast("int", row["content"]), 0, 1):
+                raise
+            return False
+        return True
+
+    def insert_chunk(self, key: int, position: int, data: bytes) -> None:
+        """Insert a continuation row.
+
+        :raises django.db.IntegrityError: when the content key is taken.
+        """
+        row = {"content": key, "position": position, "data": data}
+        self._change(statements.insertion(*row), row)
+
+    def update(self, row_id: int, row: Mapping[str, object]) -> None:
+        """Give the row with this primary key new values."""
+        self._change(statements.update(*row), row, row_id)
+
+    def delete(self, key: int) -> None:
+        """Delete the rows of a content.
+
+        A queryset's ``delete()`` would load them, bytes included, for any receiver of a signal.
+        """
+        self._execute(statements.DELETE, [key])
+
+    def driver_cursor(self) -> Any:
+        """Return a new cursor of the driver."""
+        # Not create_cursor(): at cursor() Django's tests guard the databases they may not use.
+        return self._connection.cursor().cursor
+
+    def binary(self, data: bytes) -> object:
+        """Return bytes as the driver takes them for a parameter."""
+        return self._connection.Database.Binary(data)  # type: ignore[attr-defined]
+
+    def _files(self, namespace: str) -> StoredFileQuerySet:
+        files: StoredFileQuerySet = StoredFile.objects.using(self._connection.alias)
+        return files.in_namespace(namespace)
+
+    def _statement(self, template: str) -> str:
+        return statements.statement(template, self._connection)
+
+    def _change(self, template: str, row: Mapping[str, object], *more: object) -> int:
+        """Execute a template with the values of a row, and return how many rows it changed."""
+        return self._execute(template, [*self._parameters(row), *more])
+
+    def _parameters(self, row: Mapping[str, object]) -> list[Any]:
+        return [
+            self.binary(value)
+            if isinstance(value, bytes)
+            else FIELDS[name].get_db_prep_save(value, self._connection)
+            for name, value in row.items()
+        ]
+
+    def _execute(self, template: str, parameters: Sequence[Any]) -> int:
+        with self._cursor() as cursor:
+            cursor.execute(self._statement(template), parameters)
+            return int(cursor.rowcount)
+
+    def _fetch(
+        self, statement: str, parameters: Sequence[Any], columns: Sequence[str]
+    ) -> list[Any]:
+        """Return the rows that a statement finds.
+
+        :param columns: what each row consists of.
+        """
+        with self._cursor() as cursor:
+            cursor.execute(statement, parameters)
+            rows = cursor.fetchall()
+        steps = [
+            (index, self._converters(name))
+            for index, name in enumerate(columns)
+            if name in self.converted_columns
+        ]
+        return [self._converted(row, steps) for row in rows] if steps else rows
+
+    def _cursor(self) -> CursorWrapper:
+        wrapper = ShortLogCursor if self._connection.queries_logged else CursorWrapper
+        return wrapper(self.driver_cursor(), self._connection)
+
+    def _converters(self, name: str) -> list[Callable[..., Any]]:
+        # Not kept: for MySQL they depend on USE_TZ.
+        field = FIELDS[name]
+        return [
+            *self._connection.ops.get_db_converters(field.cached_col),
+            *field.get_db_converters(self._connection),
+        ]
+
+    def _converted(
+        self, row: Sequence[Any], steps: Sequence[tuple[int, Sequence[Callable[..., Any]]]]
+    ) -> tuple[Any, ...]:
+        values = list(row)
+        for index, converters in steps:
+            for convert in converters:
+                values[index] = convert(values[index], None, self._connection)
+            if isinstance(values[index], memoryview):
+                values[index] = bytes(values[index])
+        return tuple(values)
+
+
+def _placeholders(count: int) -> str:
+    return f"({', '.join(['%s'] * count)})"

@@ -1,0 +1,143 @@
+"""The list finds files by filters and searches, in order, in any database."""
+
+import pytest
+from django.db import connections
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
+
+from secure_dbstorage.models import StoredFile
+from tests.support.admin import (
+    LIST,
+    add_heads,
+    body,
+    messages_of,
+    names_in,
+    page,
+    row,
+    run,
+    save,
+    storage,
+)
+
+# Users and sessions are in "default", wherever the files are.
+pytestmark = pytest.mark.django_db(databases=["default"])
+
+
+def test_files_are_found_by_each_filter(crowd: list[StoredFile], chief: Client) -> None:
+    storage().set_public("paper.pdf", True)
+    for query, expected in (
+        ({"visibility": "public"}, ["paper.pdf"]),
+        ({"type": "image"}, ["a/picture.png"]),
+        ({"type": "pdf"}, ["paper.pdf"]),
+        ({"type": "text"}, ["b/text.txt"]),
+        ({"type": "other"}, ["a/large.bin"]),
+        ({"type": "audio"}, []),
+        ({"size": "empty"}, ["paper.pdf"]),
+        ({"size": "100k"}, ["a/picture.png", "b/text.txt"]),
+        ({"size": "1m"}, ["a/large.bin"]),
+        ({"modified": "today", "type": "pdf"}, ["paper.pdf"]),
+        ({"modified": "older"}, []),
+        ({"storage": "invoices"}, []),
+    ):
+        assert names_in(body(chief, LIST, **query)) == expected, query
+
+
+def test_files_are_found_by_the_beginning_of_their_name_or_a_part_of_it(
+    crowd: list[StoredFile], chief: Client
+) -> None:
+    save("Large.bin")
+    for text, expected in (
+        ("a/", ["a/large.bin", "a/picture.png"]),
+        ("a/l", ["a/large.bin"]),
+        ("ARGE", ["Large.bin", "a/large.bin"]),
+        ("*text", ["b/text.txt"]),
+        ("%", []),
+        ("_", []),
+        ("nothing", []),
+    ):
+        assert names_in(body(chief, LIST, q=text)) == expected, text
+
+
+def test_the_list_is_in_order(crowd: list[StoredFile], chief: Client) -> None:
+    names = sorted(str(file.name) for file in crowd)
+    assert names_in(body(chief, LIST)) == names
+    assert names_in(body(chief, LIST, o="-1")) == names[::-1]
+    assert names_in(body(chief, LIST, o="6")) == [file.name for file in crowd]
+    assert names_in(body(chief, LIST, o="-6")) == [file.name for file in crowd[::-1]]
+
+
+def test_the_list_takes_the_same_number_of_queries_for_many_files(
+    database: str, chief: Client
+) -> None:
+    def count() -> int:
+        with CaptureQueriesContext(connections[database]) as queries:
+            body(chief, LIST)
+        return len(queries)
+
+    save("1.txt")
+    body(chief, LIST)
+    few = count()
+    for number in range(2, 30):
+        save(f"{number}.txt")
+    assert count() == few
+
+
+def test_many_files_are_not_counted(
+    database: str, chief: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secure_dbstorage.admin.paging.MAX_LISTED", 300)
+    add_heads(database, 400)
+    with CaptureQueriesContext(connections[database]) as queries:
+        html = body(chief, LIST)
+        last = body(chief, LIST, p="3")
+    assert not [query["sql"] for query in queries if "COUNT(" in query["sql"].upper()]
+    assert "more than 300" in html
+    assert names_in(last) == [f"many/{number:05}.txt" for number in range(200, 300)]
+    assert chief.get(LIST, {"p": "4"}).status_code == 302  # there is no such page
+
+
+def test_a_file_without_a_storage_can_only_be_viewed(database: str, chief: Client) -> None:
+    add_heads(database, 1, namespace="forgotten")
+    lost: StoredFile = StoredFile.objects.using(database).get()
+    html = body(chief, LIST, storage=":forgotten")
+    assert names_in(html) == ["many/00000.txt"]
+    html = body(chief, page(lost))
+    assert "No storage in the settings" in html
+    assert 'name="operation"' not in html
+    assert chief.get(page(lost, "delete")).status_code == 403
+    for operation in ("rename", "public", "revoke"):
+        data = {"operation": operation, "name": "other"}
+        assert chief.post(page(lost), data).status_code == 403
+    link = {"operation": "link", "lifetime": "3600", "presentation": "inline"}
+    assert "No storage has" in messages_of(chief.post(page(lost), link, follow=True))[0]
+    assert "No storage has" in messages_of(run(chief, "make_public", [lost]))[0]
+    lost.refresh_from_db(using=database)
+    assert not lost.is_public
+
+
+@pytest.mark.django_db(databases=["default", "postgres"])
+def test_each_storage_is_shown_from_its_own_database(settings: Settings, chief: Client) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "far": {
+            "BACKEND": "secure_dbstorage.storage.DatabaseStorage",
+            "OPTIONS": {"namespace": "invoices", "using": "postgres"},
+        },
+    }
+    near = save("near.txt", alias="invoices")
+    far = save("far.txt", alias="far")
+    assert names_in(body(chief, LIST)) == ["near.txt"]
+    assert names_in(body(chief, LIST, storage="far")) == ["far.txt"]
+    assert page(far) in body(chief, LIST, storage="far")
+    assert far.sha256 in body(chief, page(far))
+    chief.post(page(far), {"operation": "rename", "name": "farther.txt"})
+    assert row("farther.txt", "far").pk == far.pk
+    assert "Renamed to" in body(chief, page(far, "history"))
+    assert row("near.txt", "invoices").pk == near.pk
+    chief.post(
+        f"{LIST}?storage=far",
+        {"action": "delete_selected", "_selected_action": [str(far.pk)], "post": "yes"},
+    )
+    assert not storage("far").exists("farther.txt")
+    assert storage("invoices").exists("near.txt")

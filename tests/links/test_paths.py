@@ -1,0 +1,79 @@
+"""How tokens are spelled in URLs, and how they are told from names."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secure_dbstorage.links.grants import Grant
+from secure_dbstorage.links.paths import (
+    MARKED_TOKEN,
+    NameConverter,
+    SignedPath,
+    leading_token,
+)
+from tests.support.tokens import written
+
+FOLDER_TOKEN = "1no-1.tivw00.2s0.hkt5bh5k5c.XZmujxuFqGfrpOHGW8aqd_5nly42YKbHSMAzRPOnNCc"
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        (f"~{FOLDER_TOKEN}/a/b.txt", (FOLDER_TOKEN, "a/b.txt")),
+        (f"~{FOLDER_TOKEN}/a\nb", (FOLDER_TOKEN, "a\nb")),
+        (f"~{FOLDER_TOKEN}/", (FOLDER_TOKEN, "")),
+        (f"~{FOLDER_TOKEN}", (FOLDER_TOKEN, "")),
+        (f"{FOLDER_TOKEN}/a", None),
+        (f"a/~{FOLDER_TOKEN}/b", None),
+        (f"/~{FOLDER_TOKEN}/a", None),
+        (f"%7E{FOLDER_TOKEN}/a", None),
+        (f"~~{FOLDER_TOKEN}/a", None),
+        (f"~{FOLDER_TOKEN})/a", None),
+        (f"~{FOLDER_TOKEN}\n/a", None),
+        (f"~{FOLDER_TOKEN.upper()}/a", None),
+        ("~/a", None),
+        ("~ada/a.txt", None),
+        (f"~{'x' * 80}/a.txt", None),
+        ("", None),
+    ],
+)
+def test_the_token_of_a_folder_leads_the_name(name: str, found: tuple[str, str] | None) -> None:
+    assert leading_token(name) == found
+
+
+@given(
+    st.builds(
+        Grant,
+        link_epoch=st.integers(0, 2**61),
+        issued=st.integers(0, 2**41),
+        lifetime=st.integers(1, 2**31 - 1),
+        folder=st.integers(0, 300).map(lambda depth: "x/" * depth + "x"),
+        attachment=st.booleans(),
+        filename=st.none() | st.text(max_size=50),
+        user=st.none() | st.just("u" * 22),
+    )
+)
+def test_every_token_of_a_folder_is_found(grant: Grant) -> None:
+    token = written("", grant, key=b"a secret key of 32 bytes or more")
+    assert leading_token(f"~{token}/{grant.folder}/a") == (token, f"{grant.folder}/a")
+    for name in (f"x/~{token}/a", f"%7e{token}/a", f"/~{token.upper()})"):
+        assert MARKED_TOKEN.search(name)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a\nb", "~ada/a.txt"])
+def test_a_name_in_a_route_is_itself(name: str) -> None:
+    assert NameConverter().to_python(name) is name
+
+
+@pytest.mark.parametrize("name", ["~{}/a", "x/~{}/a", "%7E{}", "//~{})"])
+def test_a_name_in_a_route_that_holds_a_token_is_not_shown(name: str) -> None:
+    value = name.format(FOLDER_TOKEN)
+    converted = NameConverter().to_python(value)
+    assert converted == value
+    assert repr(converted) == "<signed>"
+
+
+def test_a_signed_path_is_a_text_that_is_not_shown() -> None:
+    path = SignedPath("/files/a?token=SECRET")
+    assert path == "/files/a?token=SECRET"
+    assert "SECRET" not in repr([path])

@@ -1,0 +1,35 @@
+"""The example project, as a process with a database that belongs to one test."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "example"
+MANAGE = EXAMPLE / "manage.py"
+APP = EXAMPLE / "library"
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    """Return the environment of an example that belongs to one test."""
+    return {
+        "DJANGO_SETTINGS_MODULE": "project.settings",
+        "DEBUG": "1",
+        "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
+        "SECRET_KEY": "only-for-this-test-and-fifty-characters-in-length!!",
+        "PYTHONPATH": str(EXAMPLE.parent),  # the package itself, installed or not
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **more,
+    }
+
+
+def manage(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, MANAGE, *arguments],
+        env=os.environ | environment(folder, **more),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )

@@ -1,0 +1,29 @@
+"""A command that reports whatever a test asks for."""
+
+from typing import Any
+
+from secure_dbstorage.management.reporting import Report, ReportingCommand, usage_error
+
+
+class Count(ReportingCommand):
+    """Counts words, of which ``bad`` fails and ``stop`` is a Ctrl-C."""
+
+    examples = "manage.py count good"
+    can_dry_run = True
+
+    def add_options(self, parser: Any) -> None:
+        parser.add_argument("words", nargs="*")
+
+    def run(self, report: Report, options: dict[str, Any]) -> None:
+        report.facts["words"] = len(options["words"])
+        for word in report.progress(options["words"], total=len(options["words"])):
+            if word == "stop":
+                raise KeyboardInterrupt
+            if word == "wrong":
+                raise usage_error("a wrong word")
+            if word == "bad":
+                report.fail(word, "is bad")
+            else:
+                report.count("good")
+                report.bytes_done += 2_500_000
+            report.say(f"saw {word}", verbosity=2)

@@ -1,0 +1,91 @@
+"""Tokens: read out of URLs, and written from their documentation with nothing but ``hmac``.
+
+Tests write the tokens that ``url()`` would not make: from the future, with another epoch. The
+writer shares no code with the package, so it also proves the documentation complete.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import string
+import time
+from urllib.parse import urlsplit
+
+from secure_dbstorage.links.grants import Grant
+from secure_dbstorage.storage import DatabaseStorage
+
+WEEK = 604800
+
+_DIGITS = string.digits + string.ascii_lowercase
+
+
+def token_of(url: str) -> str:
+    """Return the token of a link to a file, which has nothing else in its query."""
+    query = urlsplit(url).query
+    assert query.startswith("token=")
+    return query.removeprefix("token=")
+
+
+def folder_token_of(url: str) -> str:
+    """Return the token of a link for a folder."""
+    (segment,) = (part for part in urlsplit(url).path.split("/") if part.startswith("~"))
+    return segment.removeprefix("~")
+
+
+def grant_of(storage: DatabaseStorage, name: str, url: str, *, max_lifetime: int = WEEK) -> Grant:
+    """Return what a link to a file grants."""
+    return storage.signer.unsign(name, token_of(url), max_lifetime=max_lifetime, now=time.time())
+
+
+def folder_grant_of(storage: DatabaseStorage, name: str, url: str) -> Grant:
+    """Return what a link for a folder grants for a file below it."""
+    return storage.signer.unsign_folder(
+        name, folder_token_of(url), max_lifetime=WEEK, now=time.time()
+    )
+
+
+def written_for(storage: DatabaseStorage, name: str, grant: Grant) -> str:
+    """Return the token that grants this for a file of a storage, or for the grant's folder."""
+    options = storage.options
+    return written(name, grant, key=options.signing_keys[0], namespace=options.namespace)
+
+
+def written(name: str, grant: Grant, *, key: bytes, namespace: str = "") -> str:
+    """Return the token that grants this for a file, or for the grant's folder."""
+    number = int.from_bytes(_derived(key, "key_id"))
+    key_id = _DIGITS[number % 36**2 // 36] + _DIGITS[number % 36]
+    start = f"1{key_id}{'a' if grant.attachment else ''}"
+    subject, purpose = name, "get"
+    if grant.folder is not None:
+        subject, purpose = grant.folder, "folder"
+        start += f"-{_base36(grant.folder.count('/') + 1)}"
+    numbers = map(_base36, (grant.issued, grant.lifetime, grant.link_epoch))
+    claims = ".".join((start, *numbers, *_rare(grant)))
+    message = b"".join(
+        b"%d:%b" % (len(part), part) for part in map(str.encode, (namespace, subject, claims))
+    )
+    digest = hmac.digest(_derived(key, purpose), message, hashlib.sha256)
+    return f"{claims}.{_base64url(digest)}"
+
+
+def _derived(key: bytes, purpose: str) -> bytes:
+    return hmac.digest(key, f"secure_dbstorage.v1.{purpose}".encode(), hashlib.sha256)
+
+
+def _rare(grant: Grant) -> list[str]:
+    claims = {"f": grant.filename, "u": grant.user, "i": grant.network, "n": grant.nonce}
+    given = {name: value for name, value in claims.items() if value is not None}
+    text = json.dumps(given, ensure_ascii=False, separators=(",", ":"))
+    return [_base64url(text.encode())] if given else []
+
+
+def _base36(number: int) -> str:
+    digits = _DIGITS[number % 36]
+    while number := number // 36:
+        digits = _DIGITS[number % 36] + digits
+    return digits
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
