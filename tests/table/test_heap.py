@@ -3,13 +3,13 @@
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
 from secure_dbstorage.table import heap
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(
     heap._malloc_trim is None, reason="the C library has no malloc_trim"
@@ -25,13 +25,6 @@ def trims(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     monkeypatch.setattr(heap, "_DELAY_SECONDS", 0.01)
     yield calls
     wait_until(lambda: not heap._crowd.is_trimming)
-
-
-def wait_until(is_true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not is_true():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_a_crowd_gives_memory_back_while_it_reads_and_when_it_has_left(trims: list[int]) -> None:
@@ -66,6 +59,7 @@ def test_a_forked_process_begins_anew() -> None:
     program = """
 import os
 from secure_dbstorage.table import heap
+from tests.support.waiting import wait_until
 heap._crowd.readers, heap._crowd.is_trimming = 50, True
 if os.fork() == 0:
     os._exit(heap._crowd.readers + heap._crowd.is_trimming)
