@@ -52,14 +52,14 @@ class _Crowd:
             threading.Thread(target=self.trim, name="secure_dbstorage-trim", daemon=True).start()
 
     def trim(self) -> None:
-        """Return free memory until no more is freed."""
-        while True:
+        """Return free memory until a second has passed in which nothing was freed."""
+        is_over = False
+        while not is_over:
             time.sleep(_DELAY_SECONDS)
             with self.lock:
-                if not self.has_freed:
-                    self.is_trimming = False
-                    return
+                is_over = not self.has_freed
                 self.has_freed = False
+                self.is_trimming = not is_over
             if _malloc_trim is not None:
                 _malloc_trim(0)
 
