@@ -1,7 +1,7 @@
 """How each database moves bytes fastest.
 
 A class here uses the driver's fastest way for bytes, on the caller's connection and in the
-caller's transaction. No other module knows a vendor.
+caller's transaction. The column types that differ by vendor are in ``models``.
 """
 
 from collections.abc import Collection, Mapping

@@ -126,7 +126,7 @@ class Rows:
 
     def driver_cursor(self) -> Any:
         """Return a new cursor of the driver."""
-        # Not create_cursor(): at cursor() Django's tests guard the databases they may not use.
+        # Not create_cursor(): Django's tests guard their databases at cursor().
         return self._connection.cursor().cursor
 
     def binary(self, data: bytes) -> object:
