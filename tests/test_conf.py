@@ -34,7 +34,7 @@ def problems(found: Any) -> list[str]:
 class TestReading:
     """The options of a storage."""
 
-    def test_what_nobody_set_has_its_default(self) -> None:
+    def test_unset_options_have_their_defaults(self) -> None:
         options = read_options({})
         for name in OPTION_NAMES:
             if name not in ("signing_keys", "default_public"):
@@ -46,7 +46,7 @@ class TestReading:
         options = read_options({})
         assert (options.expires_in, options.allow_overwrite) == (60, True)
 
-    def test_a_storages_own_option_goes_before(self, settings: Settings) -> None:
+    def test_a_storages_option_overrides_the_default(self, settings: Settings) -> None:
         settings.SECURE_DBSTORAGE = {"EXPIRES_IN": 60, "URL_WINDOW": 1}
         options = read_options({"expires_in": 120})
         assert (options.expires_in, options.url_window) == (120, 1)
@@ -56,7 +56,7 @@ class TestReading:
         assert options.base_url == "/media/"
         assert options.default_public("a.txt") is True
 
-    def test_settings_are_read_anew_each_time(self) -> None:
+    def test_settings_are_read_again_each_time(self) -> None:
         with override_settings(SECURE_DBSTORAGE={"EXPIRES_IN": 60}):
             assert read_options({}).expires_in == 60
         assert read_options({}).expires_in == 3600
@@ -75,7 +75,7 @@ class TestReading:
             ({"max_expires_in": 60}, "expires_in must not be above max_expires_in"),
         ],
     )
-    def test_what_cannot_be_used_is_named(self, given: dict[str, Any], message: str) -> None:
+    def test_unusable_values_are_named(self, given: dict[str, Any], message: str) -> None:
         with pytest.raises(ImproperlyConfigured, match=f"^{message}$"):
             read_options(given)
         assert problems(find_problems(given)) == [message]
@@ -190,7 +190,7 @@ class TestKeys:
             ("k" * 32, [b"k" * 32], False),
         ],
     )
-    def test_a_short_secret_key_is_told(
+    def test_a_short_secret_key_is_reported(
         self,
         settings: Settings,
         key: str,

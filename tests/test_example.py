@@ -60,7 +60,7 @@ def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
         return database.execute(query).fetchall()
 
 
-def test_demo_run_twice_keeps_what_is_there(tmp_path: Path) -> None:
+def test_demo_run_twice_keeps_existing_files(tmp_path: Path) -> None:
     first = manage(tmp_path, "demo", "--no-serve")
     assert first.returncode == 0, first.stderr
     rows(tmp_path, "DELETE FROM library_document WHERE title = 'Logbook.txt'")
@@ -613,7 +613,7 @@ def test_the_keeper_uploads_links_downloads_and_revokes(keeper: Visit) -> None:
     page.get_by_text("“pictures/Loom.png” was deleted.").wait_for()
 
 
-def test_the_keeper_makes_links_to_what_is_ticked(keeper: Visit) -> None:
+def test_the_keeper_makes_links_to_the_selected_files(keeper: Visit) -> None:
     page = keeper.page
     page.locator("#searchbar").fill("ada/")
     page.locator("#searchbar").press("Enter")

@@ -140,7 +140,7 @@ class OpenFiles:
         response.close()
         assert file.closed
 
-    def test_a_file_goes_with_a_mail(self, storage: Storage) -> None:
+    def test_a_file_can_be_attached_to_a_mail(self, storage: Storage) -> None:
         storage.save("a.pdf", File(io.BytesIO(LARGE)))
         mail = EmailMessage("subject", "body", to=["user@example.com"])
         with storage.open("a.pdf") as file:

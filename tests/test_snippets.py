@@ -257,7 +257,7 @@ def test_the_wheel_has_all_that_the_package_needs_and_a_page_for_the_index(wheel
     assert "PASSED" in said.stdout
 
 
-def test_the_source_distribution_has_what_the_readme_links(tmp_path: Path) -> None:
+def test_the_source_distribution_has_the_files_the_readme_links(tmp_path: Path) -> None:
     command = ["build", "--sdist", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
     subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True)
     (archive,) = tmp_path.glob("*.tar.gz")

@@ -92,7 +92,7 @@ def test_markup_in_a_text_is_escaped() -> None:
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_each_refusal_tells_what_to_do_and_nothing_of_the_file(reason: Reason) -> None:
+def test_each_refusal_says_what_to_do_and_nothing_about_the_file(reason: Reason) -> None:
     request = RequestFactory().get("/files/secret-name.txt", {"token": "SECRET"})
     response = refuse(request, Refused(reason))
     page = Page(response.content.decode())

@@ -103,7 +103,7 @@ def test_a_save_whose_database_is_killed_leaves_nothing(
     tally.expect(tried=6, visible=0)
 
 
-def test_what_was_told_before_the_database_is_killed_is_there(
+def test_saves_confirmed_before_the_database_is_killed_survive(
     ground: Ground, start_savers: Callable[[int], list[SaverProcess]], tally: Tally
 ) -> None:
     size = 3 * CHUNK + 5

@@ -60,7 +60,7 @@ def test_a_saver_killed_in_the_middle_leaves_nothing(
 
 
 @pytest.mark.parametrize("overwrite", [False, True], ids=["new", "over"])
-def test_what_a_killed_saver_had_told_is_there(
+def test_saves_confirmed_by_a_killed_saver_survive(
     ground: Ground, start_savers: StartSavers, tally: Tally, *, overwrite: bool
 ) -> None:
     size = 3 * CHUNK + 5

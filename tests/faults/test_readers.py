@@ -119,7 +119,7 @@ def test_100_clients_that_vanish_leave_nothing_open(
 
 
 @pytest.mark.parametrize("kind", ["gunicorn", "uvicorn"])
-def test_what_20_readers_get_of_a_file_that_is_overwritten_is_never_mixed(
+def test_20_readers_of_an_overwritten_file_never_get_mixed_content(
     ground: Ground, kind: Kind, serve: Serve, tally: Tally
 ) -> None:
     # The first is more than a socket and a web server take from a file ahead of its reader.

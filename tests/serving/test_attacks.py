@@ -121,7 +121,9 @@ def wrong_answers(site: Site, judge: Judge, *, seed: int, count: int) -> list[st
 
 
 @pytest.mark.parametrize("kind", list(COMMANDS))
-def test_no_request_breaks_the_example_or_opens_what_it_may_not(kind: str, tmp_path: Path) -> None:
+def test_no_request_breaks_the_example_or_opens_a_forbidden_file(
+    kind: str, tmp_path: Path
+) -> None:
     with running(kind, tmp_path) as site:
         judge = Judge(site.target)
         assert wrong_answers(site, judge, seed=20260728, count=500) == []

@@ -121,7 +121,9 @@ class StorageContract:
         "name",
         ["../x", "a/../x", "..\\x", "..", "/abs", "//host/x", "", ".", "dir/", "a/.", "a/.."],
     )
-    def test_no_file_is_saved_under_a_name_that_is_none(self, storage: Storage, name: str) -> None:
+    def test_no_file_is_saved_under_a_name_that_names_nothing(
+        self, storage: Storage, name: str
+    ) -> None:
         with pytest.raises(SuspiciousFileOperation):
             storage.save(name, ContentFile(b"content"))
         assert storage.listdir("") == ([], [])
@@ -146,7 +148,7 @@ class StorageContract:
             storage.delete("")
 
     @pytest.mark.parametrize("name", ["dir", "dir/", "dir/sub"])
-    def test_a_directory_is_there_and_is_no_file(self, storage: Storage, name: str) -> None:
+    def test_a_directory_exists_and_is_not_a_file(self, storage: Storage, name: str) -> None:
         storage.save("dir/sub/a.txt", ContentFile(b"content"))
         assert storage.exists(name)
         for mode in ("rb", "wb", "ab", "rb+"):
@@ -201,7 +203,7 @@ class StorageContract:
     # Saving
 
     @pytest.mark.parametrize("data", [b"", b"x", LARGE], ids=len)
-    def test_what_is_saved_is_read(self, storage: Storage, data: bytes) -> None:
+    def test_saved_content_is_read_back(self, storage: Storage, data: bytes) -> None:
         name = storage.save("a.bin", ContentFile(data))
         assert storage.size(name) == len(data)
         assert read(storage, name) == data
@@ -299,9 +301,7 @@ class StorageContract:
         assert sorted(files) == ["a.txt", "b.txt"]
 
     @pytest.mark.parametrize("path", ["dir", "dir/", "./dir"])
-    def test_a_directory_lists_only_what_is_right_below_it(
-        self, storage: Storage, path: str
-    ) -> None:
+    def test_a_directory_lists_only_its_direct_entries(self, storage: Storage, path: str) -> None:
         for name in ("dir/c.txt", "dir/sub/d.txt", "dir/sub/e.txt", "dir.txt", "dir0", "di/r"):
             storage.save(name, ContentFile(b""))
         assert storage.listdir(path) == (["sub"], ["c.txt"])
