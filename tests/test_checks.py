@@ -1,4 +1,4 @@
-"""System checks: what can't work, what is not safe, what could be better."""
+"""System checks find settings that can't work, are not safe, or could be better."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress

@@ -1,4 +1,4 @@
-"""What a project has set: options of a storage over defaults for all, live and checked."""
+"""Settings: the options of a storage override the defaults for all, live and checked."""
 
 from typing import Any
 
@@ -90,7 +90,7 @@ class TestReading:
 
 
 class TestProblems:
-    """All that is wrong, for the checks."""
+    """The problems that the checks report."""
 
     def test_there_are_none_by_default(self) -> None:
         assert problems(find_default_problems()) == []
@@ -153,7 +153,7 @@ class TestProblems:
 
 
 class TestKeys:
-    """What signs links."""
+    """The keys that sign links."""
 
     def test_secret_key_signs_and_its_fallbacks_verify(self, settings: Settings) -> None:
         settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "newest", ["older", b"oldest"]
@@ -202,7 +202,7 @@ class TestKeys:
 
 
 class TestProject:
-    """What else a project has set."""
+    """The project's other settings."""
 
     def test_storages_of_ours_are_found_with_their_options(self, settings: Settings) -> None:
         ours = "secure_dbstorage.storage.DatabaseStorage"

@@ -212,7 +212,7 @@ def test_the_admin_of_a_model_shows_links_that_work(tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def address_of(kind: str, folder: Path) -> Iterator[str]:
-    """Start a server of its own where one is needed, and yield its DATABASE_URL."""
+    """Start a separate server where one is needed, and yield its DATABASE_URL."""
     if kind == "sqlite":
         yield f"sqlite:///{folder / 'db.sqlite3'}"
         return

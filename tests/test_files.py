@@ -1,4 +1,4 @@
-"""What is known of a file."""
+"""The values that describe a file."""
 
 from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime

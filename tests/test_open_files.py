@@ -1,4 +1,4 @@
-"""What people do with the open files of any storage."""
+"""The usual uses of the open files of any storage."""
 
 import csv
 import gzip
@@ -167,7 +167,7 @@ class TestOnDatabase(OpenFiles):
 
 @pytest.mark.django_db  # A response that is closed looks at the connections.
 class TestOnDisk(OpenFiles):
-    """Files as everybody had them."""
+    """Files in Django's storage on disk."""
 
     @pytest.fixture
     def storage(self, tmp_path: Path) -> Storage:

@@ -1,4 +1,4 @@
-"""What a project may set for a storage."""
+"""The options that a project may set for a storage."""
 
 import dataclasses
 import math

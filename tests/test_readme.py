@@ -1,4 +1,4 @@
-"""What README.md and the pages beside it say, held against the code and against each other."""
+"""README.md and the other pages agree with the code and with each other."""
 
 import ast
 import dataclasses

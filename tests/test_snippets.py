@@ -1,4 +1,4 @@
-"""What the pages show is typed and runs: a new project is made of it, by the built wheel."""
+"""The code in the pages is typed and runs, in a new project with the built wheel."""
 
 import re
 import shutil
@@ -147,7 +147,7 @@ def all_blocks() -> list[str]:
 
 
 def example(name: str, block: str) -> str:
-    """Return a block that stands by itself as a function."""
+    """Return a standalone block as a function."""
     parameters = "request: HttpRequest, midnight: datetime, picture: ContentFile[bytes]"
     body = textwrap.indent(f'r"""{block}"""\ntomorrow = midnight\n{block}', "    ")
     return f"def {name}({parameters}) -> None:\n{body}"

@@ -1,4 +1,4 @@
-"""The storage, held to what Django's own storages do, and to what a table can do besides."""
+"""The storage does what Django's own storages do, and more."""
 
 import copy
 import hashlib
@@ -59,7 +59,7 @@ class TestInMemoryStorage(StorageContract):
 
     test_no_look_up_leaves_the_storage = None  # delete("..") looks for a file ".."
     test_deleting_no_name_is_an_error = None  # deletes nothing
-    test_a_directory_with_files_is_not_deleted = None  # goes with its files
+    test_a_directory_with_files_is_not_deleted = None  # Django's are deleted with it
     test_nothing_is_saved_below_a_file = None  # ValueError from the making of the message
     test_listing_a_file_is_an_error = None  # FileExistsError
 
@@ -297,7 +297,7 @@ class TestDatabaseStorage(StorageContract, OverwritingContract):
         assert read(storage, "a.bin") == read(storage, "b.bin") == LARGE
         assert StoredFile.rows.using(database).count() == 4 + 2
 
-    # What a table can do besides
+    # More than Django's Storage
 
     def test_the_flag_is_changed(self, storage: DatabaseStorage) -> None:
         storage.save("a.txt", b"")
@@ -427,7 +427,7 @@ class TestDatabaseStorage(StorageContract, OverwritingContract):
         assert storage.revoke_urls(prefix="") == 0
         assert epochs(other, ["a.txt"]) == before
 
-    # What it costs
+    # Its cost
 
     def test_saving_a_small_file_takes_a_look_and_an_insert(
         self, storage: DatabaseStorage, database: str
@@ -693,7 +693,7 @@ def test_a_storage_in_use_can_be_copied_and_pickled(
 
 
 class TestTemporaryFiles:
-    """Files with an end."""
+    """Temporary files."""
 
     def test_an_option_makes_new_files_temporary(self, database: str) -> None:
         storage = DatabaseStorage(using=database, delete_after=timedelta(hours=1))

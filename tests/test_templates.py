@@ -17,7 +17,7 @@ VOID = {"meta", "br", "hr", "img", "input", "link", "base"}
 
 
 class Page(HTMLParser):
-    """What is in a page: its elements in order, its text, and whether all of them end."""
+    """The content of a page: its elements in order, its text, and whether all are closed."""
 
     def __init__(self, source: str) -> None:
         super().__init__()

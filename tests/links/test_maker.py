@@ -222,7 +222,7 @@ class TestWindows:
 
 
 class TestTokens:
-    """What the token of a URL carries."""
+    """The claims in the token of a URL."""
 
     def test_no_two_one_time_links_are_alike(self, clock: Clock) -> None:
         storage = saved("a.txt", "b.txt")
@@ -374,7 +374,7 @@ class TestKeys:
 
 
 class TestQueries:
-    """What a URL asks the database."""
+    """The queries of a URL."""
 
     def test_a_url_takes_one_small_query(self, database: str) -> None:
         storage = saved("a.txt", using=database)

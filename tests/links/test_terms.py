@@ -1,4 +1,4 @@
-"""What a caller may ask of a link."""
+"""The arguments of a link, checked."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

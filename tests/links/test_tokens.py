@@ -328,7 +328,7 @@ class TestForgery:
 
 
 class TestFolders:
-    """A link for a folder opens what is below it, and nothing else."""
+    """A link for a folder opens the files below it, and nothing else."""
 
     @staticmethod
     def token(folder: str, *, issued: int = NOW) -> str:

@@ -1,4 +1,4 @@
-"""The sender of a request, as far as that can be believed."""
+"""The sender of a request, as far as it can be known."""
 
 from ipaddress import IPv4Address, ip_address, ip_network
 

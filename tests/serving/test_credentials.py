@@ -357,7 +357,7 @@ def test_a_token_is_gone_from_the_match_of_the_route() -> None:
     assert FOLDER_TOKEN not in repr((match, request.META, request.GET))
 
 
-# What the credentials grant
+# The grants of credentials
 
 SIGNER = LinkSigner([KEY], namespace="")
 GRANT = Grant(link_epoch=7, issued=NOW, lifetime=60)

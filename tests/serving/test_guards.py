@@ -1,4 +1,4 @@
-"""Whom a link is bound to."""
+"""Links open only for the user or network that they are bound to."""
 
 from typing import Any
 

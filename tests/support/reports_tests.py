@@ -1,4 +1,4 @@
-"""Tests of an app ``reports`` that is made of what the pages show; run in a project of its own.
+"""Tests of an app ``reports`` that is made of the pages' blocks; run in a separate project.
 
 Nothing is imported from the app by name: this file is only there once it has been copied.
 """
@@ -280,7 +280,7 @@ class Templates(ReportsTestCase):
 
 
 class Examples(ReportsTestCase):
-    """Lines that stand by themselves on the pages."""
+    """Standalone lines of the pages."""
 
     def test_each_runs(self) -> None:
         examples = import_string("reports.examples.EXAMPLES")
@@ -298,7 +298,7 @@ class Examples(ReportsTestCase):
 
 
 class Logs(ReportsTestCase):
-    """What keeps tokens out of logs and reports."""
+    """The filters that keep tokens out of logs and reports."""
 
     def test_an_error_tracker_gets_no_token(self) -> None:
         storage.save("films/7/1.ts", ContentFile(b"film"))

@@ -1,4 +1,4 @@
-"""What every storage does; Django's own storages are held to it too."""
+"""The contract of every storage, which Django's own storages keep too."""
 
 import io
 import os
@@ -69,7 +69,7 @@ class Failing(io.BytesIO):
 
 
 class StorageContract:
-    """What every storage does. A subclass has the fixture ``storage``, empty at first.
+    """Tests of every storage. A subclass has the fixture ``storage``, empty at first.
 
     A test that an implementation does not pass is None there, with the reason.
     """
@@ -347,7 +347,7 @@ class StorageContract:
 
 
 class OverwritingContract:
-    """What a storage does that may overwrite. A subclass has the fixture ``overwriting``."""
+    """Tests of every storage that may overwrite. A subclass has the fixture ``overwriting``."""
 
     def test_a_taken_name_gets_the_new_content(self, overwriting: Storage) -> None:
         overwriting.save("a.txt", ContentFile(LARGE))

@@ -1,4 +1,4 @@
-"""Many threads, each with a connection of its own: nothing is lost and nothing is mixed."""
+"""Many threads, each with its own connection: nothing is lost and nothing is mixed."""
 
 import threading
 from collections.abc import Callable, Sequence

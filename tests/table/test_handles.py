@@ -1,4 +1,4 @@
-"""Open files have the manners of `open`: Django's storage on disk is held to the same."""
+"""Open files behave like those of `open`, as files on disk do."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Head rows: what is new, what is kept and what changes."""
+"""Head rows: new, kept and changed columns."""
 
 import time
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What stands right below a directory, found among sorted names."""
+"""The entries of a directory, found among sorted names."""
 
 from bisect import bisect_left
 
