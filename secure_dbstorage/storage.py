@@ -247,7 +247,7 @@ class DatabaseStorage(Storage):
     def url(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
         """Return the URL of a file: unsigned for a public one, signed for a private one.
 
-        A missing file gets an unsigned URL that answers 404, so that no page breaks on it. Makes
+        A missing file gets an unsigned URL, which leads to a 404, so that no page breaks. Makes
         one small query.
 
         :param arguments: see :class:`~secure_dbstorage.links.terms.LinkArguments`.

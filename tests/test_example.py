@@ -100,7 +100,7 @@ def test_deployed_as_its_comments_say_it_passes_the_deployment_checks(tmp_path: 
         TRUSTED_PROXIES="127.0.0.1",
     )
     found = set(re.findall(r"\((\w+\.[EW]\d+)\)", result.stderr))
-    # What the whole domain promises for years ahead is not for an example to switch on.
+    # An example should not make promises for a whole domain for years ahead.
     assert found == {"security.W005", "security.W021"}, result.stderr
 
 

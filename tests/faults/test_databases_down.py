@@ -62,7 +62,7 @@ def test_a_body_whose_database_is_killed_never_looks_whole(
             ends += [pool.submit(receive, server.port, target, known) for server in servers]
             tally.add_all(end.result() for end in ends)
     victim.start()
-    # The web servers were not started anew; each of their threads is asked.
+    # The web servers were not restarted; each of their threads is asked.
     answers = [receive(server.port, target, known) for server in servers for _ in range(5)]
     tally.add_all(answers)
     tally.add("lost", sum(answer != WHOLE for answer in answers))

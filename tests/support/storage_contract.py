@@ -339,7 +339,7 @@ class StorageContract:
         settings.USE_TZ = False
         settings.TIME_ZONE = "Asia/Tokyo"
         storage.save("a.txt", ContentFile(b""))
-        # What a middleware activates for a visitor has no part in it.
+        # The time zone that a middleware activates for a visitor has no effect.
         with timezone.override("America/New_York"):
             time = getattr(storage, method)("a.txt")
         assert timezone.is_naive(time)

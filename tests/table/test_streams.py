@@ -226,7 +226,7 @@ def test_deleting_loads_nothing(database: str) -> None:
     assert len(queries) == 1
 
 
-# What is held between pieces
+# Nothing is held between pieces
 
 
 @pytest.mark.django_db(transaction=True)
