@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 import httpx
 import psutil
+import pymysql
 import pytest
 import redis
 from django.contrib.auth.models import User
@@ -20,10 +21,11 @@ from django.db import connections
 
 from tests.conftest import StartWebServer
 from tests.servers import places
+from tests.servers.drivers import require_driver, require_mysqlclient
 from tests.servers.mariadb import MariaDBServer
 from tests.servers.nginx import NginxServer
 from tests.servers.postgres import PostgresServer
-from tests.servers.process import ServerProcess, StartFailed
+from tests.servers.process import ServerProcess, StartFailed, free_port
 from tests.servers.unavailable import Unavailable, find_program, skip_or_fail
 from tests.servers.valkey import ValkeyServer
 from tests.servers.web import Kind
@@ -151,6 +153,25 @@ def test_a_server_that_ends_at_once_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_missing_program_is_named_with_its_package() -> None:
     with pytest.raises(Unavailable, match=r"no-such-program is not installed .*no-package"):
         find_program("no-such-program", package="no-package")
+
+
+def test_a_server_without_a_driver_is_missing_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(Unavailable, match="postgres has no driver here"):
+        require_driver("postgres")
+
+
+def test_pymysql_in_its_place_is_not_mysqlclient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "MySQLdb", pymysql)
+    require_driver("mariadb")
+    with pytest.raises(Unavailable, match="mysqlclient is not installed"):
+        require_mysqlclient()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the ports of clients")
+def test_ports_for_servers_are_none_that_clients_get() -> None:
+    first, _ = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    assert all(1024 < free_port() < first for _ in range(20))
 
 
 @pytest.mark.parametrize(("ci", "outcome"), [("true", pytest.fail), ("", pytest.skip)])

@@ -1,5 +1,6 @@
 """Response classes for stored bytes, sent by WSGI and by ASGI."""
 
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from http import HTTPStatus
 from http.cookies import SimpleCookie
@@ -9,9 +10,7 @@ from asgiref.sync import sync_to_async
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-#: Bytes worth a hop to another thread. Seven rows of the default length are less, so a hop takes
-#: what one query fetched: eight rows.
-_HOP_BYTES = 1792 * 1024
+from secure_dbstorage.serving.pacing import HOP_BYTES, Pace, hop
 
 
 class _NoCookies(SimpleCookie):
@@ -52,17 +51,27 @@ class StreamingFileResponse(_StoredBytes, StreamingHttpResponse):
     Django alone would read a sync iterator to its end first.
     """
 
+    def __init__(self, *args: Any, pace: Pace | None = None, **kwargs: Any) -> None:
+        """Take a pace that whatever reads the body from the table goes by as well."""
+        super().__init__(*args, **kwargs)
+        self.pace = pace or Pace()
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         content = self.streaming_content
         if isinstance(content, AsyncIterator):  # A middleware has wrapped ours.
             async for part in content:
                 yield part
             return
-        wanted = 1  # The first byte should not wait for the second query.
-        while pieces := await sync_to_async(_next_pieces)(content, wanted):
-            for piece in pieces:
-                yield piece
-            wanted = min(2 * sum(map(len, pieces)), _HOP_BYTES)
+        pace = self.pace
+        try:
+            while pieces := await _hop(content, pace.rows):
+                row_bytes = len(pieces[0])
+                pace.take()
+                while pieces:
+                    yield pieces.popleft()  # What was sent is let go.
+                pace.ask(row_bytes)
+        finally:
+            pace.end()
 
 
 def respond(
@@ -71,13 +80,18 @@ def respond(
     body: bytes | Iterator[bytes],
     *,
     is_private: bool,
+    pace: Pace | None = None,
 ) -> FileResponse | StreamingFileResponse:
     """Return a response with these headers alone, and a body in memory or in pieces.
 
     :param is_private: False drops the cookies that middleware sets, since shared caches keep it.
+    :param pace: of a body in pieces, under ASGI; what reads it from the table goes by it, too.
     """
-    kind = FileResponse if isinstance(body, bytes) else StreamingFileResponse
-    response = kind(body, status=status, headers=headers)
+    response: FileResponse | StreamingFileResponse
+    if isinstance(body, bytes):
+        response = FileResponse(body, status=status, headers=headers)
+    else:
+        response = StreamingFileResponse(body, pace=pace, status=status, headers=headers)
     if "Content-Type" not in headers:
         del response["Content-Type"]
     if not is_private:
@@ -85,13 +99,18 @@ def respond(
     return response
 
 
-def _next_pieces(content: Iterator[bytes], wanted: int) -> list[bytes]:
-    """Return pieces of at least *wanted* bytes; fewer at the end."""
-    pieces: list[bytes] = []
+async def _hop(content: Iterator[bytes], rows: int) -> deque[bytes]:
+    async with hop():
+        return await sync_to_async(_next_pieces)(content, rows)
+
+
+def _next_pieces(content: Iterator[bytes], rows: int) -> deque[bytes]:
+    """Return so many pieces, or those of one hop; fewer at the end."""
+    pieces: deque[bytes] = deque()
     length = 0
     for piece in content:
         pieces.append(piece)
         length += len(piece)
-        if length >= wanted:
+        if len(pieces) >= rows or length >= HOP_BYTES:
             break
     return pieces

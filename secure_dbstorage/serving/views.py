@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import storages
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
@@ -161,7 +162,7 @@ def _answer(visit: Visit, head: StoredHead) -> HttpResponseBase:
     shown = present(head.stat, visit.storage.options, visit.grant, visit.now)
     headers = answer_headers(head.stat, shown, selected.status, selected.span)
     body = _body(visit, head, selected) if selected.has_body else b""
-    response = respond(selected.status, headers, body, is_private=shown.private)
+    response = respond(selected.status, headers, body, is_private=shown.private, pace=visit.pace)
     record_answer(visit, response)
     return response
 
@@ -172,5 +173,7 @@ def _body(visit: Visit, head: StoredHead, selected: Selection) -> bytes | Iterat
     count_use(visit, head.stat, span.start)
     if head.first_chunk is not None and head.content.chunk_count == 1:
         return head.first_chunk[span.start : span.stop]
-    pieces = visit.storage.catalog.stream(head, span.start, span.stop)
+    # WSGI's threads bound what is read at once. An event loop has any number of readers.
+    wanted = visit.pace.rows_wanted if isinstance(visit.request, ASGIRequest) else None
+    pieces = visit.storage.catalog.stream(head, span.start, span.stop, rows_wanted=wanted)
     return WatchedBody(visit, pieces, status=selected.status, length=span.length)

@@ -21,6 +21,7 @@ from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.names import MAX_LENGTH
 from secure_dbstorage.serving.clients import Client
 from secure_dbstorage.serving.credentials import Credentials
+from secure_dbstorage.serving.pacing import Pace
 from secure_dbstorage.serving.refusals import Reason
 from secure_dbstorage.serving.responses import FileResponse, StreamingFileResponse
 from secure_dbstorage.signals import file_refused, file_served
@@ -50,6 +51,8 @@ class Visit:
     link_id: str = "-"
     #: The file, once it is known.
     file: FileStat | None = None
+    #: How much of the body is taken at a time, under ASGI.
+    pace: Pace = field(default_factory=Pace)
     #: Measures how long the answer takes.
     began: float = field(default_factory=time.perf_counter)
 

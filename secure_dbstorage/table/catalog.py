@@ -79,13 +79,25 @@ class Catalog:
             found |= fetch(namespace, unique[start : start + _NAMES_PER_QUERY])
         return found
 
-    def stream(self, head: StoredHead, start: int, stop: int) -> Iterator[bytes]:
+    def stream(
+        self,
+        head: StoredHead,
+        start: int,
+        stop: int,
+        *,
+        rows_wanted: Callable[[], int] | None = None,
+    ) -> Iterator[bytes]:
         """Yield the bytes of a file for a response. Nothing is held between two pieces.
 
+        :param rows_wanted: see :class:`~secure_dbstorage.table.streams.Sending`.
         :raises ContentVanished: when the content is deleted or replaced meanwhile.
         """
         return streams.read(
-            head.content, start=start, stop=stop, first_chunk=head.first_chunk, release=True
+            head.content,
+            start=start,
+            stop=stop,
+            first_chunk=head.first_chunk,
+            sending=streams.Sending(rows_wanted=rows_wanted),
         )
 
     def release(self) -> None:

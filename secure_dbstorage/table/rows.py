@@ -124,6 +124,9 @@ class Rows:
         """
         self._execute(statements.DELETE, [key])
 
+    def forget(self) -> None:
+        """Free the memory in which the connection keeps what it has read, where it does."""
+
     def driver_cursor(self) -> Any:
         """Return a new cursor of the driver."""
         # Not create_cursor(): Django's tests guard their databases at cursor().

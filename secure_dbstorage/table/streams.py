@@ -2,8 +2,8 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from django.db import connections
 from secure_dbstorage.exceptions import ContentVanished, FileTooLarge
 from secure_dbstorage.files import Content
 from secure_dbstorage.table.dialects import rows
+from secure_dbstorage.table.heap import note_run, raise_trim_threshold, reading
 
 #: The most bytes that one query fetches, unless a row is longer. Half as much takes 1.2 times as
 #: long on PostgreSQL. More gains nothing.
@@ -22,16 +23,7 @@ MAX_RUN_BYTES = 2 * 1024 * 1024
 _KEY_BITS = 62
 
 
-# Note [A block for glibc]
-# glibc returns the free end of its heap to the system once that is more than twice the largest
-# block ever freed. Then each run begins with page faults, which take up to three times as long as
-# its query. Freeing one large block raises that limit. The block is never written to, so it takes
-# no memory.
-def _raise_trim_threshold() -> None:
-    bytes(4 * MAX_RUN_BYTES)
-
-
-_raise_trim_threshold()
+raise_trim_threshold(4 * MAX_RUN_BYTES)  # See Note [A block for glibc].
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +33,18 @@ class Written:
     content: Content
     sha256: str
     first_chunk: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """How a response reads: between pieces it gives connections back.
+
+    See Note [Lending connections].
+    """
+
+    #: Gives the most rows that the next query may fetch, for one reader among hundreds. Without
+    #: it, a file of up to 2 MiB takes one query besides that of its head.
+    rows_wanted: Callable[[], int] | None = None
 
 
 def write(
@@ -88,7 +92,7 @@ def read(
     start: int = 0,
     stop: int | None = None,
     first_chunk: bytes | None = None,
-    release: bool = False,
+    sending: Sending | None = None,
 ) -> Iterator[bytes]:
     """Yield the bytes of a content from *start* up to *stop*, row by row.
 
@@ -96,21 +100,25 @@ def read(
     pieces. The rows are not joined: that would take as long as SQLite needs to find them.
 
     :param first_chunk: the head row's bytes, if they were fetched already.
-    :param release: give connections back between pieces, see Note [Lending connections].
+    :param sending: for a response, whose reader may be slow.
     :raises ContentVanished: when rows are missing. Pieces of two contents are never mixed.
     """
     stop = content.size if stop is None else stop
+    run: list[bytes] = []
     if first_chunk is not None and start < len(first_chunk):
-        yield first_chunk[start:stop]
-        start = len(first_chunk)
-    run_length = 1
-    while start < stop:
-        with _borrowed(content.using, release=release):
-            run = _run(content, start, stop, run_length)
-        start += sum(map(len, run))
-        run_length = _longer(run_length, content.chunk_size)
-        yield from run
-        run.clear()  # Before the next run needs memory as well.
+        run.append(first_chunk[start:stop])
+        start += len(run[0])
+    first_chunk = None
+    lengths = _run_lengths(content, sending)
+    with _in_crowd(content.using) if sending and sending.rows_wanted else nullcontext():
+        while run or start < stop:
+            if not run:
+                with _borrowed(content.using, sending):
+                    run = _run(content, start, stop, next(lengths))
+                start += sum(map(len, run))
+                run.reverse()
+            # What was sent is let go: a slow reader holds no more than what is still to come.
+            yield run.pop()
 
 
 def delete(key: int, *, using: str) -> None:
@@ -138,20 +146,44 @@ def new_key() -> int:
 # `request_finished`, and the connection would stay open for good. So an error closes it here, in
 # the thread that holds it. Inside `atomic()` the connection belongs to the caller.
 @contextmanager
-def _borrowed(using: str, *, release: bool) -> Iterator[None]:
+def _borrowed(using: str, sending: Sending | None) -> Iterator[None]:
     connection = connections[using]
     failed = True
     try:
         yield
+        if sending and sending.rows_wanted:
+            rows(using).forget()
+            note_run()
         failed = False
     finally:
-        if release and not connection.in_atomic_block and (failed or _is_pooled(connection)):
+        if sending and not connection.in_atomic_block and (failed or _is_pooled(connection)):
             connection.close()
+
+
+@contextmanager
+def _in_crowd(using: str) -> Iterator[None]:
+    """Read as one of many, after the query for the head row."""
+    rows(using).forget()
+    with reading():
+        yield
 
 
 def _is_pooled(connection: Any) -> bool:
     """Tell whether closing this connection gives it back to a pool."""
     return getattr(connection, "pool", None) is not None
+
+
+def _run_lengths(content: Content, sending: Sending | None) -> Iterator[int]:
+    """Yield how many rows each query may fetch."""
+    longest = max(1, MAX_RUN_BYTES // content.chunk_size)
+    if sending and sending.rows_wanted:
+        while True:
+            yield min(longest, sending.rows_wanted())
+    # A small file is read whole; of a large one, a part may be all that is wanted.
+    length = longest if content.size <= MAX_RUN_BYTES else 1
+    while True:
+        yield length
+        length = min(2 * length, longest)
 
 
 def _run(content: Content, start: int, stop: int, run_length: int) -> list[bytes]:
@@ -171,10 +203,6 @@ def _run(content: Content, start: int, stop: int, run_length: int) -> list[bytes
     if sum(map(len, run)) != end - start:
         raise ContentVanished("The content was deleted or replaced while it was being read")
     return run
-
-
-def _longer(run_length: int, chunk_size: int) -> int:
-    return min(run_length * 2, max(1, MAX_RUN_BYTES // chunk_size))
 
 
 def _rest(file: "File[Any]") -> Iterator[bytes | str]:

@@ -8,6 +8,7 @@ from tests.benchmarks import (
     clients,
     growth,
     memory,
+    readers,
     report,
     serving,
     serving_memory,
@@ -28,6 +29,7 @@ TOPICS = {
     "serving": serving.measure,
     "serving-memory": serving_memory.measure,
     "clients": clients.measure,
+    "readers": readers.measure,
     "timing": timing.measure,
 }
 

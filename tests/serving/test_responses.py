@@ -11,7 +11,7 @@ from django.middleware.gzip import GZipMiddleware
 from django.middleware.http import ConditionalGetMiddleware
 from django.test import RequestFactory
 
-from secure_dbstorage.serving import responses
+from secure_dbstorage.serving import pacing, responses
 from secure_dbstorage.serving.responses import StreamingFileResponse
 from tests.support.answers import CONTENT, PRIVATE, SHOWN, Reader, answer, dashed
 
@@ -38,7 +38,8 @@ async def test_under_asgi_a_client_that_leaves_stops_the_reading() -> None:
 async def test_under_asgi_each_hop_takes_twice_as_much_as_the_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(responses, "_HOP_BYTES", 6 * 64)
+    monkeypatch.setattr(responses, "HOP_BYTES", 6 * 64)
+    monkeypatch.setattr(pacing, "HOP_BYTES", 6 * 64)
     read = Reader()
     given = [len(read.given) async for _ in answer(read=read)]
     assert given == [1, 3, 3, *[7] * 4, *[13] * 6, *[16] * 3]

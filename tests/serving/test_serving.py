@@ -33,6 +33,7 @@ from tests.support.http_cases.answers import (
 from tests.support.http_cases.files import MODIFIED, age, fill
 from tests.support.http_cases.links import Signing, Targets
 from tests.support.http_client import Answer, BrokenAnswer, Download, fetch
+from tests.support.waiting import wait_until
 
 #: What servers say of themselves and of the connection.
 _OF_SERVERS = {"date", "server", "connection", "keep-alive"}
@@ -149,6 +150,31 @@ def test_a_large_download_takes_little_memory(
                 most = max(most, server.rss())
     assert (count, received.digest()) == (size, digest.digest())
     assert most - before < 40 * MIB
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"], indirect=True)
+def test_100_stalled_readers_hold_little_each_and_leave_nothing(
+    database: str, web_server: StartWebServer
+) -> None:
+    storage = _storage("default")
+    storage.save("small", b"small")
+    storage.save("large", ContentStream(16 * MIB))
+    pool = {"DBSTORAGE_TEST_POOL": "5"} if database == "postgres" else {}
+    server = _serve(web_server, "uvicorn", **pool)
+    fetch(server.port, _target("small"))
+    before = most = server.rss()
+    target = _target("large")
+    with ExitStack() as crowd:
+        for _ in range(100):
+            # What the system takes ahead of its reader makes each look fast at first.
+            crowd.enter_context(Download(server.port, target)).read(1000)
+            most = max(most, server.rss())
+        for _ in range(10):
+            assert fetch(server.port, _target("small")).body == b"small"
+            most = max(most, server.rss())
+    # If each held a whole run of rows, it would be 200 MiB and more.
+    assert most - before < 130 * MIB
+    wait_until(lambda: server.rss() - before < 60 * MIB)
 
 
 @pytest.mark.parametrize("kind", KINDS)

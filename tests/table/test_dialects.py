@@ -32,9 +32,9 @@ from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import dialects, statements
 from secure_dbstorage.table.dialects import (
-    ConflictRows,
     MySQLRows,
     PsycopgRows,
+    SQLiteRows,
     rows,
 )
 from secure_dbstorage.table.rows import Rows
@@ -127,7 +127,7 @@ def insert_chunks(connection: BaseDatabaseWrapper, key: int, *chunks: bytes) -> 
 
 @pytest.mark.parametrize(
     ("database", "expected"),
-    [("sqlite", ConflictRows), ("postgres", PsycopgRows), ("mariadb", MySQLRows)],
+    [("sqlite", SQLiteRows), ("postgres", PsycopgRows), ("mariadb", MySQLRows)],
     indirect=["database"],
 )
 def test_each_database_has_its_own_way(database: str, expected: type[Rows]) -> None:

@@ -206,7 +206,7 @@ def test_reading_on_fetches_no_row_twice(storage: DatabaseStorage, database: str
     with storage.open("a.bin") as file, CaptureQueriesContext(connections[database]) as queries:
         while file.read(1000):
             pass
-    assert len(queries) == 2  # 1 row, 2 rows; the first came when the file was opened
+    assert len(queries) == 1  # The first row came when the file was opened.
 
 
 def test_seeking_within_fetched_bytes_makes_no_query(

@@ -142,6 +142,28 @@ def test_nothing_is_read_of_empty_content(database: str) -> None:
     assert list(streams.read(content, first_chunk=b"")) == []
 
 
+@pytest.mark.parametrize("size", [600, 1024, 2048])
+def test_a_file_of_two_mebibytes_takes_one_query_behind_its_head(database: str, size: int) -> None:
+    chunk = 255 * 1024
+    content = save(database, [b"x" * size * 1024], chunk_size=chunk)
+    with CaptureQueriesContext(connections[database]) as queries:
+        pieces = list(streams.read(content, first_chunk=b"x" * chunk))
+    assert len(queries) == 1
+    assert sum(map(len, pieces)) == size * 1024
+
+
+def test_a_reader_in_a_crowd_says_how_many_rows_it_wants(database: str) -> None:
+    content = save(database)
+    wanted = iter([1, 3, 1, 1])
+    sending = streams.Sending(rows_wanted=lambda: next(wanted))
+    with CaptureQueriesContext(connections[database]) as queries:
+        asked = [
+            sum("position" in query["sql"] for query in queries.captured_queries)
+            for _ in streams.read(content, sending=sending)
+        ]
+    assert asked == [1, 2, 2, 2, 3, 4]
+
+
 def test_queries_grow_to_two_mebibytes(database: str) -> None:
     chunk = 255 * 1024
     content = save(database, [b"x" * chunk] * 25, chunk_size=chunk)
@@ -182,7 +204,8 @@ def test_a_missing_row_is_an_error_after_the_pieces_before_it(
 ) -> None:
     content = save(database)
     StoredFile.rows.using(database).filter(content=content.key, position=position).delete()
-    pieces = streams.read(content)
+    lengths = iter([1, 2, 4])
+    pieces = streams.read(content, sending=streams.Sending(rows_wanted=lambda: next(lengths)))
     read = b"".join(next(pieces) for _ in range(len(before) // 10))
     assert read == before
     with pytest.raises(ContentVanished):
@@ -234,7 +257,7 @@ def test_deleting_loads_nothing(database: str) -> None:
 def test_no_transaction_is_open_between_pieces(database: str) -> None:
     with transaction.atomic(using=database):
         content = save(database)
-    pieces = streams.read(content, release=True)
+    pieces = streams.read(content, sending=streams.Sending())
     next(pieces)
     driver = connections[database].connection
     assert driver is not None
@@ -242,11 +265,13 @@ def test_no_transaction_is_open_between_pieces(database: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("release", [True, False])
-def test_without_a_pool_the_connection_is_kept(database: str, release: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize("sending", [None, streams.Sending()], ids=["open", "response"])
+def test_without_a_pool_the_connection_is_kept(
+    database: str, sending: streams.Sending | None
+) -> None:
     content = save(database)
     driver = connections[database].connection
-    assert b"".join(streams.read(content, release=release)) == DATA
+    assert b"".join(streams.read(content, sending=sending)) == DATA
     assert connections[database].connection is driver
 
 
@@ -255,7 +280,7 @@ def test_an_error_in_a_response_gives_the_connection_back(database: str) -> None
     content = save(database)
     streams.delete(content.key, using=database)
     with pytest.raises(ContentVanished):
-        list(streams.read(content, release=True))
+        list(streams.read(content, sending=streams.Sending()))
     assert connections[database].connection is None
 
 
@@ -272,7 +297,7 @@ def test_an_error_in_the_callers_transaction_leaves_it_the_connection(database: 
     content = save(database)
     streams.delete(content.key, using=database)
     with pytest.raises(ContentVanished):
-        list(streams.read(content, release=True))
+        list(streams.read(content, sending=streams.Sending()))
     assert connections[database].connection is not None
     assert StoredFile.rows.using(database).count() == 0
 
@@ -305,7 +330,7 @@ class TestPool:
     """Django's psycopg pool gets its connection back whenever a reader may be slow."""
 
     def test_nothing_is_held_between_two_pieces(self, pooled: Content) -> None:
-        for piece in streams.read(pooled, release=True):
+        for piece in streams.read(pooled, sending=streams.Sending()):
             assert piece
             assert connections[pooled.using].connection is None
 
@@ -317,12 +342,12 @@ class TestPool:
         streams.delete(pooled.key, using=pooled.using)
         for _ in range(3):
             with pytest.raises(ContentVanished):
-                list(streams.read(pooled, release=True))
+                list(streams.read(pooled, sending=streams.Sending()))
             assert connections[pooled.using].connection is None
 
     def test_the_callers_transaction_keeps_the_connection(self, pooled: Content) -> None:
         with transaction.atomic(using=pooled.using):
-            assert b"".join(streams.read(pooled, release=True)) == DATA
+            assert b"".join(streams.read(pooled, sending=streams.Sending())) == DATA
             streams.release(pooled.using)
             assert connections[pooled.using].connection is not None
 
