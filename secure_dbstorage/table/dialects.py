@@ -64,7 +64,7 @@ class ConflictRows(FastRows):
 
 
 class SQLiteRows(ConflictRows):
-    """Chunks pass through the cache of each connection, where 2 MB of their pages stay."""
+    """SQLite keeps up to 2 MB of the pages it has read in the cache of each connection."""
 
     def forget(self) -> None:
         self._connection.connection.execute("PRAGMA shrink_memory").close()

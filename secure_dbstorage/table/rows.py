@@ -125,7 +125,7 @@ class Rows:
         self._execute(statements.DELETE, [key])
 
     def forget(self) -> None:
-        """Free the memory in which the connection keeps what it has read, where it does."""
+        """Free the memory in which some connections keep the rows that they have read."""
 
     def driver_cursor(self) -> Any:
         """Return a new cursor of the driver."""
