@@ -27,8 +27,8 @@ def raise_trim_threshold(block_bytes: int) -> None:
 
 # Note [Memory after a crowd]
 # With that limit raised, glibc keeps the memory that a crowd of readers frees: 500 of them left
-# 300 to 500 MiB behind. So a thread tells it every second, and once after the last reader, to return
-# every free page. The thread ends with the crowd. A single reader never starts it.
+# 300 to 500 MiB behind. So a thread tells it every second, and once after the last reader, to
+# return every free page. The thread ends with the crowd. A single reader never starts it.
 @dataclass(slots=True)
 class _Crowd:
     """The current readers of this process, and whether they have freed memory."""
