@@ -10,6 +10,10 @@ from typing import Any, TypedDict
 from secure_dbstorage import parsers
 from secure_dbstorage.addresses import Network
 
+#: How many bytes one statement of a save carries, unless a chunk is longer. On MySQL the statement
+#: takes twice as many, and the server has a limit: see ``checks``.
+STATEMENT_BYTES = 1024 * 1024
+
 #: Seconds, or a timedelta.
 Lifetime = float | timedelta
 
