@@ -79,7 +79,7 @@ print(peak() - before)
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("database", "way"),
-    [("sqlite", "save"), ("sqlite", "open"), ("postgres", "save")],
+    [("sqlite", "save"), ("sqlite", "open"), ("postgres", "save"), ("mariadb", "save")],
     indirect=["database"],
 )
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in other units elsewhere")
