@@ -147,7 +147,7 @@ class StoredRowManager(models.Manager.from_queryset(StoredRowQuerySet)):  # type
 
 
 def _kinds_of_row() -> Q:
-    """Return the condition that each row is of one of the kinds of :class:`StoredFile`."""
+    """Return the condition that a row is of one of the three kinds of :class:`StoredFile`."""
     first, other = Q(position=0), Q(position__gt=0)
     head = first & _null(*_FILE_COLUMNS, *_UPLOAD_COLUMNS, "sha256", is_null=False)
     unfinished = first & _null(*_UPLOAD_COLUMNS, "expires", is_null=False) & _null(*_FILE_COLUMNS)
@@ -161,10 +161,10 @@ def _null(*columns: str, is_null: bool = True) -> Q:
 class StoredFile(models.Model):
     """A row of the table, of one of three kinds.
 
-    - A head row describes a file, and has its first chunk. Its position is 0.
-    - The first row of an unfinished upload has no name, and an end. Its position is 0 too.
-    - Any other row has a content key, a position and bytes. It continues a file or an upload, or
-      marks a one-time link as used, and then has an end.
+    - A head row, at position 0, describes a file and holds its first chunk.
+    - The first row of an unfinished upload is at position 0 too. It has no name yet, and expires.
+    - Any other row is at a higher position. It holds more bytes of a file or an upload, or marks a
+      one-time link as used.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -173,7 +173,7 @@ class StoredFile(models.Model):
     position = models.PositiveIntegerField(default=0, editable=False)
     namespace = ExactCharField(max_length=_NAMESPACE_WIDTH, null=True, editable=False)
     name = ExactCharField(max_length=_NAME_WIDTH, null=True)
-    #: An upload's is the one that was declared.
+    #: In bytes; that of an unfinished upload is the declared one.
     size = models.PositiveBigIntegerField(null=True, editable=False)
     chunk_size = models.PositiveIntegerField(null=True, editable=False)
     sha256 = ExactCharField(max_length=64, null=True, editable=False)

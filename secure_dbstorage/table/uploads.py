@@ -8,15 +8,15 @@ from secure_dbstorage.table.dialects import rows
 
 
 def delete_expired(key: int, *, now: datetime, using: str) -> bool:
-    """Delete an upload, unless it has got its name or more time by now.
+    """Delete an upload, unless by now it has a name or more time.
 
     :param key: the content key of the upload.
     :returns: whether it was deleted.
     """
     stored = rows(using)
     with transaction.atomic(using=using):
-        # An upload becomes a file by one update of its first row. Either that update or this
-        # statement waits for the other, and then finds no such row. The other rows go with it.
+        # One update of its first row turns an upload into a file. If both come at once, the second
+        # waits for the first, and then finds no such row.
         is_deleted = stored.delete_unfinished(key, now)
         if is_deleted:
             stored.delete(key)

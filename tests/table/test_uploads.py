@@ -52,7 +52,7 @@ def test_an_upload_is_deleted_with_all_its_rows(database: str) -> None:
         {"name": "a.txt", **FILE},
         {"name": "a.txt", **FILE, "expires": None},
     ],
-    ids=["it has time", "it has a name and an end", "it has a name"],
+    ids=["it has time", "it has a name and expires", "it has a name"],
 )
 def test_an_upload_stays_if(database: str, changes: dict[str, Any]) -> None:
     begin_upload(database, key=1, rows=ROWS, **changes)
