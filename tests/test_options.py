@@ -33,7 +33,7 @@ def public_by_name(name: str) -> bool:
 
 
 USABLE: dict[str, list[tuple[object, object]]] = {
-    "namespace": [("", ""), ("a.B-c_1", "a.B-c_1"), ("x" * 100, "x" * 100)],
+    "namespace": [("", ""), ("a.B-c_1", "a.B-c_1"), ("x" * 90, "x" * 90)],
     "base_url": [
         (None, None),
         ("/", "/"),
@@ -94,7 +94,7 @@ NO_BOOLEANS = [None, 0, 1, "True", "", []]
 NO_SECONDS = [None, True, False, "60", -1, -0.1, NAN, INFINITY, 2**31, 10**400, timedelta(-1), []]
 
 UNUSABLE: dict[str, list[object]] = {
-    "namespace": [None, 1, b"a", "a/b", "a b", "a:b", "é", "\u0661", "a\n", "x" * 101],
+    "namespace": [None, 1, b"a", "a/b", "a b", "a:b", "é", "\u0661", "a\n", "~", "~a", "x" * 91],
     "base_url": [
         "",
         1,

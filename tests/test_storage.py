@@ -451,12 +451,16 @@ class TestDatabaseStorage(StorageContract, OverwritingContract):
             overwriting.save("a.txt", b"new")
         assert queries.verbs == ["SELECT", "SELECT", "UPDATE", "DELETE"]
 
-    def test_a_large_file_takes_one_insert_for_each_row(
-        self, storage: DatabaseStorage, database: str
+    @pytest.mark.parametrize(("rows", "inserts"), [(1, 1), (2, 2), (5, 2), (6, 3), (9, 3)])
+    def test_a_large_file_takes_an_insert_for_four_rows_and_one_for_its_head(
+        self, database: str, rows: int, inserts: int
     ) -> None:
+        storage = DatabaseStorage(using=database)
+        data = bytes(storage.options.chunk_size * rows)
         with captured(database) as queries:
-            storage.save("a.bin", LARGE)
-        assert queries.verbs == ["SELECT", *["INSERT"] * 4]
+            storage.save("a.bin", data)
+        assert queries.verbs == ["SELECT", *["INSERT"] * inserts]
+        assert StoredFile.rows.using(database).count() == rows
 
     @pytest.mark.parametrize("method", ["exists", "size", "stat", "get_modified_time", "url"])
     def test_a_look_up_takes_one_query_without_the_bytes(

@@ -14,7 +14,7 @@ from django.db.models.functions import Greatest
 from secure_dbstorage import names
 from secure_dbstorage.exceptions import FileChanged, os_error
 from secure_dbstorage.files import FileRecord, LinkState, StoredHead
-from secure_dbstorage.models import StoredFile, StoredFileQuerySet
+from secure_dbstorage.models import StoredFile, StoredFileQuerySet, StoredRowQuerySet
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.table import heads, streams, uses
 from secure_dbstorage.table.dialects import rows
@@ -242,6 +242,11 @@ class Catalog:
     def files(self) -> StoredFileQuerySet:
         """Return the head rows on the primary database, without their bytes."""
         return self._files(self.writer)
+
+    def unfinished_uploads(self) -> StoredRowQuerySet:
+        """Return the first rows of uploads without a name, with their bytes."""
+        rows: StoredRowQuerySet = StoredFile.rows.using(self.writer)
+        return rows.in_namespace(self._options.namespace).unfinished()
 
     def after_commit(self, function: Callable[[], object]) -> None:
         """Call a function after the commit, or at once outside a transaction."""

@@ -4,7 +4,7 @@ A class here uses the driver's fastest way for bytes, on the caller's connection
 caller's transaction. The column types that differ by vendor are in ``models``.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.db import IntegrityError, connections
@@ -105,17 +105,17 @@ class MySQLRows(FastRows):
                 return bool(key == row["content"])
         raise IntegrityError("The content key is taken")
 
-    def delete(self, key: int) -> None:
-        # In a small table the optimizer prefers a scan. Then two overwrites, even of different
-        # files, wait for each other's rows: a deadlock.
-        source = "{table} FROM {table} FORCE INDEX (`secure_dbstorage_unique_chunk`)"
-        self._execute(f"DELETE {source} WHERE {{content}} = %s", [key])
-
     def driver_cursor(self) -> Any:
         return HexCursor(super().driver_cursor())
 
     def binary(self, data: bytes) -> object:
         return data
+
+    def _delete(self, condition: str, parameters: Sequence[object]) -> int:
+        # In a small table the optimizer prefers a scan. Then two overwrites, even of different
+        # files, wait for each other's rows: a deadlock.
+        source = "{table} FROM {table} FORCE INDEX (`secure_dbstorage_unique_chunk`)"
+        return self._execute(self._statement(f"DELETE {source} WHERE {condition}"), parameters)
 
     def _inserted_or_found(self, row: Mapping[str, object]) -> list[Any]:
         """Insert a row unless its name is taken, and return the identity of the row that has it.

@@ -19,6 +19,7 @@ from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table.catalog import Catalog
 from tests.support.aliases import added_alias
+from tests.support.uploads import begin_upload
 
 
 def catalog_of(using: str | None, **options: Any) -> Catalog:
@@ -147,6 +148,23 @@ def test_listing_many_files_takes_few_queries() -> None:
         _, files = catalog_of("default").children("crowded/3")
     assert len(files) == 14_286
     assert len(queries) <= 21
+
+
+def test_an_unfinished_upload_is_no_file(catalog: Catalog) -> None:
+    upload = begin_upload(catalog.writer, key=1, rows=3)
+    assert not catalog.files().exists()
+    assert catalog.children("") == ([], [])
+    assert catalog.link_states([""]) == {}
+    assert catalog.find("") is None
+    assert catalog.revoke_below("") == 0
+    assert [row.pk for row in catalog.unfinished_uploads()] == [upload.pk]
+    assert StoredFile.rows.using(catalog.writer).count() == 3
+
+
+def test_unfinished_uploads_are_those_of_the_namespace(catalog: Catalog) -> None:
+    catalog.add("a.txt", [b"one"])
+    begin_upload(catalog.writer, key=1, namespace="another")
+    assert not catalog.unfinished_uploads().exists()
 
 
 # Saving

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import random
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import combinations_with_replacement
@@ -18,6 +19,7 @@ from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import streams
 from tests.support.aliases import added_alias
+from tests.support.uploads import begin_upload
 
 DATA = bytes(range(53))
 
@@ -26,12 +28,11 @@ POSITIONS = [0, 1, 9, 10, 11, 19, 20, 29, 30, 40, 49, 50, 51, 52, 53]
 
 
 def save(using: str, pieces: Iterable[bytes | str] = (DATA,), chunk_size: int = 10) -> Content:
-    """Write content with its first chunk in a row of its own, as a head row would hold it."""
+    """Write content with its first chunk in a first row, as a head row would hold it."""
     written = streams.write(pieces, using=using, chunk_size=chunk_size, max_size=None)
-    StoredFile.rows.using(using).create(
-        content=written.content.key, position=0, data=written.first_chunk
-    )
-    return written.content
+    content = written.content
+    begin_upload(using, key=content.key, size=content.size, data=written.first_chunk)
+    return content
 
 
 def rows(content: Content) -> list[bytes]:
@@ -73,6 +74,31 @@ def test_no_content_has_an_empty_first_chunk(database: str) -> None:
     written = write(database, [])
     assert (written.first_chunk, written.content.size) == (b"", 0)
     assert written.sha256 == hashlib.sha256().hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("chunk_size", "chunks", "statements"),
+    [
+        (255 * 1024, 1, []),
+        (255 * 1024, 2, [1]),
+        (255 * 1024, 5, [4]),
+        (255 * 1024, 6, [4, 1]),
+        (255 * 1024, 9, [4, 4]),
+        (4 * 1024, 256, [255]),
+        (4 * 1024, 257 + 256, [256, 256]),
+        (600 * 1024, 3, [1, 1]),
+        (4 * 1024 * 1024, 3, [1, 1]),
+    ],
+)
+def test_a_statement_carries_a_mebibyte_or_one_row(
+    database: str, chunk_size: int, chunks: int, statements: list[int]
+) -> None:
+    data = random.Random(chunks).randbytes(chunk_size * chunks - 1)
+    with CaptureQueriesContext(connections[database]) as queries:
+        written = write(database, [data], chunk_size=chunk_size)
+    assert [query["sql"].count(" bytes>") for query in queries] == statements
+    begin_upload(database, key=written.content.key, data=written.first_chunk)
+    assert b"".join(rows(written.content)) == data
 
 
 def test_text_is_written_as_utf_8(database: str) -> None:

@@ -23,7 +23,13 @@ from secure_dbstorage.management.reporting import (
 )
 from secure_dbstorage.names import is_canonical
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.upkeep.pruning import Pruned, prune_expired, prune_rows, prune_unreferenced
+from secure_dbstorage.upkeep.pruning import (
+    Pruned,
+    prune_expired,
+    prune_rows,
+    prune_unfinished,
+    prune_unreferenced,
+)
 
 #: How each kind is printed for people.
 _LABELS = {
@@ -38,11 +44,12 @@ class Command(ReportingCommand):
     """Prunes a storage."""
 
     help = (
-        "Remove temporary files that have expired, records of used one-time links that have "
-        "expired, and rows that belong to no file. Run it daily. With --unreferenced, also remove "
-        "files that no FileField of any model refers to. References in other places (rich text, "
-        "JSON, history tables, tables of thumbnail packages, other projects that use this "
-        "storage) are not seen: try --dry-run first, and protect directories with --keep."
+        "Remove temporary files that have expired, uploads that nobody finished in time, records "
+        "of used one-time links that have expired, and rows that belong to no file. Run it "
+        "daily. With --unreferenced, also remove files that no FileField of any model refers to. "
+        "References in other places (rich text, JSON, history tables, tables of thumbnail "
+        "packages, other projects that use this storage) are not seen: try --dry-run first, and "
+        "protect directories with --keep."
     )
     examples = """
         manage.py dbstorage_prune
@@ -96,6 +103,7 @@ def _everything(storage: DatabaseStorage, options: dict[str, Any]) -> Iterator[P
         raise usage_error("--keep must name a directory of the storage.")
     found = [
         prune_expired(storage, dry_run=dry_run),
+        prune_unfinished(storage, dry_run=dry_run),
         prune_rows(storage.catalog.writer, dry_run=dry_run),
     ]
     if options["unreferenced"]:
