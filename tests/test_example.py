@@ -221,8 +221,8 @@ def address_of(kind: str, folder: Path) -> Iterator[str]:
         Path(short).chmod(0o755)
         try:
             if kind == "postgres":
-                server = stack.enter_context(PostgresServer(Path(short) / "pg"))
-                yield f"postgres://postgres@{quote(server.host, safe='')}/postgres"
+                postgres = stack.enter_context(PostgresServer(Path(short) / "pg"))
+                yield f"postgres://postgres@{quote(postgres.host, safe='')}/postgres"
             else:
                 require_mysqlclient()  # The example's process would find no PyMySQL in its place.
                 server = stack.enter_context(MariaDBServer(Path(short) / "my"))
@@ -291,7 +291,8 @@ class Visit:
             document.locator("summary").click()
         document.get_by_role("button", name=lifetime).click()
         document.locator("article.ticket").get_by_role("button", name="Copied").wait_for()
-        return self.page.evaluate("navigator.clipboard.readText()")
+        link: str = self.page.evaluate("navigator.clipboard.readText()")
+        return link
 
     def new_window(self) -> "Page":
         """Another visitor's window: no cookies of ours."""

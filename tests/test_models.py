@@ -51,7 +51,8 @@ def head(**changes: Any) -> dict[str, Any]:
 
 
 def add(using: str, **values: Any) -> StoredFile:
-    return StoredFile.rows.using(using).create(**values)
+    row: StoredFile = StoredFile.rows.using(using).create(**values)
+    return row
 
 
 def physical_columns(using: str) -> list[str]:
@@ -75,7 +76,8 @@ def test_migrations_are_up_to_date(settings: Settings) -> None:
 def test_the_bytes_stand_last(database: str) -> None:
     columns = physical_columns(database)
     assert columns[-1] == "data"
-    assert sorted(columns) == sorted(field.column for field in StoredFile._meta.concrete_fields)
+    fields = StoredFile._meta.concrete_fields
+    assert sorted(columns) == sorted(field.column or "" for field in fields)
 
 
 def test_a_selected_row_has_its_bytes_last() -> None:
