@@ -15,6 +15,7 @@ import wave
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, cast
 
 FOLDER = Path(__file__).resolve().parent / "library" / "demo_files"
 
@@ -66,7 +67,8 @@ def png(width: int, height: int, colour_at: Callable[[int, int], Colour]) -> byt
 def mix(under: Colour, over: Colour, share: float, steps: int = 8) -> Colour:
     """Lay `over` on `under`; the share is rounded, so that a palette suffices."""
     share = round(min(1.0, max(0.0, share)) * steps) / steps
-    return tuple(round(a + (b - a) * share) for a, b in zip(under, over, strict=True))
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(under, over, strict=True))
+    return red, green, blue
 
 
 def weave_colour(x: int, y: int) -> Colour:
@@ -340,9 +342,10 @@ def write_film(path: Path) -> None:
             *("-cues_to_front", "1", "-fflags", "+bitexact", "-flags", "+bitexact", str(path)),
         ]
         with subprocess.Popen(command, stdin=subprocess.PIPE) as ffmpeg:
+            frames = cast(IO[bytes], ffmpeg.stdin)
             for frame in film(width, height, rate, seconds):
-                ffmpeg.stdin.write(frame)
-            ffmpeg.stdin.close()
+                frames.write(frame)
+            frames.close()
         if ffmpeg.returncode:
             sys.exit("ffmpeg failed")
 

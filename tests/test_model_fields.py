@@ -26,7 +26,7 @@ from tests.testapp.models import Book, Letter, owned
 MEMORY = {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
 
 
-class BookForm(forms.ModelForm):
+class BookForm(forms.ModelForm):  # type: ignore[type-arg]
     """The usual code."""
 
     class Meta:
@@ -214,4 +214,5 @@ class TestMigrations:
 def changes(before: ProjectState, after: ProjectState) -> dict[str, list[migrations.Migration]]:
     """Return the migrations that makemigrations would write."""
     detector = MigrationAutodetector(before, after, NonInteractiveMigrationQuestioner())
-    return detector._detect_changes()
+    detected: dict[str, list[migrations.Migration]] = detector._detect_changes()
+    return detected

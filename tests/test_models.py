@@ -53,7 +53,8 @@ def head(**changes: Any) -> dict[str, Any]:
 
 
 def add(using: str, **values: Any) -> StoredFile:
-    return StoredFile.rows.using(using).create(**values)
+    row: StoredFile = StoredFile.rows.using(using).create(**values)
+    return row
 
 
 def upload(**changes: Any) -> dict[str, Any]:

@@ -90,8 +90,10 @@ USABLE: dict[str, list[tuple[object, object]]] = {
     "max_size": [(None, None), (0, 0), (2**40, 2**40)],
 }
 
-NO_BOOLEANS = [None, 0, 1, "True", "", []]
-NO_SECONDS = [None, True, False, "60", -1, -0.1, NAN, INFINITY, 2**31, 10**400, timedelta(-1), []]
+NO_BOOLEANS: list[object] = [None, 0, 1, "True", "", []]
+NO_SECONDS: list[object] = [
+    *(None, True, False, "60", -1, -0.1, NAN, INFINITY, 2**31, 10**400, timedelta(-1), []),
+]
 
 UNUSABLE: dict[str, list[object]] = {
     "namespace": [None, 1, b"a", "a/b", "a b", "a:b", "é", "\u0661", "a\n", "~", "~a", "x" * 91],

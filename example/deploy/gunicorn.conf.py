@@ -1,5 +1,7 @@
 """gunicorn --config deploy/gunicorn.conf.py project.wsgi (started in example/)."""
 
+from gunicorn.arbiter import Arbiter
+
 from secure_dbstorage.redaction import TokenFilter
 
 bind = "unix:/run/cloakroom/gunicorn.sock"
@@ -18,6 +20,6 @@ accesslog = None
 control_socket_disable = True
 
 
-def on_starting(server):
+def on_starting(server: Arbiter) -> None:
     """Remove tokens from the error log, which shows whatever gunicorn can't read as a request."""
     server.log.error_log.addFilter(TokenFilter())

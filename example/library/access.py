@@ -3,13 +3,13 @@
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 
+from secure_dbstorage.access import HookGrant
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.links.grants import Grant
 
 from .models import Document
 
 
-def may_open(request: HttpRequest, file: FileStat, grant: Grant) -> bool | HttpResponse:
+def may_open(request: HttpRequest, file: FileStat, grant: HookGrant) -> bool | HttpResponse:
     """Let in the owner, the keeper, and anyone with a link to a shared document.
 
     The link's signature and lifetime have already been checked. Visitors who haven't signed in are
@@ -24,7 +24,7 @@ def may_open(request: HttpRequest, file: FileStat, grant: Grant) -> bool | HttpR
         return True
     if not request.user.is_authenticated:
         return redirect_to_login(grant.return_path)
-    return document.owner_id == request.user.pk
+    return bool(document.owner == request.user)
 
 
 def document_named(name: str) -> Document | None:
@@ -32,5 +32,5 @@ def document_named(name: str) -> Document | None:
 
     MySQL and MariaDB treat `a.txt` and `A.txt` as equal, but they are two files: compare again.
     """
-    documents = Document.objects.filter(file=name)
+    documents = Document.objects.filter(file=name).select_related("owner")
     return next((document for document in documents if document.file.name == name), None)

@@ -1,5 +1,7 @@
 """The forms for uploads and links."""
 
+from typing import Any
+
 from django import forms
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -10,11 +12,12 @@ from django.template.defaultfilters import filesizeformat
 LIFETIMES = {10: "10 seconds", 60: "1 minute", 3600: "1 hour", 86400: "1 day"}
 
 
-def refuse_larger(file: UploadedFile, limit: int) -> None:
+def refuse_larger(file: "UploadedFile[Any]", limit: int) -> None:
     """Show a friendly error for a file that the storage's `max_size` would refuse."""
-    if file.size > limit:
+    size = file.size or 0
+    if size > limit:
         raise forms.ValidationError(
-            f"This file is {filesizeformat(file.size)}. The limit is {filesizeformat(limit)}."
+            f"This file is {filesizeformat(size)}. The limit is {filesizeformat(limit)}."
         )
 
 
@@ -25,9 +28,10 @@ class DocumentForm(forms.Form):
         widget=forms.FileInput(attrs={"class": "drop"}),
     )
 
-    def clean_file(self) -> UploadedFile:
-        refuse_larger(self.cleaned_data["file"], settings.DOCUMENT_MAX_BYTES)
-        return self.cleaned_data["file"]
+    def clean_file(self) -> "UploadedFile[Any]":
+        file: UploadedFile[Any] = self.cleaned_data["file"]
+        refuse_larger(file, settings.DOCUMENT_MAX_BYTES)
+        return file
 
 
 class PictureForm(forms.Form):
@@ -49,9 +53,10 @@ class PictureForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
-    def clean_image(self) -> UploadedFile:
-        refuse_larger(self.cleaned_data["image"], settings.PICTURE_MAX_BYTES)
-        return self.cleaned_data["image"]
+    def clean_image(self) -> "UploadedFile[Any]":
+        image: UploadedFile[Any] = self.cleaned_data["image"]
+        refuse_larger(image, settings.PICTURE_MAX_BYTES)
+        return image
 
 
 class LinkForm(forms.Form):

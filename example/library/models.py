@@ -5,21 +5,24 @@ Both storages have `delete_with_instance`, so a file is deleted together with it
 
 import mimetypes
 from pathlib import Path
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.files import File
-from django.core.files.storage import Storage, storages
+from django.core.files.storage import storages
 from django.db import models, transaction
+
+from secure_dbstorage.storage import DatabaseStorage
 
 from .thumbnails import make_thumbnail
 
 
-def document_storage() -> Storage:
-    return storages["default"]
+def document_storage() -> DatabaseStorage:
+    return cast(DatabaseStorage, storages["default"])
 
 
-def picture_storage() -> Storage:
-    return storages["pictures"]
+def picture_storage() -> DatabaseStorage:
+    return cast(DatabaseStorage, storages["pictures"])
 
 
 def owners_folder(instance: "Document | Picture", filename: str) -> str:
@@ -32,9 +35,10 @@ def thumbnails_folder(instance: "Picture", filename: str) -> str:
 
 class DocumentManager(models.Manager["Document"]):
     @transaction.atomic
-    def keep(self, owner: models.Model, file: File) -> "Document":
+    def keep(self, owner: models.Model, file: "File[Any]") -> "Document":
         """Save a file for its owner, in one transaction: both the file and its row, or neither."""
-        return self.create(owner=owner, title=Path(file.name).name, size=file.size, file=file)
+        title = Path(file.name or "").name
+        return self.create(owner=owner, title=title, size=file.size, file=file)
 
 
 class Document(models.Model):
@@ -71,14 +75,14 @@ class Document(models.Model):
 
 class PictureManager(models.Manager["Picture"]):
     @transaction.atomic
-    def keep(self, owner: models.Model, image: File, description: str) -> "Picture":
+    def keep(self, owner: models.Model, image: "File[Any]", description: str) -> "Picture":
         """Save a picture and a thumbnail of it, both public.
 
         Raises:
             ValueError: The file is not a readable picture, or has too many pixels.
         """
         thumbnail = make_thumbnail(image)
-        image.name = Path(image.name).name
+        image.name = Path(image.name or "").name
         return self.create(owner=owner, description=description, image=image, thumbnail=thumbnail)
 
 

@@ -2,6 +2,7 @@
 
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from django.core.files import File
 from django.core.files.base import ContentFile
@@ -11,7 +12,7 @@ LONGEST_SIDE = 720
 MAX_PIXELS = 50_000_000
 
 
-def make_thumbnail(image: File) -> ContentFile:
+def make_thumbnail(image: "File[Any]") -> "ContentFile[Any]":
     """Return a WebP copy of at most 720 pixels, upright and without the camera's metadata.
 
     Raises:
@@ -33,4 +34,4 @@ def make_thumbnail(image: File) -> ContentFile:
         raise ValueError("This file is not a readable picture.") from error
     finally:
         image.seek(0)
-    return ContentFile(target.getvalue(), name=Path(image.name).stem + ".webp")
+    return ContentFile(target.getvalue(), name=Path(image.name or "").stem + ".webp")

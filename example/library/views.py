@@ -1,13 +1,14 @@
 """The pages. The views only hand out links; the package serves the files."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView
-from django.core.files.storage import storages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
@@ -15,10 +16,16 @@ from django.views.decorators.http import require_GET, require_POST
 
 from .demo import PEOPLE
 from .forms import LIFETIMES, DocumentForm, LinkForm, PictureForm
-from .models import Document, Picture
+from .models import Document, Picture, document_storage, picture_storage
 
 #: A player requests more of its file whenever someone seeks, so its link must outlive the film.
 PLAYER_SECONDS = 4 * 60 * 60
+
+
+class VisitorsRequest(HttpRequest):
+    """A request in a view with `login_required`."""
+
+    user: User
 
 
 class SignIn(LoginView):
@@ -61,20 +68,20 @@ def show_home(request: HttpRequest, status: int = 200, **forms: object) -> HttpR
     return render(request, "library/home.html", context, status=status)
 
 
-def with_links(documents: Iterable[Document], **options: object) -> list[tuple[Document, str]]:
+def with_links(documents: Iterable[Document], **options: Any) -> list[tuple[Document, str]]:
     """Pair each document with its link.
 
     `urls()` makes one query; `document.file.url` would make one for each document.
     """
     documents = list(documents)
-    urls = storages["default"].urls([document.file.name for document in documents], **options)
+    urls = document_storage().urls([document.file.name for document in documents], **options)
     return [(document, urls[document.file.name]) for document in documents]
 
 
 def pictures_with_links() -> list[tuple[Picture, str, str]]:
     pictures = list(Picture.objects.select_related("owner"))
     names = [name for picture in pictures for name in (picture.image.name, picture.thumbnail.name)]
-    urls = storages["pictures"].urls(names)
+    urls = picture_storage().urls(names)
     return [
         (picture, urls[picture.image.name], urls[picture.thumbnail.name]) for picture in pictures
     ]
@@ -82,7 +89,7 @@ def pictures_with_links() -> list[tuple[Picture, str, str]]:
 
 @login_required
 @require_POST
-def add_document(request: HttpRequest) -> HttpResponse:
+def add_document(request: VisitorsRequest) -> HttpResponse:
     form = DocumentForm(request.POST, request.FILES)
     if not form.is_valid():
         return show_home(request, status=422, document_form=form)
@@ -93,7 +100,7 @@ def add_document(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def add_picture(request: HttpRequest) -> HttpResponse:
+def add_picture(request: VisitorsRequest) -> HttpResponse:
     form = PictureForm(request.POST, request.FILES)
     if form.is_valid():
         try:
@@ -126,7 +133,7 @@ def make_link(request: HttpRequest, pk: int) -> HttpResponse:
     seconds = form.cleaned_data["seconds"]
     # With window=0, the lifetime starts now. Otherwise a link may be up to a quarter of its
     # lifetime old, so that a page shown twice has the same links and browsers can cache the files.
-    url = document.file.storage.url(document.file.name, expires_in=seconds, window=0)
+    url = document_storage().url(document.file.name, expires_in=seconds, window=0)
     context = {
         "document": document,
         "url": request.build_absolute_uri(url),
@@ -142,7 +149,7 @@ def make_link(request: HttpRequest, pk: int) -> HttpResponse:
 def download(request: HttpRequest, pk: int) -> HttpResponse:
     """Make the link when someone clicks, so that it only has to last for a moment."""
     document = own_document(request, pk)
-    url = document.file.storage.url(
+    url = document_storage().url(
         document.file.name, expires_in=60, attachment=True, filename=document.title
     )
     return redirect(url)
@@ -164,7 +171,7 @@ def share(request: HttpRequest, pk: int) -> HttpResponse:
 def recall(request: HttpRequest, pk: int) -> HttpResponse:
     """Make all existing links stop working, however long they had left. New ones will work."""
     document = own_document(request, pk)
-    document.file.storage.revoke_urls(document.file.name)
+    document_storage().revoke_urls(str(document.file))
     messages.success(request, f"All existing links to {document} have stopped working.")
     return redirect("home")
 

@@ -272,7 +272,8 @@ class Renaming(InMemoryStorage):
 
     def _save(self, name: str, content: Any) -> str:
         super()._save(name, ContentFile(b"theirs"))
-        return super()._save(f"{name}_x", content)
+        taken: str = super()._save(f"{name}_x", content)
+        return taken
 
 
 def test_a_copy_saved_under_another_name_is_deleted(ours: DatabaseStorage) -> None:

@@ -18,7 +18,7 @@ from tests.integrations.pictures import SIZE, files, picture
 pytestmark = pytest.mark.django_db
 
 
-class PictureForm(forms.ModelForm):
+class PictureForm(forms.ModelForm):  # type: ignore[type-arg]
     """The usual code."""
 
     class Meta:

@@ -23,7 +23,8 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def noise() -> Picture:
-    return Picture.objects.create(title="noise", image=picture())
+    made: Picture = Picture.objects.create(title="noise", image=picture())
+    return made
 
 
 @pytest.mark.parametrize("keep", [("cache",), ()])

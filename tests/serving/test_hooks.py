@@ -277,7 +277,7 @@ def test_all_hooks_must_agree_and_the_first_refusal_ends_it(store: Store, client
     asked: list[str] = []
 
     def hook(name: str, *, answer: bool) -> Callable[..., bool]:
-        return lambda *_: asked.append(name) or answer  # type: ignore[func-returns-value]
+        return lambda *_: bool(asked.append(name)) or answer
 
     hooks = [hook("a", answer=True), hook("b", answer=False), hook("c", answer=True)]
     url = store(auth_hooks=hooks).url("private.txt")

@@ -304,7 +304,8 @@ def _transactions(alias: str) -> list[tuple[str, str]]:
             "SELECT state, query FROM pg_stat_activity WHERE datname = current_database() "
             "AND pid <> pg_backend_pid() AND state <> 'idle'"
         )
-        return cursor.fetchall()
+        found: list[tuple[str, str]] = cursor.fetchall()
+        return found
 
 
 def _wait_until(holds: Callable[[], bool]) -> None:

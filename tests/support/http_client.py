@@ -213,9 +213,10 @@ def _received(connection: socket.socket) -> bytes:
 def _spell(
     method: str, target: str, port: int, headers: Iterable[tuple[str, str | bytes]]
 ) -> bytes:
-    fields = dict[str, list[str | bytes]]()
-    for name, value in (("Host", f"{LOOPBACK}:{port}"), ("Connection", "close")):
-        fields[name] = [value]
+    fields: dict[str, list[str | bytes]] = {
+        "Host": [f"{LOOPBACK}:{port}"],
+        "Connection": ["close"],
+    }
     given = dict[str, list[str | bytes]]()
     for name, value in headers:
         given.setdefault(name, []).append(value)

@@ -58,7 +58,8 @@ def content_of(number: int) -> bytes:
 
 
 def rows(using: str) -> int:
-    return StoredFile.rows.using(using).count()
+    count: int = StoredFile.rows.using(using).count()
+    return count
 
 
 @pytest.mark.parametrize("in_transaction", [False, True], ids=["alone", "inside atomic()"])
@@ -230,7 +231,7 @@ def test_a_reader_gets_one_content_whole_or_an_error(
             written.set()
 
     def read_on() -> list[bytes]:
-        whole = []
+        whole: list[bytes] = []
         while not (written.is_set() and whole):
             with suppress(ContentVanished):
                 whole.append(read_whole(overwriting, way))

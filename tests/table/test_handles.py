@@ -185,7 +185,8 @@ def test_characters_and_newlines_cross_the_borders_of_rows(storage: DatabaseStor
 
 def test_a_file_can_be_wrapped_as_any_other(storage: DatabaseStorage) -> None:
     storage.save("a.csv", "a;\u00fc\r\n")
-    with io.TextIOWrapper(storage.open("a.csv").file, encoding="utf-8", newline="") as text:
+    file: Any = storage.open("a.csv").file
+    with io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
         assert list(csv.reader(text, delimiter=";")) == [["a", "\u00fc"]]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
