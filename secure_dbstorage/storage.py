@@ -3,6 +3,7 @@
 import errno
 import os
 import posixpath
+from asyncio import get_running_loop
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -20,14 +21,13 @@ from django.core.files.utils import validate_file_name
 from django.core.signals import setting_changed
 from django.dispatch import Signal
 from django.utils import timezone
-from django.utils.asyncio import async_unsafe
 
 from secure_dbstorage.conf import project_time, read_options, upload_directory
 from secure_dbstorage.exceptions import os_error
 from secure_dbstorage.files import FileStat, LinkState
 from secure_dbstorage.links.maker import LinkMaker
 from secure_dbstorage.links.terms import FolderLinkArguments, LinkArguments
-from secure_dbstorage.links.tokens import LinkSigner
+from secure_dbstorage.links.tokens import Audience, LinkSigner
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import (
     MAX_LENGTH,
@@ -57,8 +57,6 @@ _LEFT_OUT: Final = _LeftOut.LEFT_OUT
 
 #: How many names a save tries. Each but the first carries 7 random characters.
 _MAX_ATTEMPTS = 10
-
-_SYNC_ONLY = "This asks the database: in async code, call {}() instead."
 
 
 class DatabaseStorage(Storage):
@@ -106,7 +104,11 @@ class DatabaseStorage(Storage):
     @cached_property
     def signer(self) -> LinkSigner:
         """Signs and checks the tokens of this storage."""
-        return LinkSigner(self.options.signing_keys, namespace=self.options.namespace)
+        return LinkSigner(
+            self.options.signing_keys,
+            namespace=self.options.namespace,
+            audience=self._audience,
+        )
 
     # Django's Storage
 
@@ -242,39 +244,50 @@ class DatabaseStorage(Storage):
         """The URL under which the files are served, with a slash at its end."""
         return self._links.prefix()
 
-    @async_unsafe(_SYNC_ONLY.format("aurl"))
     def url(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
         """Return the URL of a file: plain for a public one, signed for a private one.
 
         The URL of a name that is not in the table is plain, and answers 404: no page breaks on a
         lost file. Takes one small query.
 
+        In an event loop, which can't wait for a query, the URL is signed without a look: that of
+        a public file too, and that of a lost one answers 403. :meth:`aurl` looks.
+
         :param arguments: see :class:`~secure_dbstorage.links.terms.LinkArguments`.
         :raises ValueError: for arguments that can't be meant.
+        :raises SynchronousOnlyOperation: in an event loop that can't know the tenant.
         """
-        links, normal = self._links.batch(**arguments), _normal(name)
+        normal = _normal(name)
+        if _is_in_event_loop():
+            return self._links.unseen_batch(**arguments).url(normal)
+        links = self._links.batch(**arguments)
         return links.url(normal, self._found([normal]).get(normal))
 
-    @async_unsafe(_SYNC_ONLY.format("aurls"))
     def urls(
         self, names: Iterable[AnyName], **arguments: Unpack[LinkArguments]
     ) -> dict[AnyName, str]:
-        """Return the URLs of any number of files by their names, with one query."""
+        """Return the URLs of any number of files by their names, with one query.
+
+        In an event loop they are those of :meth:`url`.
+        """
         if isinstance(names, str):
             raise TypeError("urls() takes names; url() takes one")
-        links = self._links.batch(**arguments)
         normal = {name: _normal(name) for name in names}
+        if _is_in_event_loop():
+            unseen = self._links.unseen_batch(**arguments)
+            return {given: unseen.url(name) for given, name in normal.items()}
+        links = self._links.batch(**arguments)
         found = self._found(normal.values()).get
         return {given: links.url(name, found(name)) for given, name in normal.items()}
 
     async def aurl(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
-        """Return what :meth:`url` does, in async code."""
+        """Return what :meth:`url` does in a thread, where it may ask the table."""
         return await sync_to_async(self.url)(name, **arguments)
 
     async def aurls(
         self, names: Iterable[AnyName], **arguments: Unpack[LinkArguments]
     ) -> dict[AnyName, str]:
-        """Return what :meth:`urls` does, in async code."""
+        """Return what :meth:`urls` does in a thread, where it may ask the table."""
         return await sync_to_async(self.urls)(names, **arguments)
 
     def folder_url(self, prefix: Name, **arguments: Unpack[FolderLinkArguments]) -> str:
@@ -380,6 +393,11 @@ class DatabaseStorage(Storage):
     def _links(self) -> LinkMaker:
         return LinkMaker(self.options, self.signer)
 
+    def _audience(self) -> Audience:
+        if (word := self.options.audience) is not None:
+            return Audience(word=word())
+        return Audience(*self.catalog.place)
+
     def _found(self, names: Iterable[str]) -> dict[str, LinkState]:
         # No file has such a name, and no page breaks on one.
         return self.catalog.link_states(
@@ -435,6 +453,14 @@ class _FreeName(str):
         free = super().__new__(cls, name)
         free.max_length = max_length
         return free
+
+
+def _is_in_event_loop() -> bool:
+    try:
+        get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _normal(name: Name | None) -> str:

@@ -15,7 +15,7 @@ from tests.support.http_client import fetch
 ROOT = Path(__file__).parent.parent
 
 TOKEN = "1k7." + "x" * 60
-FOLDER_TOKEN = "1no-1.tivw00.2s0.hkt5bh5k5c.XZmujxuFqGfrpOHGW8aqd_5nly42YKbHSMAzRPOnNCc"
+FOLDER_TOKEN = "1noF-1.tivw00.2s0.hkt5bh5k5c.XZmujxuFqGfrpOHGW8aqd_5nly42YKbHSMAzRPOnNCc"
 
 
 @pytest.mark.parametrize(

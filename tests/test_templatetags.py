@@ -100,8 +100,8 @@ def test_a_file_can_be_linked_with_its_neighbors() -> None:
     start, _, rest = url.partition("/films/")
     assert rest == "7/index%20%C3%A9.m3u8"
     token = start.removeprefix("/files/~")
-    grant = storage.signer.unsign_folder(
-        "films/7/other", token, max_lifetime=10**6, now=time.time()
+    grant = storage.signer.unsign(
+        "films/7/other", token, in_path=True, max_lifetime=10**6, now=time.time()
     )
     assert (grant.folder, grant.lifetime) == ("films/7", 60)
 

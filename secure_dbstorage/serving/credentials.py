@@ -28,8 +28,8 @@ _Change = Callable[[str], str]
 class Credentials:
     """The tokens of a request, and the URL that they came in."""
 
-    #: The token in the path, which is for a folder; None without one.
-    folder_token: SignedPath | None = None
+    #: The token in the path, such as one for a folder; None without one.
+    path_token: SignedPath | None = None
     #: The tokens in the query, in their order.
     query_tokens: tuple[SignedPath, ...] = ()
     _path: SignedPath = field(default=SignedPath(), repr=False)
@@ -44,21 +44,21 @@ class Credentials:
         keep: the path, META, headers, the ASGI scope, the resolver's match. A Referer from our own
         host is cleaned too.
 
-        :param name: the name that the route found, which may begin with the token of a folder.
+        :param name: the name that the route found, which may begin with a token.
         """
         path = SignedPath(request.path)
         query = SignedPath(request.META.get("QUERY_STRING", ""))
-        folder = _FolderToken.find(name)
-        if folder is not None:
-            _rewrite_copies(request, folder.removed_from)
-            name = folder.name
+        in_path = _PathToken.find(name)
+        if in_path is not None:
+            _rewrite_copies(request, in_path.removed_from)
+            name = in_path.name
         in_query = _QueryTokens.find(request.META.get("QUERY_STRING", ""))
         if in_query is not None:
             _set_query(request, in_query.rest)
             _rewrite_copies(request, in_query.removed_from)
         _clean_referer(request)
         credentials = cls(
-            folder_token=folder.token if folder and folder.is_in_place else None,
+            path_token=in_path.token if in_path and in_path.is_in_place else None,
             query_tokens=in_query.tokens if in_query else (),
             _path=path,
             _query=query,
@@ -77,14 +77,15 @@ class Credentials:
         :raises ExpiredToken: when the token is authentic and its time is over.
         :raises BadToken: for any other fault, and for more than one token.
         """
-        unsign, tokens = signer.unsign, self.query_tokens
-        if self.folder_token is not None:
-            unsign, tokens = signer.unsign_folder, (self.folder_token, *tokens)
+        in_path = () if self.path_token is None else (self.path_token,)
+        tokens = in_path + self.query_tokens
         if not tokens:
             return None
         if len(tokens) > 1:
             raise BadToken("The request has more than one token")
-        return unsign(name, tokens[0], max_lifetime=max_lifetime, now=now)
+        return signer.unsign(
+            name, tokens[0], in_path=bool(in_path), max_lifetime=max_lifetime, now=now
+        )
 
     @property
     def return_path(self) -> SignedPath:
@@ -94,8 +95,8 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
-class _FolderToken:
-    """The token of a folder in the name that the route found."""
+class _PathToken:
+    """The token in the name that the route found."""
 
     token: SignedPath
     #: The name of the file, without the token.
@@ -104,7 +105,7 @@ class _FolderToken:
     is_in_place: bool
 
     @classmethod
-    def find(cls, name: str) -> "_FolderToken | None":
+    def find(cls, name: str) -> "_PathToken | None":
         found = MARKED_TOKEN.search(name)
         if found is None:
             return None

@@ -19,6 +19,7 @@ from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.table import heads, streams, uses
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.listing import entries_of
+from secure_dbstorage.table.tenants import schema_of
 
 #: How often a name is looked up again that was free, or taken, an instant before.
 _MAX_ATTEMPTS = 10
@@ -42,6 +43,15 @@ class Catalog:
     def writer(self) -> str:
         """Alias of the database that is written to."""
         return self._options.using or router.db_for_write(StoredFile)
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The table that is written to: the alias of its database, and the schema in that.
+
+        :raises SynchronousOnlyOperation: in an event loop that can't know the schema.
+        """
+        alias = self.writer
+        return alias, schema_of(connections[alias])
 
     @property
     def reader(self) -> str:

@@ -282,7 +282,7 @@ class TestFolders:
     def test_it_is_the_folders_path_behind_a_token(self, prefix: Any, path: str) -> None:
         storage = DatabaseStorage()
         url = storage.folder_url(prefix)
-        assert re.fullmatch(r"/files/~1[0-9a-z]{2}-[0-9a-z.]+\.[\w-]{43}/(.*)", url)
+        assert re.fullmatch(r"/files/~1[0-9a-z]{2}F-[0-9a-z.]+\.[\w-]{43}/(.*)", url)
         assert url.split("/", 3)[3] == path
         assert folder_grant_of(storage, f"{unquote(path)}f.txt", url).folder == unquote(path)[:-1]
 
