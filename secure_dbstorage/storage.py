@@ -3,7 +3,7 @@
 import errno
 import os
 import posixpath
-from asyncio import get_running_loop
+from asyncio import _get_running_loop
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -104,11 +104,18 @@ class DatabaseStorage(Storage):
     @cached_property
     def signer(self) -> LinkSigner:
         """Signs and checks the tokens of this storage."""
-        return LinkSigner(
-            self.options.signing_keys,
-            namespace=self.options.namespace,
-            audience=self._audience,
-        )
+        return LinkSigner(self.options.signing_keys, namespace=self.options.namespace)
+
+    @property
+    def audience(self) -> Audience:
+        """Whose files these are at this moment, as every link signs it.
+
+        :raises ImproperlyConfigured: when the option ``audience`` gives no text.
+        :raises SynchronousOnlyOperation: in an event loop that can't know the tenant.
+        """
+        if (word := self.options.audience) is not None:
+            return Audience(word=word())
+        return Audience(*self.catalog.place)
 
     # Django's Storage
 
@@ -257,11 +264,11 @@ class DatabaseStorage(Storage):
         :raises ValueError: for arguments that can't be meant.
         :raises SynchronousOnlyOperation: in an event loop that can't know the tenant.
         """
-        normal = _normal(name)
+        normal, audience = _normal(name), self.audience
         if _is_in_event_loop():
-            return self._links.unseen_batch(**arguments).url(normal)
-        links = self._links.batch(**arguments)
-        return links.url(normal, self._found([normal]).get(normal))
+            return self._links.unseen_batch(audience, **arguments).url(normal)
+        links = self._links.batch(audience, **arguments)
+        return links.url(normal, self._found([normal], audience).get(normal))
 
     def urls(
         self, names: Iterable[AnyName], **arguments: Unpack[LinkArguments]
@@ -273,11 +280,12 @@ class DatabaseStorage(Storage):
         if isinstance(names, str):
             raise TypeError("urls() takes names; url() takes one")
         normal = {name: _normal(name) for name in names}
+        audience = self.audience
         if _is_in_event_loop():
-            unseen = self._links.unseen_batch(**arguments)
+            unseen = self._links.unseen_batch(audience, **arguments)
             return {given: unseen.url(name) for given, name in normal.items()}
-        links = self._links.batch(**arguments)
-        found = self._found(normal.values()).get
+        links = self._links.batch(audience, **arguments)
+        found = self._found(normal.values(), audience).get
         return {given: links.url(name, found(name)) for given, name in normal.items()}
 
     async def aurl(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
@@ -304,7 +312,7 @@ class DatabaseStorage(Storage):
         folder = canonical_name(prefix)
         if not folder:
             raise ValueError("A link for a folder must name one: the root is every file")
-        return self._links.folder(folder, **arguments)
+        return self._links.folder(folder, self.audience, **arguments)
 
     # What a table can do besides
 
@@ -393,15 +401,11 @@ class DatabaseStorage(Storage):
     def _links(self) -> LinkMaker:
         return LinkMaker(self.options, self.signer)
 
-    def _audience(self) -> Audience:
-        if (word := self.options.audience) is not None:
-            return Audience(word=word())
-        return Audience(*self.catalog.place)
-
-    def _found(self, names: Iterable[str]) -> dict[str, LinkState]:
+    def _found(self, names: Iterable[str], audience: Audience) -> dict[str, LinkState]:
         # No file has such a name, and no page breaks on one.
         return self.catalog.link_states(
-            [name for name in names if name and not has_control_character(name)]
+            [name for name in names if name and not has_control_character(name)],
+            using=audience.alias,
         )
 
     def _open_file(self, name: str, mode: str) -> Any:
@@ -456,11 +460,7 @@ class _FreeName(str):
 
 
 def _is_in_event_loop() -> bool:
-    try:
-        get_running_loop()
-    except RuntimeError:
-        return False
-    return True
+    return _get_running_loop() is not None
 
 
 def _normal(name: Name | None) -> str:

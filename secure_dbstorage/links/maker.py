@@ -17,7 +17,7 @@ from secure_dbstorage.links.terms import (
     folder_terms,
     link_terms,
 )
-from secure_dbstorage.links.tokens import LinkSigner, TokenBatch
+from secure_dbstorage.links.tokens import Audience, LinkSigner, TokenBatch
 from secure_dbstorage.names import has_control_character
 from secure_dbstorage.options import StorageOptions
 
@@ -34,32 +34,37 @@ class LinkMaker:
         self._signer = signer
         self._usual_terms = link_terms({}, options)
 
-    def batch(self, **arguments: Unpack[LinkArguments]) -> "LinkBatch":
+    def batch(self, audience: Audience, **arguments: Unpack[LinkArguments]) -> "LinkBatch":
         """Return a maker of URLs on these terms.
 
+        :param audience: whose files they are for.
         :raises TypeError: for an argument that a link doesn't have.
         :raises ValueError: for an impossible value; nothing is ever read as "no limit".
         """
         terms = self._terms(arguments)
-        return LinkBatch(
-            self.prefix(), terms, self._signer.batch(terms), longest=self._options.max_expires_in
-        )
+        tokens = self._signer.batch(terms, audience)
+        return LinkBatch(self.prefix(), terms, tokens, longest=self._options.max_expires_in)
 
-    def unseen_batch(self, **arguments: Unpack[LinkArguments]) -> "UnseenLinkBatch":
+    def unseen_batch(
+        self, audience: Audience, **arguments: Unpack[LinkArguments]
+    ) -> "UnseenLinkBatch":
         """Return a maker of URLs on these terms, for files that can't be looked up.
 
-        Errors are those of :meth:`batch`.
+        Arguments and errors are those of :meth:`batch`.
         """
         terms = self._terms(arguments)
-        return UnseenLinkBatch(self.prefix(), terms, self._signer.batch(terms, unseen=True))
+        tokens = self._signer.batch(terms, audience, unseen=True)
+        return UnseenLinkBatch(self.prefix(), terms, tokens)
 
-    def folder(self, folder: str, **arguments: Unpack[FolderLinkArguments]) -> str:
+    def folder(
+        self, folder: str, audience: Audience, **arguments: Unpack[FolderLinkArguments]
+    ) -> str:
         """Return the URL of a canonical directory, with a slash at its end.
 
         Errors are those of :meth:`batch`.
         """
         terms = folder_terms(arguments, self._options)
-        tokens = self._signer.folder_batch(terms, depth=folder.count("/") + 1)
+        tokens = self._signer.folder_batch(terms, audience, depth=folder.count("/") + 1)
         token = _Instant().token(folder.encode(), tokens, terms)
         return f"{self.prefix()}{MARK}{token}/{filepath_to_uri(folder)}/"
 

@@ -1,8 +1,9 @@
 """Routes: the path under which the URLconf serves a namespace."""
 
 from collections.abc import Iterable
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import (
@@ -19,6 +20,25 @@ from django.utils.translation import get_language
 DEFAULT_NAMESPACE = "secure_dbstorage"
 
 
+#: How many prefixes are kept of one URLconf; a project may have a script prefix for each tenant.
+_MOST_PREFIXES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Routes:
+    """What is known of a URLconf. It has no reference to the resolver, and so keeps none alive."""
+
+    #: Whether any path differs between languages.
+    are_translated: bool
+    #: By namespace, script prefix, and language if paths differ by language.
+    prefixes: dict[tuple[str, str, str | None], str] = field(default_factory=dict)
+
+
+#: Django makes a new resolver after ``clear_url_caches()``, and for each URLconf that a project
+#: makes for one request. What is known of the old one goes with it.
+_known: WeakKeyDictionary[URLResolver, _Routes] = WeakKeyDictionary()
+
+
 def route_prefix(namespace: str) -> str:
     """Return the path under which a storage's namespace is served.
 
@@ -28,14 +48,19 @@ def route_prefix(namespace: str) -> str:
     :raises ImproperlyConfigured: when no URLconf serves it.
     """
     resolver = get_resolver(get_urlconf())
-    language = get_language() if _is_translated(resolver) else None
-    return _prefix(resolver, namespace or DEFAULT_NAMESPACE, get_script_prefix(), language)
+    routes = _known.get(resolver)
+    if routes is None:
+        routes = _known[resolver] = _Routes(_are_translated(resolver.url_patterns))
+    key = namespace, get_script_prefix(), get_language() if routes.are_translated else None
+    prefix = routes.prefixes.get(key)
+    if prefix is None:
+        if len(routes.prefixes) >= _MOST_PREFIXES:
+            routes.prefixes.clear()
+        prefix = routes.prefixes[key] = _prefix(resolver, namespace or DEFAULT_NAMESPACE)
+    return prefix
 
 
-# Django makes a new resolver after `clear_url_caches()`, so that nothing is found under the old
-# one. Both caches are bounded: a project may have a URLconf or a script prefix for each tenant.
-@lru_cache(maxsize=1024)
-def _prefix(resolver: URLResolver, namespace: str, script: str, language: str | None) -> str:
+def _prefix(resolver: URLResolver, namespace: str) -> str:
     viewname = f"{namespace}:serve"
     try:
         # For the namespace of the app itself, Django would take the route of any other storage.
@@ -47,12 +72,6 @@ def _prefix(resolver: URLResolver, namespace: str, script: str, language: str | 
             f"No URLconf has {viewname!r}: include 'secure_dbstorage.urls', "
             "or set the option base_url."
         ) from error
-
-
-@lru_cache(maxsize=128)
-def _is_translated(resolver: URLResolver) -> bool:
-    """Tell whether any path in a URLconf differs between languages."""
-    return _are_translated(resolver.url_patterns)
 
 
 def _are_translated(patterns: Iterable[Any]) -> bool:

@@ -47,7 +47,7 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_network
 from typing import Any, NamedTuple
@@ -90,33 +90,29 @@ class Audience(NamedTuple):
 class LinkSigner:
     """Signs and checks the tokens of one storage."""
 
-    def __init__(
-        self, keys: Sequence[bytes], *, namespace: str, audience: Callable[[], Audience]
-    ) -> None:
+    def __init__(self, keys: Sequence[bytes], *, namespace: str) -> None:
         """Derive the keys of each purpose.
 
         :param keys: newest first; the first one signs, each one verifies.
-        :param audience: asked each time: one process works for many tenants in turn.
         """
         self._namespace = namespace
-        self._audience = audience
         self._keys = [derive(key) for key in keys]
 
-    def batch(self, terms: LinkTerms, *, unseen: bool = False) -> "TokenBatch":
+    def batch(self, terms: LinkTerms, audience: Audience, *, unseen: bool = False) -> "TokenBatch":
         """Return a signer of links to files on these terms.
 
         :param unseen: without a look at the table.
         """
-        return self._batch(Purpose.FILE, terms, flags="m" if unseen else "")
+        return self._batch(Purpose.FILE, terms, audience, flags="m" if unseen else "")
 
-    def folder_batch(self, terms: LinkTerms, *, depth: int) -> "TokenBatch":
+    def folder_batch(self, terms: LinkTerms, audience: Audience, *, depth: int) -> "TokenBatch":
         """Return a signer of links for folders on these terms.
 
         The link epoch of such a link is the instant at which it is made.
 
         :param depth: the number of segments of each folder's name.
         """
-        return self._batch(Purpose.FOLDER, terms, number=f"-{base36(depth)}")
+        return self._batch(Purpose.FOLDER, terms, audience, number=f"-{base36(depth)}")
 
     def is_for_user(self, grant: Grant, user: str) -> bool:
         """Tell whether a link is bound to the user with this primary key."""
@@ -132,10 +128,18 @@ class LinkSigner:
 
     @sensitive_variables()
     def unsign(
-        self, name: str, token: str, *, in_path: bool = False, max_lifetime: int, now: float
+        self,
+        name: str,
+        token: str,
+        audience: Audience,
+        *,
+        in_path: bool = False,
+        max_lifetime: int,
+        now: float,
     ) -> Grant:
         """Return what a token grants for the file of a canonical name.
 
+        :param audience: whose file it is.
         :param in_path: whether the token stood in the URL's path, as those for folders do.
         :param max_lifetime: seconds after which even a longer link has expired.
         :param now: the time of the request, in seconds since 1970.
@@ -147,11 +151,17 @@ class LinkSigner:
         if in_path != (purpose is Purpose.FOLDER):
             raise BadToken("The token does not stand where a link has it")
         folder = _folder(match, name) if purpose is Purpose.FOLDER else None
-        self._check_signature(match, purpose, name if folder is None else folder)
+        self._check_signature(match, purpose, audience, name if folder is None else folder)
         return _timely(_grant(match, max_lifetime, folder), now)
 
     def _batch(
-        self, purpose: Purpose, terms: LinkTerms, *, flags: str = "", number: str = ""
+        self,
+        purpose: Purpose,
+        terms: LinkTerms,
+        audience: Audience,
+        *,
+        flags: str = "",
+        number: str = "",
     ) -> "TokenBatch":
         key = self._keys[0]
         claims: dict[str, Any] = {"f": terms.filename} if terms.filename is not None else {}
@@ -161,18 +171,18 @@ class LinkSigner:
             digest = key.binding("network", str(terms.network))
             claims["i"] = terms.network.prefixlen, digest
         start = f"1{key.id}{purpose.value}{'a' if terms.attachment else ''}{flags}{number}"
-        return TokenBatch(key.hmac(purpose), self._owner(), start, claims, once=terms.once)
-
-    def _owner(self) -> bytes:
-        """Return the parts of a message that say whose files a link opens."""
-        return _owner(*self._audience(), self._namespace)
+        owner = _owner(audience, self._namespace)
+        return TokenBatch(key.hmac(purpose), owner, start, claims, once=terms.once)
 
     def _is_bound(self, digest: str, kind: str, value: str) -> bool:
         # With any key: the token is authentic, and it doesn't matter which of them signed it.
         return any(hmac.compare_digest(key.binding(kind, value), digest) for key in self._keys)
 
-    def _check_signature(self, match: re.Match[str], purpose: Purpose, subject: str) -> None:
-        message = _message(self._owner(), subject.encode(), match["claims"].encode())
+    def _check_signature(
+        self, match: re.Match[str], purpose: Purpose, audience: Audience, subject: str
+    ) -> None:
+        owner = _owner(audience, self._namespace)
+        message = _message(owner, subject.encode(), match["claims"].encode())
         if not any(
             # The encoded text is compared: decoding is lenient, and would let several spellings
             # of one signature pass.
@@ -288,9 +298,10 @@ def _message(owner: bytes, subject: bytes, claims: bytes) -> bytes:
 
 
 @lru_cache(maxsize=1024)  # One for each tenant that is busy.
-def _owner(*parts: str) -> bytes:
-    """Return the first parts of a message, each with its length in front."""
-    return b"".join(b"%d:%b" % (len(part), part) for part in map(str.encode, parts))
+def _owner(audience: Audience, namespace: str) -> bytes:
+    """Return the parts of a message that say whose file it is, each with its length in front."""
+    parts = map(str.encode, (*audience, namespace))
+    return b"".join(b"%d:%b" % (len(part), part) for part in parts)
 
 
 def _encoded(claims: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 from secure_dbstorage.exceptions import BadToken
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.links.paths import MARKED_TOKEN, PARAMETER, SignedPath, leading_token
-from secure_dbstorage.links.tokens import LinkSigner
+from secure_dbstorage.links.tokens import Audience, LinkSigner
 from secure_dbstorage.redaction import REMOVED, without_segments, without_tokens
 
 #: The shortest parameter whose value is removed wherever it stands, in characters. The value of a
@@ -67,25 +67,43 @@ class Credentials:
 
     @sensitive_variables()
     def read(
-        self, name: str, signer: LinkSigner, *, max_lifetime: int, now: float
-    ) -> Grant | None:
-        """Return what the token of the request grants for a file; None without a token.
+        self,
+        name: str,
+        signer: LinkSigner,
+        audience: Audience,
+        *,
+        max_lifetime: int,
+        now: float,
+    ) -> Grant:
+        """Return what the token of the request grants for a file.
 
         :param name: canonical.
+        :param audience: whose file it is.
         :param max_lifetime: seconds after which even a longer link has expired.
         :param now: when the request came, in seconds since 1970.
         :raises ExpiredToken: when the token is authentic and its time is over.
         :raises BadToken: for any other fault, and for more than one token.
         """
-        in_path = () if self.path_token is None else (self.path_token,)
-        tokens = in_path + self.query_tokens
-        if not tokens:
-            return None
-        if len(tokens) > 1:
+        if len(self._tokens) != 1:
             raise BadToken("The request has more than one token")
         return signer.unsign(
-            name, tokens[0], in_path=bool(in_path), max_lifetime=max_lifetime, now=now
+            name,
+            self._tokens[0],
+            audience,
+            in_path=self.path_token is not None,
+            max_lifetime=max_lifetime,
+            now=now,
         )
+
+    @property
+    def has_token(self) -> bool:
+        """Whether the request came with any token."""
+        return bool(self._tokens)
+
+    @property
+    def _tokens(self) -> tuple[SignedPath, ...]:
+        in_path = () if self.path_token is None else (self.path_token,)
+        return in_path + self.query_tokens
 
     @property
     def return_path(self) -> SignedPath:

@@ -80,9 +80,12 @@ class Catalog:
             self._options.namespace, name, public_only=public_only, with_chunk=with_chunk
         )
 
-    def link_states(self, wanted: Iterable[str]) -> dict[str, LinkState]:
-        """Return the link states of those files that are there, by name."""
-        fetch, namespace = rows(self.writer).link_states, self._options.namespace
+    def link_states(self, wanted: Iterable[str], *, using: str = "") -> dict[str, LinkState]:
+        """Return the link states of those files that are there, by name.
+
+        :param using: the alias of the writing database, from who has asked for it already.
+        """
+        fetch, namespace = rows(using or self.writer).link_states, self._options.namespace
         found: dict[str, LinkState] = {}
         unique = list(dict.fromkeys(wanted))
         for start in range(0, len(unique), _NAMES_PER_QUERY):

@@ -33,13 +33,14 @@ _OLDER_KEY = b"another secret key of >= 32 bytes"
 _STRANGERS_KEY = b"the key of somebody else, 32 bytes"
 
 _AUDIENCE = Audience("default", "acme", "")
-_SIGNER = LinkSigner([_KEY, _OLDER_KEY], namespace="invoices", audience=lambda: _AUDIENCE)
+_SIGNER = LinkSigner([_KEY, _OLDER_KEY], namespace="invoices")
 
 _PLAIN = Grant(link_epoch=_EPOCH, issued=NOW, lifetime=3600)
 
 #: A token of any purpose, read without a look at our own expressions.
 _GRAMMAR = re.compile(
-    r"1[0-9a-z]{2}[A-Z]?a?m?(-[0-9a-z]{1,13})?(\.[0-9a-z]{1,12}){3}(\.[\w-]+)?\.[\w-]{43}", re.ASCII
+    r"1[0-9a-z]{2}[A-Z]?a?m?(-[0-9a-z]{1,13})?(\.[0-9a-z]{1,12}){3}(\.[\w-]+)?\.[\w-]{43}",
+    re.ASCII,
 )
 
 #: By name: what each token says, and who signed it for which file.
@@ -112,7 +113,7 @@ def check_token(data: bytes) -> None:
 def _check_file_token(text: str) -> None:
     for name, signed in _SIGNED.items():
         try:
-            grant = _SIGNER.unsign(name, text, max_lifetime=2**31, now=NOW)
+            grant = _SIGNER.unsign(name, text, _AUDIENCE, max_lifetime=2**31, now=NOW)
         except ExpiredToken:
             assert text in _NOT_OURS, "Expiry is told to someone without an authentic token"
             continue
@@ -135,7 +136,9 @@ def _check_folder_token(text: str) -> None:
     """Read a token for the folder of a file: only the exact text that was signed opens it."""
     for name in ("a/b/c.ts", "a/c.ts", "c.ts"):
         try:
-            grant = _SIGNER.unsign(name, text, in_path=True, max_lifetime=2**31, now=NOW)
+            grant = _SIGNER.unsign(
+                name, text, _AUDIENCE, in_path=True, max_lifetime=2**31, now=NOW
+            )
         except BadToken:
             assert text not in _FOLDERS or not name.startswith(f"{_FOLDERS[text]}/")
         else:

@@ -3,6 +3,7 @@
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import PurePosixPath
@@ -246,7 +247,7 @@ class TestTokens:
         storage = saved("a.txt", signing_keys=[old])
         token = token_of(storage.url("a.txt", user=42))
         signer = DatabaseStorage(signing_keys=[new, old]).signer
-        grant = signer.unsign("a.txt", token, max_lifetime=WEEK, now=time.time())
+        grant = signer.unsign("a.txt", token, storage.audience, max_lifetime=WEEK, now=time.time())
         assert signer.is_for_user(grant, "42")
 
     def test_what_is_bound_to_is_hidden_by_the_key(self) -> None:
@@ -360,11 +361,12 @@ class TestKeys:
         storage = saved("a.txt")
         token = token_of(storage.url("a.txt", expires_in=WEEK, window=0))
         clock.now = NOW + HOUR - 1
-        grant = storage.signer.unsign("a.txt", token, max_lifetime=HOUR, now=clock.now)
+        read = partial(storage.signer.unsign, "a.txt", token, storage.audience, max_lifetime=HOUR)
+        grant = read(now=clock.now)
         assert grant.expires == NOW + HOUR
         clock.now = NOW + HOUR
         with pytest.raises(ExpiredToken):
-            storage.signer.unsign("a.txt", token, max_lifetime=HOUR, now=clock.now)
+            read(now=clock.now)
 
     def test_settings_that_change_are_followed(self, settings: Settings, clock: Clock) -> None:
         storage = saved("a.txt")
@@ -466,7 +468,9 @@ def test_a_link_is_made_without_the_database(
     storage = DatabaseStorage()
     maker = LinkMaker(StorageOptions(), storage.signer)
     with django_assert_num_queries(0):
-        url = maker.batch().url("a b.txt", LinkState(is_public=False, link_epoch=7))
+        url = maker.batch(storage.audience).url(
+            "a b.txt", LinkState(is_public=False, link_epoch=7)
+        )
     assert url.startswith("/files/a%20b.txt?token=1")
     assert grant_of(storage, "a b.txt", url).link_epoch == 7
 

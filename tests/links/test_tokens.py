@@ -35,11 +35,9 @@ AUDIENCE = Audience("default", "acme", "")
 OURS: dict[str, Any] = {"key": KEY, "namespace": "invoices", "audience": AUDIENCE}
 
 
-def signer_of(
-    *keys: bytes, namespace: str = "invoices", audience: tuple[str, str, str] = AUDIENCE
-) -> LinkSigner:
+def signer_of(*keys: bytes, namespace: str = "invoices") -> LinkSigner:
     """Return the signer of a storage."""
-    return LinkSigner(keys or [KEY], namespace=namespace, audience=lambda: Audience(*audience))
+    return LinkSigner(keys or [KEY], namespace=namespace)
 
 
 SIGNER = signer_of()
@@ -96,7 +94,9 @@ TERMS = LinkTerms(
 def signed_message(*parts: str) -> bytes:
     """Return what is signed for an audience, a namespace, a name and claims."""
     *owner, name, claims = parts
-    return tokens._message(tokens._owner(*owner), name.encode(), claims.encode())
+    *audience, namespace = owner
+    owner_bytes = tokens._owner(Audience(*audience), namespace)
+    return tokens._message(owner_bytes, name.encode(), claims.encode())
 
 
 def read(
@@ -104,10 +104,14 @@ def read(
     name: str = NAME,
     *,
     signer: LinkSigner = SIGNER,
+    audience: Audience = AUDIENCE,
+    in_path: bool = False,
     now: float = NOW,
     max_lifetime: int = WEEK,
 ) -> Grant:
-    return signer.unsign(name, token, max_lifetime=max_lifetime, now=now)
+    return signer.unsign(
+        name, token, audience, in_path=in_path, max_lifetime=max_lifetime, now=now
+    )
 
 
 def without_id(grant: Grant) -> Grant:
@@ -187,7 +191,9 @@ class TestRoundTrip:
         unseen: bool,  # noqa: FBT001 -- drawn
     ) -> None:
         signer = signer_of(namespace=namespace)
-        token = signer.batch(terms, unseen=unseen).token(name.encode(), issued, terms.lifetime, epoch)
+        token = signer.batch(terms, AUDIENCE, unseen=unseen).token(
+            name.encode(), issued, terms.lifetime, epoch
+        )
         grant = read(token, name, signer=signer, now=issued, max_lifetime=2**31)
         assert token == written(name, grant, **(OURS | {"namespace": namespace}))
         assert grant.unseen is unseen
@@ -201,9 +207,7 @@ class TestRoundTrip:
 
     def test_the_same_terms_make_the_same_token(self) -> None:
         tokens_made = {
-            signer_of()
-            .batch(TERMS)
-            .token(NAME.encode(), NOW, HOUR, EPOCH)
+            signer_of().batch(TERMS, AUDIENCE).token(NAME.encode(), NOW, HOUR, EPOCH)
             for _ in range(2)
         }
         assert tokens_made == {TOKEN}
@@ -212,16 +216,13 @@ class TestRoundTrip:
         link_id = read(TOKEN).link_id
         assert TOKEN.rpartition(".")[2].startswith(link_id)
         assert len(link_id) == 8
-        assert (
-            read(written("other", GRANT, **OURS), "other").link_id
-            != link_id
-        )
+        assert read(written("other", GRANT, **OURS), "other").link_id != link_id
 
     @given(NAMES, st.integers(0, 2**41), st.integers(1, 2**31 - 1), st.integers(0, 36**10 - 1))
     def test_a_plain_links_token_is_short_and_ends_in_a_letter_or_digit(
         self, name: str, issued: int, lifetime: int, link_epoch: int
     ) -> None:
-        token = SIGNER.batch(TERMS).token(name.encode(), issued, lifetime, link_epoch)
+        token = SIGNER.batch(TERMS, AUDIENCE).token(name.encode(), issued, lifetime, link_epoch)
         assert len(token) <= 76
         assert token[-1] in string.ascii_letters + string.digits
 
@@ -365,12 +366,12 @@ class TestFolders:
 
     @staticmethod
     def token(folder: str, *, issued: int = NOW) -> str:
-        tokens = SIGNER.folder_batch(TERMS, depth=folder.count("/") + 1)
+        tokens = SIGNER.folder_batch(TERMS, AUDIENCE, depth=folder.count("/") + 1)
         return tokens.token(folder.encode(), issued, HOUR, EPOCH)
 
     @staticmethod
     def read(token: str, name: str, *, signer: LinkSigner = SIGNER, now: int = NOW) -> Grant:
-        return signer.unsign(name, token, in_path=True, max_lifetime=WEEK, now=now)
+        return read(token, name, signer=signer, in_path=True, now=now)
 
     def assert_refused(self, token: str, name: str, **arguments: Any) -> None:
         with pytest.raises(BadToken) as caught:
@@ -449,7 +450,7 @@ class TestKeys:
 
     def test_the_newest_key_signs(self) -> None:
         rotated = signer_of(OTHER_KEY, KEY)
-        token = rotated.batch(TERMS).token(NAME.encode(), NOW, HOUR, EPOCH)
+        token = rotated.batch(TERMS, AUDIENCE).token(NAME.encode(), NOW, HOUR, EPOCH)
         assert token == written(NAME, GRANT, **(OURS | {"key": OTHER_KEY}))
         assert_refused(token)
 

@@ -112,7 +112,9 @@ class TestUrl:
     ) -> None:
         ran = run("url", "a.txt", "--once", "--user", "7", "--ip", "10.0.0.0/8")
         token = ran.out.strip().partition("?token=")[2]
-        grant = storage.signer.unsign("a.txt", token, max_lifetime=10**6, now=time.time())
+        grant = storage.signer.unsign(
+            "a.txt", token, storage.audience, max_lifetime=10**6, now=time.time()
+        )
         assert grant.is_for_once
         assert storage.signer.is_for_user(grant, "7")
         assert grant.network is not None

@@ -38,13 +38,17 @@ def folder_token_of(url: str) -> str:
 
 def grant_of(storage: DatabaseStorage, name: str, url: str, *, max_lifetime: int = WEEK) -> Grant:
     """Return what a link to a file grants."""
-    return storage.signer.unsign(name, token_of(url), max_lifetime=max_lifetime, now=time.time())
+    return storage.signer.unsign(
+        name, token_of(url), storage.audience, max_lifetime=max_lifetime, now=time.time()
+    )
 
 
 def folder_grant_of(storage: DatabaseStorage, name: str, url: str) -> Grant:
     """Return what a link for a folder grants for a file below it."""
     token = folder_token_of(url)
-    return storage.signer.unsign(name, token, in_path=True, max_lifetime=WEEK, now=time.time())
+    return storage.signer.unsign(
+        name, token, storage.audience, in_path=True, max_lifetime=WEEK, now=time.time()
+    )
 
 
 def written_for(storage: DatabaseStorage, name: str, grant: Grant) -> str:
