@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import (
@@ -24,19 +23,20 @@ DEFAULT_NAMESPACE = "secure_dbstorage"
 _MOST_PREFIXES = 1024
 
 
+#: Under which a resolver has its :class:`_Routes`. Django makes a new resolver after
+#: ``clear_url_caches()``, and for each URLconf that a project makes for one request: what is known
+#: of the old one goes with it.
+_ATTRIBUTE = "_secure_dbstorage_routes"
+
+
 @dataclass(frozen=True, slots=True)
 class _Routes:
-    """What is known of a URLconf. It has no reference to the resolver, and so keeps none alive."""
+    """What is known of a URLconf."""
 
     #: Whether any path differs between languages.
     are_translated: bool
     #: By namespace, script prefix, and language if paths differ by language.
     prefixes: dict[tuple[str, str, str | None], str] = field(default_factory=dict)
-
-
-#: Django makes a new resolver after ``clear_url_caches()``, and for each URLconf that a project
-#: makes for one request. What is known of the old one goes with it.
-_known: WeakKeyDictionary[URLResolver, _Routes] = WeakKeyDictionary()
 
 
 def route_prefix(namespace: str) -> str:
@@ -48,9 +48,7 @@ def route_prefix(namespace: str) -> str:
     :raises ImproperlyConfigured: when no URLconf serves it.
     """
     resolver = get_resolver(get_urlconf())
-    routes = _known.get(resolver)
-    if routes is None:
-        routes = _known[resolver] = _Routes(_are_translated(resolver.url_patterns))
+    routes = vars(resolver).get(_ATTRIBUTE) or _read(resolver)
     key = namespace, get_script_prefix(), get_language() if routes.are_translated else None
     prefix = routes.prefixes.get(key)
     if prefix is None:
@@ -58,6 +56,12 @@ def route_prefix(namespace: str) -> str:
             routes.prefixes.clear()
         prefix = routes.prefixes[key] = _prefix(resolver, namespace or DEFAULT_NAMESPACE)
     return prefix
+
+
+def _read(resolver: URLResolver) -> _Routes:
+    routes = _Routes(_are_translated(resolver.url_patterns))
+    setattr(resolver, _ATTRIBUTE, routes)
+    return routes
 
 
 def _prefix(resolver: URLResolver, namespace: str) -> str:
