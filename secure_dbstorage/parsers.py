@@ -236,7 +236,10 @@ def audience(raw: object) -> Callable[[], str] | None:
         return None
     if isinstance(raw, str) and "." not in raw:
         return lambda: raw
-    ask = _callable(raw)
+    try:
+        ask = _callable(raw)
+    except ValueError as error:
+        raise ValueError(f"{error}; a text must have no dot") from error
 
     def answer() -> str:
         told = ask()

@@ -1,0 +1,1 @@
+"""A project whose tenants have a schema each, by django-tenants; ``tests/test_tenants.py`` runs it."""
