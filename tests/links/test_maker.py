@@ -13,10 +13,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings as project
-from django.core.exceptions import (
-    SuspiciousFileOperation,
-    SynchronousOnlyOperation,
-)
+from django.core.exceptions import SuspiciousFileOperation
 from django.db import connections
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
@@ -444,13 +441,6 @@ class TestQueries:
 @pytest.mark.django_db(transaction=True)
 class TestAsync:
     """The same in async code."""
-
-    async def test_the_sync_forms_name_the_async_ones(self) -> None:
-        storage = DatabaseStorage()
-        with pytest.raises(SynchronousOnlyOperation, match=r"aurl\(\)"):
-            storage.url("a.txt")
-        with pytest.raises(SynchronousOnlyOperation, match=r"aurls\(\)"):
-            storage.urls(["a.txt"])
 
     async def test_the_async_forms_give_the_same(self) -> None:
         storage = DatabaseStorage()

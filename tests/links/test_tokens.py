@@ -334,6 +334,71 @@ class TestForgery:
             rest = rest[int(length) :]
         assert tuple(read_back) == parts
 
+    @pytest.mark.parametrize(
+        "audience",
+        [
+            ("", "", ""),
+            ("default", "", ""),
+            ("default", "Acme", ""),
+            ("default", "acme", "acme"),
+            ("", "default", "acme"),
+            ("", "", "acme"),
+            ("acme", "default", ""),
+            ("defaultacme", "", ""),
+            ("default\0acme", "", ""),
+        ],
+    )
+    @pytest.mark.parametrize("folder", [None, "2026"])
+    def test_a_token_is_for_one_audience(
+        self, audience: tuple[str, str, str], folder: str | None
+    ) -> None:
+        for made_for, asked_of in ((AUDIENCE, Audience(*audience)), (audience, AUDIENCE)):
+            token = written(NAME, replace(GRANT, folder=folder), **(OURS | {"audience": made_for}))
+            in_path = folder is not None
+            with pytest.raises(BadToken) as caught:
+                read(token, audience=asked_of, in_path=in_path, now=NOW + 2 * HOUR)
+            assert caught.type is BadToken
+            assert read(token, audience=Audience(*made_for), in_path=in_path).folder == folder
+
+    @pytest.mark.parametrize("letter", ["", *string.ascii_uppercase])
+    @pytest.mark.parametrize("key_name", ["file", "folder", "upload", "part", "zip", "cache"])
+    def test_a_letter_selects_the_key_and_an_unknown_one_opens_nothing(
+        self, letter: str, key_name: str
+    ) -> None:
+        opened = set()
+        for folder in (None, "2026"):
+            grant = replace(GRANT, folder=folder)
+            token = written(NAME, grant, purpose=(letter, key_name), **OURS)
+            for in_path in (False, True):
+                for now in (NOW, NOW + 2 * HOUR):
+                    try:
+                        opened.add(read(token, in_path=in_path, now=now).folder)
+                    except ExpiredToken as error:
+                        opened.add(error.grant.folder)
+                    except BadToken:
+                        continue
+        assert opened == {("", "file"): {None}, ("F", "folder"): {"2026"}}.get(
+            (letter, key_name), set()
+        )
+
+    @pytest.mark.parametrize("letter", string.ascii_letters)
+    def test_a_letter_that_is_put_in_or_taken_out_opens_nothing(self, letter: str) -> None:
+        folder_token = written("", replace(GRANT, folder="2026"), **OURS)
+        for token in (TOKEN, FULL_TOKEN, folder_token):
+            for changed in (token[:3] + letter + token[3:], token[:3] + letter + token[4:]):
+                if changed != token:
+                    for in_path in (False, True):
+                        with pytest.raises(BadToken):
+                            read(changed, in_path=in_path)
+
+    def test_a_token_opens_nothing_where_no_link_has_it(self) -> None:
+        folder_token = written("", replace(GRANT, folder="2026"), **OURS)
+        for token, in_path in ((TOKEN, True), (folder_token, False)):
+            assert read(token, in_path=not in_path)
+            with pytest.raises(BadToken) as caught:
+                read(token, in_path=in_path, now=NOW + 2 * HOUR)
+            assert caught.type is BadToken
+
     def test_a_signature_made_for_another_purpose_is_none(self) -> None:
         claims = TOKEN.rpartition(".")[0]
         message = signed_message(*AUDIENCE, "invoices", NAME, claims)
