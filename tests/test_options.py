@@ -290,7 +290,7 @@ def test_the_audience_is_a_text_or_asked_each_time() -> None:
 
 @pytest.mark.parametrize("told", [None, 1, b"acme", ("acme",), gettext_lazy("acme")])
 def test_an_audience_that_is_no_text_is_an_error_when_it_is_asked(told: object) -> None:
-    with pytest.raises(ImproperlyConfigured, match="The option audience returned .*, and not a"):
+    with pytest.raises(ImproperlyConfigured, match=r"The option audience returned .*, and not a"):
         parse_option("audience", lambda: told)()
 
 

@@ -2,8 +2,7 @@
 
 A link to a file has its token in the query: ``/files/a.pdf?token=1no.tivw00...``. A link for a
 folder has it in a segment of the path, behind a mark: ``/films/~1noF-1.tivw00.../7/a.ts``. A token
-is found in both places whatever its purpose, by the grammar of :mod:`~secure_dbstorage.links.tokens`
-alone.
+is found in both places by its grammar, whatever its purpose.
 """
 
 import re
@@ -34,15 +33,17 @@ PARAMETER_IN_TEXT = re.compile(
     re.IGNORECASE,
 )
 
-#: The path segment in a text, however a client spelled it. Group 1 is what comes before the token.
+#: A token in the path of a text, however a client spelled it: behind the mark that begins a
+#: segment, or behind any mark if it has our version. Group 1 is what comes before the token.
 SEGMENT_IN_TEXT = re.compile(
-    rf"({_spelled('/')}{_spelled(MARK)})[\w.%-]{{50,}}", re.ASCII | re.IGNORECASE
+    rf"({_spelled('/')}{_spelled(MARK)}|{_spelled(MARK)}(?={_spelled('1')}))[\w.%-]{{50,}}",
+    re.ASCII | re.IGNORECASE,
 )
 
 #: The mark and the token anywhere in the name that the route found. Behind a slash too many, for
 #: example, it makes no link, but it is still a token.
 MARKED_TOKEN = re.compile(
-    rf"(?P<mark>{MARK}|%7E)(?P<token>{_TOKEN.pattern})", re.ASCII | re.IGNORECASE
+    rf"(?P<mark>{_spelled(MARK)})(?P<token>{_TOKEN.pattern})", re.ASCII | re.IGNORECASE
 )
 
 

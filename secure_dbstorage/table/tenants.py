@@ -37,5 +37,5 @@ def _context_schema() -> str:
 
 
 @lru_cache(maxsize=32)
-def _is_of_pgschemas(wrapper: type[BaseDatabaseWrapper]) -> bool:
+def _is_of_pgschemas(wrapper: type) -> bool:
     return any(base.__module__.startswith("django_pgschemas.") for base in wrapper.__mro__)
