@@ -127,7 +127,7 @@ class LinkSigner:
         return self._is_bound(digest, "network", str(network))
 
     @sensitive_variables()
-    def unsign(
+    def unsign(  # noqa: PLR0913 -- all that a token is held against
         self,
         name: str,
         token: str,

@@ -20,14 +20,16 @@ def schema_of(connection: BaseDatabaseWrapper) -> str:
 
     :raises SynchronousOnlyOperation: in an event loop, for a note on the connection.
     """
-    if hasattr(connection, "schema_name"):
-        return _noted_schema(connection)
-    return _context_schema() if _is_of_pgschemas(type(connection)) else ""
+    noted = getattr(connection, "schema_name", None)
+    if noted is not None:
+        return _checked(noted)
+    wrapper: type = type(connection)
+    return _context_schema() if _is_of_pgschemas(wrapper) else ""
 
 
 @async_unsafe(_SYNC_ONLY)
-def _noted_schema(connection: BaseDatabaseWrapper) -> str:
-    return str(connection.schema_name)  # type: ignore[attr-defined]  # of django-tenants
+def _checked(noted: object) -> str:
+    return str(noted)
 
 
 def _context_schema() -> str:

@@ -11,7 +11,8 @@ from django.db import connections
 
 from secure_dbstorage.table.tenants import schema_of
 
-_active: ContextVar[Any] = ContextVar("active", default=SimpleNamespace(schema_name="public"))
+_PUBLIC = SimpleNamespace(schema_name="public")
+_active: ContextVar[Any] = ContextVar("active", default=_PUBLIC)
 
 #: As django-pgschemas has it.
 _PgschemasWrapper: Any = type(
