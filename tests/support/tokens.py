@@ -10,6 +10,7 @@ import hmac
 import json
 import string
 import time
+from typing import Any
 from urllib.parse import urlsplit
 
 from secure_dbstorage.links.grants import Grant
@@ -51,16 +52,21 @@ def folder_grant_of(storage: DatabaseStorage, name: str, url: str) -> Grant:
     )
 
 
-def written_for(storage: DatabaseStorage, name: str, grant: Grant) -> str:
-    """Return the token that grants this for a file of a storage, or for the grant's folder."""
+def written_for(storage: DatabaseStorage, name: str, grant: Grant, **others: Any) -> str:
+    """Return the token that grants this for a file of a storage, or for the grant's folder.
+
+    :param others: what else is to be signed, instead of what the storage has.
+    """
     options = storage.options
-    return written(
-        name,
-        grant,
-        key=options.signing_keys[0],
-        namespace=options.namespace,
-        audience=(options.using or "default", "", ""),
-    )
+    audience = (options.using or "default", "", "")
+    if options.audience is not None:
+        audience = ("", "", options.audience())
+    ours: dict[str, Any] = {
+        "key": options.signing_keys[0],
+        "namespace": options.namespace,
+        "audience": audience,
+    }
+    return written(name, grant, **(ours | others))
 
 
 def written(
