@@ -24,7 +24,9 @@ class Command(ReportingCommand):
 
     help = (
         "Print a link to a file: signed and limited in time for a private one, plain for a public "
-        "one. What you print, anybody who reads it can use: mind the history of your terminal."
+        "one. What you print, anybody who reads it can use: mind the history of your terminal. "
+        "A link is for the tenant that the command runs for, as under django-tenants' "
+        "tenant_command; without one it opens no tenant's file."
     )
     examples = """
         manage.py dbstorage_url invoices/7.pdf
