@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from functools import lru_cache
 
 from itsdangerous.signer import Signer
@@ -15,7 +15,7 @@ from secure_dbstorage.links.encodings import PAIRS, base64url
 _BINDING_BYTES = 16
 
 
-class Purpose(Enum):
+class Purpose(StrEnum):
     """What a token is for, with the letter that says so. Each purpose has its own derived key.
 
     A signature made for one is invalid for every other. ``U`` and ``P`` (uploads), ``Z`` (zip

@@ -170,7 +170,7 @@ class LinkSigner:
         if terms.network is not None:
             digest = key.binding("network", str(terms.network))
             claims["i"] = terms.network.prefixlen, digest
-        start = f"1{key.id}{purpose.value}{'a' if terms.attachment else ''}{flags}{number}"
+        start = f"1{key.id}{purpose}{'a' if terms.attachment else ''}{flags}{number}"
         owner = _owner(audience, self._namespace)
         return TokenBatch(key.hmac(purpose), owner, start, claims, once=terms.once)
 
