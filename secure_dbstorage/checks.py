@@ -77,18 +77,22 @@ def check_routes(**kwargs: Any) -> Iterator[CheckMessage]:
 
 
 def check_identities(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Find two storages that would share their files and links."""
-    seen: dict[tuple[str, str], str] = {}
+    """Find two storages that would share their files, or the route and the links to them."""
+    seen: dict[str, tuple[str, str]] = {}
     for alias, options in _usable().items():
-        identity = options.namespace, _database(options)
-        first = seen.setdefault(identity, alias)
-        if first != alias:
-            yield Error(
-                f"STORAGES[{first!r}] and STORAGES[{alias!r}] have the same namespace "
-                f"{options.namespace!r} in the same database. Each would open the other's files.",
-                hint="Give each storage a different namespace.",
-                id="secure_dbstorage.E004",
-            )
+        database = _database(options)
+        first, first_database = seen.setdefault(options.namespace, (alias, database))
+        if first == alias:
+            continue
+        shared = "each would open the other's files"
+        if first_database != database:
+            shared = "they share a route, and the option audience could let them share links"
+        yield Error(
+            f"STORAGES[{first!r}] and STORAGES[{alias!r}] have the same namespace "
+            f"{options.namespace!r}: {shared}.",
+            hint="Give each storage a different namespace.",
+            id="secure_dbstorage.E004",
+        )
 
 
 def check_users(**kwargs: Any) -> Iterator[CheckMessage]:

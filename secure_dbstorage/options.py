@@ -42,6 +42,7 @@ class Options(TypedDict, total=False):
     chunk_size: int
     trusted_proxies: Sequence[str]
     max_size: int | None
+    audience: str | Callable[[], str] | None
 
 
 def _option(parser: Callable[[object], Any], *, default: Any, is_secret: bool = False) -> Any:
@@ -109,6 +110,9 @@ class StorageOptions:
     trusted_proxies: tuple[Network, ...] = _option(parsers.trusted_proxies, default=())
     #: The largest file in bytes; None for any.
     max_size: int | None = _option(parsers.max_size, default=None)
+    #: Says whose files these are, which is signed into every link; None for the database and the
+    #: schema that hold them.
+    audience: Callable[[], str] | None = _option(parsers.audience, default=None)
 
 
 _DEFAULTS = StorageOptions()

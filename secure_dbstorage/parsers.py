@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
@@ -225,6 +226,30 @@ def max_size(raw: object) -> int | None:
     if isinstance(raw, bool) or not isinstance(raw, int) or raw < 0:
         raise ValueError("must be None or a number of bytes")
     return raw
+
+
+def audience(raw: object) -> Callable[[], str] | None:
+    """Return a function that tells whose files these are, or None.
+
+    A text is the same for all; one with a dot is the dotted path of a callable. It would be worse
+    to take a mistyped path for a text: all tenants would share it.
+    """
+    if raw is None:
+        return None
+    if isinstance(raw, str) and "." not in raw:
+        return lambda: raw
+    try:
+        ask = _callable(raw)
+    except ValueError as error:
+        raise ValueError(f"{error}; a text must have no dot") from error
+
+    def answer() -> str:
+        told = ask()
+        if not isinstance(told, str):
+            raise ImproperlyConfigured(f"The option audience returned {told!r}, and not a text")
+        return told
+
+    return answer
 
 
 def _callable(raw: object) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 import errno
 import os
 import posixpath
+from asyncio import _get_running_loop
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -20,14 +21,13 @@ from django.core.files.utils import validate_file_name
 from django.core.signals import setting_changed
 from django.dispatch import Signal
 from django.utils import timezone
-from django.utils.asyncio import async_unsafe
 
 from secure_dbstorage.conf import project_time, read_options, upload_directory
 from secure_dbstorage.exceptions import os_error
 from secure_dbstorage.files import FileStat, LinkState
 from secure_dbstorage.links.maker import LinkMaker
 from secure_dbstorage.links.terms import FolderLinkArguments, LinkArguments
-from secure_dbstorage.links.tokens import LinkSigner
+from secure_dbstorage.links.tokens import Audience, LinkSigner
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import (
     MAX_LENGTH,
@@ -57,8 +57,6 @@ _LEFT_OUT: Final = _LeftOut.LEFT_OUT
 
 #: How many names a save tries. Each but the first carries 7 random characters.
 _MAX_ATTEMPTS = 10
-
-_SYNC_ONLY = "This queries the database. In async code, call {}() instead."
 
 
 class DatabaseStorage(Storage):
@@ -107,6 +105,17 @@ class DatabaseStorage(Storage):
     def signer(self) -> LinkSigner:
         """Signs and checks the tokens of this storage."""
         return LinkSigner(self.options.signing_keys, namespace=self.options.namespace)
+
+    @property
+    def audience(self) -> Audience:
+        """Whose files these are at this moment, as every link signs it.
+
+        :raises ImproperlyConfigured: when the option ``audience`` gives no text.
+        :raises SynchronousOnlyOperation: in an event loop that can't know the tenant.
+        """
+        if (word := self.options.audience) is not None:
+            return Audience(word=word())
+        return Audience(*self.catalog.place)
 
     # Django's Storage
 
@@ -243,29 +252,41 @@ class DatabaseStorage(Storage):
         """The URL under which the files are served, with a slash at its end."""
         return self._links.prefix()
 
-    @async_unsafe(_SYNC_ONLY.format("aurl"))
     def url(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
         """Return the URL of a file: unsigned for a public one, signed for a private one.
 
         A missing file gets an unsigned URL, which leads to a 404, so that no page breaks. Makes
         one small query.
 
+        In an event loop, which can't wait for a query, the URL is signed without a look: that of
+        a public file too, and that of a lost one answers 403. :meth:`aurl` looks.
+
         :param arguments: see :class:`~secure_dbstorage.links.terms.LinkArguments`.
         :raises ValueError: for impossible arguments.
+        :raises SynchronousOnlyOperation: in an event loop that can't know the tenant.
         """
-        links, normal = self._links.batch(**arguments), _normal(name)
-        return links.url(normal, self._found([normal]).get(normal))
+        normal, audience = _normal(name), self.audience
+        if _is_in_event_loop():
+            return self._links.unseen_batch(audience, **arguments).url(normal)
+        links = self._links.batch(audience, **arguments)
+        return links.url(normal, self._found([normal], audience).get(normal))
 
-    @async_unsafe(_SYNC_ONLY.format("aurls"))
     def urls(
         self, names: Iterable[AnyName], **arguments: Unpack[LinkArguments]
     ) -> dict[AnyName, str]:
-        """Return the URLs of any number of files by name, with one query."""
+        """Return the URLs of any number of files by name, with one query.
+
+        In an event loop they are those of :meth:`url`.
+        """
         if isinstance(names, str):
             raise TypeError("urls() takes names; url() takes one")
-        links = self._links.batch(**arguments)
         normal = {name: _normal(name) for name in names}
-        found = self._found(normal.values()).get
+        audience = self.audience
+        if _is_in_event_loop():
+            unseen = self._links.unseen_batch(audience, **arguments)
+            return {given: unseen.url(name) for given, name in normal.items()}
+        links = self._links.batch(audience, **arguments)
+        found = self._found(normal.values(), audience).get
         return {given: links.url(name, found(name)) for given, name in normal.items()}
 
     async def aurl(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
@@ -291,7 +312,7 @@ class DatabaseStorage(Storage):
         folder = canonical_name(prefix)
         if not folder:
             raise ValueError("A link for a folder must name one: the root is every file")
-        return self._links.folder(folder, **arguments)
+        return self._links.folder(folder, self.audience, **arguments)
 
     # More than Django's Storage
 
@@ -380,10 +401,11 @@ class DatabaseStorage(Storage):
     def _links(self) -> LinkMaker:
         return LinkMaker(self.options, self.signer)
 
-    def _found(self, names: Iterable[str]) -> dict[str, LinkState]:
+    def _found(self, names: Iterable[str], audience: Audience) -> dict[str, LinkState]:
         # No file has any other name, and a page must not break because of one.
         return self.catalog.link_states(
-            [name for name in names if name and not has_control_character(name)]
+            [name for name in names if name and not has_control_character(name)],
+            using=audience.alias,
         )
 
     def _open_file(self, name: str, mode: str) -> Any:
@@ -439,6 +461,11 @@ class _FreeName(str):
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
         """Copy and pickle as plain text: a subclass may keep what ``_save()`` is given."""
         return str, (str(self),)
+
+
+def _is_in_event_loop() -> bool:
+    # The public function says no by an error, which takes a quarter of the time of signing.
+    return _get_running_loop() is not None
 
 
 def _normal(name: Name | None) -> str:

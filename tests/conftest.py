@@ -28,8 +28,11 @@ from tests.servers.session import NAMES, Outcome, OwnersServers, SessionServers
 from tests.servers.unavailable import Unavailable, skip_or_fail
 from tests.servers.web import Kind, WebServer
 
-# These need apps that no other test should carry: tests/test_integrations.py runs them.
-collect_ignore = [] if apps.is_installed("tests.integrations") else ["integrations"]
+# These need apps that no other test should carry: tests/test_integrations.py and
+# tests/test_tenants.py run them.
+collect_ignore = [
+    name for name in ("integrations", "tenants") if not apps.is_installed(f"tests.{name}")
+]
 
 ALIASES = {"sqlite": "default", "postgres": "postgres", "mariadb": "mariadb"}
 
@@ -164,6 +167,13 @@ class StartWebServer(Protocol):
         options: Sequence[str] = (),
     ) -> WebServer:
         """Start a server, see ``WebServer``."""
+
+
+@pytest.fixture(autouse=True)
+def _audience(request: pytest.FixtureRequest) -> None:
+    """Sign links so that web servers open them, whose databases have other names."""
+    if "web_server" in request.fixturenames:
+        request.getfixturevalue("settings").SECURE_DBSTORAGE = {"AUDIENCE": "tests"}
 
 
 @pytest.fixture

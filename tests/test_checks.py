@@ -302,13 +302,24 @@ class TestIdentities:
         settings.STORAGES = storages(one={}, two={"using": "default"}, three={"namespace": "n"})
         (message,) = checks.check_identities()
         assert message.id == "secure_dbstorage.E004"
-        assert "STORAGES['one'] and STORAGES['two']" in message.msg
+        assert message.msg == (
+            "STORAGES['one'] and STORAGES['two'] have the same namespace '': each would open the "
+            "other's files."
+        )
 
-    def test_one_namespace_in_two_databases_raises_no_problem(
+    def test_one_namespace_in_two_databases_is_an_error(
         self, settings: Settings, another_database: str
     ) -> None:
         settings.STORAGES = storages(one={}, two={"using": another_database})
         assert messages(checks.check_options) == []
+        (message,) = checks.check_identities()
+        assert message.id == "secure_dbstorage.E004"
+        assert "they share a route" in message.msg
+
+    def test_two_namespaces_in_two_databases_are_no_problem(
+        self, settings: Settings, another_database: str
+    ) -> None:
+        settings.STORAGES = storages(one={}, two={"using": another_database, "namespace": "two"})
         assert messages(checks.check_identities) == []
 
     def test_each_storage_beyond_the_first_is_named(self, settings: Settings) -> None:

@@ -2,12 +2,15 @@
 
 import dataclasses
 import math
+from contextvars import ContextVar
 from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy
 from django_ratelimit.core import _split_rate
 
 from secure_dbstorage.access import authenticated, staff
@@ -226,6 +229,7 @@ UNUSABLE: dict[str, list[object]] = {
         ["::ffff:127.0.0.1"],
         ["::ffff:0:0/96"],
     ],
+    "audience": [1, b"acme", True, ["acme"], "no.such.function", "acme.example.com", "math.pi"],
     "max_size": [-1, True, False, 1.0, "1", NAN],
 }
 
@@ -264,6 +268,32 @@ def test_new_files_are_public_by_a_flag_or_by_their_names(
 ) -> None:
     is_public = parse_option("default_public", raw)
     assert [name for name in (*public, *private) if is_public(name)] == public
+
+
+def current_tenant() -> object:
+    """Stand for a project's own function."""
+    return _tenant.get()
+
+
+_tenant: ContextVar[object] = ContextVar("tenant", default="acme")
+
+
+def test_the_audience_is_a_text_or_asked_each_time() -> None:
+    assert parse_option("audience", None) is None
+    for text in ("", "acme", "a b:/é"):
+        assert parse_option("audience", text)() == text
+    for raw in (current_tenant, f"{__name__}.current_tenant"):
+        ask = parse_option("audience", raw)
+        assert ask() == "acme"
+        token = _tenant.set("other")
+        assert ask() == "other"
+        _tenant.reset(token)
+
+
+@pytest.mark.parametrize("told", [None, 1, b"acme", ("acme",), gettext_lazy("acme")])
+def test_an_audience_that_is_no_text_is_an_error_when_it_is_asked(told: object) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"The option audience returned .*, and not a"):
+        parse_option("audience", lambda: told)()
 
 
 @pytest.mark.parametrize("rate", ["600/m", "5/10s", "0/d", "1/", "1/30", "1/h", "100/5m"])
@@ -345,6 +375,7 @@ def test_the_defaults_are_as_they_are_documented() -> None:
         "chunk_size": 261120,
         "trusted_proxies": (),
         "max_size": None,
+        "audience": None,
     }
 
 
@@ -352,7 +383,9 @@ def test_every_option_can_be_written_and_read() -> None:
     assert tuple(Options.__annotations__) == OPTION_NAMES
     assert {field.name for field in dataclasses.fields(StorageOptions)} == set(OPTION_NAMES)
     assert (
-        UNUSABLE.keys() == set(OPTION_NAMES) == USABLE.keys() | {"default_public", "delete_after"}
+        UNUSABLE.keys()
+        == set(OPTION_NAMES)
+        == USABLE.keys() | {"audience", "default_public", "delete_after"}
     )
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import string
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,13 +10,14 @@ import pytest
 from django.test import RequestFactory
 
 from secure_dbstorage.redaction import TokenFilter, without_tokens
+from tests.servers import places
 from tests.servers.nginx import NginxServer
 from tests.support.http_client import fetch
 
 ROOT = Path(__file__).parent.parent
 
 TOKEN = "1k7." + "x" * 60
-FOLDER_TOKEN = "1no-1.tivw00.2s0.hkt5bh5k5c.XZmujxuFqGfrpOHGW8aqd_5nly42YKbHSMAzRPOnNCc"
+FOLDER_TOKEN = "1noF-1.tivw00.2s0.hkt5bh5k5c.XZmujxuFqGfrpOHGW8aqd_5nly42YKbHSMAzRPOnNCc"
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,43 @@ def test_a_filter_cleans_the_atoms_of_gunicorn() -> None:
     assert record.getMessage() == "GET /a?token=removed HTTP/1.1 200 -"
 
 
-def test_the_nginx_of_the_example_knows_the_tokens_of_folders(
+def quoted(text: str, *, times: int = 1) -> str:
+    """Return a text with every character quoted for a URL, so many times."""
+    percent = "%" + "25" * (times - 1)
+    return "".join(f"{percent}{ord(char):02x}" for char in text)
+
+
+#: A path that has a token, and what is left of it. Both are templates.
+PATHS = [
+    ("/files/~{}/a/b.ts", "/files/~removed/a/b.ts"),
+    ("/files/%7E{}/a", "/files/{mark}removed/a"),
+    ("/files/x~{}/a", "/files/x~removed/a"),
+    ("/~{}", "/~removed"),
+]
+
+#: How clients spell a token.
+SPELLINGS: list[Callable[[str], str]] = [
+    str,
+    quoted,
+    lambda token: quoted(token, times=2),
+    lambda token: quoted(token[:5]) + token[5:],
+    lambda token: token.replace(".", "%2E").replace("-", "%252d"),
+]
+
+#: A token of each purpose that there can be.
+TOKENS = [FOLDER_TOKEN.replace("F-1", letter) for letter in ("", *string.ascii_uppercase)]
+
+
+@pytest.mark.parametrize("token", [*TOKENS, FOLDER_TOKEN, "1noZ.0.0.0." + "x" * 43])
+def test_a_filter_knows_tokens_of_every_purpose_in_every_spelling(token: str) -> None:
+    for path, left in PATHS:
+        for spelled in SPELLINGS:
+            shown = left.format(mark="%7E")
+            assert without_tokens(f"GET {path.format(spelled(token))}") == f"GET {shown}"
+    assert without_tokens(f"/a?token={token}&x=1") == "/a?token=removed&x=1"
+
+
+def test_the_nginx_of_the_example_knows_tokens_of_every_purpose_in_every_spelling(
     nginx: Callable[..., NginxServer],
 ) -> None:
     example = (ROOT / "example" / "deploy" / "nginx.conf").read_text()
@@ -69,14 +107,33 @@ def test_the_nginx_of_the_example_knows_the_tokens_of_folders(
     assert not {"$request ", "$request_uri", "$args", "$http_referer"} & set(logged.split('"'))
     assert re.findall(r"\$uri\w*", logged) == ["$uri_without_token"]
     front = nginx(
-        "location / { add_header X-Logged $uri_without_token; return 204; }", http=before_servers
+        "access_log {directory}/shown without_token; location /quiet { return 204; } "
+        "location / { add_header X-Logged $uri_without_token; return 204; }",
+        http=before_servers,
     )
     for path, shown in (
         (f"/files/~{FOLDER_TOKEN}/a/b.ts?x=1", "/files/~removed/a/b.ts"),
         (f"/files/%7E{FOLDER_TOKEN}/a", "/files/~removed/a"),
+        (f"/files/%257e{FOLDER_TOKEN}/a", "/files/%7eremoved/a"),
+        (f"/files//.///~{FOLDER_TOKEN}//a", "/files/~removed/a"),
+        (f"/~{FOLDER_TOKEN}/x/~{FOLDER_TOKEN}/a", "/~removed/x/"),
+        (f"/~{FOLDER_TOKEN}~{FOLDER_TOKEN}/a", "/~removed"),
+        (f"/files/{'x/' * 1000}~{FOLDER_TOKEN}/a", f"/files/{'x/' * 1000}~removed/a"),
         ("/~ada/a.txt", "/~ada/a.txt"),
+        *(
+            (path.format(spelled(token)), left.format(mark="~"))
+            for token in TOKENS
+            for path, left in PATHS
+            for spelled in SPELLINGS
+        ),
     ):
-        assert fetch(front.port, path).head.all("x-logged") == [shown]
+        (logged, *_) = fetch(front.port, path).head.all("x-logged")
+        assert logged == shown
+    assert fetch(front.port, f"/quiet%0A/~{FOLDER_TOKEN}/a").head.status == 204
+    (log,) = places.DIRECTORY.glob("nginx-*/shown")
+    lines = log.read_text()
+    assert "/quiet\\x0A/~removed/a" in lines
+    assert FOLDER_TOKEN[-43:] not in lines
 
 
 def test_a_filter_escapes_no_value_a_second_time() -> None:

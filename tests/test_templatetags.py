@@ -36,7 +36,9 @@ def saved(*names: str) -> DatabaseStorage:
 
 def grant_of(storage: DatabaseStorage, name: str, url: str) -> Any:
     token = parse_qs(urlsplit(url).query)["token"][0]
-    return storage.signer.unsign(name, token, max_lifetime=10**6, now=time.time())
+    return storage.signer.unsign(
+        name, token, storage.audience, max_lifetime=10**6, now=time.time()
+    )
 
 
 def test_a_link_takes_the_arguments_of_url() -> None:
@@ -100,8 +102,8 @@ def test_a_file_can_be_linked_with_its_neighbors() -> None:
     start, _, rest = url.partition("/films/")
     assert rest == "7/index%20%C3%A9.m3u8"
     token = start.removeprefix("/files/~")
-    grant = storage.signer.unsign_folder(
-        "films/7/other", token, max_lifetime=10**6, now=time.time()
+    grant = storage.signer.unsign(
+        "films/7/other", token, storage.audience, in_path=True, max_lifetime=10**6, now=time.time()
     )
     assert (grant.folder, grant.lifetime) == ("films/7", 60)
 

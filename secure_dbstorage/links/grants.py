@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class Grant:
     """What a link allows, as its token says it."""
 
-    #: The file's link epoch when the link was made, in microseconds since 1970. For a folder's
-    #: link, the instant at which it was made.
+    #: The file's link epoch when the link was made, in microseconds since 1970. For the link of a
+    #: folder, or to an unseen file, the instant at which it was made.
     link_epoch: int
     #: Issue time in seconds since 1970, rounded down to the window.
     issued: int
@@ -16,6 +16,8 @@ class Grant:
     lifetime: int
     #: The directory whose files the link opens; None for a link to one file.
     folder: str | None = None
+    #: Whether the link was made without a look at the table, as in an event loop.
+    unseen: bool = False
     #: Whether the file is saved instead of shown.
     attachment: bool = False
     #: The name under which the file is saved; None for the file's name.
@@ -37,12 +39,12 @@ class Grant:
     def opens(self, link_epoch: int) -> bool:
         """Tell whether the link is for a file with this link epoch.
 
-        A folder's link opens the files that existed when it was made and haven't been revoked
-        since.
+        A link for a folder, or to an unseen file, opens what existed when it was made and hasn't
+        been revoked since.
         """
-        if self.folder is None:
-            return link_epoch == self.link_epoch
-        return link_epoch <= self.link_epoch
+        if self.unseen or self.folder is not None:
+            return link_epoch <= self.link_epoch
+        return link_epoch == self.link_epoch
 
     @property
     def is_bound(self) -> bool:

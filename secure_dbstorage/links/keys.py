@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from functools import lru_cache
 
 from itsdangerous.signer import Signer
@@ -15,13 +15,17 @@ from secure_dbstorage.links.encodings import PAIRS, base64url
 _BINDING_BYTES = 16
 
 
-class Purpose(Enum):
-    """The purposes that have a derived key. A signature made for one is invalid for another."""
+class Purpose(StrEnum):
+    """What a token is for, with the letter that says so. Each purpose has its own derived key.
 
-    FILE = b"secure_dbstorage.v1.get"
-    FOLDER = b"secure_dbstorage.v1.folder"
-    BINDING = b"secure_dbstorage.v1.binding"
-    KEY_ID = b"secure_dbstorage.v1.key_id"
+    A signature made for one is invalid for every other. ``U`` and ``P`` (uploads), ``Z`` (zip
+    archives) and ``C`` (content for a cache) are reserved.
+    """
+
+    #: One file. These tokens are the most frequent and the shortest: they have no letter.
+    FILE = ""
+    #: The files below a directory.
+    FOLDER = "F"
 
 
 class HMAC:
@@ -50,11 +54,12 @@ class HMAC:
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """The keys derived from one secret key, one for each purpose."""
+    """The keys derived from one secret key: one for each purpose, and one for bindings."""
 
     #: Two characters that tell which key signed a token.
     id: str
     _hmacs: Mapping[Purpose, HMAC] = field(repr=False)
+    _binding: HMAC = field(repr=False)
 
     def hmac(self, purpose: Purpose) -> HMAC:
         """Return the HMAC that signs for a purpose."""
@@ -62,19 +67,22 @@ class SigningKey:
 
     def binding(self, kind: str, value: str) -> str:
         """Return the digest of the user or the network that a link is for."""
-        digest = self._hmacs[Purpose.BINDING].digest(f"{kind}:{value}".encode())
+        digest = self._binding.digest(f"{kind}:{value}".encode())
         return base64url(digest[:_BINDING_BYTES])
 
 
 @lru_cache(maxsize=32)
 def derive(secret: bytes) -> SigningKey:
     """Return the signing key for a secret key."""
-    derived = {purpose: _derived(secret, salt=purpose.value) for purpose in Purpose}
-    number = int.from_bytes(derived.pop(Purpose.KEY_ID))
-    hmacs = {purpose: HMAC(key) for purpose, key in derived.items()}
-    return SigningKey(PAIRS[number % len(PAIRS)], hmacs)
+    number = int.from_bytes(_derived(secret, "key_id"))
+    return SigningKey(
+        PAIRS[number % len(PAIRS)],
+        {purpose: HMAC(_derived(secret, purpose.name.lower())) for purpose in Purpose},
+        HMAC(_derived(secret, "binding")),
+    )
 
 
-def _derived(secret: bytes, *, salt: bytes) -> bytes:
+def _derived(secret: bytes, name: str) -> bytes:
+    salt = f"secure_dbstorage.v1.{name}"
     signer = Signer(secret, salt=salt, key_derivation="hmac", digest_method=hashlib.sha256)
     return signer.derive_key()

@@ -8,7 +8,7 @@ from typing import Unpack
 from django.utils.encoding import filepath_to_uri
 
 from secure_dbstorage.files import LinkState
-from secure_dbstorage.links.paths import FOLDER_MARK, PARAMETER
+from secure_dbstorage.links.paths import MARK, PARAMETER
 from secure_dbstorage.links.routes import route_prefix
 from secure_dbstorage.links.terms import (
     FolderLinkArguments,
@@ -17,7 +17,8 @@ from secure_dbstorage.links.terms import (
     folder_terms,
     link_terms,
 )
-from secure_dbstorage.links.tokens import LinkSigner, TokenBatch
+from secure_dbstorage.links.tokens import Audience, LinkSigner, TokenBatch
+from secure_dbstorage.names import has_control_character
 from secure_dbstorage.options import StorageOptions
 
 #: The bytes that need no quoting. Most names have no others, and checking that is quicker than
@@ -33,34 +34,48 @@ class LinkMaker:
         self._signer = signer
         self._usual_terms = link_terms({}, options)
 
-    def batch(self, **arguments: Unpack[LinkArguments]) -> "LinkBatch":
+    def batch(self, audience: Audience, **arguments: Unpack[LinkArguments]) -> "LinkBatch":
         """Return a maker of URLs on these terms.
 
+        :param audience: whose files they are for.
         :raises TypeError: for an argument that a link doesn't have.
         :raises ValueError: for an impossible value; nothing is ever read as "no limit".
         """
-        terms = link_terms(arguments, self._options) if arguments else self._usual_terms
-        return LinkBatch(
-            self.prefix(), terms, self._signer.batch(terms), longest=self._options.max_expires_in
-        )
+        terms = self._terms(arguments)
+        tokens = self._signer.batch(terms, audience)
+        return LinkBatch(self.prefix(), terms, tokens, longest=self._options.max_expires_in)
 
-    def folder(self, folder: str, **arguments: Unpack[FolderLinkArguments]) -> str:
+    def unseen_batch(
+        self, audience: Audience, **arguments: Unpack[LinkArguments]
+    ) -> "UnseenLinkBatch":
+        """Return a maker of URLs on these terms, for files that can't be looked up.
+
+        Arguments and errors are those of :meth:`batch`.
+        """
+        terms = self._terms(arguments)
+        tokens = self._signer.batch(terms, audience, unseen=True)
+        return UnseenLinkBatch(self.prefix(), terms, tokens)
+
+    def folder(
+        self, folder: str, audience: Audience, **arguments: Unpack[FolderLinkArguments]
+    ) -> str:
         """Return the URL of a canonical directory, with a slash at its end.
 
         Errors are those of :meth:`batch`.
         """
-        terms, issued = folder_terms(arguments, self._options), int(time.time())
-        tokens = self._signer.folder_batch(terms, depth=folder.count("/") + 1)
-        token = tokens.token(
-            folder.encode(), issued, terms.lifetime_from(issued), time.time_ns() // 1000
-        )
-        return f"{self.prefix()}{FOLDER_MARK}{token}/{filepath_to_uri(folder)}/"
+        terms = folder_terms(arguments, self._options)
+        tokens = self._signer.folder_batch(terms, audience, depth=folder.count("/") + 1)
+        token = _Instant().token(folder.encode(), tokens, terms)
+        return f"{self.prefix()}{MARK}{token}/{filepath_to_uri(folder)}/"
 
     def prefix(self) -> str:
         """Return the URL under which the files are served."""
         if self._options.base_url is not None:
             return self._options.base_url
         return route_prefix(self._options.namespace)
+
+    def _terms(self, arguments: LinkArguments) -> LinkTerms:
+        return link_terms(arguments, self._options) if arguments else self._usual_terms
 
 
 class LinkBatch:
@@ -80,7 +95,7 @@ class LinkBatch:
         :param state: None where there is no file.
         """
         encoded = name.encode()
-        path = name if not encoded.translate(None, _UNQUOTED) else filepath_to_uri(name)
+        path = _path(name, encoded)
         if state is None or state.is_public:
             return self._prefix + path
         issued = self._issue_time(encoded)
@@ -97,3 +112,44 @@ class LinkBatch:
             return issued
         # No window may bring the lifetime above the cap, which would end the link early.
         return max(issued, terms.expires_at - self._longest)
+
+
+class UnseenLinkBatch:
+    """Makes the URLs of any number of names without a look at the table.
+
+    Each gets a token, whether there is such a file, and whether it is public or not.
+    """
+
+    def __init__(self, prefix: str, terms: LinkTerms, tokens: TokenBatch) -> None:
+        self._prefix = prefix
+        self._terms = terms
+        self._tokens = tokens
+        self._instant = _Instant()
+
+    def url(self, name: str) -> str:
+        """Return the URL of a canonical name. One that no file can have gets no token."""
+        encoded = name.encode()
+        path = _path(name, encoded)
+        if not name or has_control_character(name):
+            return self._prefix + path
+        token = self._instant.token(encoded, self._tokens, self._terms)
+        return f"{self._prefix}{path}?{PARAMETER}={token}"
+
+
+class _Instant:
+    """The instant at which links are made that no epoch of a file limits.
+
+    It is never rounded to a window: a file that was saved within the window would be shut out.
+    """
+
+    def __init__(self) -> None:
+        self._microseconds = time.time_ns() // 1000
+
+    def token(self, subject: bytes, tokens: TokenBatch, terms: LinkTerms) -> str:
+        """Return the token for a subject."""
+        issued = self._microseconds // 10**6
+        return tokens.token(subject, issued, terms.lifetime_from(issued), self._microseconds)
+
+
+def _path(name: str, encoded: bytes) -> str:
+    return name if not encoded.translate(None, _UNQUOTED) else filepath_to_uri(name)

@@ -1,7 +1,8 @@
 """How tokens are spelled in URLs.
 
 A link to a file has its token in the query: ``/files/a.pdf?token=1no.tivw00...``. A link for a
-folder has it in a segment of the path, behind a mark: ``/films/~1no-1.tivw00.../7/a.ts``.
+folder has it in a segment of the path, behind a mark: ``/films/~1noF-1.tivw00.../7/a.ts``. A token
+is found in both places by its grammar, whatever its purpose.
 """
 
 import re
@@ -11,11 +12,12 @@ from django.urls.converters import PathConverter
 #: The name of the query parameter. It is the only parameter that we read.
 PARAMETER = "token"
 
-#: Stands before the token of a folder.
-FOLDER_MARK = "~"
+#: Stands before a token in a path.
+MARK = "~"
 
-#: The token of a folder as the package writes it. It is at least 64 characters long.
-_FOLDER_TOKEN = re.compile(r"1[0-9a-z]{2}a?-[\w.-]{50,}", re.ASCII)
+#: A token, whatever its purpose, with enough of its end to tell it from a name: the shortest one
+#: is ``1no.0.0.0.`` and the 43 characters of a signature.
+_TOKEN = re.compile(r"1[0-9a-z]{2}[A-Z]?a?m?[.-][\w.-]{49,}", re.ASCII)
 
 
 def _spelled(char: str) -> str:
@@ -31,15 +33,17 @@ PARAMETER_IN_TEXT = re.compile(
     re.IGNORECASE,
 )
 
-#: The path segment in a text, however a client spelled it. Group 1 is what comes before the token.
+#: A token in the path of a text, however a client spelled it: behind the mark that begins a
+#: segment, or behind any mark if it has our version. Group 1 is what comes before the token.
 SEGMENT_IN_TEXT = re.compile(
-    rf"({_spelled('/')}{_spelled(FOLDER_MARK)})[\w.%-]{{50,}}", re.ASCII | re.IGNORECASE
+    rf"({_spelled('/')}{_spelled(MARK)}|{_spelled(MARK)}(?={_spelled('1')}))[\w.%-]{{50,}}",
+    re.ASCII | re.IGNORECASE,
 )
 
 #: The mark and the token anywhere in the name that the route found. Behind a slash too many, for
 #: example, it makes no link, but it is still a token.
 MARKED_TOKEN = re.compile(
-    rf"(?P<mark>{FOLDER_MARK}|%7E)(?P<token>{_FOLDER_TOKEN.pattern})", re.ASCII | re.IGNORECASE
+    rf"(?P<mark>{_spelled(MARK)})(?P<token>{_TOKEN.pattern})", re.ASCII | re.IGNORECASE
 )
 
 
@@ -53,7 +57,7 @@ class SignedPath(str):
 
 
 class NameConverter(PathConverter):
-    """The name of a file in a route. With the token of a folder it is a signed path."""
+    """The name of a file in a route. With a token it is a signed path."""
 
     # Django's own stops at a line feed. Its 404 page, which may show the token, would answer.
     regex = r"[\s\S]+"
@@ -64,9 +68,9 @@ class NameConverter(PathConverter):
 
 
 def leading_token(name: str) -> tuple[SignedPath, str] | None:
-    """Return the token of a folder and the name behind it, or None if *name* begins otherwise."""
+    """Return the token and the name behind it, or None if *name* begins otherwise."""
     marked, _, rest = name.partition("/")
-    token = marked.removeprefix(FOLDER_MARK)
-    if token == marked or not _FOLDER_TOKEN.fullmatch(token):
+    token = marked.removeprefix(MARK)
+    if token == marked or not _TOKEN.fullmatch(token):
         return None
     return SignedPath(token), rest

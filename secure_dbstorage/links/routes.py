@@ -1,7 +1,7 @@
 """Routes: the path under which the URLconf serves a namespace."""
 
 from collections.abc import Iterable
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -19,6 +19,26 @@ from django.utils.translation import get_language
 DEFAULT_NAMESPACE = "secure_dbstorage"
 
 
+#: How many prefixes are kept of one URLconf; a project may have a script prefix for each tenant.
+_MOST_PREFIXES = 1024
+
+
+#: Under which a resolver has its :class:`_Routes`. Django makes a new resolver after
+#: ``clear_url_caches()``, and for each URLconf that a project makes for one request: what is known
+#: of the old one goes with it.
+_ATTRIBUTE = "_secure_dbstorage_routes"
+
+
+@dataclass(frozen=True, slots=True)
+class _Routes:
+    """What is known of a URLconf."""
+
+    #: Whether any path differs between languages.
+    are_translated: bool
+    #: By namespace, script prefix, and language if paths differ by language.
+    prefixes: dict[tuple[str, str, str | None], str] = field(default_factory=dict)
+
+
 def route_prefix(namespace: str) -> str:
     """Return the path under which a storage's namespace is served.
 
@@ -28,14 +48,23 @@ def route_prefix(namespace: str) -> str:
     :raises ImproperlyConfigured: when no URLconf serves it.
     """
     resolver = get_resolver(get_urlconf())
-    language = get_language() if _is_translated(resolver) else None
-    return _prefix(resolver, namespace or DEFAULT_NAMESPACE, get_script_prefix(), language)
+    routes = vars(resolver).get(_ATTRIBUTE) or _read(resolver)
+    key = namespace, get_script_prefix(), get_language() if routes.are_translated else None
+    prefix = routes.prefixes.get(key)
+    if prefix is None:
+        if len(routes.prefixes) >= _MOST_PREFIXES:
+            routes.prefixes.clear()
+        prefix = routes.prefixes[key] = _prefix(resolver, namespace or DEFAULT_NAMESPACE)
+    return prefix
 
 
-# Django makes a new resolver after `clear_url_caches()`, so that nothing is found under the old
-# one. Both caches are bounded: a project may have a URLconf or a script prefix for each tenant.
-@lru_cache(maxsize=1024)
-def _prefix(resolver: URLResolver, namespace: str, script: str, language: str | None) -> str:
+def _read(resolver: URLResolver) -> _Routes:
+    routes = _Routes(_are_translated(resolver.url_patterns))
+    setattr(resolver, _ATTRIBUTE, routes)
+    return routes
+
+
+def _prefix(resolver: URLResolver, namespace: str) -> str:
     viewname = f"{namespace}:serve"
     try:
         # For the namespace of the app itself, Django would take the route of any other storage.
@@ -47,12 +76,6 @@ def _prefix(resolver: URLResolver, namespace: str, script: str, language: str | 
             f"No URLconf has {viewname!r}: include 'secure_dbstorage.urls', "
             "or set the option base_url."
         ) from error
-
-
-@lru_cache(maxsize=128)
-def _is_translated(resolver: URLResolver) -> bool:
-    """Tell whether any path in a URLconf differs between languages."""
-    return _are_translated(resolver.url_patterns)
 
 
 def _are_translated(patterns: Iterable[Any]) -> bool:

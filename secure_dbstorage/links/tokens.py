@@ -2,33 +2,44 @@
 
 A token is ASCII text of five or six parts::
 
-    1noa.tivw00.2s0.hkt5bh5k5c.eyJmIjoiYS5wZGYifQ.XZmujxuFqGfrpOHGW8aqd_5nly42YKbHSMAzRPOnNCc
+    1noa.tivw00.2s0.hkt5bh5k5c.eyJmIjoiYS5wZGYifQ.nldvF7mQ3pg3Y14vOJT9zW7dl8W9vZUx96PkqJKZVVE
     ││ │ │      │   │          │                  └ signature
     ││ │ │      │   │          └ rarer claims: base64url of JSON (left out when there are none)
     ││ │ │      │   └ the file's link epoch in microseconds
     ││ │ │      └ lifetime in seconds
     ││ │ └ issue time in seconds since 1970
-    ││ └ flags: a for attachment
+    ││ └ purpose, flags and number: here the flag a, for attachment
     │└ key id, two characters
     └ version
 
 This one lets ``2026/july.pdf`` in the namespace ``invoices`` be saved as ``a.pdf``, for an hour
-from 2026-07-28 12:00 UTC. Its key is ``a secret key of 32 bytes or more``.
+from 2026-07-28 12:00 UTC. Its key is ``a secret key of 32 bytes or more``; the file is in the
+database ``default``, in the schema ``acme``.
 
-Numbers are in base 36. The signature is HMAC-SHA256, as base64url without padding, over three
-parts, each with its length in front so that no two messages coincide: the storage's namespace, the
-file's canonical name, and the token up to the signature. The token doesn't repeat the name, which
-stands in the URL's path. Host, scheme and path aren't signed: a link survives another route or a
-CDN in front.
+The grammar is the same for all purposes:
+
+- The purpose is a capital letter (see :class:`~secure_dbstorage.links.keys.Purpose`). It selects
+  the key that signs, and nothing else does. The link to a file has none; an unknown one is an
+  error.
+- The flags are ``a`` for an attachment and ``m`` for a link that was made without a look at the
+  table. The link epoch of an ``m`` link is the instant at which it was made: it opens a file whose
+  epoch is not later.
+- The number, behind a hyphen, says what the purpose needs besides: for a folder its depth in
+  segments (``1noF-2`` for ``videos/7``). Most need none.
+- A slot that a purpose doesn't need is ``0``. Numbers are in base 36.
+
+The signature is HMAC-SHA256, as base64url without padding, over six parts, each with its length in
+front so that no two messages coincide: the alias of the database, the schema in it, and the
+project's own word instead of both (together the audience: no tenant's link opens another's file);
+the storage's namespace; the subject, which is the canonical name of the file or folder; and the
+token up to the signature. The token doesn't repeat audience, namespace and subject. Host, scheme
+and path aren't signed: a link survives another route or a CDN in front.
 
 The rarer claims are the file name (``f``), keyed digests of the user (``u``) and the network
 (``i``, behind its prefix length) that the link is for, and the nonce of a one-time link (``n``),
 which makes every such link different.
 
-A link for a folder has its depth, in segments, behind the flags (``1no-2`` for ``videos/7``). It
-stands in the URL's path. It is signed with another derived key, and with the folder in place of
-the name. Its link epoch is the instant at which it was made: it opens files whose epoch is not
-later.
+A link for a folder stands in the URL's path. Its link epoch is that of an ``m`` link.
 """
 
 import hashlib
@@ -39,7 +50,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.views.decorators.debug import sensitive_variables
 
@@ -54,7 +65,8 @@ from secure_dbstorage.links.terms import LinkTerms
 CLOCK_SKEW = 60
 
 _SHAPE = re.compile(
-    r"(?P<claims>1(?P<key_id>[0-9a-z]{2})(?P<flags>a?)(?:-(?P<depth>[1-9a-z][0-9a-z]?))?"
+    r"(?P<claims>1(?P<key_id>[0-9a-z]{2})(?P<purpose>[A-Z]?)(?P<flags>a?m?)"
+    r"(?:-(?P<number>[0-9a-z]{1,13}))?"
     r"\.(?P<issued>[0-9a-z]{1,8})"
     r"\.(?P<lifetime>[0-9a-z]{1,6})"
     r"\.(?P<link_epoch>[0-9a-z]{1,12})"
@@ -62,6 +74,17 @@ _SHAPE = re.compile(
     r"\.(?P<signature>[A-Za-z0-9_-]{43})",
     re.ASCII,
 )
+
+
+class Audience(NamedTuple):
+    """Whose files a link opens. It is signed: no tenant's link opens the file of another."""
+
+    #: Alias of the database that is written to.
+    alias: str = ""
+    #: The schema in it; "" for a database without one for each tenant.
+    schema: str = ""
+    #: What the project says instead of both.
+    word: str = ""
 
 
 class LinkSigner:
@@ -72,21 +95,24 @@ class LinkSigner:
 
         :param keys: newest first; the first one signs, each one verifies.
         """
-        self._namespace = _sized(namespace.encode())
+        self._namespace = namespace
         self._keys = [derive(key) for key in keys]
 
-    def batch(self, terms: LinkTerms) -> "TokenBatch":
-        """Return a signer of links to files on these terms."""
-        return self._batch(Purpose.FILE, terms, depth="")
+    def batch(self, terms: LinkTerms, audience: Audience, *, unseen: bool = False) -> "TokenBatch":
+        """Return a signer of links to files on these terms.
 
-    def folder_batch(self, terms: LinkTerms, *, depth: int) -> "TokenBatch":
+        :param unseen: without a look at the table.
+        """
+        return self._batch(Purpose.FILE, terms, audience, flags="m" if unseen else "")
+
+    def folder_batch(self, terms: LinkTerms, audience: Audience, *, depth: int) -> "TokenBatch":
         """Return a signer of links for folders on these terms.
 
         The link epoch of such a link is the instant at which it is made.
 
         :param depth: the number of segments of each folder's name.
         """
-        return self._batch(Purpose.FOLDER, terms, depth=f"-{base36(depth)}")
+        return self._batch(Purpose.FOLDER, terms, audience, number=f"-{base36(depth)}")
 
     def is_for_user(self, grant: Grant, user: str) -> bool:
         """Tell whether a link is bound to the user with this primary key."""
@@ -101,33 +127,42 @@ class LinkSigner:
         return self._is_bound(digest, "network", str(network))
 
     @sensitive_variables()
-    def unsign(self, name: str, token: str, *, max_lifetime: int, now: float) -> Grant:
+    def unsign(  # noqa: PLR0913 -- all that a token is held against
+        self,
+        name: str,
+        token: str,
+        audience: Audience,
+        *,
+        in_path: bool = False,
+        max_lifetime: int,
+        now: float,
+    ) -> Grant:
         """Return what a token grants for the file of a canonical name.
 
+        :param audience: whose file it is.
+        :param in_path: whether the token stood in the URL's path, as those for folders do.
         :param max_lifetime: seconds after which even a longer link has expired.
         :param now: the time of the request, in seconds since 1970.
         :raises ExpiredToken: when it is authentic and its time is over.
         :raises BadToken: for any other fault.
         """
         match = _matched(token)
-        self._check_signature(match, Purpose.FILE, name)
-        return _timely(_grant(match, max_lifetime), now)
-
-    @sensitive_variables()
-    def unsign_folder(self, name: str, token: str, *, max_lifetime: int, now: float) -> Grant:
-        """Return what a folder's token grants for the file of a canonical name below it.
-
-        Arguments and errors are those of :meth:`unsign`.
-        """
-        match = _matched(token)
-        segments, depth = name.split("/"), int(match["depth"] or "0", 36)
-        if not 0 < depth < len(segments):
-            raise BadToken("The token is not for a folder above the file")
-        folder = "/".join(segments[:depth])
-        self._check_signature(match, Purpose.FOLDER, folder)
+        purpose = _purpose(match)
+        if in_path != (purpose is Purpose.FOLDER):
+            raise BadToken("The token does not stand where a link has it")
+        folder = _folder(match, name) if purpose is Purpose.FOLDER else None
+        self._check_signature(match, purpose, audience, name if folder is None else folder)
         return _timely(_grant(match, max_lifetime, folder), now)
 
-    def _batch(self, purpose: Purpose, terms: LinkTerms, *, depth: str) -> "TokenBatch":
+    def _batch(
+        self,
+        purpose: Purpose,
+        terms: LinkTerms,
+        audience: Audience,
+        *,
+        flags: str = "",
+        number: str = "",
+    ) -> "TokenBatch":
         key = self._keys[0]
         claims: dict[str, Any] = {"f": terms.filename} if terms.filename is not None else {}
         if terms.user is not None:
@@ -135,15 +170,19 @@ class LinkSigner:
         if terms.network is not None:
             digest = key.binding("network", str(terms.network))
             claims["i"] = terms.network.prefixlen, digest
-        start = f"1{key.id}{'a' if terms.attachment else ''}{depth}"
-        return TokenBatch(key.hmac(purpose), self._namespace, start, claims, once=terms.once)
+        start = f"1{key.id}{purpose}{'a' if terms.attachment else ''}{flags}{number}"
+        owner = _owner(audience, self._namespace)
+        return TokenBatch(key.hmac(purpose), owner, start, claims, once=terms.once)
 
     def _is_bound(self, digest: str, kind: str, value: str) -> bool:
         # With any key: the token is authentic, and it doesn't matter which of them signed it.
         return any(hmac.compare_digest(key.binding(kind, value), digest) for key in self._keys)
 
-    def _check_signature(self, match: re.Match[str], purpose: Purpose, subject: str) -> None:
-        message = _message(self._namespace, subject.encode(), match["claims"].encode())
+    def _check_signature(
+        self, match: re.Match[str], purpose: Purpose, audience: Audience, subject: str
+    ) -> None:
+        owner = _owner(audience, self._namespace)
+        message = _message(owner, subject.encode(), match["claims"].encode())
         if not any(
             # The encoded text is compared: decoding is lenient, and would let several spellings
             # of one signature pass.
@@ -160,7 +199,7 @@ class TokenBatch:
     def __init__(
         self,
         signer: HMAC,
-        namespace: bytes,
+        owner: bytes,
         start: str,
         claims: Mapping[str, Any],
         *,
@@ -168,13 +207,13 @@ class TokenBatch:
     ) -> None:
         """Encode the parts that all tokens share.
 
-        :param namespace: with its length in front.
+        :param owner: the first parts of the message, each with its length in front.
         :param start: the token's first part.
         :param claims: the rarer ones.
         :param once: whether each token has a nonce.
         """
         self._signer = signer
-        self._namespace = namespace
+        self._owner = owner
         self._start = start
         self._claims = claims
         self._once = once
@@ -187,7 +226,7 @@ class TokenBatch:
         """
         rare = self._with_nonce() if self._once else self._rare
         claims = f"{self._start}{_period(issued, lifetime)}.{base36(link_epoch)}{rare}"
-        message = _message(self._namespace, subject, claims.encode())
+        message = _message(self._owner, subject, claims.encode())
         return f"{claims}.{self._signer.sign(message)}"
 
     def _with_nonce(self) -> str:
@@ -201,7 +240,22 @@ def _matched(token: str) -> re.Match[str]:
     return match
 
 
-def _grant(match: re.Match[str], max_lifetime: int, folder: str | None = None) -> Grant:
+def _purpose(match: re.Match[str]) -> Purpose:
+    try:
+        return Purpose(match["purpose"])
+    except ValueError:
+        raise BadToken("The token is for no purpose that we know") from None
+
+
+def _folder(match: re.Match[str], name: str) -> str:
+    """Return the folder that a token is for, which is above the file of a name."""
+    segments, depth = name.split("/"), int(match["number"] or "0", 36)
+    if not 0 < depth < len(segments):
+        raise BadToken("The token is not for a folder above the file")
+    return "/".join(segments[:depth])
+
+
+def _grant(match: re.Match[str], max_lifetime: int, folder: str | None) -> Grant:
     rare: dict[str, Any] = json.loads(from_base64url(match["rare"])) if match["rare"] else {}
     issued, lifetime = int(match["issued"], 36), int(match["lifetime"], 36)
     return Grant(
@@ -209,6 +263,7 @@ def _grant(match: re.Match[str], max_lifetime: int, folder: str | None = None) -
         issued=issued,
         lifetime=min(lifetime, max_lifetime),
         folder=folder,
+        unseen="m" in match["flags"],
         attachment="a" in match["flags"],
         filename=rare.get("f"),
         user=rare.get("u"),
@@ -234,16 +289,19 @@ def _use_key(signature: str) -> int:
     return int.from_bytes(hashlib.sha256(signature.encode()).digest()[:8]) >> 2
 
 
-def _message(namespace: bytes, subject: bytes, claims: bytes) -> bytes:
+def _message(owner: bytes, subject: bytes, claims: bytes) -> bytes:
     """Return the message to sign: each part has its length in front, so that none coincide.
 
-    :param namespace: with its length in front already.
+    :param owner: what :func:`_owner` returned.
     """
-    return b"%b%d:%b%d:%b" % (namespace, len(subject), subject, len(claims), claims)
+    return b"%b%d:%b%d:%b" % (owner, len(subject), subject, len(claims), claims)
 
 
-def _sized(part: bytes) -> bytes:
-    return b"%d:%b" % (len(part), part)
+@lru_cache(maxsize=1024)  # One for each tenant that is busy.
+def _owner(audience: Audience, namespace: str) -> bytes:
+    """Return the parts of a message that say whose file it is, each with its length in front."""
+    parts = map(str.encode, (*audience, namespace))
+    return b"".join(b"%d:%b" % (len(part), part) for part in parts)
 
 
 def _encoded(claims: Mapping[str, Any]) -> str:

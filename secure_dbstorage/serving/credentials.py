@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 from secure_dbstorage.exceptions import BadToken
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.links.paths import MARKED_TOKEN, PARAMETER, SignedPath, leading_token
-from secure_dbstorage.links.tokens import LinkSigner
+from secure_dbstorage.links.tokens import Audience, LinkSigner
 from secure_dbstorage.redaction import REMOVED, without_segments, without_tokens
 
 #: The shortest parameter whose value is removed wherever it stands, in characters. The value of a
@@ -28,8 +28,8 @@ _Change = Callable[[str], str]
 class Credentials:
     """The tokens of a request, and the URL that they came in."""
 
-    #: The token in the path, which is for a folder; None without one.
-    folder_token: SignedPath | None = None
+    #: The token in the path, such as one for a folder; None without one.
+    path_token: SignedPath | None = None
     #: The tokens in the query, in their order.
     query_tokens: tuple[SignedPath, ...] = ()
     _path: SignedPath = field(default=SignedPath(), repr=False)
@@ -44,21 +44,21 @@ class Credentials:
         keep: the path, META, headers, the ASGI scope, the resolver's match. A Referer from our own
         host is cleaned too.
 
-        :param name: the name that the route found, which may begin with the token of a folder.
+        :param name: the name that the route found, which may begin with a token.
         """
         path = SignedPath(request.path)
         query = SignedPath(request.META.get("QUERY_STRING", ""))
-        folder = _FolderToken.find(name)
-        if folder is not None:
-            _rewrite_copies(request, folder.removed_from)
-            name = folder.name
+        in_path = _PathToken.find(name)
+        if in_path is not None:
+            _rewrite_copies(request, in_path.removed_from)
+            name = in_path.name
         in_query = _QueryTokens.find(request.META.get("QUERY_STRING", ""))
         if in_query is not None:
             _set_query(request, in_query.rest)
             _rewrite_copies(request, in_query.removed_from)
         _clean_referer(request)
         credentials = cls(
-            folder_token=folder.token if folder and folder.is_in_place else None,
+            path_token=in_path.token if in_path and in_path.is_in_place else None,
             query_tokens=in_query.tokens if in_query else (),
             _path=path,
             _query=query,
@@ -67,24 +67,43 @@ class Credentials:
 
     @sensitive_variables()
     def read(
-        self, name: str, signer: LinkSigner, *, max_lifetime: int, now: float
-    ) -> Grant | None:
-        """Return what the token of the request grants for a file; None without a token.
+        self,
+        name: str,
+        signer: LinkSigner,
+        audience: Audience,
+        *,
+        max_lifetime: int,
+        now: float,
+    ) -> Grant:
+        """Return what the token of the request grants for a file.
 
         :param name: canonical.
+        :param audience: whose file it is.
         :param max_lifetime: seconds after which even a longer link has expired.
         :param now: when the request came, in seconds since 1970.
         :raises ExpiredToken: when the token is authentic and its time is over.
         :raises BadToken: for any other fault, and for more than one token.
         """
-        unsign, tokens = signer.unsign, self.query_tokens
-        if self.folder_token is not None:
-            unsign, tokens = signer.unsign_folder, (self.folder_token, *tokens)
-        if not tokens:
-            return None
-        if len(tokens) > 1:
+        if len(self._tokens) != 1:
             raise BadToken("The request has more than one token")
-        return unsign(name, tokens[0], max_lifetime=max_lifetime, now=now)
+        return signer.unsign(
+            name,
+            self._tokens[0],
+            audience,
+            in_path=self.path_token is not None,
+            max_lifetime=max_lifetime,
+            now=now,
+        )
+
+    @property
+    def has_token(self) -> bool:
+        """Whether the request came with any token."""
+        return bool(self._tokens)
+
+    @property
+    def _tokens(self) -> tuple[SignedPath, ...]:
+        in_path = () if self.path_token is None else (self.path_token,)
+        return in_path + self.query_tokens
 
     @property
     def return_path(self) -> SignedPath:
@@ -94,8 +113,8 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
-class _FolderToken:
-    """The token of a folder in the name that the route found."""
+class _PathToken:
+    """The token in the name that the route found."""
 
     token: SignedPath
     #: The name of the file, without the token.
@@ -104,7 +123,7 @@ class _FolderToken:
     is_in_place: bool
 
     @classmethod
-    def find(cls, name: str) -> "_FolderToken | None":
+    def find(cls, name: str) -> "_PathToken | None":
         found = MARKED_TOKEN.search(name)
         if found is None:
             return None

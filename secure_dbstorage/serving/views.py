@@ -113,10 +113,16 @@ def _check_target(visit: Visit) -> None:
 
 def _read_token(visit: Visit) -> None:
     """Note what the token of the request grants, if it has one."""
-    signer, max_lifetime = visit.storage.signer, visit.storage.options.max_expires_in
+    if not visit.credentials.has_token:
+        return
+    storage = visit.storage
     try:
         visit.grant = visit.credentials.read(
-            visit.name, signer, max_lifetime=max_lifetime, now=visit.now
+            visit.name,
+            storage.signer,
+            storage.audience,
+            max_lifetime=storage.options.max_expires_in,
+            now=visit.now,
         )
     except BadToken as error:
         reason = Reason.BAD_TOKEN
@@ -124,8 +130,7 @@ def _read_token(visit: Visit) -> None:
             reason, visit.link_id = Reason.EXPIRED, error.grant.link_id
         check_limit(visit, "refused")
         raise Refused(reason) from None
-    if visit.grant is not None:
-        visit.link_id = visit.grant.link_id
+    visit.link_id = visit.grant.link_id
 
 
 def _find(visit: Visit) -> StoredHead:

@@ -19,6 +19,7 @@ from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.table import heads, streams, uses
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.listing import entries_of
+from secure_dbstorage.table.tenants import schema_of
 
 #: How often an overwrite looks for the row again when another save interferes.
 _MAX_ATTEMPTS = 10
@@ -42,6 +43,15 @@ class Catalog:
     def writer(self) -> str:
         """Alias of the primary database, for writes."""
         return self._options.using or router.db_for_write(StoredFile)
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The table that is written to: the alias of its database, and the schema in that.
+
+        :raises SynchronousOnlyOperation: in an event loop that can't know the schema.
+        """
+        alias = self.writer
+        return alias, schema_of(connections[alias])
 
     @property
     def reader(self) -> str:
@@ -70,9 +80,12 @@ class Catalog:
             self._options.namespace, name, public_only=public_only, with_chunk=with_chunk
         )
 
-    def link_states(self, wanted: Iterable[str]) -> dict[str, LinkState]:
-        """Return the link states of those files that exist, by name."""
-        fetch, namespace = rows(self.writer).link_states, self._options.namespace
+    def link_states(self, wanted: Iterable[str], *, using: str = "") -> dict[str, LinkState]:
+        """Return the link states of those files that are there, by name.
+
+        :param using: the alias of the writing database, from who has asked for it already.
+        """
+        fetch, namespace = rows(using or self.writer).link_states, self._options.namespace
         found: dict[str, LinkState] = {}
         unique = list(dict.fromkeys(wanted))
         for start in range(0, len(unique), _NAMES_PER_QUERY):

@@ -66,7 +66,9 @@ def test_a_file_is_opened_and_downloaded_through_a_brief_link(chief: Client) -> 
         answer = chief.get(page(file, which))
         assert answer["Referrer-Policy"] == "no-referrer"
         token = urlsplit(answer["Location"]).query.removeprefix("token=")
-        grant = storage().signer.unsign("a.txt", token, max_lifetime=10**6, now=time.time())
+        grant = storage().signer.unsign(
+            "a.txt", token, storage().audience, max_lifetime=10**6, now=time.time()
+        )
         assert grant.lifetime == 60
         opened = Client().get(answer["Location"])
         assert opened["Content-Disposition"].startswith(kind)

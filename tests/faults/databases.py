@@ -65,7 +65,8 @@ class VictimDatabase:
 
     def storage(self, **options: Any) -> DatabaseStorage:
         """Return a storage of the tests' process."""
-        return DatabaseStorage(using=self.alias, **options)
+        # Processes have another name for the database, which would be signed into links.
+        return DatabaseStorage(using=self.alias, audience="tests", **options)
 
     def intact(self, name: str, content: bytes) -> bool:
         """Tell whether a file is there and holds exactly this."""

@@ -18,7 +18,7 @@ DATABASES = {"default": json.loads(os.environ.get(DATABASE_VARIABLE, "{}"))}
 INSTALLED_APPS = ["secure_dbstorage"]
 MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
 _RATES = {"signed": "1000000/m", "plain": "1000000/m", "refused": "1000000/m"}
-SECURE_DBSTORAGE = {"RATE_LIMITS": _RATES}
+SECURE_DBSTORAGE = {"RATE_LIMITS": _RATES, "AUDIENCE": "tests"}
 
 STORAGES = {
     "default": STORAGES["default"],

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
 
 from secure_dbstorage.addresses import parse_address
 from secure_dbstorage.exceptions import BadToken, ExpiredToken, UnsatisfiableRange
 from secure_dbstorage.links.grants import Grant
-from secure_dbstorage.links.tokens import CLOCK_SKEW, LinkSigner
+from secure_dbstorage.links.paths import MARKED_TOKEN
+from secure_dbstorage.links.tokens import CLOCK_SKEW, Audience, LinkSigner
+from secure_dbstorage.redaction import without_tokens
 from secure_dbstorage.serving.clients import budget_of, client_address
 from secure_dbstorage.serving.ranges import (
     MAX_HEADER_LENGTH,
@@ -29,22 +32,32 @@ _OLDER_KEY = b"another secret key of >= 32 bytes"
 
 _STRANGERS_KEY = b"the key of somebody else, 32 bytes"
 
+_AUDIENCE = Audience("default", "acme", "")
 _SIGNER = LinkSigner([_KEY, _OLDER_KEY], namespace="invoices")
 
 _PLAIN = Grant(link_epoch=_EPOCH, issued=NOW, lifetime=3600)
+
+#: A token of any purpose, read without a look at our own expressions.
+_GRAMMAR = re.compile(
+    r"1[0-9a-z]{2}[A-Z]?a?m?(-[0-9a-z]{1,13})?(\.[0-9a-z]{1,12}){3}(\.[\w-]+)?\.[\w-]{43}",
+    re.ASCII,
+)
 
 #: By name: what each token says, and who signed it for which file.
 _SIGNED: dict[str, dict[str, Grant]] = {}
 #: Tokens with a valid HMAC that aren't for us, or not valid now.
 _NOT_OURS: list[str] = []
 
-
 #: The folder of each token for one.
 _FOLDERS: dict[str, str] = {}
 
+#: Tokens of purposes that nobody knows yet, as they would be signed.
+_LATER: list[str] = []
 
-def _signed(name: str, grant: Grant, *, key: bytes = _KEY, namespace: str = "invoices") -> str:
-    return written(name, grant, key=key, namespace=namespace)
+
+def _signed(name: str, grant: Grant, **others: Any) -> str:
+    ours: dict[str, Any] = {"key": _KEY, "namespace": "invoices", "audience": _AUDIENCE}
+    return written(name, grant, **(ours | others))
 
 
 def _prepare() -> None:
@@ -57,6 +70,8 @@ def _prepare() -> None:
         replace(_PLAIN, user="u" * 22, nonce="n" * 11),
         replace(_PLAIN, link_epoch=0, issued=0, lifetime=2**31 - 1),
         replace(_PLAIN, lifetime=1, issued=NOW + 60),
+        replace(_PLAIN, unseen=True),
+        replace(full, unseen=True, nonce="n" * 11),
     )
     for name in ("a.pdf", "2026/é.pdf"):
         _SIGNED[name] = {_signed(name, grant): grant for grant in grants}
@@ -65,9 +80,16 @@ def _prepare() -> None:
             (
                 _signed(name, _PLAIN, key=_STRANGERS_KEY),
                 _signed(name, _PLAIN, namespace="invoice"),
+                _signed(name, _PLAIN, audience=("default", "other", "")),
+                _signed(name, _PLAIN, audience=("", "", "acme")),
                 _signed(name, replace(_PLAIN, issued=NOW - 3600)),
                 _signed(name, replace(_PLAIN, issued=NOW + 61)),
             )
+        )
+        _LATER.extend(
+            _signed(name, grant, purpose=(letter, key_name))
+            for letter, key_name in (("U", "upload"), ("Z", "zip"), ("A", "file"), ("F", "file"))
+            for grant in (_PLAIN, replace(_PLAIN, folder="a"))
         )
 
 
@@ -77,7 +99,7 @@ _prepare()
 def tokens() -> list[str]:
     """Return tokens to begin with: good ones, and others that look good."""
     good = [token for signed in _SIGNED.values() for token in signed]
-    return [*good, *_NOT_OURS, *_FOLDERS]
+    return [*good, *_NOT_OURS, *_FOLDERS, *_LATER]
 
 
 def check_token(data: bytes) -> None:
@@ -85,12 +107,13 @@ def check_token(data: bytes) -> None:
     text = data.decode("utf-8", "surrogateescape" if data[:1] == b"\x00" else "replace")
     _check_file_token(text)
     _check_folder_token(text)
+    _check_redaction(text)
 
 
 def _check_file_token(text: str) -> None:
     for name, signed in _SIGNED.items():
         try:
-            grant = _SIGNER.unsign(name, text, max_lifetime=2**31, now=NOW)
+            grant = _SIGNER.unsign(name, text, _AUDIENCE, max_lifetime=2**31, now=NOW)
         except ExpiredToken:
             assert text in _NOT_OURS, "Expiry is told to someone without an authentic token"
             continue
@@ -113,7 +136,9 @@ def _check_folder_token(text: str) -> None:
     """Read a token for the folder of a file: only the exact text that was signed opens it."""
     for name in ("a/b/c.ts", "a/c.ts", "c.ts"):
         try:
-            grant = _SIGNER.unsign_folder(name, text, max_lifetime=2**31, now=NOW)
+            grant = _SIGNER.unsign(
+                name, text, _AUDIENCE, in_path=True, max_lifetime=2**31, now=NOW
+            )
         except BadToken:
             assert text not in _FOLDERS or not name.startswith(f"{_FOLDERS[text]}/")
         else:
@@ -121,6 +146,15 @@ def _check_folder_token(text: str) -> None:
                 "A token that nobody signed opens a folder"
             )
             assert grant.folder == _FOLDERS[text]
+
+
+def _check_redaction(text: str) -> None:
+    """Take a token out of a line of a log: whatever has the grammar of one is gone."""
+    for line in (f"GET /files/~{text}/a.ts HTTP/1.1", f"GET /files/a.pdf?token={text} HTTP/1.1"):
+        cleaned = without_tokens(line)
+        if _GRAMMAR.fullmatch(text):
+            assert text not in cleaned, "A token is left in a log"
+            assert MARKED_TOKEN.search(f"x/~{text}/a"), "A token is left in a path"
 
 
 # --- ranges --------------------------------------------------------------------------------------

@@ -23,6 +23,13 @@ def test_a_link_for_a_folder_is_for_files_that_were_there_when_it_was_made() -> 
     assert not grant.opens(EPOCH + 1)
 
 
+def test_an_unseen_link_is_for_a_file_that_was_there_when_it_was_made() -> None:
+    grant = replace(GRANT, unseen=True)
+    assert grant.opens(EPOCH)
+    assert grant.opens(EPOCH - 1)
+    assert not grant.opens(EPOCH + 1)
+
+
 @pytest.mark.parametrize(
     ("grant", "is_bound"),
     [

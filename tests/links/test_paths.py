@@ -1,7 +1,9 @@
 """How tokens are spelled in URLs, and how they are told from names."""
 
+import string
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from secure_dbstorage.links.grants import Grant
@@ -13,7 +15,8 @@ from secure_dbstorage.links.paths import (
 )
 from tests.support.tokens import written
 
-FOLDER_TOKEN = "1no-1.tivw00.2s0.hkt5bh5k5c.XZmujxuFqGfrpOHGW8aqd_5nly42YKbHSMAzRPOnNCc"
+SIGNATURE = "XZmujxuFqGfrpOHGW8aqd_5nly42YKbHSMAzRPOnNCc"
+FOLDER_TOKEN = "1noF-1.tivw00.2s0.hkt5bh5k5c." + SIGNATURE
 
 
 @pytest.mark.parametrize(
@@ -34,10 +37,11 @@ FOLDER_TOKEN = "1no-1.tivw00.2s0.hkt5bh5k5c.XZmujxuFqGfrpOHGW8aqd_5nly42YKbHSMAz
         ("~/a", None),
         ("~ada/a.txt", None),
         (f"~{'x' * 80}/a.txt", None),
+        ("~1st-quarter-report.pdf", None),
         ("", None),
     ],
 )
-def test_the_token_of_a_folder_leads_the_name(name: str, found: tuple[str, str] | None) -> None:
+def test_a_token_leads_the_name(name: str, found: tuple[str, str] | None) -> None:
     assert leading_token(name) == found
 
 
@@ -47,14 +51,17 @@ def test_the_token_of_a_folder_leads_the_name(name: str, found: tuple[str, str] 
         link_epoch=st.integers(0, 2**61),
         issued=st.integers(0, 2**41),
         lifetime=st.integers(1, 2**31 - 1),
-        folder=st.integers(0, 300).map(lambda depth: "x/" * depth + "x"),
+        folder=st.none() | st.integers(0, 300).map(lambda depth: "x/" * depth + "x"),
+        unseen=st.booleans(),
         attachment=st.booleans(),
         filename=st.none() | st.text(max_size=50),
         user=st.none() | st.just("u" * 22),
-    )
+    ),
+    st.sampled_from(["", *string.ascii_uppercase]),
 )
-def test_every_token_of_a_folder_is_found(grant: Grant) -> None:
-    token = written("", grant, key=b"a secret key of 32 bytes or more")
+@example(Grant(link_epoch=0, issued=0, lifetime=0), "")
+def test_every_token_of_every_purpose_is_found(grant: Grant, letter: str) -> None:
+    token = written("", grant, key=b"a secret key of 32 bytes or more", purpose=(letter, "x"))
     assert leading_token(f"~{token}/{grant.folder}/a") == (token, f"{grant.folder}/a")
     for name in (f"x/~{token}/a", f"%7e{token}/a", f"/~{token.upper()})"):
         assert MARKED_TOKEN.search(name)

@@ -1,5 +1,8 @@
 """The path under which a namespace is served."""
 
+import gc
+import weakref
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -8,7 +11,15 @@ from django.conf.urls.i18n import i18n_patterns
 from django.core.exceptions import (
     ImproperlyConfigured,
 )
-from django.urls import clear_url_caches, get_script_prefix, include, path, set_script_prefix
+from django.urls import (
+    clear_url_caches,
+    get_resolver,
+    get_script_prefix,
+    include,
+    path,
+    set_script_prefix,
+    set_urlconf,
+)
 from django.utils import translation
 from pytest_django import Settings
 
@@ -107,6 +118,33 @@ def test_a_route_that_changes_is_found_after_django_forgets_urls(
     clear_url_caches()
 
 
-def test_the_caches_are_bounded() -> None:
-    for cache in (routes._prefix, routes._is_translated):
-        assert cache.cache_parameters()["maxsize"] is not None
+def test_what_is_remembered_is_bounded() -> None:
+    before = get_script_prefix()
+    try:
+        for number in range(routes._MOST_PREFIXES + 10):
+            set_script_prefix(f"/{number}/")
+            assert route_prefix("") == f"/{number}/files/"
+    finally:
+        set_script_prefix(before)
+    remembered = vars(get_resolver())[routes._ATTRIBUTE].prefixes
+    assert 0 < len(remembered) <= routes._MOST_PREFIXES
+    assert route_prefix("") == "/files/"
+
+
+def test_urlconfs_that_are_made_for_each_request_are_followed_and_forgotten() -> None:
+    seen = []
+    try:
+        for number in range(50):
+            urlconf = ModuleType("urlconf_of_a_tenant")
+            files = path(f"{number % 7}/", include("secure_dbstorage.urls"))
+            vars(urlconf)["urlpatterns"] = [files]
+            clear_url_caches()
+            set_urlconf(urlconf)  # type: ignore[arg-type]  # as django-tenants does
+            seen.append(weakref.ref(get_resolver(urlconf)))
+            assert route_prefix("") == f"/{number % 7}/"
+    finally:
+        set_urlconf(None)
+        clear_url_caches()
+    del urlconf, files
+    gc.collect()
+    assert not any(resolver() for resolver in seen)

@@ -18,7 +18,7 @@ from secure_dbstorage.links import tokens
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.links.keys import derive
 from secure_dbstorage.links.terms import LinkTerms
-from secure_dbstorage.links.tokens import CLOCK_SKEW, LinkSigner
+from secure_dbstorage.links.tokens import CLOCK_SKEW, Audience, LinkSigner
 from tests.support.tokens import written
 
 KEY = b"a secret key of 32 bytes or more"
@@ -31,14 +31,27 @@ HOUR, WEEK = 3600, 604800
 
 NAME = "2026/july.pdf"
 GRANT = Grant(link_epoch=EPOCH, issued=NOW, lifetime=HOUR)
-SIGNER = LinkSigner([KEY], namespace="invoices")
-TOKEN = written(NAME, GRANT, key=KEY, namespace="invoices")
+AUDIENCE = Audience("default", "acme", "")
+OURS: dict[str, Any] = {"key": KEY, "namespace": "invoices", "audience": AUDIENCE}
+
+
+def signer_of(*keys: bytes, namespace: str = "invoices") -> LinkSigner:
+    """Return the signer of a storage."""
+    return LinkSigner(keys or [KEY], namespace=namespace)
+
+
+SIGNER = signer_of()
+TOKEN = written(NAME, GRANT, **OURS)
 
 #: One with every part that a token can have.
 FULL_GRANT = replace(GRANT, attachment=True, filename="a.pdf")
-FULL_TOKEN = written(NAME, FULL_GRANT, key=KEY, namespace="invoices")
+FULL_TOKEN = written(NAME, FULL_GRANT, **OURS)
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+#: Texts that try to look like the lengths in a message.
+_TRICKY = st.text("01:9a", max_size=12)
+#: Alias, schema, word, namespace, name and claims.
+PARTS = st.tuples(*[NAMES | _TRICKY] * 6)
 GRANTS = st.builds(
     Grant,
     link_epoch=st.integers(0, 2**61),
@@ -49,6 +62,7 @@ GRANTS = st.builds(
     user=st.none() | st.text("aZ09-_", min_size=22, max_size=22),
     network=st.none()
     | st.tuples(st.integers(1, 128), st.text("aZ09-_", min_size=22, max_size=22)),
+    unseen=st.booleans(),
 )
 TERMS_OF_LINKS = st.builds(
     LinkTerms,
@@ -78,9 +92,11 @@ TERMS = LinkTerms(
 
 
 def signed_message(*parts: str) -> bytes:
-    """Return what is signed for a namespace, a name and claims."""
-    namespace, name, claims = (part.encode() for part in parts)
-    return tokens._message(tokens._sized(namespace), name, claims)
+    """Return what is signed for an audience, a namespace, a name and claims."""
+    *owner, name, claims = parts
+    *audience, namespace = owner
+    owner_bytes = tokens._owner(Audience(*audience), namespace)
+    return tokens._message(owner_bytes, name.encode(), claims.encode())
 
 
 def read(
@@ -88,10 +104,14 @@ def read(
     name: str = NAME,
     *,
     signer: LinkSigner = SIGNER,
+    audience: Audience = AUDIENCE,
+    in_path: bool = False,
     now: float = NOW,
     max_lifetime: int = WEEK,
 ) -> Grant:
-    return signer.unsign(name, token, max_lifetime=max_lifetime, now=now)
+    return signer.unsign(
+        name, token, audience, in_path=in_path, max_lifetime=max_lifetime, now=now
+    )
 
 
 def without_id(grant: Grant) -> Grant:
@@ -112,8 +132,8 @@ class TestExample:
         token, picture = tokens.__doc__.split("::\n\n    ")[1].split("\n", 1)
         assert token == FULL_TOKEN
         assert without_id(read(token)) == FULL_GRANT
-        for words in (f"``{NAME}``", "``invoices``", "``a.pdf``", f"``{KEY.decode()}``"):
-            assert words in picture
+        for words in (NAME, "invoices", "a.pdf", KEY.decode(), "default", "acme"):
+            assert f"``{words}``" in picture
 
     def test_each_line_points_at_the_part_that_it_explains(self) -> None:
         assert tokens.__doc__ is not None
@@ -125,16 +145,16 @@ class TestExample:
             "the file's link epoch in microseconds": FULL_TOKEN.split(".")[3],
             "lifetime in seconds": FULL_TOKEN.split(".")[2],
             "issue time in seconds since 1970": FULL_TOKEN.split(".")[1],
-            "flags": "a",
+            "purpose, flags and number": "a",
             "key id, two characters": FULL_TOKEN[1:4],
             "version": FULL_TOKEN[:4],
         }
 
     def test_it_can_be_made_with_nothing_but_hmac(self) -> None:
         claims, _, signature = FULL_TOKEN.rpartition(".")
-        parts = [part.encode() for part in ("invoices", NAME, claims)]
+        parts = [part.encode() for part in ("default", "acme", "", "invoices", NAME, claims)]
         message = b"".join(b"%d:%b" % (len(part), part) for part in parts)
-        derived = hmac.digest(KEY, b"secure_dbstorage.v1.get", hashlib.sha256)
+        derived = hmac.digest(KEY, b"secure_dbstorage.v1.file", hashlib.sha256)
         digest = hmac.digest(derived, message, hashlib.sha256)
         assert signature == base64.urlsafe_b64encode(digest).decode().rstrip("=")
         _, issued, lifetime, epoch, rare = claims.split(".")
@@ -151,21 +171,32 @@ class TestRoundTrip:
     @example("ns", "a", replace(GRANT, filename="\U0010ffff" * 255))
     @example("ns", "a", replace(GRANT, filename='"' * 255))
     def test_a_grant_comes_back_as_it_was(self, namespace: str, name: str, grant: Grant) -> None:
-        token = written(name, grant, key=KEY, namespace=namespace)
-        signer = LinkSigner([KEY], namespace=namespace)
+        token = written(name, grant, **(OURS | {"namespace": namespace}))
+        signer = signer_of(namespace=namespace)
         read_back = read(token, name, signer=signer, now=grant.issued, max_lifetime=2**31)
         assert without_id(read_back) == grant
 
-    @given(NAMES, NAMES, TERMS_OF_LINKS, st.integers(0, 2**41), st.integers(0, 2**61))
-    @example("ns", "é/\0", replace(TERMS, filename='"\\\U0010ffff'), NOW, EPOCH)
-    @example("ns", "a", replace(TERMS, filename="\U0010ffff" * 255), NOW, EPOCH)
+    @given(
+        NAMES, NAMES, TERMS_OF_LINKS, st.integers(0, 2**41), st.integers(0, 2**61), st.booleans()
+    )
+    @example("ns", "é/\0", replace(TERMS, filename='"\\\U0010ffff'), NOW, EPOCH, False)
+    @example("ns", "a", replace(TERMS, filename="\U0010ffff" * 255), NOW, EPOCH, True)
     def test_terms_are_signed_as_the_documentation_says(
-        self, namespace: str, name: str, terms: LinkTerms, issued: int, epoch: int
+        self,
+        namespace: str,
+        name: str,
+        terms: LinkTerms,
+        issued: int,
+        epoch: int,
+        unseen: bool,  # noqa: FBT001 -- drawn
     ) -> None:
-        signer = LinkSigner([KEY], namespace=namespace)
-        token = signer.batch(terms).token(name.encode(), issued, terms.lifetime, epoch)
+        signer = signer_of(namespace=namespace)
+        token = signer.batch(terms, AUDIENCE, unseen=unseen).token(
+            name.encode(), issued, terms.lifetime, epoch
+        )
         grant = read(token, name, signer=signer, now=issued, max_lifetime=2**31)
-        assert token == written(name, grant, key=KEY, namespace=namespace)
+        assert token == written(name, grant, **(OURS | {"namespace": namespace}))
+        assert grant.unseen is unseen
         assert (grant.link_epoch, grant.issued, grant.lifetime) == (epoch, issued, terms.lifetime)
         assert (grant.attachment, grant.filename) == (terms.attachment, terms.filename)
         assert grant.is_for_once is terms.once
@@ -176,9 +207,7 @@ class TestRoundTrip:
 
     def test_the_same_terms_make_the_same_token(self) -> None:
         tokens_made = {
-            LinkSigner([KEY], namespace="invoices")
-            .batch(TERMS)
-            .token(NAME.encode(), NOW, HOUR, EPOCH)
+            signer_of().batch(TERMS, AUDIENCE).token(NAME.encode(), NOW, HOUR, EPOCH)
             for _ in range(2)
         }
         assert tokens_made == {TOKEN}
@@ -187,16 +216,13 @@ class TestRoundTrip:
         link_id = read(TOKEN).link_id
         assert TOKEN.rpartition(".")[2].startswith(link_id)
         assert len(link_id) == 8
-        assert (
-            read(written("other", GRANT, key=KEY, namespace="invoices"), "other").link_id
-            != link_id
-        )
+        assert read(written("other", GRANT, **OURS), "other").link_id != link_id
 
     @given(NAMES, st.integers(0, 2**41), st.integers(1, 2**31 - 1), st.integers(0, 36**10 - 1))
     def test_a_plain_links_token_is_short_and_ends_in_a_letter_or_digit(
         self, name: str, issued: int, lifetime: int, link_epoch: int
     ) -> None:
-        token = SIGNER.batch(TERMS).token(name.encode(), issued, lifetime, link_epoch)
+        token = SIGNER.batch(TERMS, AUDIENCE).token(name.encode(), issued, lifetime, link_epoch)
         assert len(token) <= 76
         assert token[-1] in string.ascii_letters + string.digits
 
@@ -273,25 +299,33 @@ class TestForgery:
 
     @pytest.mark.parametrize("namespace", ["", "invoice", "Invoices", "invoices/2026"])
     def test_a_token_is_for_one_namespace(self, namespace: str) -> None:
-        assert_refused(TOKEN, signer=LinkSigner([KEY], namespace=namespace))
+        assert_refused(TOKEN, signer=signer_of(namespace=namespace))
 
-    @given(
-        st.tuples(NAMES, NAMES, NAMES),
-        st.tuples(NAMES, NAMES, NAMES),
-    )
-    @example(("a", "bc", "d"), ("ab", "c", "d"))
-    @example(("", "a", ""), ("a", "", ""))
-    @example(("", "1:a", ""), ("1:a", "", ""))
-    @example(("1:", "a", "x"), ("", "1:a", "x"))
-    @example(("é", "a", "x"), ("e\u0301", "a", "x"))
-    def test_no_two_of_namespace_name_and_claims_share_a_signed_message(
-        self, one: tuple[str, str, str], other: tuple[str, str, str]
+    @given(PARTS, PARTS)
+    @example(("default", "", "", "a", "bc", "d"), ("default", "", "", "ab", "c", "d"))
+    @example(("", "acme", "", "", "a", "x"), ("acme", "", "", "", "a", "x"))
+    @example(("", "", "acme", "", "a", "x"), ("", "acme", "", "", "a", "x"))
+    @example(("", "", "acme", "", "a", "x"), ("", "", "", "acme", "a", "x"))
+    @example(("", "", "", "", "1:a", ""), ("", "", "", "1:a", "", ""))
+    @example(("1:", "", "", "", "a", "x"), ("", "1:", "", "", "a", "x"))
+    @example(("é", "", "", "", "a", "x"), ("e\u0301", "", "", "", "a", "x"))
+    def test_no_two_of_audience_namespace_name_and_claims_share_a_signed_message(
+        self, one: tuple[str, ...], other: tuple[str, ...]
     ) -> None:
         assume(one != other)
         assert signed_message(*one) != signed_message(*other)
 
-    @given(st.tuples(NAMES, NAMES, NAMES))
-    def test_a_signed_message_can_be_read_in_one_way(self, parts: tuple[str, str, str]) -> None:
+    @given(st.lists(NAMES, min_size=6, max_size=6).flatmap(st.permutations))
+    def test_parts_in_another_order_are_another_message(self, parts: list[str]) -> None:
+        for place in range(5):
+            shifted = [*parts]
+            # What one part loses at its end, the next one gains at its beginning.
+            shifted[place], shifted[place + 1] = "", parts[place] + parts[place + 1]
+            assert shifted == parts or signed_message(*shifted) != signed_message(*parts)
+        assert parts[::-1] == parts or signed_message(*parts[::-1]) != signed_message(*parts)
+
+    @given(PARTS)
+    def test_a_signed_message_can_be_read_in_one_way(self, parts: tuple[str, ...]) -> None:
         rest = signed_message(*parts)
         read_back = []
         while rest:
@@ -300,10 +334,75 @@ class TestForgery:
             rest = rest[int(length) :]
         assert tuple(read_back) == parts
 
+    @pytest.mark.parametrize(
+        "audience",
+        [
+            ("", "", ""),
+            ("default", "", ""),
+            ("default", "Acme", ""),
+            ("default", "acme", "acme"),
+            ("", "default", "acme"),
+            ("", "", "acme"),
+            ("acme", "default", ""),
+            ("defaultacme", "", ""),
+            ("default\0acme", "", ""),
+        ],
+    )
+    @pytest.mark.parametrize("folder", [None, "2026"])
+    def test_a_token_is_for_one_audience(
+        self, audience: tuple[str, str, str], folder: str | None
+    ) -> None:
+        for made_for, asked_of in ((AUDIENCE, Audience(*audience)), (audience, AUDIENCE)):
+            token = written(NAME, replace(GRANT, folder=folder), **(OURS | {"audience": made_for}))
+            in_path = folder is not None
+            with pytest.raises(BadToken) as caught:
+                read(token, audience=asked_of, in_path=in_path, now=NOW + 2 * HOUR)
+            assert caught.type is BadToken
+            assert read(token, audience=Audience(*made_for), in_path=in_path).folder == folder
+
+    @pytest.mark.parametrize("letter", ["", *string.ascii_uppercase])
+    @pytest.mark.parametrize("key_name", ["file", "folder", "upload", "part", "zip", "cache"])
+    def test_a_letter_selects_the_key_and_an_unknown_one_opens_nothing(
+        self, letter: str, key_name: str
+    ) -> None:
+        opened = set()
+        for folder in (None, "2026"):
+            grant = replace(GRANT, folder=folder)
+            token = written(NAME, grant, purpose=(letter, key_name), **OURS)
+            for in_path in (False, True):
+                for now in (NOW, NOW + 2 * HOUR):
+                    try:
+                        opened.add(read(token, in_path=in_path, now=now).folder)
+                    except ExpiredToken as error:
+                        opened.add(error.grant.folder)
+                    except BadToken:
+                        continue
+        assert opened == {("", "file"): {None}, ("F", "folder"): {"2026"}}.get(
+            (letter, key_name), set()
+        )
+
+    @pytest.mark.parametrize("letter", string.ascii_letters)
+    def test_a_letter_that_is_put_in_or_taken_out_opens_nothing(self, letter: str) -> None:
+        folder_token = written("", replace(GRANT, folder="2026"), **OURS)
+        for token in (TOKEN, FULL_TOKEN, folder_token):
+            for changed in (token[:3] + letter + token[3:], token[:3] + letter + token[4:]):
+                if changed != token:
+                    for in_path in (False, True):
+                        with pytest.raises(BadToken):
+                            read(changed, in_path=in_path)
+
+    def test_a_token_opens_nothing_where_no_link_has_it(self) -> None:
+        folder_token = written("", replace(GRANT, folder="2026"), **OURS)
+        for token, in_path in ((TOKEN, True), (folder_token, False)):
+            assert read(token, in_path=not in_path)
+            with pytest.raises(BadToken) as caught:
+                read(token, in_path=in_path, now=NOW + 2 * HOUR)
+            assert caught.type is BadToken
+
     def test_a_signature_made_for_another_purpose_is_invalid(self) -> None:
         claims = TOKEN.rpartition(".")[0]
-        message = signed_message("invoices", NAME, claims)
-        for salt in (b"secure_dbstorage.v1.key_id", b"secure_dbstorage.v2.get", b""):
+        message = signed_message(*AUDIENCE, "invoices", NAME, claims)
+        for salt in (b"secure_dbstorage.v1.key_id", b"secure_dbstorage.v2.file", b""):
             derived = hmac.digest(KEY, salt, hashlib.sha256)
             for key in (derived, KEY):
                 digest = hmac.digest(key, message, hashlib.sha256)
@@ -332,12 +431,12 @@ class TestFolders:
 
     @staticmethod
     def token(folder: str, *, issued: int = NOW) -> str:
-        tokens = SIGNER.folder_batch(TERMS, depth=folder.count("/") + 1)
+        tokens = SIGNER.folder_batch(TERMS, AUDIENCE, depth=folder.count("/") + 1)
         return tokens.token(folder.encode(), issued, HOUR, EPOCH)
 
     @staticmethod
     def read(token: str, name: str, *, signer: LinkSigner = SIGNER, now: int = NOW) -> Grant:
-        return signer.unsign_folder(name, token, max_lifetime=WEEK, now=now)
+        return read(token, name, signer=signer, in_path=True, now=now)
 
     def assert_refused(self, token: str, name: str, **arguments: Any) -> None:
         with pytest.raises(BadToken) as caught:
@@ -368,13 +467,13 @@ class TestFolders:
 
     def test_links_for_files_and_for_folders_are_not_interchangeable(self) -> None:
         for name in ("a", "a/f"):
-            self.assert_refused(written(name, GRANT, key=KEY, namespace="invoices"), "a/f")
+            self.assert_refused(written(name, GRANT, **OURS), "a/f")
         assert_refused(self.token("a"), "a")
         assert_refused(self.token("a"), "a/f")
 
     def test_a_depth_that_was_not_signed_changes_the_folder_and_opens_nothing(self) -> None:
         token = self.token("a/b")
-        for depth in ("", "-1", "-3", "-02", "-zz"):
+        for depth in ("", "-0", "-1", "-3", "-02", "-zz", f"-{'z' * 13}", f"-{'0' * 12}2"):
             changed = token.replace("-2.", f"{depth}.", 1)
             assert changed != token
             self.assert_refused(changed, "a/b/c/f")
@@ -389,8 +488,8 @@ class TestFolders:
 
     def test_it_opens_nothing_in_another_namespace_or_with_another_key(self) -> None:
         for signer in (
-            LinkSigner([KEY], namespace="other"),
-            LinkSigner([OTHER_KEY], namespace="invoices"),
+            signer_of(namespace="other"),
+            signer_of(OTHER_KEY),
         ):
             self.assert_refused(self.token("a"), "a/f", signer=signer)
 
@@ -404,24 +503,24 @@ class TestFolders:
         for folder in ("a", "é/b/c", "x/" * 40 + "x"):
             token = self.token(folder)
             grant = self.read(token, f"{folder}/f")
-            assert token == written("", grant, key=KEY, namespace="invoices")
+            assert token == written("", grant, **OURS)
 
 
 class TestKeys:
     """The first key signs, each one verifies."""
 
     def test_an_older_key_still_opens(self) -> None:
-        rotated = LinkSigner([OTHER_KEY, KEY], namespace="invoices")
+        rotated = signer_of(OTHER_KEY, KEY)
         assert without_id(read(TOKEN, signer=rotated)) == GRANT
 
     def test_the_newest_key_signs(self) -> None:
-        rotated = LinkSigner([OTHER_KEY, KEY], namespace="invoices")
-        token = rotated.batch(TERMS).token(NAME.encode(), NOW, HOUR, EPOCH)
-        assert token == written(NAME, GRANT, key=OTHER_KEY, namespace="invoices")
+        rotated = signer_of(OTHER_KEY, KEY)
+        token = rotated.batch(TERMS, AUDIENCE).token(NAME.encode(), NOW, HOUR, EPOCH)
+        assert token == written(NAME, GRANT, **(OURS | {"key": OTHER_KEY}))
         assert_refused(token)
 
     def test_a_key_that_is_gone_opens_nothing(self) -> None:
-        assert_refused(TOKEN, signer=LinkSigner([OTHER_KEY], namespace="invoices"))
+        assert_refused(TOKEN, signer=signer_of(OTHER_KEY))
 
     def test_two_keys_with_one_id_are_both_asked(self) -> None:
         seen: dict[str, bytes] = {}
@@ -434,8 +533,8 @@ class TestKeys:
         pair = [key, seen[key_id]]
         assert pair[0] != pair[1]
         for made_with in pair:
-            token = written("a", GRANT, key=made_with)
-            assert without_id(read(token, "a", signer=LinkSigner(pair, namespace=""))) == GRANT
+            token = written("a", GRANT, **(OURS | {"key": made_with}))
+            assert without_id(read(token, "a", signer=signer_of(*pair))) == GRANT
 
     def test_the_id_of_a_key_is_two_characters_that_do_not_tell_it(self) -> None:
         one, other = (derive(key).id for key in (KEY, OTHER_KEY))
@@ -443,7 +542,7 @@ class TestKeys:
         assert set(one + other) <= set(string.digits + string.ascii_lowercase)
 
     def test_no_key_is_shown(self) -> None:
-        signer = LinkSigner([KEY], namespace="")
+        signer = signer_of(namespace="")
         assert KEY.decode() not in repr(vars(signer))
 
 

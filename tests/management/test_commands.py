@@ -113,7 +113,9 @@ class TestUrl:
     ) -> None:
         ran = run("url", "a.txt", "--once", "--user", "7", "--ip", "10.0.0.0/8")
         token = ran.out.strip().partition("?token=")[2]
-        grant = storage.signer.unsign("a.txt", token, max_lifetime=10**6, now=time.time())
+        grant = storage.signer.unsign(
+            "a.txt", token, storage.audience, max_lifetime=10**6, now=time.time()
+        )
         assert grant.is_for_once
         assert storage.signer.is_for_user(grant, "7")
         assert grant.network is not None
@@ -249,7 +251,7 @@ class TestPrune:
 
     def test_unfinished_uploads_are_deleted(self, run: Run) -> None:
         begin_upload("default", key=5, rows=2)
-        assert "would remove unfinished 5 (8.0" in run("prune", "--dry-run").out
+        assert "would remove unfinished upload 5 (8.0" in run("prune", "--dry-run").out
         told = run("prune", "--json").told
         assert told["pruned"] == [{"kind": "unfinished", "name": "5", "size": 8192}]
         assert StoredFile.rows.filter(content=5).count() == 0

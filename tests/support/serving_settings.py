@@ -7,7 +7,7 @@ from tests.settings import DATABASES, MIDDLEWARE
 
 _RATES = {"signed": "100000/m", "plain": "100000/m", "refused": "100000/m"}
 
-SECURE_DBSTORAGE = {"RATE_LIMITS": _RATES}
+SECURE_DBSTORAGE = {"RATE_LIMITS": _RATES, "AUDIENCE": "tests"}
 
 MIDDLEWARE = ["tests.support.observer.Observer", *MIDDLEWARE]
 

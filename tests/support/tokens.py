@@ -10,12 +10,16 @@ import hmac
 import json
 import string
 import time
+from typing import Any
 from urllib.parse import urlsplit
 
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.storage import DatabaseStorage
 
 WEEK = 604800
+
+#: Database, schema and the project's own word, where none of them says whose files they are.
+NOBODY = ("", "", "")
 
 _DIGITS = string.digits + string.ascii_lowercase
 
@@ -35,37 +39,62 @@ def folder_token_of(url: str) -> str:
 
 def grant_of(storage: DatabaseStorage, name: str, url: str, *, max_lifetime: int = WEEK) -> Grant:
     """Return what a link to a file grants."""
-    return storage.signer.unsign(name, token_of(url), max_lifetime=max_lifetime, now=time.time())
+    return storage.signer.unsign(
+        name, token_of(url), storage.audience, max_lifetime=max_lifetime, now=time.time()
+    )
 
 
 def folder_grant_of(storage: DatabaseStorage, name: str, url: str) -> Grant:
     """Return what a link for a folder grants for a file below it."""
-    return storage.signer.unsign_folder(
-        name, folder_token_of(url), max_lifetime=WEEK, now=time.time()
+    token = folder_token_of(url)
+    return storage.signer.unsign(
+        name, token, storage.audience, in_path=True, max_lifetime=WEEK, now=time.time()
     )
 
 
-def written_for(storage: DatabaseStorage, name: str, grant: Grant) -> str:
-    """Return the token that grants this for a file of a storage, or for the grant's folder."""
+def written_for(storage: DatabaseStorage, name: str, grant: Grant, **others: Any) -> str:
+    """Return the token that grants this for a file of a storage, or for the grant's folder.
+
+    :param others: what else is to be signed, instead of what the storage has.
+    """
     options = storage.options
-    return written(name, grant, key=options.signing_keys[0], namespace=options.namespace)
+    audience = (options.using or "default", "", "")
+    if options.audience is not None:
+        audience = ("", "", options.audience())
+    ours: dict[str, Any] = {
+        "key": options.signing_keys[0],
+        "namespace": options.namespace,
+        "audience": audience,
+    }
+    return written(name, grant, **(ours | others))
 
 
-def written(name: str, grant: Grant, *, key: bytes, namespace: str = "") -> str:
-    """Return the token that grants this for a file, or for the grant's folder."""
+def written(
+    name: str,
+    grant: Grant,
+    *,
+    key: bytes,
+    namespace: str = "",
+    audience: tuple[str, str, str] = NOBODY,
+    purpose: tuple[str, str] | None = None,
+) -> str:
+    """Return the token that grants this for a file, or for the grant's folder.
+
+    :param purpose: its letter and the name of its key, instead of those that the grant has.
+    """
+    letter, key_name = purpose or (("", "file") if grant.folder is None else ("F", "folder"))
     number = int.from_bytes(_derived(key, "key_id"))
     key_id = _DIGITS[number % 36**2 // 36] + _DIGITS[number % 36]
-    start = f"1{key_id}{'a' if grant.attachment else ''}"
-    subject, purpose = name, "get"
+    start = f"1{key_id}{letter}{'a' if grant.attachment else ''}{'m' if grant.unseen else ''}"
+    subject = name
     if grant.folder is not None:
-        subject, purpose = grant.folder, "folder"
+        subject = grant.folder
         start += f"-{_base36(grant.folder.count('/') + 1)}"
     numbers = map(_base36, (grant.issued, grant.lifetime, grant.link_epoch))
     claims = ".".join((start, *numbers, *_rare(grant)))
-    message = b"".join(
-        b"%d:%b" % (len(part), part) for part in map(str.encode, (namespace, subject, claims))
-    )
-    digest = hmac.digest(_derived(key, purpose), message, hashlib.sha256)
+    parts = (*audience, namespace, subject, claims)
+    message = b"".join(b"%d:%b" % (len(part), part) for part in map(str.encode, parts))
+    digest = hmac.digest(_derived(key, key_name), message, hashlib.sha256)
     return f"{claims}.{_base64url(digest)}"
 
 

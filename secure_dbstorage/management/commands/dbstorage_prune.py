@@ -34,6 +34,7 @@ from secure_dbstorage.upkeep.pruning import (
 #: How each kind is printed for people.
 _LABELS = {
     "expired": "expired file",
+    "unfinished": "unfinished upload",
     "unreferenced": "unreferenced file",
     "stray": "stray rows",
     "used": "record of used link",

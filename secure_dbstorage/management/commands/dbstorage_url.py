@@ -24,7 +24,9 @@ class Command(ReportingCommand):
 
     help = (
         "Print a link to a file: signed and expiring if the file is private, unsigned if it is "
-        "public. Anybody who sees the link can use it, so be careful with terminal logs."
+        "public. Anybody who sees the link can use it, so be careful with terminal logs. "
+        "A link is for the tenant that the command runs for, as under django-tenants' "
+        "tenant_command; without one it opens no tenant's file."
     )
     examples = """
         manage.py dbstorage_url invoices/7.pdf

@@ -68,6 +68,12 @@ CASES = [
             ("two tokens", f"{{folder[closed]}}/{SECRET}?token={{signed[{SECRET}]}}"),
             ("an empty second token", f"{{folder[closed]}}/{SECRET}?token="),
             ("two in the path", f"{{folder[closed]}}/~{{folder[closed]}}/{SECRET}"),
+            ("the token of a file", f"{{signed[{SECRET}]}}/{SECRET}"),
+            ("a token for an upload", f"{{upload[{SECRET}]}}/{SECRET}"),
+            ("a token for a part of one", f"{{part[{SECRET}]}}/{SECRET}"),
+            ("a token for an archive", f"{{zip[{SECRET}]}}/{SECRET}"),
+            ("a token for a cache", f"{{cache[{SECRET}]}}/{SECRET}"),
+            ("the link of another tenant", f"{{tenants_folder[closed]}}/{SECRET}"),
         )
     ),
     Case(
@@ -78,7 +84,6 @@ CASES = [
     *(
         Case(f"{what} in the path", ask(f"/files/~{target}"), MISSING)
         for what, target in (
-            ("the token of a file", f"{{signed[{SECRET}]}}/{SECRET}"),
             ("half of a token", f"{{half[{SECRET}]}}/{SECRET}"),
             ("the token of a folder alone", "{folder[closed]}"),
             ("the token of a folder with a slash", "{folder[closed]}/"),

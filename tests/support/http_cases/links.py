@@ -26,10 +26,17 @@ class Signing:
 
     def folder_token(self, folder: str, **changes: int) -> str:
         """Return the token of an ordinary link for a folder, with changes to what it allows."""
-        grant = Grant(
+        return written_for(self.storage, folder, replace(self.folder_grant(folder), **changes))
+
+    def folder_grant(self, folder: str) -> Grant:
+        """Return what an ordinary link for a folder allows."""
+        return Grant(
             link_epoch=time.time_ns() // 1000, issued=self.now, lifetime=3600, folder=folder
         )
-        return written_for(self.storage, folder, replace(grant, **changes))
+
+    def token_for(self, letter: str, key_name: str, name: str) -> str:
+        """Return the token of a link for another purpose."""
+        return written_for(self.storage, name, self.grant(name), purpose=(letter, key_name))
 
     def token(self, name: str, **changes: object) -> str:
         """Return the token of an ordinary link, with changes to what it allows."""
@@ -56,6 +63,16 @@ LINKS: dict[str, Callable[[Signing, str], str]] = {
     "slightly_early": lambda made, name: made.token(name, issued=made.now + 30),
     "future": lambda made, name: made.token(name, issued=made.now + 300),
     "foreign": lambda made, name: written_for(made.foreign, name, made.grant(name)),
+    "upload": lambda made, name: made.token_for("U", "upload", name),
+    "part": lambda made, name: made.token_for("P", "part", name),
+    "zip": lambda made, name: made.token_for("Z", "zip", name),
+    "cache": lambda made, name: made.token_for("C", "file", name),
+    "tenants": lambda made, name: written_for(
+        made.storage, name, made.grant(name), audience=("default", "acme", "")
+    ),
+    "tenants_folder": lambda made, name: written_for(
+        made.storage, name, made.folder_grant(name), audience=("default", "acme", "")
+    ),
     "truncated": lambda made, name: made.token(name)[:-1],
     "half": lambda made, name: made.token(name)[:30],
     "upper": lambda made, name: made.token(name).upper(),
