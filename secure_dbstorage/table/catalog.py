@@ -163,11 +163,13 @@ class Catalog:
         *,
         others: Iterable[str] = (),
         kept: FileRecord | None = None,
+        note_created: Callable[[object], object] = lambda created: None,
     ) -> str:
         """Save a new file, in one transaction, and return its name.
 
         :param others: names to try in turn when the name is taken.
         :param kept: the public flag and the times that the file had elsewhere.
+        :param note_created: receives the time of creation, as the project wants it.
         :raises FileExistsError: when all names are taken, or the name lies below a file.
         :raises FileTooLarge: above the option ``max_size``.
         """
@@ -178,7 +180,9 @@ class Catalog:
             # The bytes are written only once. On MySQL, two saves that each roll them back and
             # write them again would deadlock.
             for candidate in chain([name], others):
-                if self._insert(candidate, written, using, kept):
+                head = heads.new_head(candidate, written, self._options, kept)
+                if rows(using).insert_head(head):
+                    note_created(head["created"])
                     return candidate
             raise os_error(FileExistsError, errno.EEXIST, name)
 
@@ -217,7 +221,8 @@ class Catalog:
                 if row is not None:
                     self._update(row, written, using, kept)
                     return False
-                if self._insert(name, written, using, kept):
+                head = heads.new_head(name, written, self._options, kept)
+                if rows(using).insert_head(head):
                     return True
             # This transaction can't see the row that has the name. The caller must repeat it.
             raise IntegrityError(f"{name!r} is being saved by another transaction")
@@ -246,6 +251,17 @@ class Catalog:
     def after_commit(self, function: Callable[[], object]) -> None:
         """Call a function after the commit, or at once outside a transaction."""
         transaction.on_commit(function, using=self.writer, robust=True)
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Whether what is saved now may still be rolled back."""
+        connection = connections[self.writer]
+        return connection.in_atomic_block or not connection.get_autocommit()
+
+    def after_own_commit(self, function: Callable[[], object]) -> None:
+        """Call a function after the commit; never, if the project has turned autocommit off."""
+        if connections[self.writer].in_atomic_block:
+            self.after_commit(function)
 
     def rename(self, old: str, new: str) -> None:
         """Rename a file. Links to the old name never open it.
@@ -341,12 +357,6 @@ class Catalog:
             chunk_size=self._options.chunk_size,
             max_size=self._options.max_size,
         )
-
-    def _insert(
-        self, name: str, written: streams.Written, using: str, kept: FileRecord | None
-    ) -> bool:
-        """Insert a head row, and return False if the name is taken."""
-        return rows(using).insert_head(heads.new_head(name, written, self._options, kept))
 
     def _update(
         self, row: StoredFile, written: streams.Written, using: str, kept: FileRecord | None

@@ -85,8 +85,13 @@ class Listing(InMemoryStorage):
 )
 def test_a_listed_name_that_leads_elsewhere_is_a_failure(odd: str) -> None:
     source = Listing(
-        lambda path: (["x"], []) if not path else ([odd, "sub", "sub"], [odd, "ok", "ok"])
-        if path == "x" else ([], ["deep"])
+        lambda path: (
+            (["x"], [])
+            if not path
+            else ([odd, "sub", "sub"], [odd, "ok", "ok"])
+            if path == "x"
+            else ([], ["deep"])
+        )
     )
     records = list(StorageEnd(source).records(""))
     assert [record.name for record in records if not record.problem] == ["x/ok", "x/sub/deep"]
