@@ -468,6 +468,7 @@ class UnsettledName(str):
     def __new__(
         cls, name: str, *, is_there: Callable[[], bool], save_again: Callable[[], str]
     ) -> Self:
+        """Make one of a name and what :meth:`resaved` calls."""
         unsettled = super().__new__(cls, name)
         unsettled._is_there, unsettled._save_again = is_there, save_again
         return unsettled
