@@ -1,7 +1,7 @@
 """References: which rows of which models name the files of a storage.
 
-A FileField names one, and so does what django-simple-history, django-pghistory and django-reversion
-keep of earlier versions of a row.
+A FileField names one, and so do the earlier versions of a row that django-simple-history,
+django-pghistory and django-reversion keep.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -115,7 +115,7 @@ def _file_fields_of(model: type[Model], storage: DatabaseStorage) -> list[str]:
 
 
 def _fields_by_model(storage: DatabaseStorage) -> dict[str, list[str]]:
-    """Return the names of the FileFields that may name a storage's files, by label of the model."""
+    """Return the names of the FileFields that may name a storage's files, by model label."""
     models = apps.get_models(include_auto_created=True)
     fields = {model._meta.label_lower: _file_fields_of(model, storage) for model in models}
     return {label: names for label, names in fields.items() if names}
