@@ -261,9 +261,19 @@ def _usable() -> dict[str, StorageOptions]:
 def _option_error(problem: conf.Problem, *, where: str) -> CheckMessage:
     return Error(
         f"{where}{problem}.",
-        hint=f"The options are {', '.join(OPTION_NAMES)}." if problem.unknown else None,
+        hint=_option_hint(problem, is_default=not where) if problem.unknown else None,
         id="secure_dbstorage.E001" if problem.unknown else "secure_dbstorage.E002",
     )
+
+
+def _option_hint(problem: conf.Problem, *, is_default: bool) -> str:
+    """Return which name is meant, and all that there are, as they are written in that place."""
+    known = [name for name in OPTION_NAMES if not is_default or name != "namespace"]
+    near = conf.nearest_option(problem.option.removeprefix(conf.SETTING).strip("[]'"))
+    if is_default:
+        known, near = [name.upper() for name in known], near.upper()
+    meant = f"Did you mean {near}? " if near in known else ""
+    return f"{meant}The options are {', '.join(known)}."
 
 
 def _include_line(alias: str, namespace: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from ipaddress import ip_network
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
 from django.utils.functional import Promise
@@ -69,6 +69,31 @@ INLINE_TYPES = frozenset(
 RATE_LIMITS: Mapping[str, str | None] = MappingProxyType(
     {"signed": "600/m", "plain": "1200/m", "refused": "60/m"}
 )
+
+
+class SecretKey(bytes):
+    """A signing key. Debug pages and error reports show the values of variables, but not this."""
+
+    def __new__(cls, key: str | bytes) -> Self:
+        """Make one of text, in UTF-8, or of bytes."""
+        return super().__new__(cls, key.encode() if isinstance(key, str) else key)
+
+    def __repr__(self) -> str:
+        return "<secret key>"
+
+    __str__ = __repr__
+
+
+def hidden_keys(raw: object) -> object:
+    """Return what a project gave as signing keys so that nothing shows it.
+
+    What can't be a key becomes an empty one, which :func:`signing_keys` refuses.
+    """
+    if raw is None or isinstance(raw, SecretKey):
+        return raw
+    if isinstance(raw, Sequence) and not isinstance(raw, str | bytes):
+        return tuple(map(_hidden_key, raw))
+    return SecretKey(b"")
 
 
 def namespace(raw: object) -> str:
@@ -154,8 +179,8 @@ def signing_keys(raw: object) -> tuple[bytes, ...]:
         return ()
     if isinstance(raw, str | bytes) or not isinstance(raw, Sequence) or not raw:
         raise ValueError("must be None or a list of keys, newest first")
-    keys = tuple(key.encode() if isinstance(key, str) else key for key in raw)
-    if not all(isinstance(key, bytes) and len(key) >= MIN_KEY_BYTES for key in keys):
+    keys = tuple(map(_hidden_key, raw))
+    if any(len(key) < MIN_KEY_BYTES for key in keys):
         raise ValueError(f"must hold keys of at least {MIN_KEY_BYTES} bytes")
     return keys
 
@@ -223,6 +248,13 @@ def max_size(raw: object) -> int | None:
     if isinstance(raw, bool) or not isinstance(raw, int) or raw < 0:
         raise ValueError("must be None or a number of bytes")
     return raw
+
+
+def _hidden_key(raw: object) -> SecretKey:
+    try:
+        return SecretKey(raw if isinstance(raw, str | bytes) else b"")
+    except UnicodeEncodeError:
+        return SecretKey(b"")
 
 
 def _callable(raw: object) -> Callable[..., Any]:

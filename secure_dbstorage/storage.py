@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import Enum
 from functools import cached_property, partial
 from pathlib import Path, PurePath
+from pickle import PicklingError
 from typing import IO, Any, Final, Self, TypeVar, Unpack, cast
 from weakref import ref
 
@@ -16,14 +17,21 @@ from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files import File
 from django.core.files.base import ContentFile
-from django.core.files.storage import Storage
+from django.core.files.storage import Storage, storages
 from django.core.files.utils import validate_file_name
 from django.core.signals import setting_changed
 from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.asyncio import async_unsafe
 
-from secure_dbstorage.conf import project_time, read_options, upload_directory
+from secure_dbstorage.conf import (
+    declared_storages,
+    hide_keys,
+    project_time,
+    read_options,
+    unknown_option,
+    upload_directory,
+)
 from secure_dbstorage.exceptions import os_error
 from secure_dbstorage.files import FileStat, LinkState
 from secure_dbstorage.links.maker import LinkMaker
@@ -74,13 +82,16 @@ class DatabaseStorage(Storage):
         """Keep the options for later.
 
         :param options: see the README. Defaults come from ``SECURE_DBSTORAGE``.
-        :raises ImproperlyConfigured: for an unknown name. Values are checked by the system checks
-            and on first use, so that models may create a storage while apps are loading.
+        :raises ImproperlyConfigured: for an unknown name; with signing keys among the options, on
+            first use. Values are checked by the system checks and on first use, so that models
+            may create a storage while apps are loading.
         """
-        for name in options:
-            if name not in OPTION_NAMES:
-                raise ImproperlyConfigured(f"{name} is not an option")
-        self._given = options
+        self._given: Options = hide_keys(options)
+        # An error report shows the callers' variables too. Their keys can't be hidden.
+        if "signing_keys" not in options:
+            for name in options:
+                if name not in OPTION_NAMES:
+                    raise ImproperlyConfigured(unknown_option(name, self._given, type(self)))
         setting_changed.connect(self._forget_settings)
 
     def deconstruct(self) -> tuple[str, tuple[()], dict[str, Any]]:
@@ -93,8 +104,24 @@ class DatabaseStorage(Storage):
         return f"{type(self).__module__}.{type(self).__qualname__}", (), kept
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle the given options, and no key that was derived from them."""
+        """Pickle the alias in ``STORAGES``, or else options without keys.
+
+        :raises PicklingError: for signing keys outside ``STORAGES``: a pickle must not hold them.
+        """
+        for alias, given in declared_storages(type(self)).items():
+            if given == self._given and type(storages[alias]) is type(self):
+                return _declared_as, (alias,)
+        if self._given.get("signing_keys"):
+            raise PicklingError("A storage with signing_keys is pickled only from STORAGES")
         return _made_again, (type(self), self._given)
+
+    def __copy__(self) -> Self:
+        """Copy the given options, and no key that was derived from them."""
+        return type(self)(**self._given)
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """Do the same: the options are never changed."""
+        return self.__copy__()
 
     @cached_property
     def options(self) -> StorageOptions:
@@ -451,6 +478,10 @@ def _announce(signal: Signal, storage: DatabaseStorage, **arguments: object) -> 
 
 def _made_again(storage_class: type[DatabaseStorage], options: Options) -> DatabaseStorage:
     return storage_class(**options)
+
+
+def _declared_as(alias: str) -> Storage:
+    return storages[alias]
 
 
 class UnsettledName(str):

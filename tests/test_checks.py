@@ -117,6 +117,18 @@ class TestOptions:
         assert message.msg == "STORAGES['default']['OPTIONS']: colour is not an option."
         assert "rate_limit_fail_open" in str(message.hint)
 
+    def test_a_default_is_looked_for_as_it_is_written(self, settings: Settings) -> None:
+        settings.SECURE_DBSTORAGE = {"expires_in": 60}
+        (message,) = checks.check_options()
+        hint = str(message.hint)
+        assert hint.startswith("Did you mean EXPIRES_IN? The options are BASE_URL, ")
+        assert "NAMESPACE" not in hint
+
+    def test_a_misspelt_option_is_guessed(self, settings: Settings) -> None:
+        settings.STORAGES = storages(default={"expire_in": 60})
+        (message,) = checks.check_options()
+        assert str(message.hint).startswith("Did you mean expires_in? The options are namespace, ")
+
     def test_a_value_that_cannot_be_used_is_an_error(self, settings: Settings) -> None:
         settings.STORAGES = storages(default={}, other={"namespace": "a/b"})
         (message,) = checks.check_options()

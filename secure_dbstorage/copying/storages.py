@@ -86,7 +86,7 @@ class StorageEnd:
             here.real_path = self._real_path(here.path)
             try:
                 directories, files = self._listing(here)
-            except Exception as error:  # noqa: BLE001 -- another storage may raise anything
+            except Exception as error:
                 if here.above is None:
                     raise
                 yield FileRecord(name=here.path, problem=str(error) or type(error).__name__)
