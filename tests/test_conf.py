@@ -299,7 +299,7 @@ def test_no_error_report_shows_a_signing_key(
 def test_a_key_shows_nothing_however_it_is_asked() -> None:
     options = read_options({"signing_keys": [LONG_KEY]})
     (key,) = options.signing_keys
-    shown = f"{key} {key!r} {key!s} {options.signing_keys} {pprint.pformat(options.signing_keys)}"
+    shown = f"{format(key)} {key!r} {options.signing_keys} {pprint.pformat(options.signing_keys)}"
     assert LONG_KEY not in shown
     assert key == LONG_KEY.encode()
 

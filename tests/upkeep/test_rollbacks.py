@@ -189,17 +189,15 @@ def test_a_file_between_two_checks_of_the_form() -> None:
     assert_has_file(book)
 
 
-def test_a_name_that_depends_on_the_name_is_the_same_again() -> None:
+def test_a_name_that_depends_on_the_name_is_the_same_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """``upload_to`` is not asked again: it would put its prefix before its prefix."""
     field = Book._meta.get_field("text")
     book = Book(text=file())
-    before = field.generate_filename
-    field.generate_filename = lambda instance, name: f"{instance.pk}-{name}"
-    try:
-        rolled_back(book.save)
-        book.save()
-    finally:
-        field.generate_filename = before
+    monkeypatch.setattr(field, "generate_filename", lambda book, name: f"{book.pk}-{name}")
+    rolled_back(book.save)
+    book.save()
     assert_has_file(book)
     assert book.text.name == "None-cv.txt"
 
