@@ -124,7 +124,7 @@ def test_a_directory_further_up_is_linked_too() -> None:
 def test_a_file_beside_the_directory_is_a_mistake(folder: str) -> None:
     storage = saved("films/7/index.m3u8")
     file = field_file(storage, "films/7/index.m3u8")
-    with pytest.raises(ValueError, match="directory|root"):
+    with pytest.raises(ValueError, match=r"directory|root"):
         render("{% signed_folder_url file folder %}", file=file, folder=folder)
 
 

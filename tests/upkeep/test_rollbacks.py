@@ -16,7 +16,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.db import IntegrityError, connections, models, transaction
-from django.test.utils import CaptureQueriesContext
+from django.test.utils import CaptureQueriesContext, isolate_apps
 from PIL import Image
 from pytest_django import Settings
 
@@ -298,6 +298,7 @@ def test_a_storage_that_overwrites(settings: Settings) -> None:
     assert default_storage.listdir("books") == ([], ["cv.txt"])
 
 
+@isolate_apps("tests.testapp")
 def test_a_picture_with_its_size() -> None:
     class Photo(models.Model):
         image = models.ImageField(width_field="width")
