@@ -26,7 +26,7 @@ def names_in(
     """
     if not apps.is_installed("reversion") or not fields:
         return
-    version = apps.get_model("reversion", "Version")
+    version = apps.get_app_config("reversion").get_model("Version")
     kept = _of_models(fields)
     if 0 < len(wanted) <= _MAX_NAMES_SOUGHT:
         kept &= ~Q(format="json") | _holding(wanted)
