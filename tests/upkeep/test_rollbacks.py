@@ -4,8 +4,10 @@ import copy
 import gc
 import io
 import pickle
+import threading
 import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import TemporaryUploadedFile
-from django.db import IntegrityError, connections, models, transaction
+from django.db import IntegrityError, OperationalError, connections, models, transaction
 from django.test.utils import CaptureQueriesContext, isolate_apps
 from PIL import Image
 from pytest_django import Settings
@@ -150,6 +152,35 @@ def test_a_retry_with_another_title() -> None:
     book.pk = 6
     book.save()
     assert_has_file(book)
+
+
+@pytest.mark.parametrize("database", ["postgres", "mariadb"], indirect=True)
+def test_a_retry_after_a_deadlock(database: str) -> None:
+    for name in ("one.txt", "two.txt"):
+        default_storage.save(name, file())
+    both = threading.Barrier(2)
+
+    def save(first: str, second: str) -> tuple[Book, int]:
+        book = Book(text=file(f"{first}.pdf"))
+        for tries in range(1, 10):
+            try:
+                with transaction.atomic(using=database):
+                    default_storage.set_public(first, public=True)
+                    book.save()
+                    if tries == 1:
+                        both.wait(30)
+                    default_storage.set_public(second, public=True)
+            except OperationalError:
+                continue
+            break
+        connections.close_all()
+        return book, tries
+
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(save, ["one.txt", "two.txt"], ["two.txt", "one.txt"]))
+    assert sum(tries for _, tries in done) == 3
+    for book, _ in done:
+        assert_has_file(book)
 
 
 def test_an_upload_on_the_disk() -> None:
