@@ -59,6 +59,8 @@ def referred(
         every database that has the model's table.
     """
     wanted, found = sorted(names), set[str]()
+    if not wanted:
+        return found
     for start in range(0, len(wanted), _NAMES_PER_QUERY):
         part = wanted[start : start + _NAMES_PER_QUERY]
         for column, rows in _columns_of(storage, using):

@@ -22,7 +22,7 @@ def names_in(
 
     :param fields: names of fields, by label of the model in lower case.
     :param databases_of: returns the databases that have a model's table.
-    :param wanted: the names to look for; others may be yielded as well. None for all.
+    :param wanted: the names to look for; others may be yielded as well. Empty for all.
     """
     if not apps.is_installed("reversion") or not fields:
         return
