@@ -402,7 +402,7 @@ def _databases(vendor: str) -> list[str]:
 
 
 def _migrated(vendor: str, databases: Sequence[str] | None) -> Iterator[str]:
-    """Yield the databases of this vendor that have the table and are to be checked."""
+    """Yield the databases of this vendor that have the table and are being checked."""
     for alias in _databases(vendor):
         if alias in (databases or ()):
             tables = connections[alias].introspection.table_names()

@@ -11,7 +11,7 @@ from secure_dbstorage import parsers
 from secure_dbstorage.addresses import Network
 
 #: Seconds, or a timedelta.
-Lifetime = float | timedelta
+Duration = float | timedelta
 
 
 class Options(TypedDict, total=False):
@@ -22,19 +22,19 @@ class Options(TypedDict, total=False):
     using: str | None
     default_public: bool | str | Callable[[str], bool]
     allow_overwrite: bool
-    delete_after: Lifetime | str | Callable[[str], Lifetime | None] | None
+    delete_after: Duration | str | Callable[[str], Duration | None] | None
     delete_with_instance: bool
-    expires_in: float | timedelta
-    max_expires_in: float | timedelta
-    url_window: float | timedelta
+    expires_in: Duration
+    max_expires_in: Duration
+    url_window: Duration
     signing_keys: Sequence[str | bytes] | None
     auth_hooks: Sequence[str | Callable[..., object]]
     rate_limits: Mapping[str, str | None]
     rate_limit_key: str | Callable[..., str]
     rate_limit_fail_open: bool
     inline_types: Sequence[str]
-    public_max_age: float | timedelta
-    private_max_age: float | timedelta
+    public_max_age: Duration
+    private_max_age: Duration
     chunk_size: int
     trusted_proxies: Sequence[str]
     max_size: int | None

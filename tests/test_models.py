@@ -227,6 +227,6 @@ def test_names_and_ranges_are_looked_up_by_the_index(database: str) -> None:
         assert "TEMP B-TREE" not in plan
 
 
-def test_a_row_says_what_it_is() -> None:
+def test_a_row_describes_itself() -> None:
     assert str(StoredFile(name="a.txt")) == "a.txt"
     assert str(StoredFile(content=5, position=2)) == "chunk 2 of content 5"

@@ -1,7 +1,7 @@
 """How each database moves bytes fastest.
 
 A class here uses the driver's fastest way for bytes, on the caller's connection and in the
-caller's transaction. No other module knows a vendor.
+caller's transaction. The column types that differ by vendor are in ``models``.
 """
 
 from collections.abc import Collection, Mapping
@@ -64,7 +64,7 @@ class ConflictRows(FastRows):
 
 
 class SQLiteRows(ConflictRows):
-    """Chunks pass through the cache of each connection, where 2 MB of their pages stay."""
+    """SQLite keeps up to 2 MB of the pages it has read in the cache of each connection."""
 
     def forget(self) -> None:
         self._connection.connection.execute("PRAGMA shrink_memory").close()

@@ -125,11 +125,11 @@ class Rows:
         self._execute(statements.DELETE, [key])
 
     def forget(self) -> None:
-        """Free the memory in which the connection keeps what it has read, where it does."""
+        """Free the memory in which some connections keep the rows that they have read."""
 
     def driver_cursor(self) -> Any:
         """Return a new cursor of the driver."""
-        # Not create_cursor(): at cursor() Django's tests guard the databases they may not use.
+        # Not create_cursor(): Django's tests guard their databases at cursor().
         return self._connection.cursor().cursor
 
     def binary(self, data: bytes) -> object:

@@ -37,7 +37,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
-    """How a response reads: between pieces it gives connections back.
+    """The way a response reads: it gives connections back between pieces.
 
     See Note [Lending connections].
     """
@@ -162,7 +162,7 @@ def _borrowed(using: str, sending: Sending | None) -> Iterator[None]:
 
 @contextmanager
 def _in_crowd(using: str) -> Iterator[None]:
-    """Read as one of many, after the query for the head row."""
+    """Read as one of many readers, after the query for the head row."""
     rows(using).forget()
     with reading():
         yield

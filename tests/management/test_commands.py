@@ -224,7 +224,7 @@ class TestPrune:
         storage.set_expires("a.txt", PAST)
         StoredFile.rows.create(content=5, position=1, data=b"stray")
         dry = run("prune", "--dry-run")
-        assert "would remove expired a.txt (7 bytes)\n" in dry.out
+        assert "would remove expired file a.txt (7 bytes)\n" in dry.out
         assert storage.exists("a.txt")
         told = run("prune", "--json").told
         assert told["counts"] == {"expired": 1, "stray": 1}

@@ -44,7 +44,7 @@ def test_each_one_time_link_has_its_own_use(store: Store, client: Client) -> Non
     assert [ask(client, url) for url in urls] == [(200, b"private")] * 2
 
 
-def test_what_is_no_use_of_a_one_time_link_is_not_counted(client: Client, once: str) -> None:
+def test_requests_that_do_not_use_up_a_one_time_link(client: Client, once: str) -> None:
     assert client.head(once).status_code == 200
     assert client.get(once, headers={"If-None-Match": "*"}).status_code == 304
     assert client.get(once, headers={"Range": "bytes=99-"}).status_code == 416
@@ -54,7 +54,7 @@ def test_what_is_no_use_of_a_one_time_link_is_not_counted(client: Client, once: 
     assert ask(client, once) == (200, b"0123456789")
 
 
-def test_a_broken_download_of_a_one_time_link_goes_on(client: Client, once: str) -> None:
+def test_a_broken_download_of_a_one_time_link_can_be_resumed(client: Client, once: str) -> None:
     assert ask(client, once, "5-")[0] == 403  # Nothing has begun.
     assert ask(client, once, "0-4") == (206, b"01234")
     assert ask(client, once, "5-") == (206, b"56789")
@@ -66,14 +66,14 @@ def test_a_broken_download_of_a_one_time_link_goes_on(client: Client, once: str)
 @pytest.mark.parametrize(
     "other", [{"REMOTE_ADDR": "203.0.113.9"}, {"headers": {"User-Agent": "other"}}]
 )
-def test_another_client_does_not_go_on_with_a_one_time_link(
+def test_another_client_can_not_resume_a_one_time_link(
     client: Client, once: str, other: dict[str, Any]
 ) -> None:
     assert ask(client, once, "0-4") == (206, b"01234")
     assert ask(client, once, "5-", **other)[0] == 403
 
 
-def test_behind_a_proxy_that_nobody_configured_no_download_of_a_one_time_link_goes_on(
+def test_behind_an_unnamed_proxy_no_one_time_download_can_be_resumed(
     client: Client, once: str
 ) -> None:
     proxied = {"HTTP_X_FORWARDED_FOR": "203.0.113.9"}
@@ -81,7 +81,7 @@ def test_behind_a_proxy_that_nobody_configured_no_download_of_a_one_time_link_go
     assert ask(client, once, "5-", **proxied)[0] == 403
 
 
-def test_a_one_time_link_goes_on_for_a_while(
+def test_a_one_time_link_can_be_resumed_for_a_while(
     client: Client, once: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ask(client, once, "0-4")[0] == 206
@@ -122,7 +122,7 @@ def test_of_many_at_once_one_uses_a_one_time_link(database: str) -> None:
         assert sorted(pool.map(visit, range(8))) == [200, *[403] * 7]
 
 
-def test_a_used_link_leaves_a_row_that_is_no_file(client: Client, once: str) -> None:
+def test_a_used_link_leaves_a_row_that_is_not_a_file(client: Client, once: str) -> None:
     ask(client, once)
     mark = StoredFile.rows.use_marks().get()
     token = once.partition("token=")[2]

@@ -52,7 +52,9 @@ def test_private_files_are_not_found_among_the_public(catalog: Catalog) -> None:
     assert catalog.find("a.txt", public_only=True) is not None
 
 
-def test_links_of_what_is_there_are_found_in_one_query(catalog: Catalog, database: str) -> None:
+def test_the_links_of_existing_files_are_found_in_one_query(
+    catalog: Catalog, database: str
+) -> None:
     catalog.add("a.txt", [b""])
     catalog.add("b.txt", [b""])
     catalog.set_public("b.txt", public=True)
@@ -125,7 +127,7 @@ def rows_asked_for(queries: CaptureQueriesContext) -> int:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("crowded")
-def test_listing_costs_by_what_it_returns() -> None:
+def test_the_cost_of_listing_depends_on_the_result() -> None:
     catalog = catalog_of("default")
     with CaptureQueriesContext(connections["default"]) as queries:
         children = catalog.children("")
@@ -175,7 +177,7 @@ def test_a_transaction_is_usable_after_all_names_were_taken(catalog: Catalog) ->
 
 @pytest.mark.parametrize("save", ["add", "replace"])
 @pytest.mark.parametrize("name", ["a.txt/b", "a.txt/b/c/d"])
-def test_nothing_is_saved_below_a_file_nor_read(catalog: Catalog, save: str, name: str) -> None:
+def test_nothing_is_saved_or_read_below_a_file(catalog: Catalog, save: str, name: str) -> None:
     catalog.add("a.txt", [b"one"])
     with pytest.raises(FileExistsError) as caught:
         getattr(catalog, save)(name, self_destructing())
@@ -195,7 +197,7 @@ def test_a_directory_is_not_replaced(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize("name", ["", "n" * 513])
 @pytest.mark.parametrize("save", ["add", "replace"])
-def test_nothing_is_saved_under_what_is_no_name(catalog: Catalog, save: str, name: str) -> None:
+def test_nothing_is_saved_under_an_invalid_name(catalog: Catalog, save: str, name: str) -> None:
     with pytest.raises(SuspiciousFileOperation):
         getattr(catalog, save)(name, self_destructing())
 
@@ -316,7 +318,7 @@ class TestReplica:
             storage.open("dir")
         assert {record.name for record in caplog.records} == {"secure_dbstorage.storage"}
 
-    def test_what_the_replica_lacks_is_read_where_it_was_written(
+    def test_a_file_missing_from_the_replica_is_read_from_the_primary(
         self, replicated: Catalog
     ) -> None:
         replicated.add("a.txt", [b"content"])
@@ -324,7 +326,7 @@ class TestReplica:
         assert head.content.using == "default"
         assert b"".join(replicated.stream(head, 0, 7)) == b"content"
 
-    def test_links_are_made_of_what_is_written_to(self, replicated: Catalog) -> None:
+    def test_links_are_made_from_the_primary(self, replicated: Catalog) -> None:
         catalog_of("replica").add("deleted.txt", [b""])
         catalog_of("replica").add("private.txt", [b""])
         catalog_of("replica").set_public("private.txt", public=True)
@@ -334,7 +336,7 @@ class TestReplica:
             "private.txt": LinkState(False, epoch(catalog_of("default"), "private.txt"))
         }
 
-    def test_what_was_made_private_or_deleted_is_not_served_from_a_replica_that_lags(
+    def test_a_file_made_private_or_deleted_is_not_served_from_a_lagging_replica(
         self, replicated: Catalog
     ) -> None:
         catalog_of("replica").add("private.txt", [b""])
@@ -345,7 +347,7 @@ class TestReplica:
         assert found is not None
         assert found.link_epoch == epoch(catalog_of("default"), "private.txt")
 
-    def test_reads_inside_a_transaction_see_what_it_wrote(self, replicated: Catalog) -> None:
+    def test_reads_inside_a_transaction_see_its_writes(self, replicated: Catalog) -> None:
         catalog_of("replica").add("a.txt", [b"old"])
         catalog_of("replica").add("b.txt", [b"old"])
         with transaction.atomic(using="default"):
@@ -368,7 +370,7 @@ class TestReplica:
         head = catalog_of("default").get("b.txt")
         assert (head.stat.is_public, head.stat.size) == (True, 3)
 
-    def test_an_open_file_is_updated_from_what_is_written_to(self, replicated: Catalog) -> None:
+    def test_an_open_file_is_updated_from_the_primary(self, replicated: Catalog) -> None:
         catalog_of("replica").add("a.txt", [b"stale"])
         replicated.add("a.txt", [b"new"])
         with DatabaseStorage().open("a.txt", "ab") as file:

@@ -179,7 +179,7 @@ def test_a_head_comes_with_its_first_chunk(connection: BaseDatabaseWrapper, data
 
 
 @every_way
-def test_what_the_orm_reads_is_what_was_inserted(connection: BaseDatabaseWrapper) -> None:
+def test_the_orm_reads_the_inserted_values(connection: BaseDatabaseWrapper) -> None:
     insert(connection, head_row())
     row = StoredFile.rows.using(connection.alias).values().get()
     row["data"] = bytes(row["data"])
@@ -243,7 +243,7 @@ def test_the_link_states_of_many_files_are_fetched_at_once(
     ("path", "held"),
     [("a/b.txt", True), ("a", True), ("a/b", False), ("b", False), ("a/b.txt/c", False)],
 )
-def test_a_path_is_held_by_a_file_or_by_what_is_below_it(
+def test_a_path_is_held_by_a_file_or_by_files_below_it(
     connection: BaseDatabaseWrapper,
     path: str,
     held: bool,  # noqa: FBT001
@@ -342,9 +342,7 @@ def test_the_rows_of_a_content_are_deleted_and_no_others(connection: BaseDatabas
     ],
     indirect=["database"],
 )
-def test_deleting_does_not_wait_for_those_who_save(
-    database: str, analyze: str, limit: str
-) -> None:
+def test_deleting_does_not_wait_for_saves(database: str, analyze: str, limit: str) -> None:
     connection = connections[database]
     insert_chunks(connection, 5, *[b"x"] * 20)
     with added_alias("another", like=database) as another, connection.cursor() as cursor:
@@ -388,7 +386,9 @@ def test_a_chunk_that_is_there_is_an_error_of_django(connection: BaseDatabaseWra
 
 
 @every_way
-def test_a_taken_name_is_told_and_breaks_no_transaction(connection: BaseDatabaseWrapper) -> None:
+def test_a_taken_name_is_reported_and_breaks_no_transaction(
+    connection: BaseDatabaseWrapper,
+) -> None:
     insert(connection, head_row())
     with transaction.atomic(using=connection.alias):
         assert not rows(connection.alias).insert_head(head_row(content=2))
@@ -491,7 +491,7 @@ def test_statements_are_logged_without_the_bytes(connection: BaseDatabaseWrapper
 
 
 @every_way
-def test_each_method_is_one_query_for_those_who_count(connection: BaseDatabaseWrapper) -> None:
+def test_each_method_is_one_logged_query(connection: BaseDatabaseWrapper) -> None:
     stored = rows(connection.alias)
     calls: list[Callable[[], object]] = [
         lambda: stored.insert_chunk(5, 1, DATA),

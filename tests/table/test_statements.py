@@ -18,7 +18,7 @@ def test_names_are_quoted_as_the_database_wants_them(database: str, quote: str) 
     assert text == f"DELETE FROM {table} WHERE {column} = %s"
 
 
-def test_what_differs_from_call_to_call_is_not_kept(database: str) -> None:
+def test_only_reusable_statements_are_kept(database: str) -> None:
     stored = rows(database)
 
     def ask(number: int) -> None:

@@ -64,7 +64,7 @@ def test_the_first_chunk_is_left_to_the_head_row(database: str) -> None:
     assert sorted(positions) == [1, 2, 3, 4, 5]
 
 
-def test_what_is_written_is_digested_once(database: str) -> None:
+def test_content_is_hashed_once(database: str) -> None:
     written = write(database, [DATA[:17], DATA[17:]])
     assert written.sha256 == hashlib.sha256(DATA).hexdigest()
 
@@ -220,7 +220,7 @@ def test_a_part_of_a_missing_row_is_an_error(database: str, start: int, stop: in
         list(streams.read(content, start=start, stop=stop))
 
 
-def test_what_vanishes_is_an_oserror(database: str) -> None:
+def test_vanished_content_is_an_oserror(database: str) -> None:
     content = save(database)
     streams.delete(content.key, using=database)
     with pytest.raises(OSError, match="while it was being read"):
@@ -249,7 +249,7 @@ def test_deleting_loads_nothing(database: str) -> None:
     assert len(queries) == 1
 
 
-# What is held between pieces
+# Nothing is held between pieces
 
 
 @pytest.mark.django_db(transaction=True)
@@ -351,7 +351,7 @@ class TestPool:
             streams.release(pooled.using)
             assert connections[pooled.using].connection is not None
 
-    def test_what_was_asked_is_given_back_on_demand(self, pooled: Content) -> None:
+    def test_a_pooled_connection_is_given_back_on_demand(self, pooled: Content) -> None:
         next(streams.read(pooled))
         streams.release(pooled.using)
         assert connections[pooled.using].connection is None

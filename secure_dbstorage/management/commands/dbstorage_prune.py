@@ -25,6 +25,14 @@ from secure_dbstorage.names import is_canonical
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.upkeep.pruning import Pruned, prune_expired, prune_rows, prune_unreferenced
 
+#: How each kind is printed for people.
+_LABELS = {
+    "expired": "expired file",
+    "unreferenced": "unreferenced file",
+    "stray": "stray rows",
+    "used": "record of used link",
+}
+
 
 class Command(ReportingCommand):
     """Prunes a storage."""
@@ -78,7 +86,7 @@ class Command(ReportingCommand):
             if pruned is not None:
                 pruned.append(asdict(item))
             verb = "would remove" if options["dry_run"] else "removed"
-            report.say(f"{verb} {item.kind} {item.name} ({readable_size(item.size)})")
+            report.say(f"{verb} {_LABELS[item.kind]} {item.name} ({readable_size(item.size)})")
 
 
 def _everything(storage: DatabaseStorage, options: dict[str, Any]) -> Iterator[Pruned]:
