@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.files.storage import storages
-from django.db import transaction
 from django.utils import timezone
 
 from secure_dbstorage.models import StoredFile
