@@ -12,9 +12,10 @@ class SecureDBStorageConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks, and the receivers that delete files with their model instances."""
+        """Register the checks, and the receivers that keep files and model instances together."""
         from secure_dbstorage import checks  # noqa: PLC0415 -- need the app registry
-        from secure_dbstorage.upkeep import ownership  # noqa: PLC0415 -- as checks
+        from secure_dbstorage.upkeep import ownership, rollbacks  # noqa: PLC0415 -- as checks
 
         checks.register()
+        rollbacks.connect()  # First: it may change the names that the others compare.
         ownership.connect()

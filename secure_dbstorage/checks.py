@@ -14,7 +14,9 @@ from django.apps import apps
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags
 from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import InvalidStorageError, default_storage, storages
 from django.db import connections, router
+from django.db.models import Model
 from django.urls import Resolver404, get_script_prefix, resolve
 
 from secure_dbstorage import conf
@@ -30,16 +32,23 @@ _UNFIT_CACHES = ("LocMemCache", "DummyCache", "FileBasedCache", "DatabaseCache")
 
 #: A MySQL statement contains chunks as hexadecimal digits, and little else.
 _STATEMENT_OVERHEAD_BYTES = 16 * 1024
+#: Apps that keep earlier versions of rows in a form that is not searched for names of files.
+_UNSEEN_VERSIONS = ("auditlog", "easyaudit", "field_history")
 
 
 def register() -> None:
     """Register all checks."""
     for check in (check_options, check_routes, check_identities, check_users):
         checks.register(_listed(check), Tags.security)
-    for check in (check_secret_key, check_cache, check_sqlite_transactions):
+    for check in (
+        *(check_secret_key, check_sqlite_transactions),
+        *(check_models, check_history, check_pgbouncer),
+    ):
         checks.register(_listed(check), Tags.compatibility)
-    for check in (check_proxies, check_fail_open, check_lifted_limits):
+    for check in (check_proxies, check_fail_open, check_lifted_limits, check_sizes):
         checks.register(_listed(check), Tags.security, deploy=True)
+    for check in (check_cache, check_connections):
+        checks.register(_listed(check), Tags.compatibility, deploy=True)
     for database_check in (check_sqlite_journal, check_mysql_packets):
         checks.register(_listed(database_check), Tags.database)
 
@@ -69,9 +78,13 @@ def check_routes(**kwargs: Any) -> Iterator[CheckMessage]:
             )
             continue
         if served != alias:
+            hint = f"Write its route as {line}. No two storages can share a route."
+            if not options.namespace:
+                line = _include_line(alias, alias)
+                hint = f"Set the option namespace to {alias!r}, and write its route as {line}."
             yield Error(
                 f"The route of STORAGES[{alias!r}] serves STORAGES[{served!r}].",
-                hint=f"Write its route as {line}. No two storages can share a route.",
+                hint=hint,
                 id="secure_dbstorage.E003",
             )
 
@@ -181,6 +194,76 @@ def check_lifted_limits(**kwargs: Any) -> Iterator[CheckMessage]:
             )
 
 
+def check_models(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find FileFields whose files are in another database than their rows."""
+    for label, model, storage in _fields():
+        try:
+            files = _database(conf.read_options(storage._given))  # noqa: SLF001 -- as below
+        except ImproperlyConfigured:
+            continue  # `check_options()` reports it.
+        rows = router.db_for_write(model)
+        if files != rows:
+            yield checks.Warning(
+                f"{label} keeps its rows in DATABASES[{rows!r}] and its files in "
+                f"DATABASES[{files!r}]. They roll back separately.",
+                hint="Keep both in one database, or open a transaction in each.",
+                id="secure_dbstorage.W012",
+            )
+
+
+def check_history(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find packages that keep earlier versions of rows where nobody looks for their files."""
+    unseen = [app for app in _UNSEEN_VERSIONS if apps.is_installed(app)]
+    if unseen and any(options.delete_with_instance for options in _usable().values()):
+        yield checks.Warning(
+            f"delete_with_instance can't see the names of files that {', '.join(unseen)} keeps.",
+            hint="Turn delete_with_instance off, or silence this check if you never go back to an "
+            "earlier version.",
+            id="secure_dbstorage.W016",
+        )
+
+
+def check_pgbouncer(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find prepared statements beside a pooler: a statement may meet another connection."""
+    for alias in _databases("postgresql"):
+        settings = connections[alias].settings_dict
+        has_pooler = settings.get("DISABLE_SERVER_SIDE_CURSORS", False)
+        if has_pooler and settings.get("OPTIONS", {}).get("prepare_threshold") is not None:
+            yield checks.Warning(
+                f"DATABASES[{alias!r}] has a pooler and prepares statements. Behind a pooler, a "
+                "connection may not know a statement that it is to run.",
+                hint="Remove prepare_threshold from OPTIONS, or silence this check if your pooler "
+                "keeps prepared statements.",
+                id="secure_dbstorage.W015",
+            )
+
+
+def check_sizes(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find storages that take files of any size."""
+    for alias, options in _usable().items():
+        if options.max_size is None:
+            yield checks.Warning(
+                f"STORAGES[{alias!r}] takes files of any size. One upload can fill the database.",
+                hint="Set max_size to the largest file that you expect, in bytes, or silence this "
+                "check.",
+                id="secure_dbstorage.W013",
+            )
+
+
+def check_connections(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find databases that each request connects to anew."""
+    for alias in sorted({_database(options) for options in _usable().values()}):
+        settings = connections[alias].settings_dict
+        if settings["CONN_MAX_AGE"] == 0 and not settings.get("OPTIONS", {}).get("pool"):
+            yield checks.Warning(
+                f"Each request connects to DATABASES[{alias!r}] anew. A small file takes about "
+                "twice the time.",
+                hint="Set CONN_MAX_AGE to None, or OPTIONS['pool'] with PostgreSQL, or silence "
+                "this check.",
+                id="secure_dbstorage.W014",
+            )
+
+
 def check_sqlite_journal(
     databases: Sequence[str] | None = None, **kwargs: Any
 ) -> Iterator[CheckMessage]:
@@ -241,14 +324,28 @@ def _declared_places() -> Iterator[tuple[str, Any]]:
 def _field_places() -> Iterator[tuple[str, Any]]:
     """Yield the same for each storage that was created for a model field."""
     declared = list(_declared().values())
+    for label, _, storage in _fields():
+        given = storage._given  # noqa: SLF001 -- `options` raises for invalid ones
+        if given not in declared:
+            yield label, given
+
+
+def _fields() -> Iterator[tuple[str, type[Model], DatabaseStorage]]:
+    """Yield each field with one of our storages: its label, its model and the storage."""
     for model in apps.get_models():
         for field in model._meta.local_fields:
             storage: Any = getattr(field, "storage", None)
-            # `isinstance()` would set up a lazy storage, such as the default one, which may fail.
+            if storage is default_storage:  # Lazy: looking into it would set it up, or fail.
+                storage = _default_storage()
             if issubclass(type(storage), DatabaseStorage):
-                given = storage._given  # noqa: SLF001 -- `options` raises for invalid ones
-                if given not in declared:
-                    yield f"{model._meta.label}.{field.name}", given
+                yield f"{model._meta.label}.{field.name}", model, storage
+
+
+def _default_storage() -> object:
+    try:
+        return storages["default"]
+    except (ImproperlyConfigured, InvalidStorageError):
+        return None  # Django or `check_options()` reports it.
 
 
 def _usable() -> dict[str, StorageOptions]:
@@ -265,9 +362,19 @@ def _usable() -> dict[str, StorageOptions]:
 def _option_error(problem: conf.Problem, *, where: str) -> CheckMessage:
     return Error(
         f"{where}{problem}.",
-        hint=f"The options are {', '.join(OPTION_NAMES)}." if problem.unknown else None,
+        hint=_option_hint(problem, is_default=not where) if problem.unknown else None,
         id="secure_dbstorage.E001" if problem.unknown else "secure_dbstorage.E002",
     )
+
+
+def _option_hint(problem: conf.Problem, *, is_default: bool) -> str:
+    """Return which name is meant, and all that there are, as they are written in that place."""
+    known = [name for name in OPTION_NAMES if not is_default or name != "namespace"]
+    near = conf.nearest_option(problem.option.removeprefix(conf.SETTING).strip("[]'"))
+    if is_default:
+        known, near = [name.upper() for name in known], near.upper()
+    meant = f"Did you mean {near}? " if near in known else ""
+    return f"{meant}The options are {', '.join(known)}."
 
 
 def _include_line(alias: str, namespace: str) -> str:

@@ -7,6 +7,7 @@ capitals in the setting ``SECURE_DBSTORAGE`` are the defaults of all storages.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from itertools import chain
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from secure_dbstorage.options import OPTION_NAMES, StorageOptions, default_of, parse_option
-from secure_dbstorage.parsers import MIN_KEY_BYTES
+from secure_dbstorage.parsers import MIN_KEY_BYTES, SecretKey, hidden_keys
 
 #: The setting that holds the defaults of all storages.
 SETTING = "SECURE_DBSTORAGE"
@@ -51,6 +52,19 @@ def read_options(given: Mapping[str, Any]) -> StorageOptions:
     return StorageOptions(**values)
 
 
+def hide_keys(given: Any) -> Any:
+    """Return a storage's keyword arguments, or defaults, with signing keys that nothing shows.
+
+    Debug pages and error reports show the values of variables.
+    """
+    if not isinstance(given, Mapping):
+        return given
+    return {
+        name: hidden_keys(raw) if str(name).lower() == "signing_keys" else raw
+        for name, raw in given.items()
+    }
+
+
 def find_problems(given: object) -> Iterator[Problem]:
     """Yield the problems of a storage's keyword arguments, as the project wrote them."""
     if not isinstance(given, Mapping):
@@ -69,7 +83,7 @@ def find_problems(given: object) -> Iterator[Problem]:
 
 def find_default_problems() -> Iterator[Problem]:
     """Yield the problems of the setting that holds the defaults of all storages."""
-    defaults = getattr(settings, SETTING, {})
+    defaults = _defaults()
     if not isinstance(defaults, Mapping):
         yield Problem(SETTING, "must be a dictionary")
         return
@@ -79,6 +93,19 @@ def find_default_problems() -> Iterator[Problem]:
             yield Problem(spelled, "is not an option of all storages", unknown=True)
         else:
             yield from _problems_of(name.lower(), raw, spelled=spelled)
+
+
+def unknown_option(name: str, given: Mapping[str, Any], backend: type) -> str:
+    """Return what is wrong with an option that does not exist, where, and what may be meant."""
+    places = [alias for alias, options in declared_storages(backend).items() if options == given]
+    where = f"STORAGES[{places[0]!r}]['OPTIONS']: " if places else ""
+    near = nearest_option(name)
+    return f"{where}{name} is not an option" + (f"; did you mean {near}?" if near else "")
+
+
+def nearest_option(name: str) -> str:
+    """Return the option that a misspelt name may mean, or an empty text."""
+    return next(iter(get_close_matches(name.lower(), OPTION_NAMES, n=1)), "")
 
 
 def declared_storages(backend: type) -> dict[str, Any]:
@@ -94,7 +121,7 @@ def declared_storages(backend: type) -> dict[str, Any]:
         except (ImportError, KeyError):
             continue  # Django reports it when the storage is first used.
         if isinstance(declared_backend, type) and issubclass(declared_backend, backend):
-            declared[alias] = entry.get("OPTIONS", {})
+            declared[alias] = hide_keys(entry.get("OPTIONS", {}))
     return declared
 
 
@@ -152,7 +179,11 @@ def _problems_of(name: str, raw: object, *, spelled: str) -> Iterator[Problem]:
 
 
 def _merged(given: object) -> dict[str, Any]:
-    return {**_lower(_dictionary(getattr(settings, SETTING, {}))), **_dictionary(given)}
+    return {**_lower(_dictionary(_defaults())), **hide_keys(_dictionary(given))}
+
+
+def _defaults() -> Any:
+    return hide_keys(getattr(settings, SETTING, {}))
 
 
 def _dictionary(raw: object) -> Mapping[Any, Any]:
@@ -172,7 +203,7 @@ def _parsed(name: str, given: Mapping[str, Any]) -> Any:
         return None
 
 
-def _secret_keys() -> tuple[bytes, ...]:
+def _secret_keys() -> tuple[SecretKey, ...]:
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     # An empty fallback, from a variable that is not set, would let anyone sign links.
-    return tuple(key if isinstance(key, bytes) else key.encode() for key in keys if key)
+    return tuple(SecretKey(key) for key in keys if key)

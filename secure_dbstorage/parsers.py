@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from ipaddress import ip_network
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -70,6 +70,31 @@ INLINE_TYPES = frozenset(
 RATE_LIMITS: Mapping[str, str | None] = MappingProxyType(
     {"signed": "600/m", "plain": "1200/m", "refused": "60/m"}
 )
+
+
+class SecretKey(bytes):
+    """A signing key. Debug pages and error reports show the values of variables, but not this."""
+
+    def __new__(cls, key: str | bytes) -> Self:
+        """Make one of text, in UTF-8, or of bytes."""
+        return super().__new__(cls, key.encode() if isinstance(key, str) else key)
+
+    def __repr__(self) -> str:
+        return "<secret key>"
+
+    __str__ = __repr__
+
+
+def hidden_keys(raw: object) -> object:
+    """Return what a project gave as signing keys so that nothing shows it.
+
+    What can't be a key becomes an empty one, which :func:`signing_keys` refuses.
+    """
+    if raw is None or isinstance(raw, SecretKey):
+        return raw
+    if isinstance(raw, Sequence) and not isinstance(raw, str | bytes):
+        return tuple(map(_hidden_key, raw))
+    return SecretKey(b"")
 
 
 def namespace(raw: object) -> str:
@@ -157,8 +182,8 @@ def signing_keys(raw: object) -> tuple[bytes, ...]:
         return ()
     if isinstance(raw, str | bytes) or not isinstance(raw, Sequence) or not raw:
         raise ValueError("must be None or a list of keys, newest first")
-    keys = tuple(key.encode() if isinstance(key, str) else key for key in raw)
-    if not all(isinstance(key, bytes) and len(key) >= MIN_KEY_BYTES for key in keys):
+    keys = tuple(map(_hidden_key, raw))
+    if any(len(key) < MIN_KEY_BYTES for key in keys):
         raise ValueError(f"must hold keys of at least {MIN_KEY_BYTES} bytes")
     return keys
 
@@ -250,6 +275,13 @@ def audience(raw: object) -> Callable[[], str] | None:
         return told
 
     return answer
+
+
+def _hidden_key(raw: object) -> SecretKey:
+    try:
+        return SecretKey(raw if isinstance(raw, str | bytes) else b"")
+    except UnicodeEncodeError:
+        return SecretKey(b"")
 
 
 def _callable(raw: object) -> Callable[..., Any]:

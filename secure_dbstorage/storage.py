@@ -10,19 +10,28 @@ from datetime import datetime
 from enum import Enum
 from functools import cached_property, partial
 from pathlib import Path, PurePath
+from pickle import PicklingError
 from typing import IO, Any, Final, Self, TypeVar, Unpack, cast
+from weakref import ref
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files import File
 from django.core.files.base import ContentFile
-from django.core.files.storage import Storage
+from django.core.files.storage import Storage, storages
 from django.core.files.utils import validate_file_name
 from django.core.signals import setting_changed
 from django.dispatch import Signal
 from django.utils import timezone
 
-from secure_dbstorage.conf import project_time, read_options, upload_directory
+from secure_dbstorage.conf import (
+    declared_storages,
+    hide_keys,
+    project_time,
+    read_options,
+    unknown_option,
+    upload_directory,
+)
 from secure_dbstorage.exceptions import os_error
 from secure_dbstorage.files import FileStat, LinkState
 from secure_dbstorage.links.maker import LinkMaker
@@ -71,13 +80,16 @@ class DatabaseStorage(Storage):
         """Keep the options for later.
 
         :param options: see the README. Defaults come from ``SECURE_DBSTORAGE``.
-        :raises ImproperlyConfigured: for an unknown name. Values are checked by the system checks
-            and on first use, so that models may create a storage while apps are loading.
+        :raises ImproperlyConfigured: for an unknown name; with signing keys among the options, on
+            first use. Values are checked by the system checks and on first use, so that models
+            may create a storage while apps are loading.
         """
-        for name in options:
-            if name not in OPTION_NAMES:
-                raise ImproperlyConfigured(f"{name} is not an option")
-        self._given = options
+        self._given: Options = hide_keys(options)
+        # An error report shows the callers' variables too. Their keys can't be hidden.
+        if "signing_keys" not in options:
+            for name in options:
+                if name not in OPTION_NAMES:
+                    raise ImproperlyConfigured(unknown_option(name, self._given, type(self)))
         setting_changed.connect(self._forget_settings)
 
     def deconstruct(self) -> tuple[str, tuple[()], dict[str, Any]]:
@@ -90,8 +102,24 @@ class DatabaseStorage(Storage):
         return f"{type(self).__module__}.{type(self).__qualname__}", (), kept
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle the given options, and no key that was derived from them."""
+        """Pickle the alias in ``STORAGES``, or else options without keys.
+
+        :raises PicklingError: for signing keys outside ``STORAGES``: a pickle must not hold them.
+        """
+        for alias, given in declared_storages(type(self)).items():
+            if given == self._given and type(storages[alias]) is type(self):
+                return _declared_as, (alias,)
+        if self._given.get("signing_keys"):
+            raise PicklingError("A storage with signing_keys is pickled only from STORAGES")
         return _made_again, (type(self), self._given)
+
+    def __copy__(self) -> Self:
+        """Copy the given options, and no key that was derived from them."""
+        return type(self)(**self._given)
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """Do the same: the options are never changed."""
+        return self.__copy__()
 
     @cached_property
     def options(self) -> StorageOptions:
@@ -138,9 +166,19 @@ class DatabaseStorage(Storage):
         validate_file_name(name, allow_relative_path=True)
         available = self.get_available_name(name, max_length=max_length)
         validate_file_name(available, allow_relative_path=True)
-        saved = self._save(_FreeName(available, max_length), content)
+        free = _FreeName(available, max_length)
+        saved = str(self._save(free, content))
         validate_file_name(saved, allow_relative_path=True)
-        return str(saved)
+        # A field always gives its limit. Everyone else gets plain text, which holds no content.
+        if max_length is None or not self.catalog.is_in_transaction:
+            return saved
+        unsettled = UnsettledName(
+            saved,
+            is_there=partial(self._is_there, saved, free.created),
+            save_again=partial(self._save_again, name, content, max_length),
+        )
+        self.catalog.after_own_commit(unsettled.settler())
+        return unsettled
 
     def get_available_name(self, name: Name, max_length: int | None = None) -> str:
         """Return a free name, within the caller's limit and the table's."""
@@ -225,12 +263,14 @@ class DatabaseStorage(Storage):
         return StoredFileHandle(canonical, mode, opener=partial(self._open_file, canonical))
 
     def _save(self, name: str, content: "File[Any]") -> str:
-        others = self._other_names(name, getattr(name, "max_length", None))
+        free = name if isinstance(name, _FreeName) else _FreeName(name, None)
+        others = self._other_names(free, free.max_length)
         name, created = str(canonical_name(name)), True
         if self.options.allow_overwrite:
             created = self.catalog.replace(name, pieces_of(content))
         else:
-            name = self.catalog.add(name, pieces_of(content), others=others)
+            note = partial(setattr, free, "created")
+            name = self.catalog.add(name, pieces_of(content), others=others, note_created=note)
         announce_saved(self, name, created=created)
         if hasattr(content, "temporary_file_path"):
             # FileSystemStorage moves it away as well. If it is saved again, it is read from the
@@ -238,6 +278,25 @@ class DatabaseStorage(Storage):
             with suppress(OSError):
                 Path(content.temporary_file_path()).unlink()
         return name
+
+    def _is_there(self, name: str, created: datetime | None) -> bool:
+        """Tell whether a file that was saved is still there, and not another of its name.
+
+        :param created: when it was created; None if that is not known.
+        """
+        head = self.catalog.find(canonical_name(name))
+        if head is None or created is None:
+            return head is not None
+        return project_time(head.stat.created) == created
+
+    def _save_again(self, name: Name, content: "File[Any]", max_length: int | None) -> str:
+        try:
+            content.seek(0)
+        except (AttributeError, OSError, ValueError) as error:
+            text = "The save was rolled back and its content can't be read again; assign the file"
+            raise FileNotFoundError(errno.ENOENT, text, str(name)) from error
+        # Not what a subclass makes of it: it has made it already.
+        return DatabaseStorage.save(self, name, content, max_length)
 
     def _delete(self, name: str, condition: Callable[[StoredFile], bool] | None = None) -> bool:
         is_deleted = self.catalog.remove(name, condition)
@@ -443,19 +502,73 @@ def _made_again(storage_class: type[DatabaseStorage], options: Options) -> Datab
     return storage_class(**options)
 
 
+def _declared_as(alias: str) -> Storage:
+    return storages[alias]
+
+
+class UnsettledName(str):
+    """The name of a file whose save may still be rolled back, and how to save it again.
+
+    Django puts the name that ``save()`` returns into the model instance, and forgets the content.
+    A disk still has the file after a rollback; here it has to be saved again.
+    """
+
+    __slots__ = ("__weakref__", "_is_there", "_save_again")
+
+    _is_there: Callable[[], bool] | None
+    _save_again: Callable[[], str] | None
+
+    def __new__(
+        cls, name: str, *, is_there: Callable[[], bool], save_again: Callable[[], str]
+    ) -> Self:
+        """Make one of a name and what :meth:`resaved` calls."""
+        unsettled = super().__new__(cls, name)
+        unsettled._is_there, unsettled._save_again = is_there, save_again
+        return unsettled
+
+    def resaved(self) -> str | None:
+        """Save the file again if its save was rolled back, and return its new name.
+
+        :returns: None if the file is there. Takes one query, or none after the commit.
+        :raises FileNotFoundError: when the content can't be read again.
+        """
+        if self._is_there is None or self._save_again is None or self._is_there():
+            return None
+        return self._save_again()
+
+    def settler(self) -> Callable[[], None]:
+        """Return a function that forgets the content. It keeps neither name nor content alive."""
+        return partial(_settle, ref(self))
+
+    def settle(self) -> None:
+        """Forget the content: the save is committed."""
+        self._is_there = self._save_again = None
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        """Copy and pickle as plain text."""
+        return str, (str(self),)
+
+
+def _settle(reference: "ref[UnsettledName]") -> None:
+    if (name := reference()) is not None:
+        name.settle()
+
+
 class _FreeName(str):
     """A name that was free a moment ago, and the limit for another if it is taken by now.
 
     Django's ``_save()`` takes a name and content, and no limit.
     """
 
-    __slots__ = ("max_length",)
+    __slots__ = ("created", "max_length")
 
     max_length: int | None
+    #: When the file was created, set by ``_save()``. Tells it from a later file of its name.
+    created: datetime | None
 
     def __new__(cls, name: str, max_length: int | None) -> Self:
         free = super().__new__(cls, name)
-        free.max_length = max_length
+        free.max_length, free.created = max_length, None
         return free
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:

@@ -62,10 +62,16 @@ class TestAll:
         found = django_checks.run_checks(**given)
         return sorted(str(m.id) for m in found if str(m.id).startswith("secure_dbstorage"))
 
-    def test_a_good_project_hears_nothing(self, settings: Settings) -> None:
+    def test_a_good_project_hears_nothing(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         settings.CACHES = {"default": {"BACKEND": SHARED_CACHE, "LOCATION": "cache"}}
-        settings.SECURE_DBSTORAGE = {"TRUSTED_PROXIES": ["127.0.0.0/8"]}
+        settings.SECURE_DBSTORAGE = {"TRUSTED_PROXIES": ["127.0.0.0/8"], "MAX_SIZE": 10**8}
+        monkeypatch.setitem(connections["default"].settings_dict, "CONN_MAX_AGE", None)
         assert self.run(settings, include_deployment_checks=True) == []
+
+    def test_a_new_project_hears_nothing_in_development(self, settings: Settings) -> None:
+        assert self.run(settings) == []
 
     def test_some_checks_run_only_with_deploy(self, settings: Settings) -> None:
         settings.CACHES = {"default": {"BACKEND": SHARED_CACHE, "LOCATION": "cache"}}
@@ -77,6 +83,8 @@ class TestAll:
             "secure_dbstorage.W004",
             "secure_dbstorage.W005",
             "secure_dbstorage.W006",
+            "secure_dbstorage.W013",
+            "secure_dbstorage.W014",
         ]
 
     def test_every_check_is_registered(self, settings: Settings) -> None:
@@ -116,6 +124,18 @@ class TestOptions:
         assert message.id == "secure_dbstorage.E001"
         assert message.msg == "STORAGES['default']['OPTIONS']: colour is not an option."
         assert "rate_limit_fail_open" in str(message.hint)
+
+    def test_a_default_is_looked_for_as_it_is_written(self, settings: Settings) -> None:
+        settings.SECURE_DBSTORAGE = {"expires_in": 60}
+        (message,) = checks.check_options()
+        hint = str(message.hint)
+        assert hint.startswith("Did you mean EXPIRES_IN? The options are BASE_URL, ")
+        assert "NAMESPACE" not in hint
+
+    def test_a_misspelt_option_is_guessed(self, settings: Settings) -> None:
+        settings.STORAGES = storages(default={"expire_in": 60})
+        (message,) = checks.check_options()
+        assert str(message.hint).startswith("Did you mean expires_in? The options are namespace, ")
 
     def test_a_value_that_cannot_be_used_is_an_error(self, settings: Settings) -> None:
         settings.STORAGES = storages(default={}, other={"namespace": "a/b"})
@@ -289,7 +309,10 @@ class TestRoutes:
         settings.STORAGES = storages(default={}, two={"using": another_database})
         (message,) = checks.check_routes()
         assert message.msg == "The route of STORAGES['two'] serves STORAGES['default']."
-        assert "No two storages can share a route" in str(message.hint)
+        assert str(message.hint) == (
+            "Set the option namespace to 'two', and write its route as path(\"two/\", "
+            'include("secure_dbstorage.urls", namespace="two"), {"storage": "two"}).'
+        )
 
 
 class TestIdentities:
@@ -528,3 +551,94 @@ def test_an_app_that_gets_ready_again_registers_no_check_twice() -> None:
     checks.register()
     after = len(django_checks.registry.registry.get_checks(include_deployment_checks=True))
     assert after == before
+
+
+class TestModels:
+    """W012."""
+
+    def test_rows_and_files_in_one_database_are_no_problem(self) -> None:
+        assert messages(checks.check_models) == []
+
+    def test_a_storage_in_a_database_of_its_own_is_named(
+        self, settings: Settings, another_database: str
+    ) -> None:
+        settings.STORAGES = storages(default={"using": another_database})
+        (message,) = checks.check_models()
+        assert message.id == "secure_dbstorage.W012"
+        assert message.msg == (
+            "testapp.Book.text keeps its rows in DATABASES['default'] and its files in "
+            "DATABASES['another']. They roll back separately."
+        )
+
+    def test_a_storage_that_does_not_work_is_left_to_others(self, settings: Settings) -> None:
+        settings.STORAGES = storages(default={"using": "nowhere"})
+        assert messages(checks.check_models) == []
+        settings.STORAGES = storages(default={"colour": 1})
+        assert messages(checks.check_models) == []
+
+
+class TestHistory:
+    """W016."""
+
+    def test_versions_that_nobody_sees_are_a_problem_where_files_are_deleted(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(checks.apps, "is_installed", lambda app: app == "auditlog")
+        assert messages(checks.check_history) == []
+        settings.STORAGES = storages(default={"delete_with_instance": True})
+        (message,) = checks.check_history()
+        assert message.id == "secure_dbstorage.W016"
+        assert "auditlog" in message.msg
+        monkeypatch.setattr(checks.apps, "is_installed", lambda app: app == "reversion")
+        assert messages(checks.check_history) == []
+
+
+class TestSizes:
+    """W013."""
+
+    def test_a_storage_without_a_limit_is_named(self, settings: Settings) -> None:
+        settings.STORAGES = storages(default={"max_size": 10**8}, other={"namespace": "other"})
+        (message,) = checks.check_sizes()
+        assert message.id == "secure_dbstorage.W013"
+        assert "STORAGES['other']" in message.msg
+
+
+class TestConnections:
+    """W014 and W015."""
+
+    @pytest.mark.parametrize(
+        ("changes", "found"),
+        [
+            ({"CONN_MAX_AGE": 0}, ["W014"]),
+            ({"CONN_MAX_AGE": 60}, []),
+            ({"CONN_MAX_AGE": None}, []),
+            ({"CONN_MAX_AGE": 0, "OPTIONS": {"pool": True}}, []),
+        ],
+    )
+    def test_a_database_that_is_connected_to_anew_is_named(
+        self, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], found: list[str]
+    ) -> None:
+        for name, value in changes.items():
+            monkeypatch.setitem(connections["default"].settings_dict, name, value)
+        assert messages(checks.check_connections) == found
+
+    @pytest.mark.parametrize(
+        ("changes", "found"),
+        [
+            ({"DISABLE_SERVER_SIDE_CURSORS": True, "OPTIONS": {"prepare_threshold": 5}}, ["W015"]),
+            ({"DISABLE_SERVER_SIDE_CURSORS": True, "OPTIONS": {}}, []),
+            ({"OPTIONS": {"prepare_threshold": 5}}, []),
+        ],
+    )
+    def test_statements_are_not_prepared_behind_a_pooler(
+        self,
+        settings: Settings,
+        monkeypatch: pytest.MonkeyPatch,
+        changes: dict[str, Any],
+        found: list[str],
+    ) -> None:
+        connection = connections["default"]
+        monkeypatch.setattr(connection, "vendor", "postgresql")
+        for name, value in changes.items():
+            monkeypatch.setitem(connection.settings_dict, name, value)
+        assert messages(checks.check_pgbouncer) == found

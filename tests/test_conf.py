@@ -1,11 +1,13 @@
 """Settings: the options of a storage override the defaults for all, live and checked."""
 
+import pprint
 from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage, storages
 from django.test import override_settings
+from django.views.debug import ExceptionReporter
 from pytest_django import Settings
 
 from secure_dbstorage import conf
@@ -251,3 +253,66 @@ class TestProject:
         }
         with pytest.raises(ImproperlyConfigured, match="colour is not an option"):
             storages["default"]
+
+
+KEY_TEXT = "this-key-may-be-seen-by-nobody-at-all"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"signing_keys": [KEY_TEXT], "expires_in": -1},
+        {"signing_keys": [KEY_TEXT.encode()], "colour": 1},
+        {"signing_keys": (KEY_TEXT, "short")},
+        {"signing_keys": KEY_TEXT},
+        {"signing_keys": KEY_TEXT.encode()},
+        {"signing_keys": {KEY_TEXT: 1}},
+        {"signing_keys": [{KEY_TEXT: 1}]},
+        {"signing_keys": [KEY_TEXT + "\ud800"]},
+        {"signing_keys": [KEY_TEXT], "auth_hooks": ["tests.no.such.hook"]},
+        {"signing_keys": [KEY_TEXT], "default_public": "tests.test_conf.Broken.missing"},
+    ],
+)
+@pytest.mark.parametrize("where", ["option", "setting"])
+def test_no_error_report_shows_a_signing_key(
+    settings: Settings, where: str, options: dict[str, Any]
+) -> None:
+    settings.STORAGES = settings.STORAGES | {
+        "wrong": {
+            "BACKEND": "secure_dbstorage.storage.DatabaseStorage",
+            "OPTIONS": options if where == "option" else {},
+        }
+    }
+    if where == "setting":
+        settings.SECURE_DBSTORAGE = {name.upper(): raw for name, raw in options.items()}
+    settings.DEBUG = True
+    with pytest.raises(ImproperlyConfigured) as raised:
+        storages["wrong"].url("a.txt", window=0)
+    # Our own frame holds the key; every other is part of the report.
+    error = raised.value.with_traceback(raised.tb.tb_next)
+    reporter = ExceptionReporter(None, type(error), error, error.__traceback__)
+    report = reporter.get_traceback_html() + reporter.get_traceback_text()
+    assert "conf.py" in report
+    assert KEY_TEXT not in report
+
+
+def test_a_key_shows_nothing_however_it_is_asked() -> None:
+    options = read_options({"signing_keys": [LONG_KEY]})
+    (key,) = options.signing_keys
+    shown = f"{format(key)} {key!r} {options.signing_keys} {pprint.pformat(options.signing_keys)}"
+    assert LONG_KEY not in shown
+    assert key == LONG_KEY.encode()
+
+
+def test_a_misspelt_option_is_named_with_its_place_and_the_right_spelling(
+    settings: Settings,
+) -> None:
+    settings.STORAGES = settings.STORAGES | {
+        "wrong": {
+            "BACKEND": "secure_dbstorage.storage.DatabaseStorage",
+            "OPTIONS": {"expire_in": 60},
+        }
+    }
+    message = r"STORAGES\['wrong'\].*: expire_in is not an option; did you mean expires_in\?"
+    with pytest.raises(ImproperlyConfigured, match=message):
+        storages["wrong"]

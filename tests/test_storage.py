@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
 from django.core.files.base import ContentFile
-from django.core.files.storage import FileSystemStorage, InMemoryStorage, Storage
+from django.core.files.storage import FileSystemStorage, InMemoryStorage, Storage, storages
 from django.db import transaction
 from django.db.models.signals import post_delete
 from django.utils import timezone
@@ -694,6 +694,24 @@ def test_a_storage_in_use_can_be_copied_and_pickled(
     settings.SECURE_DBSTORAGE = {"URL_WINDOW": 7}
     assert copied.options.url_window == storage.options.url_window == 7
     assert b"only-for-tests" not in pickle.dumps(storage)
+
+
+def test_a_pickle_of_a_storage_holds_its_alias_and_no_key(settings: Settings) -> None:
+    keys = ["k" * 40]
+    settings.STORAGES = settings.STORAGES | {
+        "keyed": {
+            "BACKEND": "secure_dbstorage.storage.DatabaseStorage",
+            "OPTIONS": {"namespace": "keyed", "signing_keys": keys},
+        }
+    }
+    pickled = pickle.dumps(storages["keyed"])
+    assert b"kkkk" not in pickled
+    assert pickle.loads(pickled) is storages["keyed"]  # noqa: S301
+    other = DatabaseStorage(namespace="other", signing_keys=keys)
+    with pytest.raises(pickle.PicklingError, match="signing_keys"):
+        pickle.dumps(other)
+    for again in (copy.copy(other), copy.deepcopy(other)):
+        assert again.options == other.options
 
 
 class TestTemporaryFiles:

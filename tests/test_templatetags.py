@@ -9,7 +9,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import InMemoryStorage
 from django.db.models.fields.files import FieldFile
-from django.template import Context, Template
+from django.template import Context, Template, TemplateSyntaxError
 from pytest_django import DjangoAssertNumQueries
 
 from secure_dbstorage.storage import DatabaseStorage
@@ -98,7 +98,7 @@ def test_a_list_may_be_of_files() -> None:
 def test_a_file_can_be_linked_with_its_neighbors() -> None:
     storage = saved("films/7/index é.m3u8")
     file = field_file(storage, "films/7/index é.m3u8")
-    url = render("{% signed_folder_url file expires_in=60 %}", file=file)
+    url = render("{% signed_folder_url file 'films/7/' expires_in=60 %}", file=file)
     start, _, rest = url.partition("/films/")
     assert rest == "7/index%20%C3%A9.m3u8"
     token = start.removeprefix("/files/~")
@@ -110,12 +110,27 @@ def test_a_file_can_be_linked_with_its_neighbors() -> None:
 
 def test_a_folder_link_without_a_file_or_for_another_storage_is_an_ordinary_url() -> None:
     other = InMemoryStorage(base_url="/media/")
-    text = "{% signed_folder_url file %}"
+    text = "{% signed_folder_url file 'a' %}"
     assert render(text, file=field_file(saved(), "")) == ""
     assert render(text, file=field_file(other, "a/b.txt")) == "/media/a/b.txt"
 
 
-def test_a_file_in_no_directory_gets_an_ordinary_link() -> None:
-    storage = saved("index.m3u8")
-    url = render("{% signed_folder_url file %}", file=field_file(storage, "index.m3u8"))
-    assert grant_of(storage, "index.m3u8", url)
+def test_a_directory_further_up_is_linked_too() -> None:
+    storage = saved("films/7/index.m3u8")
+    file = field_file(storage, "films/7/index.m3u8")
+    url = render("{% signed_folder_url file folder='films' %}", file=file)
+    assert url.endswith("/films/7/index.m3u8")
+
+
+@pytest.mark.parametrize("folder", ["", "film", "films/8", "films/7/index.m3u8", "Films"])
+def test_a_file_beside_the_directory_is_a_mistake(folder: str) -> None:
+    storage = saved("films/7/index.m3u8")
+    file = field_file(storage, "films/7/index.m3u8")
+    with pytest.raises(ValueError, match=r"directory|root"):
+        render("{% signed_folder_url file folder %}", file=file, folder=folder)
+
+
+def test_no_directory_is_guessed() -> None:
+    """With a flat ``upload_to``, the file's own directory holds everybody's files."""
+    with pytest.raises(TemplateSyntaxError, match="folder"):
+        render("{% signed_folder_url file %}", file=field_file(saved(), "reports/a.pdf"))

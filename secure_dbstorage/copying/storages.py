@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from tempfile import SpooledTemporaryFile
 from typing import Any
@@ -22,6 +23,43 @@ from secure_dbstorage.files import FileRecord, utc
 #: A file in transit stays in memory up to this many bytes; a larger one goes to a temporary file.
 _SPOOL_BYTES = 2 * 1024 * 1024
 
+#: The longest path that is listed: that of a key on S3. What never ends would pass it.
+_MAX_PATH_LENGTH = 1024
+
+_BAD_NAME = "the source lists a name that no file or directory can have"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Directory:
+    """A directory of a source."""
+
+    path: str
+    above: "_Directory | None" = None
+    #: None for a storage without paths. A symbolic link may lead back to one of its parents.
+    real_path: str | None = None
+    directories: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+
+    @property
+    def prefix(self) -> str:
+        """What the names in it begin with."""
+        return f"{self.path}/" if self.path else ""
+
+    def parents(self) -> Iterator["_Directory"]:
+        """Yield the directories above it, the nearest first."""
+        one = self.above
+        while one is not None:
+            yield one
+            one = one.above
+
+    def repeats(self, above: "list[_Directory]") -> bool:
+        """Tell whether three levels hold the same names: the source may ignore the path."""
+        # A chain of lone directories grows by one at each level, and ends with its length.
+        if not self.directories or len(self.directories) + len(self.files) < 2:  # noqa: PLR2004
+            return False
+        same = [one for one in above[:2] if _names_in(one) == _names_in(self)]
+        return len(same) == 2  # noqa: PLR2004
+
 
 class StorageEnd:
     """A storage that belongs to Django or another package, such as a folder or a bucket."""
@@ -37,26 +75,48 @@ class StorageEnd:
             storage.max_memory_size = _SPOOL_BYTES  # type: ignore[attr-defined]
 
     def records(self, directory: str) -> Iterator[FileRecord]:
-        """Yield the names below a directory, one directory after another."""
-        # Each with the real paths of its parents: a symbolic link may lead back to one of them.
-        pending: list[tuple[str, tuple[str, ...]]] = [(directory, ())]
+        """Yield the names below a directory, one directory after another.
+
+        The listing is not believed: a bucket may hold any key, and ``x//y`` is listed as ``.`` in
+        ``x`` by some storages, for ever.
+        """
+        pending = [_Directory(path=directory)]
         while pending:
-            path, above = pending.pop()
-            real = self._real_path(path)
-            if real is not None and real in above:
-                yield FileRecord(name=path, problem="a symbolic link to one of its own parents")
-                continue
+            here = pending.pop()
+            here.real_path = self._real_path(here.path)
             try:
-                directories, files = self._storage.listdir(path)
-            except OSError as error:
-                if path == directory:
+                directories, files = self._listing(here)
+            except Exception as error:
+                if here.above is None:
                     raise
-                yield FileRecord(name=path, problem=str(error))
+                yield FileRecord(name=here.path, problem=str(error) or type(error).__name__)
                 continue
-            prefix = f"{path}/" if path else ""
-            yield from (FileRecord(name=prefix + name) for name in sorted(files))
-            inside = above if real is None else (*above, real)
-            pending += ((prefix + name, inside) for name in sorted(directories, reverse=True))
+            for name in (*files, *directories):
+                if not _is_segment(name):
+                    yield FileRecord(name=here.prefix + name, problem=_BAD_NAME)
+            yield from (FileRecord(name=here.prefix + name) for name in files if _is_segment(name))
+            pending += (
+                _Directory(path=here.prefix + name, above=here)
+                for name in reversed(directories)
+                if _is_segment(name)
+            )
+
+    def _listing(self, here: "_Directory") -> tuple[list[str], list[str]]:
+        """Return the directories and the files of a directory, each once.
+
+        :raises CopyFailed: for a directory that would never end.
+        """
+        if len(here.path) > _MAX_PATH_LENGTH:
+            raise CopyFailed(f"the path is longer than {_MAX_PATH_LENGTH} characters")
+        above = list(here.parents())
+        if here.real_path is not None and any(one.real_path == here.real_path for one in above):
+            raise CopyFailed("a symbolic link to one of its own parents")
+        directories, files = self._storage.listdir(here.path)
+        here.directories = sorted({name.removesuffix("/") for name in directories})
+        here.files = sorted(set(files))
+        if here.repeats(above):
+            raise CopyFailed("the source lists in it what its parents hold")
+        return here.directories, here.files
 
     def count(self, directory: str) -> int:
         """Return the number of files below a directory."""
@@ -183,6 +243,14 @@ class StorageEnd:
         except NotImplementedError:
             return None
         return utc(value)
+
+
+def _names_in(directory: _Directory) -> tuple[list[str], list[str]]:
+    return directory.directories, directory.files
+
+
+def _is_segment(name: str) -> bool:
+    return name not in ("", ".", "..") and "/" not in name
 
 
 def _first(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:

@@ -1,13 +1,15 @@
 """The catalog: the files of one namespace, by name."""
 
 import errno
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
 
 from django.core.exceptions import SuspiciousFileOperation
-from django.db import IntegrityError, connections, router, transaction
+from django.db import Error, IntegrityError, connections, router, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
@@ -20,6 +22,8 @@ from secure_dbstorage.table import heads, streams, uses
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.listing import entries_of
 from secure_dbstorage.table.tenants import schema_of
+
+_logger = logging.getLogger("secure_dbstorage.storage")
 
 #: How often an overwrite looks for the row again when another save interferes.
 _MAX_ATTEMPTS = 10
@@ -55,7 +59,10 @@ class Catalog:
 
     @property
     def reader(self) -> str:
-        """Alias of the database for reads. Inside ``atomic()`` it is the primary."""
+        """Alias of the database for listings and long reads: a replica may lag, or be down.
+
+        Inside ``atomic()`` it is the primary.
+        """
         if self._options.using:
             return self._options.using
         writer = self.writer
@@ -131,29 +138,45 @@ class Catalog:
         return uses.has_begun(key, client, since=since, using=self.writer)
 
     def get(self, name: str, *, with_chunk: bool = False) -> StoredHead:
-        """Return the head of a file, from a replica if possible.
+        """Return the head of a file from the primary database.
 
         :param with_chunk: fetch the first chunk as well.
         :raises FileNotFoundError: when there is no such file.
         :raises IsADirectoryError: for a directory.
         """
-        for using in dict.fromkeys((self.reader, self.writer)):
-            head = rows(using).head(self._options.namespace, name, with_chunk=with_chunk)
-            if head is not None:
-                return head
+        head = self.find(name, with_chunk=with_chunk)
+        if head is not None:
+            return head
         if self.is_directory(name):
             raise os_error(IsADirectoryError, errno.EISDIR, name)
         raise os_error(FileNotFoundError, errno.ENOENT, name)
 
+    def get_for_reading(self, name: str) -> StoredHead:
+        """Return the head of a file and its first chunk.
+
+        The primary decides which file that is. A replica that has the same content gives the rest.
+        """
+        head = self.get(name, with_chunk=True)
+        if head.content.chunk_count == 1 or self.reader == self.writer:
+            return head
+        try:
+            copy = rows(self.reader).head(self._options.namespace, name)
+        except Error as error:
+            _log_replica(self.reader, error)
+            return head
+        if copy is None or copy.content.key != head.content.key:
+            return head
+        return replace(head, content=replace(head.content, using=self.reader))
+
     def exists(self, path: str) -> bool:
         """Tell whether there is a file of this name, or a directory with files below it."""
-        return not path or self._holds(path, self.reader)
+        return not path or self._holds(path, self.writer)
 
     def is_directory(self, path: str) -> bool:
         """Tell whether there are files below this path. The root always exists."""
         if not path:
             return True
-        return bool(self._names(names.directory_range(path), limit=1))
+        return bool(self._names(self.writer, names.directory_range(path), limit=1))
 
     def children(self, directory: str) -> tuple[list[str], list[str]]:
         """Return the directories and the files directly below a directory, both sorted."""
@@ -162,12 +185,21 @@ class Catalog:
         return sorted(directories), [entry for entry in entries if not entry.endswith("/")]
 
     def entries(self, directory: str, *, after: str = "", limit: int | None = None) -> list[str]:
-        """Return the entries directly below a directory. A directory ends with a slash.
+        """Return the entries directly below a directory, from a replica if possible.
+
+        A directory ends with a slash.
 
         :param after: start after this entry.
         :param limit: return at most this many.
         """
-        return entries_of(directory, self._names, after=after, limit=limit)
+        using = self.reader
+        try:
+            return entries_of(directory, partial(self._names, using), after=after, limit=limit)
+        except Error as error:
+            if using == self.writer:
+                raise
+            _log_replica(using, error)
+        return self.primary.entries(directory, after=after, limit=limit)
 
     def add(
         self,
@@ -176,11 +208,13 @@ class Catalog:
         *,
         others: Iterable[str] = (),
         kept: FileRecord | None = None,
+        note_created: Callable[[object], object] = lambda created: None,
     ) -> str:
         """Save a new file, in one transaction, and return its name.
 
         :param others: names to try in turn when the name is taken.
         :param kept: the public flag and the times that the file had elsewhere.
+        :param note_created: receives the time of creation, as the project wants it.
         :raises FileExistsError: when all names are taken, or the name lies below a file.
         :raises FileTooLarge: above the option ``max_size``.
         """
@@ -191,7 +225,9 @@ class Catalog:
             # The bytes are written only once. On MySQL, two saves that each roll them back and
             # write them again would deadlock.
             for candidate in chain([name], others):
-                if self._insert(candidate, written, using, kept):
+                head = heads.new_head(candidate, written, self._options, kept)
+                if rows(using).insert_head(head):
+                    note_created(head["created"])
                     return candidate
             raise os_error(FileExistsError, errno.EEXIST, name)
 
@@ -230,7 +266,8 @@ class Catalog:
                 if row is not None:
                     self._update(row, written, using, kept)
                     return False
-                if self._insert(name, written, using, kept):
+                head = heads.new_head(name, written, self._options, kept)
+                if rows(using).insert_head(head):
                     return True
             # This transaction can't see the row that has the name. The caller must repeat it.
             raise IntegrityError(f"{name!r} is being saved by another transaction")
@@ -264,6 +301,17 @@ class Catalog:
     def after_commit(self, function: Callable[[], object]) -> None:
         """Call a function after the commit, or at once outside a transaction."""
         transaction.on_commit(function, using=self.writer, robust=True)
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Whether what is saved now may still be rolled back."""
+        connection = connections[self.writer]
+        return connection.in_atomic_block or not connection.get_autocommit()
+
+    def after_own_commit(self, function: Callable[[], object]) -> None:
+        """Call a function after the commit; never, if the project has turned autocommit off."""
+        if connections[self.writer].in_atomic_block:
+            self.after_commit(function)
 
     def rename(self, old: str, new: str) -> None:
         """Rename a file. Links to the old name never open it.
@@ -331,8 +379,8 @@ class Catalog:
     def _holds(self, path: str, using: str) -> bool:
         return rows(using).holds(self._options.namespace, path)
 
-    def _names(self, bounds: tuple[str, str | None], limit: int) -> list[str]:
-        return rows(self.reader).names(self._options.namespace, bounds, limit)
+    def _names(self, using: str, bounds: tuple[str, str | None], limit: int) -> list[str]:
+        return rows(using).names(self._options.namespace, bounds, limit)
 
     def _locked(self, name: str, using: str) -> StoredFile | None:
         rows = self._files(using).filter(name=name).select_for_update()
@@ -360,12 +408,6 @@ class Catalog:
             max_size=self._options.max_size,
         )
 
-    def _insert(
-        self, name: str, written: streams.Written, using: str, kept: FileRecord | None
-    ) -> bool:
-        """Insert a head row, and return False if the name is taken."""
-        return rows(using).insert_head(heads.new_head(name, written, self._options, kept))
-
     def _update(
         self, row: StoredFile, written: streams.Written, using: str, kept: FileRecord | None
     ) -> None:
@@ -373,3 +415,7 @@ class Catalog:
         changes = heads.replaced_head(row, written, self._options, kept)
         rows(using).update(row.pk, changes)
         streams.delete(row.content, using=using)
+
+
+def _log_replica(using: str, error: Error) -> None:
+    _logger.warning("The database %r does not answer, so the primary does: %s", using, error)

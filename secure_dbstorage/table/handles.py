@@ -107,7 +107,7 @@ def open_file(
     """
     mode = Mode.parse(text)
     if mode.is_read_only:
-        return _open_for_reading(catalog.get(name, with_chunk=True), mode)
+        return _open_for_reading(catalog.get_for_reading(name), mode)
     catalog = catalog.primary
     if catalog.is_directory(name):
         raise os_error(IsADirectoryError, errno.EISDIR, name)

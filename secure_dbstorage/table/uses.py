@@ -15,13 +15,14 @@ def begin(key: int, client: bytes, expires: datetime, *, now: float, using: str)
     :param expires: when the mark is no longer needed.
     :param now: seconds since 1970.
     :param using: alias of the database.
+    :raises RuntimeError: inside a transaction, which could take the mark back when it rolls back.
     """
     began = int(now).to_bytes(8)
     mark = StoredFile(
         content=key, position=USE_MARK_POSITION, data=began + client, expires=expires
     )
     try:
-        with transaction.atomic(using=using):
+        with transaction.atomic(using=using, durable=True):
             mark.save(using=using, force_insert=True)
     except IntegrityError:
         return False

@@ -8,7 +8,7 @@
     {% signed_urls reports "file" as links %}
     {% for report, url in links %}<a href="{{ url }}">{{ report }}</a>{% endfor %}
 
-    <video src="{% signed_folder_url film.playlist %}" controls></video>
+    <video src="{% signed_folder_url film.playlist film.folder %}" controls></video>
 """
 
 from collections.abc import Iterable
@@ -17,6 +17,7 @@ from typing import Any
 from django import template
 from django.utils.encoding import filepath_to_uri
 
+from secure_dbstorage.names import canonical_name
 from secure_dbstorage.storage import DatabaseStorage
 
 register = template.Library()
@@ -55,19 +56,23 @@ def signed_urls(
 
 
 @register.simple_tag
-def signed_folder_url(file: Any, **arguments: Any) -> str:
-    """Return the URL of a FileField's file, through a link to the directory that holds it.
+def signed_folder_url(file: Any, folder: str, **arguments: Any) -> str:
+    """Return the URL of a FileField's file, through a link to a directory above it.
 
-    Relative links in the file therefore work, for example from a playlist to its segments. Takes
-    the arguments of ``DatabaseStorage.folder_url()``. Return "" if there is no file. A file in
-    another kind of storage gets that storage's URL, and a file in no directory an ordinary link.
+    Relative links in the file therefore work, for example from a playlist to its segments. Whoever
+    has the link can open every file below the directory, so it must be named. Takes the arguments
+    of ``DatabaseStorage.folder_url()``. Return "" if there is no file. A file in another kind of
+    storage gets that storage's URL.
+
+    :raises ValueError: when the file is not below the directory, and for the root.
     """
     if not (file and isinstance(file.storage, DatabaseStorage)):
         return _url(file)
-    folder, _, name = file.name.rpartition("/")
-    if not folder:  # A link to the root directory would open every file.
-        return file.storage.url(file.name, **arguments)
-    return f"{file.storage.folder_url(folder, **arguments)}{filepath_to_uri(name)}"
+    url = file.storage.folder_url(folder, **arguments)
+    name, above = canonical_name(file.name), f"{canonical_name(folder)}/"
+    if not name.startswith(above):
+        raise ValueError(f"The file {name!r} is not below the directory {folder!r}")
+    return f"{url}{filepath_to_uri(name.removeprefix(above))}"
 
 
 def _url(file: Any) -> str:

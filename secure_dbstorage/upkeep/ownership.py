@@ -11,6 +11,7 @@ from django.db.models import FileField, Model, QuerySet
 from django.db.models.fields.files import FieldFile
 from django.db.models.signals import post_delete, post_save, pre_save
 
+from secure_dbstorage.names import canonical_name
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.upkeep.references import file_fields, referred
 
@@ -93,6 +94,7 @@ def _forget(file: FieldFile, using: str) -> None:
 
 
 def _delete(storage: DatabaseStorage, name: str, using: str) -> None:
-    if not referred(storage, [name], using=using):
+    # Another row may spell it in another way.
+    if not referred(storage, {name, canonical_name(name)}, using=using):
         storage.delete(name)
         _logger.info("Deleted %r together with its model instance", name)

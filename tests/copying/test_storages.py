@@ -1,10 +1,12 @@
 """Any Django storage can be listed, read and written."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, InMemoryStorage
 
@@ -61,6 +63,70 @@ def test_an_unreadable_directory_is_one_failure(
     records = list(StorageEnd(Forbidding(location=folder.location)).records(""))
     assert [(record.name, record.problem) for record in records] == [
         ("a", "no entry"),
+        ("b/y", ""),
+    ]
+
+
+class Listing(InMemoryStorage):
+    """Lists what it is told to."""
+
+    def __init__(self, listing: Callable[[str], tuple[list[str], list[str]]]) -> None:
+        super().__init__()
+        self.listing, self.calls = listing, 0
+
+    def listdir(self, path: str) -> tuple[list[str], list[str]]:
+        self.calls += 1
+        assert self.calls < 3000, "it never ends"
+        return self.listing(path)
+
+
+@pytest.mark.parametrize(
+    "odd", [".", "..", "", "/", "/etc", "a/b", "//", "../x", "./x", "x//y", "./"]
+)
+def test_a_listed_name_that_leads_elsewhere_is_a_failure(odd: str) -> None:
+    source = Listing(
+        lambda path: (
+            (["x"], [])
+            if not path
+            else ([odd, "sub", "sub"], [odd, "ok", "ok"])
+            if path == "x"
+            else ([], ["deep"])
+        )
+    )
+    records = list(StorageEnd(source).records(""))
+    assert [record.name for record in records if not record.problem] == ["x/ok", "x/sub/deep"]
+    failed = {record.name for record in records if record.problem}
+    assert failed == {f"x/{odd}", f"x/{odd.removesuffix('/')}"}
+    assert source.calls == 3
+
+
+@pytest.mark.parametrize(
+    "listing", [(["x"], []), (["x"], ["f"]), (["a", "b", "c"], []), (["a", "b"], ["f", "g"])]
+)
+def test_a_source_that_lists_the_same_everywhere_ends(
+    listing: tuple[list[str], list[str]],
+) -> None:
+    records = list(StorageEnd(Listing(lambda path: listing)).records(""))
+    assert [record for record in records if record.problem]
+    assert len(records) < 1000
+
+
+def test_the_same_names_in_two_levels_are_copied(folder: FileSystemStorage) -> None:
+    wanted = ["a", "b/a", "b/b/c", "x/x/x/x/x/f"]
+    for name in wanted:
+        folder.save(name, ContentFile(b""))
+    assert sorted(names_below(StorageEnd(folder))) == wanted
+
+
+def test_whatever_a_listing_raises_fails_one_directory() -> None:
+    def listing(path: str) -> tuple[list[str], list[str]]:
+        if path == "a":
+            raise SuspiciousFileOperation("not there")
+        return ([], ["y"]) if path else (["a", "b"], [])
+
+    records = list(StorageEnd(Listing(listing)).records(""))
+    assert [(record.name, record.problem) for record in records] == [
+        ("a", "not there"),
         ("b/y", ""),
     ]
 

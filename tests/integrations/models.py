@@ -1,6 +1,11 @@
 """A model with pictures, as many projects have."""
 
+import reversion
 from django.db import models
+from django_cleanup import cleanup
+from simple_history.models import HistoricalRecords
+
+from tests.testapp.models import owned
 
 
 def by_title(picture: "Picture", filename: str) -> str:
@@ -29,3 +34,33 @@ class Poster(models.Model):
 
     def __str__(self) -> str:
         return str(self.image.name)
+
+
+@cleanup.ignore  # It deletes the files of earlier versions.
+class Contract(models.Model):
+    """A file that goes with its row, in all versions that django-simple-history keeps."""
+
+    file = models.FileField(storage=owned, upload_to="contracts")
+    history = HistoricalRecords()
+
+    def __str__(self) -> str:
+        return str(self.file.name)
+
+
+@cleanup.ignore
+@reversion.register
+class Statute(models.Model):
+    """The same with django-reversion."""
+
+    file = models.FileField(storage=owned, upload_to="statutes")
+
+    def __str__(self) -> str:
+        return str(self.file.name)
+
+
+@cleanup.ignore
+@reversion.register(follow=["statute_ptr"])
+class ByLaw(Statute):
+    """One with a file of its own, in a table of its own."""
+
+    annex = models.FileField(storage=owned, upload_to="annexes")

@@ -14,6 +14,8 @@ INSTALLED_APPS = [
     "import_export",
     "polymorphic",
     "rest_framework",
+    "reversion",
+    "simple_history",
     "sorl.thumbnail",
     "taggit",
     "wagtail.contrib.settings",
@@ -33,6 +35,7 @@ MIGRATION_MODULES = MIGRATION_MODULES | dict.fromkeys(
     (
         "easy_thumbnails",
         "filer",
+        "reversion",
         "taggit",
         "thumbnail",
         "wagtailadmin",

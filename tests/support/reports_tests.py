@@ -270,7 +270,7 @@ class Templates(ReportsTestCase):
         context = {
             "report": self.report,
             "reports": [self.report, self.report],
-            "film": {"playlist": self.report.file},
+            "film": {"playlist": self.report.file, "folder": "reports"},
         }
         html = render_to_string("pages.html", context)
         urls = re.findall(r'(?:href|src)="(.+?)"', html)

@@ -267,21 +267,74 @@ def replicated(transactional_db: None, settings: Settings, tmp_path: Path) -> It
         yield catalog_of(None)
 
 
+def mirror() -> None:
+    """Bring the replica up to date."""
+    StoredFile.rows.using("replica").all().delete()
+    for row in StoredFile.rows.using("default"):
+        row.save(using="replica", force_insert=True)
+
+
 class TestReplica:
-    """Reads go to the router's database for reads, and fall back to the one for writes."""
+    """The primary decides; long reads and listings go to the router's database for reads."""
 
     def test_files_are_saved_where_is_written(self, replicated: Catalog) -> None:
         replicated.add("a.txt", [b"content"])
         assert StoredFile.rows.using("default").count() == 1
         assert StoredFile.rows.using("replica").count() == 0
 
-    def test_a_file_is_read_from_the_replica(self, replicated: Catalog) -> None:
-        catalog_of("replica").add("a.txt", [b"content"])
-        head = replicated.get("a.txt")
+    def test_the_bytes_are_read_from_a_replica_that_has_them(self, replicated: Catalog) -> None:
+        catalog = catalog_of(None, chunk_size=4096)
+        catalog.add("a.txt", [b"content" * 1000])
+        mirror()
+        head = replicated.get_for_reading("a.txt")
         assert head.content.using == "replica"
-        assert b"".join(replicated.stream(head, 0, 7)) == b"content"
-        assert replicated.exists("a.txt")
+        assert b"".join(replicated.stream(head, 0, 7000)) == b"content" * 1000
         assert replicated.children("") == ([], ["a.txt"])
+
+    def test_a_small_file_is_read_with_one_query(self, replicated: Catalog) -> None:
+        replicated.add("a.txt", [b"content"])
+        mirror()
+        with CaptureQueriesContext(connections["replica"]) as queries:
+            assert replicated.get_for_reading("a.txt").first_chunk == b"content"
+        assert len(queries) == 0
+
+    def test_the_primary_decides_what_there_is(self, replicated: Catalog) -> None:
+        catalog = catalog_of(None, chunk_size=4096)
+        for name in ("gone.txt", "old.txt", "public.txt", "changed.txt"):
+            catalog.add(name, [b"stale" * 1000])
+        replicated.set_public("public.txt", public=True)
+        mirror()
+        replicated.remove("gone.txt")
+        replicated.rename("old.txt", "new.txt")
+        replicated.set_public("public.txt", public=False)
+        catalog.replace("changed.txt", [b"fresh" * 1000])
+        storage = DatabaseStorage()
+        for name in ("gone.txt", "old.txt"):
+            assert not storage.exists(name)
+            with pytest.raises(FileNotFoundError):
+                storage.open(name)
+            with pytest.raises(FileNotFoundError):
+                storage.stat(name)
+        assert not storage.is_public("public.txt")
+        assert storage.open("changed.txt").read() == b"fresh" * 1000
+        assert storage.open("new.txt").read() == b"stale" * 1000
+        assert storage.save("old.txt", b"") == "old.txt"
+
+    def test_a_replica_that_is_down_is_not_missed(
+        self, replicated: Catalog, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        storage = DatabaseStorage(chunk_size=4096)
+        connections["replica"].close()
+        connections["replica"].settings_dict["NAME"] = str(tmp_path / "none" / "replica.sqlite3")
+        name = storage.save("dir/a.txt", b"content" * 1000)
+        assert storage.open(name).read() == b"content" * 1000
+        assert storage.exists(name)
+        assert storage.listdir("") == (["dir"], [])
+        assert storage.listdir("dir") == ([], ["a.txt"])
+        assert storage.size(name) == 7000
+        with pytest.raises(IsADirectoryError):
+            storage.open("dir")
+        assert {record.name for record in caplog.records} == {"secure_dbstorage.storage"}
 
     def test_a_file_missing_from_the_replica_is_read_from_the_primary(
         self, replicated: Catalog

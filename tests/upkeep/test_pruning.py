@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.files.storage import storages
-from django.db import transaction
 from django.utils import timezone
 
 from secure_dbstorage.models import StoredFile
@@ -221,9 +220,8 @@ class TestRows:
     def test_records_of_used_links_are_deleted_once_the_link_has_expired(
         self, storage: DatabaseStorage, database: str
     ) -> None:
-        with transaction.atomic(using=database):
-            assert uses.begin(1, b"client", PAST, now=0, using=database)
-            assert uses.begin(2, b"client", timezone.now() + DAY, now=0, using=database)
+        assert uses.begin(1, b"client", PAST, now=0, using=database)
+        assert uses.begin(2, b"client", timezone.now() + DAY, now=0, using=database)
         assert [item.kind for item in prune_rows(database, dry_run=False)] == ["used"]
         assert not uses.begin(2, b"client", PAST, now=0, using=database)
         assert uses.begin(1, b"client", PAST, now=0, using=database)

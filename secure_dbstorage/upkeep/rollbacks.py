@@ -1,0 +1,32 @@
+"""Rollbacks: an instance that is saved again after a rollback has its files saved again."""
+
+from collections.abc import Collection
+from typing import Any
+
+from django.db.models import Model
+from django.db.models.fields.files import FieldFile
+from django.db.models.signals import pre_save
+
+from secure_dbstorage.storage import UnsettledName
+
+
+def connect() -> None:
+    """Connect the receiver to all models: any field may have one of our storages."""
+    pre_save.connect(_before_save, dispatch_uid="secure_dbstorage.rollbacks")
+
+
+def _before_save(
+    sender: type[Model],
+    instance: Model,
+    update_fields: Collection[str] | None = None,
+    **_: object,
+) -> None:
+    """Save the files again whose save was rolled back."""
+    for attribute, value in list(vars(instance).items()):
+        name: Any = value.name if isinstance(value, FieldFile) else value
+        if not isinstance(name, UnsettledName):
+            continue
+        if update_fields is not None and attribute not in update_fields:
+            continue
+        if (resaved := name.resaved()) is not None:
+            setattr(instance, attribute, resaved)

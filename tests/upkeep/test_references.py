@@ -1,0 +1,50 @@
+"""Which names are held by rows, as the storage compares names: exactly."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from django.db import connections
+from pytest_django import Settings
+
+from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.upkeep.references import referred
+from tests.testapp.models import Book, Letter
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default"])
+
+
+@pytest.fixture
+def books(database: str, settings: Settings) -> Iterator[str]:
+    """Keep books in each database in turn."""
+    settings.DATABASE_ROUTERS = []
+    connection = connections[database]
+    if database == "default":
+        yield database
+        return
+    with connection.schema_editor() as editor:
+        editor.create_model(Book)
+    try:
+        yield database
+    finally:
+        with connection.schema_editor() as editor:
+            editor.delete_model(Book)
+
+
+@pytest.mark.parametrize("other", ["TAX.pdf", "täx.pdf", "tax.pdf ", "t_x.pdf", "%"])
+def test_a_name_is_compared_exactly(books: str, other: str) -> None:
+    storage = storages["default"]
+    assert isinstance(storage, DatabaseStorage)
+    Book._base_manager.using(books).create(text="tax.pdf")
+    assert referred(storage, ["tax.pdf", other], using=books) == {"tax.pdf"}
+    assert referred(storage, [other], using=books) == set()
+
+
+def test_a_file_stays_while_another_row_spells_it_in_another_way() -> None:
+    letter = Letter.objects.create(scan=ContentFile(b"content", "a.png"))
+    storage = letter.scan.storage
+    Letter.objects.create(scan="scans/a.png")
+    Letter.objects.filter(pk=letter.pk).update(scan="scans//a.png")
+    Letter.objects.get(pk=letter.pk).delete()
+    assert storage.exists("scans/a.png")
