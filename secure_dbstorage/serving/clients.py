@@ -1,6 +1,5 @@
 """Clients: who sent a request, as far as that can be believed. Made once for each request."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,8 +24,6 @@ class Client:
     #: Whether the address is the visitor's beyond doubt. Behind any proxy that ``trusted_proxies``
     #: doesn't name it may be the proxy's own.
     is_certain: bool
-    #: The User-Agent header.
-    agent: str = ""
 
     @classmethod
     def of(cls, meta: Mapping[str, str], trusted_proxies: Sequence[Network]) -> "Client":
@@ -34,7 +31,6 @@ class Client:
         return cls(
             address=client_address(meta, trusted_proxies),
             is_certain=bool(trusted_proxies) or not meta.get("HTTP_X_FORWARDED_FOR"),
-            agent=meta.get("HTTP_USER_AGENT", ""),
         )
 
     @property
@@ -46,11 +42,6 @@ class Client:
     def budget(self) -> str | None:
         """The name of the client's budget; None if clients can't be told apart."""
         return None if self.address is None else budget_of(self.address)
-
-    @property
-    def digest(self) -> bytes:
-        """A digest of all that identifies the client."""
-        return hashlib.sha256(f"{self.certain_address}\n{self.agent}".encode()).digest()
 
 
 def client_address(meta: Mapping[str, str], trusted_proxies: Sequence[Network]) -> Address | None:

@@ -87,6 +87,11 @@ class Credentials:
         return unsign(name, tokens[0], max_lifetime=max_lifetime, now=now)
 
     @property
+    def are_given(self) -> bool:
+        """Whether the request has a token, good or bad."""
+        return self.folder_token is not None or bool(self.query_tokens)
+
+    @property
     def return_path(self) -> SignedPath:
         """The path and query that the request came with, tokens included, quoted for a URL."""
         path = escape_uri_path(self._path)

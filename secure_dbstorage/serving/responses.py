@@ -39,6 +39,14 @@ class _StoredBytes(HttpResponseBase):
         if not isinstance(self.cookies, _NoCookies):
             super().set_cookie(*args, **kwargs)
 
+    def allow_frames(self) -> None:
+        """Keep XFrameOptionsMiddleware from forbidding frames."""
+        self.xframe_options_exempt = True
+
+    def drop_cookies(self) -> None:
+        """Set no cookie from now on: shared caches keep this response."""
+        self.cookies = _NoCookies()
+
 
 class FileResponse(_StoredBytes, HttpResponse):
     """A response whose body is in memory: a small file, or nothing."""
@@ -95,7 +103,7 @@ def respond(
     if "Content-Type" not in headers:
         del response["Content-Type"]
     if not is_private:
-        response.cookies = _NoCookies()
+        response.drop_cookies()
     return response
 
 

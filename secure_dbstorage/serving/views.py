@@ -12,21 +12,31 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 
 from secure_dbstorage.exceptions import BadToken, ExpiredToken
-from secure_dbstorage.files import StoredHead
+from secure_dbstorage.files import FileStat, StoredHead
 from secure_dbstorage.names import is_canonical
 from secure_dbstorage.serving.clients import Client
 from secure_dbstorage.serving.conditions import (
     Selection,
+    drop_preconditions,
     drop_void_dates,
     has_conditions,
     select,
 )
 from secure_dbstorage.serving.credentials import Credentials
-from secure_dbstorage.serving.guards import ask_guards, count_use, may_refuse
-from secure_dbstorage.serving.headers import REFUSAL_HEADERS, answer_headers, present, protect
+from secure_dbstorage.serving.guards import ask_guards, count_use, counts_uses, may_refuse
+from secure_dbstorage.serving.headers import (
+    REFUSAL_HEADERS,
+    Presentation,
+    answer_headers,
+    is_played,
+    present,
+    protect,
+    untold,
+)
 from secure_dbstorage.serving.ratelimits import check_limit
 from secure_dbstorage.serving.refusals import Reason, Refused, refuse
 from secure_dbstorage.serving.responses import respond
+from secure_dbstorage.serving.subresources import may_be_loaded, may_run
 from secure_dbstorage.serving.visits import (
     Visit,
     WatchedBody,
@@ -69,7 +79,7 @@ def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResp
         return _serve(visit)
     except Refused as refused:
         record_refusal(visit, refused.reason)
-        return refuse(request, refused)
+        return refuse(request, refused, had_token=credentials.are_given)
 
 
 # The token is the key, and the hooks are the guards: a LoginRequiredMiddleware would send visitors
@@ -85,6 +95,8 @@ def _serve(visit: Visit) -> HttpResponseBase:
     _check_target(visit)
     _read_token(visit)
     check_limit(visit, "signed" if visit.grant else "plain")
+    if may_run(visit.request.META):
+        raise Refused(Reason.SUBRESOURCE)
     try:
         head = _find(visit)
         instead = ask_guards(visit, head.stat)
@@ -157,20 +169,42 @@ def _send_away(visit: Visit, response: HttpResponseBase) -> HttpResponseBase:
 
 def _answer(visit: Visit, head: StoredHead) -> HttpResponseBase:
     """Return what a GET or HEAD gets: 200, 206 or 304."""
-    drop_void_dates(visit.request)
-    selected = select(visit.request, head.stat)
     shown = present(head.stat, visit.storage.options, visit.grant, visit.now)
-    headers = answer_headers(head.stat, shown, selected.status, selected.span)
-    body = _body(visit, head, selected) if selected.has_body else b""
+    if not may_be_loaded(visit.request.META, head.stat.content_type, inline=shown.inline):
+        raise Refused(Reason.SUBRESOURCE)
+    selected, headers = _selected(visit, head.stat, shown)
+    body: bytes | Iterator[bytes] = b""
+    if selected.has_body:
+        count_use(visit, head.stat, selected.status, is_played=is_played(head.stat, shown))
+        body = _body(visit, head, selected)
     response = respond(selected.status, headers, body, is_private=shown.private, pace=visit.pace)
+    if shown.is_framed_anywhere:
+        response.allow_frames()
     record_answer(visit, response)
     return response
+
+
+def _selected(
+    visit: Visit, file: FileStat, shown: Presentation
+) -> tuple[Selection, dict[str, str]]:
+    """Return what the visitor gets of a file, and the header fields of the answer.
+
+    A one-time link tells nothing of the content before it is used.
+    """
+    is_counted = counts_uses(visit.grant, file)
+    if is_counted:
+        drop_preconditions(visit.request)
+    drop_void_dates(visit.request)
+    selected = select(visit.request, file, tells_size=not is_counted)
+    headers = answer_headers(file, shown, selected.status, selected.span)
+    if is_counted and not selected.has_body:
+        headers = untold(headers)
+    return selected, headers
 
 
 def _body(visit: Visit, head: StoredHead, selected: Selection) -> bytes | Iterator[bytes]:
     """Return the selected bytes: those that came with the head row, or pieces to come."""
     span = selected.span
-    count_use(visit, head.stat, span.start)
     if head.first_chunk is not None and head.content.chunk_count == 1:
         return head.first_chunk[span.start : span.stop]
     # WSGI's threads bound what is read at once. An event loop has any number of readers.

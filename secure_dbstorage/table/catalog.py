@@ -12,6 +12,7 @@ from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
 from secure_dbstorage import names
+from secure_dbstorage.conf import project_time
 from secure_dbstorage.exceptions import FileChanged, os_error
 from secure_dbstorage.files import FileRecord, LinkState, StoredHead
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
@@ -110,12 +111,12 @@ class Catalog:
         :param now: seconds since 1970.
         :param needed_until: when the note may be forgotten, in seconds since 1970.
         """
-        expires = datetime.fromtimestamp(needed_until, tz=UTC)
+        expires = project_time(datetime.fromtimestamp(needed_until, tz=UTC))
         return uses.begin(key, client, expires, now=now, using=self.writer)
 
-    def has_begun_use(self, key: int, client: bytes, *, since: float) -> bool:
-        """Tell whether this client began to use a one-time link at or after *since*."""
-        return uses.has_begun(key, client, since=since, using=self.writer)
+    def use_of(self, key: int) -> uses.Use | None:
+        """Return the use of a one-time link, or None before it is used."""
+        return uses.find(key, using=self.writer)
 
     def get(self, name: str, *, with_chunk: bool = False) -> StoredHead:
         """Return the head of a file, from a replica if possible.
@@ -265,7 +266,8 @@ class Catalog:
             self._check_place(new, using)
             try:
                 with transaction.atomic(using=using):
-                    self._files(using).filter(pk=row.pk).update(**heads.renamed_head(row, new))
+                    renamed = heads.renamed_head(row, new, self._options)
+                    self._files(using).filter(pk=row.pk).update(**renamed)
             except IntegrityError as error:
                 raise os_error(FileExistsError, errno.EEXIST, new) from error
 

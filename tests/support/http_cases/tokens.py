@@ -14,6 +14,11 @@ from tests.support.http_cases.answers import (
 )
 from tests.support.http_cases.targets import GOOD, NAME, OPENED, SECRET, SECRET_URL, URL
 
+_NAMED = (
+    """filename="Re_port; x=_41.pdf"; """
+    "filename*=UTF-8''R%C3%A9%22port%3B%20x%3D%2541.pdf"
+)
+
 CASES = [
     Case("a private file without a token", ask(SECRET_URL), MISSING),
     Case("a private file with its token", ask(GOOD), OPENED),
@@ -188,7 +193,7 @@ CASES = [
         whole(
             "closed/paper.pdf",
             signed=True,
-            content_disposition="inline; filename*=utf-8''R%C3%A9%22port%3B%20x%3D%2541.pdf",
+            content_disposition=f"inline; {_NAMED}",
         ),
     ),
     Case(
@@ -197,7 +202,7 @@ CASES = [
         whole(
             "closed/page.html",
             signed=True,
-            content_disposition="attachment; filename*=utf-8''R%C3%A9%22port%3B%20x%3D%2541.pdf",
+            content_disposition=f"attachment; {_NAMED}",
         ),
     ),
     Case(
