@@ -38,7 +38,7 @@ def register() -> None:
         checks.register(_listed(check), Tags.security)
     for check in (check_secret_key, check_cache, check_sqlite_transactions):
         checks.register(_listed(check), Tags.compatibility)
-    for check in (check_proxies, check_fail_open, check_lifted_limits):
+    for check in (check_deployed_secret_key, check_proxies, check_fail_open, check_lifted_limits):
         checks.register(_listed(check), Tags.security, deploy=True)
     for database_check in (check_sqlite_journal, check_mysql_packets):
         checks.register(_listed(database_check), Tags.database)
@@ -105,9 +105,20 @@ def check_users(**kwargs: Any) -> Iterator[CheckMessage]:
             )
 
 
+def check_deployed_secret_key(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Refuse to deploy a ``SECRET_KEY`` that can be guessed: who does opens every file."""
+    if _signs_with_short_key():
+        yield Error(
+            f"Links are signed with a SECRET_KEY of fewer than {MIN_KEY_BYTES} bytes. "
+            "Whoever guesses it opens every file.",
+            hint="Make SECRET_KEY longer, or set the option signing_keys.",
+            id="secure_dbstorage.E007",
+        )
+
+
 def check_secret_key(**kwargs: Any) -> Iterator[CheckMessage]:
     """Find a ``SECRET_KEY`` that is too short to sign links."""
-    if conf.secret_key_is_short() and any(map(conf.uses_secret_key, _declared().values())):
+    if _signs_with_short_key():
         yield checks.Warning(
             f"Links are signed with a SECRET_KEY of fewer than {MIN_KEY_BYTES} bytes.",
             hint="Make SECRET_KEY longer, or set the option signing_keys.",
@@ -245,6 +256,10 @@ def _field_places() -> Iterator[tuple[str, Any]]:
                 given = storage._given  # noqa: SLF001 -- `options` raises for invalid ones
                 if given not in declared:
                     yield f"{model._meta.label}.{field.name}", given
+
+
+def _signs_with_short_key() -> bool:
+    return conf.secret_key_is_short() and any(map(conf.uses_secret_key, _declared().values()))
 
 
 def _usable() -> dict[str, StorageOptions]:

@@ -26,6 +26,9 @@ from secure_dbstorage.serving.responses import FileResponse
 #: no request, and no context processor runs, so that no session is touched.
 REFUSED_TEMPLATE = "secure_dbstorage/refused.html"
 
+#: Seconds after which a client may try again during an outage.
+RETRY_WHEN_DOWN = 10
+
 _PACKAGED = Path(__file__).parents[1] / "templates" / REFUSED_TEMPLATE
 
 
@@ -102,7 +105,7 @@ class Reason(Enum):
         _("Too many requests"),
         _("Wait a moment, then try again."),
     )
-    #: The cache that counts requests is down.
+    #: The database is down, or the cache that counts requests.
     UNAVAILABLE = (
         "unavailable",
         HTTPStatus.SERVICE_UNAVAILABLE,
@@ -150,6 +153,11 @@ class Refused(SecureDBStorageError):
         self.reason = reason
         #: Header fields that this answer carries besides those of every refusal.
         self.headers = dict(headers or {})
+
+
+def unavailable() -> Refused:
+    """Return the refusal of a request that came during an outage."""
+    return Refused(Reason.UNAVAILABLE, headers={"Retry-After": str(RETRY_WHEN_DOWN)})
 
 
 def refuse(request: HttpRequest, refused: Refused, *, had_token: bool = True) -> HttpResponse:

@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 
-from secure_dbstorage.exceptions import BadToken, ExpiredToken
+from secure_dbstorage.exceptions import BadToken, DatabaseUnavailable, ExpiredToken
 from secure_dbstorage.files import FileStat, StoredHead
 from secure_dbstorage.names import is_canonical
 from secure_dbstorage.serving.clients import Client
@@ -33,8 +33,9 @@ from secure_dbstorage.serving.headers import (
     protect,
     untold,
 )
+from secure_dbstorage.serving.outages import Outage
 from secure_dbstorage.serving.ratelimits import check_limit
-from secure_dbstorage.serving.refusals import Reason, Refused, refuse
+from secure_dbstorage.serving.refusals import Reason, Refused, refuse, unavailable
 from secure_dbstorage.serving.responses import respond
 from secure_dbstorage.serving.subresources import may_be_loaded, may_run
 from secure_dbstorage.serving.visits import (
@@ -48,6 +49,9 @@ from secure_dbstorage.storage import DatabaseStorage
 
 #: The methods that a file knows (RFC 9110 section 10.2.1).
 ALLOW = "GET, HEAD, OPTIONS"
+
+
+_outage = Outage("database")
 
 
 class _EveryAlias(set[str]):
@@ -77,9 +81,13 @@ def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResp
     )
     try:
         return _serve(visit)
-    except Refused as refused:
-        record_refusal(visit, refused.reason)
-        return refuse(request, refused, had_token=credentials.are_given)
+    except Refused as error:
+        refused = error
+    except DatabaseUnavailable as error:
+        _outage.begin(error)
+        refused = unavailable()
+    record_refusal(visit, refused.reason)
+    return refuse(request, refused, had_token=credentials.are_given)
 
 
 # The token is the key, and the hooks are the guards: a LoginRequiredMiddleware would send visitors
@@ -94,15 +102,22 @@ def _serve(visit: Visit) -> HttpResponseBase:
         return _methods()
     _check_target(visit)
     _read_token(visit)
-    check_limit(visit, "signed" if visit.grant else "plain")
-    if may_run(visit.request.META):
-        raise Refused(Reason.SUBRESOURCE)
     try:
-        head = _find(visit)
+        head = _look_up(visit)
         instead = ask_guards(visit, head.stat)
         return _answer(visit, head) if instead is None else _send_away(visit, instead)
     finally:
         visit.storage.catalog.release()
+
+
+def _look_up(visit: Visit) -> StoredHead:
+    """Return the head of the file, within the limits."""
+    # Limits by user ask for the user.
+    with visit.storage.catalog.outages_told():
+        check_limit(visit, "signed" if visit.grant else "plain")
+        if may_run(visit.request.META):
+            raise Refused(Reason.SUBRESOURCE)
+        return _find(visit)
 
 
 def _database_storage(alias: str) -> DatabaseStorage:
@@ -148,6 +163,7 @@ def _find(visit: Visit) -> StoredHead:
         public_only=visit.grant is None,
         with_chunk=is_plain_get and not may_refuse(visit),
     )
+    _outage.end()
     if head is None or not _opens(visit, head):
         # Missing, revoked and replaced are one answer.
         raise Refused(Reason.REVOKED if visit.grant else Reason.MISSING)
@@ -175,7 +191,8 @@ def _answer(visit: Visit, head: StoredHead) -> HttpResponseBase:
     selected, headers = _selected(visit, head.stat, shown)
     body: bytes | Iterator[bytes] = b""
     if selected.has_body:
-        count_use(visit, head.stat, selected.status, is_played=is_played(head.stat, shown))
+        with visit.storage.catalog.outages_told():
+            count_use(visit, head.stat, selected.status, is_played=is_played(head.stat, shown))
         body = _body(visit, head, selected)
     response = respond(selected.status, headers, body, is_private=shown.private, pace=visit.pace)
     if shown.is_framed_anywhere:

@@ -2,18 +2,26 @@
 
 import errno
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 
 from django.core.exceptions import SuspiciousFileOperation
-from django.db import IntegrityError, connections, router, transaction
+from django.db import (
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connections,
+    router,
+    transaction,
+)
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
 from secure_dbstorage import names
 from secure_dbstorage.conf import project_time
-from secure_dbstorage.exceptions import FileChanged, os_error
+from secure_dbstorage.exceptions import DatabaseUnavailable, FileChanged, os_error
 from secure_dbstorage.files import FileRecord, LinkState, StoredHead
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.options import StorageOptions
@@ -100,6 +108,19 @@ class Catalog:
             first_chunk=head.first_chunk,
             sending=streams.Sending(rows_wanted=rows_wanted),
         )
+
+    @contextmanager
+    def outages_told(self) -> Iterator[None]:
+        """Tell an outage of the database from a fault in a statement.
+
+        :raises DatabaseUnavailable: when the database can't be asked now.
+        """
+        try:
+            yield
+        except (OperationalError, InterfaceError) as error:
+            if "no such" in str(error):  # SQLite's word for a table that was not migrated.
+                raise
+            raise DatabaseUnavailable("The database can't be asked now") from error
 
     def release(self) -> None:
         """Return the connection that :meth:`find` used to its pool."""

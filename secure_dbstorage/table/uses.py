@@ -35,7 +35,8 @@ def begin(key: int, client: bytes, expires: datetime, *, now: float, using: str)
         content=key, position=USE_MARK_POSITION, data=began + client, expires=expires
     )
     try:
-        with transaction.atomic(using=using):
+        # A transaction around this one could roll the mark back after the bytes are sent.
+        with transaction.atomic(using=using, durable=True):
             mark.save(using=using, force_insert=True)
     except IntegrityError:
         return False

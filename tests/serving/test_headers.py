@@ -159,8 +159,8 @@ def test_a_time_in_another_zone_is_the_same_instant() -> None:
         ("dir/sub/a.txt", 'inline; filename="a.txt"'),
         (
             'a"; filename=evil.bat',
-            """inline; filename="a_; filename=evil.bat"; """
-            "filename*=UTF-8''a%22%3B%20filename%3Devil.bat",
+            """inline; filename="a_; filename=evil.bat"; filename*=UTF-8''"""
+            "a%22%3B%20filename%3Devil.bat",
         ),
         ("a\\b", """inline; filename="a_b"; filename*=UTF-8''a%5Cb"""),
         ("a;b=c", 'inline; filename="a;b=c"'),

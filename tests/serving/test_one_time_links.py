@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
-from django.db import connections
+from django.db import connections, transaction
 from django.test import Client
 from django.utils import timezone
 
+from secure_dbstorage.files import utc
 from secure_dbstorage.links.tokens import CLOCK_SKEW
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
@@ -220,11 +221,22 @@ def test_of_many_at_once_one_uses_a_one_time_link(database: str, asked: str) -> 
     assert statuses == ([206] * 8 if asked else [200, *[403] * 7])
 
 
+@pytest.mark.django_db(transaction=True)
+def test_no_use_is_kept_in_a_transaction_that_could_be_rolled_back(client: Client) -> None:
+    storage = storages["default"]
+    storage.save("ten.txt", ContentFile(b"0123456789"))
+    url = storage.url("ten.txt", uses=1)
+    with transaction.atomic(), pytest.raises(RuntimeError, match="durable"):
+        client.get(url)
+    assert ask(client, url) == (200, b"0123456789")
+
+
 def test_a_used_link_leaves_a_row_that_is_no_file(client: Client, once: str) -> None:
     ask(client, once)
     mark = StoredFile.rows.use_marks().get()
     token = once.partition("token=")[2]
-    assert mark.expires == datetime.fromtimestamp(grant_expires(token) + CLOCK_SKEW, tz=UTC)
+    assert mark.expires is not None
+    assert utc(mark.expires) == datetime.fromtimestamp(grant_expires(token) + CLOCK_SKEW, tz=UTC)
     assert token.rpartition(".")[2].encode() not in bytes(mark.data)
     assert not StoredFile.objects.filter(pk=mark.pk).exists()
 
