@@ -24,13 +24,13 @@ class _StoredBytes(HttpResponseBase):
     """Keeps middleware from changing our bytes.
 
     GZipMiddleware would compress ranges and change lengths, so it is told that there is a
-    Content-Encoding. CommonMiddleware would put a Content-Length on a 304.
+    Content-Encoding. CommonMiddleware would put a Content-Length on a 304, and
+    ConditionalGetMiddleware an ETag on a refusal that caches may keep.
     """
 
     def has_header(self, header: str) -> bool:
-        return header.lower() in ("content-encoding", "content-length") or super().has_header(
-            header
-        )
+        named = header.lower()
+        return named in ("content-encoding", "content-length", "etag") or super().has_header(named)
 
     __contains__ = has_header
 

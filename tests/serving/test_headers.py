@@ -159,8 +159,10 @@ def test_a_time_in_another_zone_is_the_same_instant() -> None:
         ("dir/sub/a.txt", 'inline; filename="a.txt"'),
         (
             'a"; filename=evil.bat',
-            """inline; filename="a_; filename=evil.bat"; filename*=UTF-8''"""
-            "a%22%3B%20filename%3Devil.bat",
+            (
+                """inline; filename="a_; filename=evil.bat"; filename*=UTF-8''"""
+                "a%22%3B%20filename%3Devil.bat"
+            ),
         ),
         ("a\\b", """inline; filename="a_b"; filename*=UTF-8''a%5Cb"""),
         ("a;b=c", 'inline; filename="a;b=c"'),
@@ -174,8 +176,10 @@ def test_a_time_in_another_zone_is_the_same_instant() -> None:
         ("\u2024\u2024", """inline; filename="file"; filename*=UTF-8''%E2%80%A4%E2%80%A4"""),
         (
             "=?utf-8?q?a?=",
-            """inline; filename="=_utf-8_q_a_="; filename*=UTF-8''"""
-            "%3D%3Futf-8%3Fq%3Fa%3F%3D",
+            (
+                """inline; filename="=_utf-8_q_a_="; filename*=UTF-8''"""
+                "%3D%3Futf-8%3Fq%3Fa%3F%3D"
+            ),
         ),
         ("...", """inline; filename="file"; filename*=UTF-8''..."""),
     ],
