@@ -155,6 +155,9 @@ def _file_fields(name: str, *, signed: bool) -> dict[str, str]:
 #: Without a token: shared caches may keep it for a second.
 MISSING = refused(404, "There is nothing here", cache_control="public, max-age=0, s-maxage=1")
 
+#: With a token, it is kept by nobody.
+MISSING_WITH_TOKEN = refused(404, "There is nothing here")
+
 BAD_TOKEN = refused(403, "This link doesn’t work")
 
 EXPIRED = refused(403, "This link has expired")

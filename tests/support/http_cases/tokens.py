@@ -6,6 +6,7 @@ from tests.support.http_cases.answers import (
     BAD_TOKEN,
     EXPIRED,
     MISSING,
+    MISSING_WITH_TOKEN,
     REVOKED,
     SANDBOX,
     Case,
@@ -165,7 +166,7 @@ CASES = [
         ask(f"{URL}?token={{signed[{NAME}]}}"),
         whole(NAME, signed=True),
     ),
-    Case("a bad token on a name that can't be", ask("/files/a//b?token=bad"), MISSING),
+    Case("a bad token on a name that can't be", ask("/files/a//b?token=bad"), MISSING_WITH_TOKEN),
     Case(
         "a download by its token",
         ask("/files/closed/note.txt?token={attachment[closed/note.txt]}"),
