@@ -1,4 +1,4 @@
-"""Auth hooks: who may open a private file. What a project writes, and two that come with us.
+"""Auth hooks decide who may open a private file. Write your own, or use one of these two.
 
 Name hooks in the option ``auth_hooks``. All of them must return True. A hook looks like this::
 

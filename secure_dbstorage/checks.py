@@ -21,15 +21,15 @@ from secure_dbstorage import conf
 from secure_dbstorage.access import authenticated, staff
 from secure_dbstorage.links.routes import route_prefix
 from secure_dbstorage.models import StoredFile
-from secure_dbstorage.options import OPTION_NAMES, StorageOptions
+from secure_dbstorage.options import OPTION_NAMES, STATEMENT_BYTES, StorageOptions
 from secure_dbstorage.parsers import MIN_KEY_BYTES
 from secure_dbstorage.storage import DatabaseStorage
 
 #: Caches that count for a single process, not at all, or not every request.
 _UNFIT_CACHES = ("LocMemCache", "DummyCache", "FileBasedCache", "DatabaseCache")
 
-#: A MySQL statement contains a chunk as hexadecimal digits, and little else.
-_STATEMENT_OVERHEAD_BYTES = 4096
+#: A MySQL statement contains chunks as hexadecimal digits, and little else.
+_STATEMENT_OVERHEAD_BYTES = 16 * 1024
 
 
 def register() -> None:
@@ -208,9 +208,9 @@ def check_sqlite_journal(
 def check_mysql_packets(
     databases: Sequence[str] | None = None, **kwargs: Any
 ) -> Iterator[CheckMessage]:
-    """Find MySQL servers that refuse a statement with a chunk."""
-    chunk_size = max((options.chunk_size for options in _usable().values()), default=0)
-    needed = 2 * chunk_size + _STATEMENT_OVERHEAD_BYTES
+    """Find MySQL servers that refuse the statements of a save."""
+    chunk_sizes = (options.chunk_size for options in _usable().values())
+    needed = 2 * max(STATEMENT_BYTES, *chunk_sizes) + _STATEMENT_OVERHEAD_BYTES
     for alias in _migrated("mysql", databases):
         with connections[alias].cursor() as cursor:
             cursor.execute("SELECT @@max_allowed_packet")
@@ -218,8 +218,8 @@ def check_mysql_packets(
         if allowed < needed:
             yield Error(
                 f"The server of DATABASES[{alias!r}] accepts statements of up to {allowed} bytes. "
-                f"A chunk needs {needed}.",
-                hint="Raise max_allowed_packet, or lower chunk_size.",
+                f"A save needs {needed}.",
+                hint="Raise max_allowed_packet. A chunk_size above 1 MiB needs more of it.",
                 id="secure_dbstorage.E006",
             )
 
@@ -309,7 +309,7 @@ def _databases(vendor: str) -> list[str]:
 
 
 def _migrated(vendor: str, databases: Sequence[str] | None) -> Iterator[str]:
-    """Yield the databases of this vendor that have the table and are to be checked."""
+    """Yield the databases of this vendor that have the table and are being checked."""
     for alias in _databases(vendor):
         if alias in (databases or ()):
             tables = connections[alias].introspection.table_names()

@@ -84,9 +84,9 @@ class StoredHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRecord:
-    """What another place knows about a file; None for what it does not know."""
+    """A file in another storage or table; None where that does not know."""
 
-    #: The name in that place.
+    #: The name there.
     name: str
     #: Length in bytes.
     size: int | None = None
@@ -100,7 +100,7 @@ class FileRecord:
     modified: datetime | None = None
     #: When a temporary file expires; aware.
     expires: datetime | None = None
-    #: How that place finds the file, if not by its name.
+    #: The key by which the file is found there, if it isn't the name.
     key: Any = None
     #: Why the file can't be read.
     problem: str = ""

@@ -1,4 +1,4 @@
-"""The one table: head rows describe files, and continuation rows hold the rest of their bytes."""
+"""The one table: files, uploads that have no name yet, and the rows that hold their bytes."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -10,7 +10,6 @@ from django.utils.translation import gettext_lazy as _
 
 from secure_dbstorage import names
 from secure_dbstorage.files import Content, FileStat, StoredHead, utc
-from secure_dbstorage.parsers import MAX_NAMESPACE_LENGTH
 
 if TYPE_CHECKING:
     CharField = models.CharField[str | None, str | None]
@@ -26,6 +25,20 @@ HEAD_COLUMNS = (
 
 #: The position of a row that marks a one-time link as used. No content has that many rows.
 USE_MARK_POSITION = 2**31 - 1
+
+#: The widths of the columns, in characters. A project may use 90 and 512 of them; the rest is for
+#: deleted files, whose names must be longer than any file's. More would not fit: an entry of
+#: PostgreSQL's index holds 2,704 bytes, and a character may take four.
+_NAMESPACE_WIDTH, _NAME_WIDTH = 100, 560
+
+#: The longest sealed key. One that a key service wraps is longer than ours.
+_SEALED_KEY_LENGTH = 1024
+
+#: The columns that only a file has, those that an unfinished upload has as well, and those that
+#: it may have.
+_FILE_COLUMNS = ("name", "content_type", "is_public", "modified", "link_epoch")
+_UPLOAD_COLUMNS = ("namespace", "size", "chunk_size", "created")
+_OPTIONAL_COLUMNS = ("sha256", "sealed_key")
 
 #: How many rows one query of a listing fetches.
 _PAGE_LENGTH = 500
@@ -93,6 +106,14 @@ class StoredFileManager(models.Manager.from_queryset(StoredFileQuerySet)):  # ty
 class StoredRowQuerySet(models.QuerySet["StoredFile"]):
     """Rows of every kind."""
 
+    def in_namespace(self, namespace: str) -> Self:
+        """Keep the files and the unfinished uploads of one storage."""
+        return self.filter(namespace=namespace)
+
+    def unfinished(self) -> Self:
+        """Keep the first rows of uploads that have no name yet."""
+        return self.filter(position=0, name__isnull=True)
+
     def of(self, content: int) -> Self:
         """Keep the rows that share a content key."""
         return self.filter(content=content)
@@ -102,14 +123,15 @@ class StoredRowQuerySet(models.QuerySet["StoredFile"]):
         return self.filter(position=USE_MARK_POSITION)
 
     def continuations(self) -> Self:
-        """Keep the rows that hold the rest of a file's bytes."""
+        """Keep the rows that hold the rest of the bytes of a file or an upload."""
         return self.filter(position__gt=0, position__lt=USE_MARK_POSITION)
 
     def strays(self) -> Self:
-        """Keep the continuation rows of files that no longer exist."""
-        # One statement sees both or neither of a file's rows: they are committed together.
-        heads = StoredFile.rows.using(self.db).filter(content=OuterRef("content"), position=0)
-        return self.continuations().filter(~Exists(heads))
+        """Keep the continuation rows of files and uploads that no longer exist."""
+        # A statement that sees a continuation row sees the first row too. A file's rows are
+        # committed together, and an upload begins with its first row.
+        first = StoredFile.rows.using(self.db).filter(content=OuterRef("content"), position=0)
+        return self.continuations().filter(~Exists(first))
 
     def content_keys(self) -> Iterator[int]:
         """Yield the content keys of the rows in order, a thousand a query."""
@@ -124,19 +146,34 @@ class StoredRowManager(models.Manager.from_queryset(StoredRowQuerySet)):  # type
     """Finds rows of every kind."""
 
 
-class StoredFile(models.Model):
-    """A row of the table.
+def _kinds_of_row() -> Q:
+    """Return the condition that a row is of one of the three kinds of :class:`StoredFile`."""
+    first, other = Q(position=0), Q(position__gt=0)
+    head = first & _null(*_FILE_COLUMNS, *_UPLOAD_COLUMNS, "sha256", is_null=False)
+    unfinished = first & _null(*_UPLOAD_COLUMNS, "expires", is_null=False) & _null(*_FILE_COLUMNS)
+    return head | unfinished | other & _null(*_FILE_COLUMNS, *_UPLOAD_COLUMNS, *_OPTIONAL_COLUMNS)
 
-    A file is a head row (position 0, with a name and the first chunk) and, if it is larger than
-    one chunk, continuation rows (content key, position and bytes; everything else is NULL).
+
+def _null(*columns: str, is_null: bool = True) -> Q:
+    return Q(**{f"{column}__isnull": is_null for column in columns})
+
+
+class StoredFile(models.Model):
+    """A row of the table, of one of three kinds.
+
+    - A head row, at position 0, describes a file and holds its first chunk.
+    - The first row of an unfinished upload is at position 0 too. It has no name yet, and expires.
+    - Any other row is at a higher position. It holds more bytes of a file or an upload, or marks a
+      one-time link as used.
     """
 
     id = models.BigAutoField(primary_key=True)
     #: Random for each save. Content is immutable, so readers never see a mixture of two saves.
     content = models.BigIntegerField(editable=False)
     position = models.PositiveIntegerField(default=0, editable=False)
-    namespace = ExactCharField(max_length=MAX_NAMESPACE_LENGTH, null=True, editable=False)
-    name = ExactCharField(max_length=names.MAX_LENGTH, null=True)
+    namespace = ExactCharField(max_length=_NAMESPACE_WIDTH, null=True, editable=False)
+    name = ExactCharField(max_length=_NAME_WIDTH, null=True)
+    #: In bytes; that of an unfinished upload is the declared one.
     size = models.PositiveBigIntegerField(null=True, editable=False)
     chunk_size = models.PositiveIntegerField(null=True, editable=False)
     sha256 = ExactCharField(max_length=64, null=True, editable=False)
@@ -147,11 +184,13 @@ class StoredFile(models.Model):
     #: Microseconds since 1970. A link works only while it names the same instant.
     link_epoch = models.BigIntegerField(null=True, editable=False)
     expires = models.DateTimeField(null=True, blank=True)
+    #: The key of encrypted content, itself encrypted; NULL for plain content.
+    sealed_key = models.BinaryField(max_length=_SEALED_KEY_LENGTH, null=True)
     # The last column: SQLite walks through the bytes to reach a column behind them.
     data = models.BinaryField()
 
     objects = StoredFileManager()
-    #: All rows with their bytes: heads, continuations and marks of used links.
+    #: All rows with their bytes, of every kind.
     rows = StoredRowManager()
 
     class Meta:
@@ -165,38 +204,13 @@ class StoredFile(models.Model):
             models.UniqueConstraint(
                 fields=["namespace", "name"], name="secure_dbstorage_unique_name"
             ),
-            models.CheckConstraint(
-                name="secure_dbstorage_head_or_continuation",
-                condition=Q(
-                    namespace__isnull=False,
-                    name__isnull=False,
-                    position=0,
-                    size__isnull=False,
-                    chunk_size__isnull=False,
-                    sha256__isnull=False,
-                    content_type__isnull=False,
-                    is_public__isnull=False,
-                    created__isnull=False,
-                    modified__isnull=False,
-                    link_epoch__isnull=False,
-                )
-                | Q(
-                    namespace__isnull=True,
-                    name__isnull=True,
-                    size__isnull=True,
-                    chunk_size__isnull=True,
-                    sha256__isnull=True,
-                    content_type__isnull=True,
-                    is_public__isnull=True,
-                    created__isnull=True,
-                    modified__isnull=True,
-                    link_epoch__isnull=True,
-                ),
-            ),
+            models.CheckConstraint(name="secure_dbstorage_kind_of_row", condition=_kinds_of_row()),
         ]
 
     def __str__(self) -> str:
-        return self.name or f"chunk {self.position} of content {self.content}"
+        if self.position == 0:
+            return self.name or f"unfinished upload {self.content}"
+        return f"chunk {self.position} of content {self.content}"
 
     def head(self) -> StoredHead:
         """Return a head row as a value, without its bytes."""

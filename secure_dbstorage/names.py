@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from django.core.exceptions import SuspiciousFileOperation
 
-#: The longest name that the table holds, in characters.
+#: The longest name of a file, in characters. The column is wider, see ``models``.
 MAX_LENGTH = 512
 
 #: Characters that need no escaping in names, URLs and headers.

@@ -40,10 +40,10 @@ CONTENT_TYPES: Mapping[str, str] = MappingProxyType({})
 #: The values of Cross-Origin-Resource-Policy (Fetch standard section 3.7).
 _RESOURCE_POLICIES = ("same-origin", "same-site", "cross-origin")
 
-#: The longest namespace, in characters.
-MAX_NAMESPACE_LENGTH = 100
+#: The longest namespace, in characters. The column is wider, see ``models``.
+_MAX_NAMESPACE_LENGTH = 90
 
-_NAMESPACE = re.compile(rf"[A-Za-z0-9_.-]{{0,{MAX_NAMESPACE_LENGTH}}}", re.ASCII)
+_NAMESPACE = re.compile(rf"[A-Za-z0-9_.-]{{0,{_MAX_NAMESPACE_LENGTH}}}", re.ASCII)
 
 #: Types that can contain script. Shown inline, it would run as part of the site. A part of a
 #: multipart or a message may be HTML, and XSL produces HTML.
@@ -87,7 +87,9 @@ RATE_LIMITS: Mapping[str, str | None] = MappingProxyType(
 def namespace(raw: object) -> str:
     """Return the identity of a storage."""
     if not isinstance(raw, str) or not _NAMESPACE.fullmatch(raw):
-        raise ValueError("must be a text of at most 100 letters, digits, '_', '-' and '.'")
+        raise ValueError(
+            f"must be a text of at most {_MAX_NAMESPACE_LENGTH} letters, digits, '_', '-' and '.'"
+        )
     return raw
 
 

@@ -1,4 +1,4 @@
-"""The storage: Django's ``Storage`` over the table, and what a table adds to it."""
+"""The storage: Django's ``Storage`` over the table, with links and more."""
 
 import errno
 import os
@@ -247,7 +247,7 @@ class DatabaseStorage(Storage):
     def url(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
         """Return the URL of a file: unsigned for a public one, signed for a private one.
 
-        A missing file gets an unsigned URL that answers 404, so that no page breaks on it. Takes
+        A missing file gets an unsigned URL, which leads to a 404, so that no page breaks. Makes
         one small query.
 
         :param arguments: see :class:`~secure_dbstorage.links.terms.LinkArguments`.
@@ -283,7 +283,7 @@ class DatabaseStorage(Storage):
 
         Append the names of files below the directory. Relative links between them work: from a
         playlist to its segments, or from a page to its pictures. The URL opens the files that
-        exist now. Files that are saved, renamed or revoked later need a new one. Takes no query.
+        exist now. Files that are saved, renamed or revoked later need a new one. Makes no query.
 
         :param arguments: see :class:`~secure_dbstorage.links.terms.FolderLinkArguments`.
         :raises ValueError: for impossible arguments, and for the root.
@@ -293,7 +293,7 @@ class DatabaseStorage(Storage):
             raise ValueError("A link for a folder must name one: the root is every file")
         return self._links.folder(folder, **arguments)
 
-    # What a table adds
+    # More than Django's Storage
 
     def stat(self, name: Name) -> FileStat:
         """Return the metadata of a file.
@@ -381,7 +381,7 @@ class DatabaseStorage(Storage):
         return LinkMaker(self.options, self.signer)
 
     def _found(self, names: Iterable[str]) -> dict[str, LinkState]:
-        # No file has such a name. A page must not break on it.
+        # No file has any other name, and a page must not break because of one.
         return self.catalog.link_states(
             [name for name in names if name and not has_control_character(name)]
         )

@@ -35,7 +35,7 @@ ALIASES = {"sqlite": "default", "postgres": "postgres", "mariadb": "mariadb"}
 
 #: A test that takes one of these starts a server, a browser or a program.
 _SERVER_FIXTURES = {
-    *("browser", "filled", "ground", "nginx", "process", "s3", "serve", "site"),
+    *("browser", "filled", "nginx", "process", "s3", "serve", "site", "victim"),
     *("start_savers", "valkey", "valkey_server", "web_server", "wheel"),
 }
 

@@ -57,7 +57,7 @@ def test_an_address_is_read_as_proxies_write_it(text: str, address: str) -> None
     ],
     ids=lambda text: ascii(text)[:24],
 )
-def test_what_is_no_address_is_none(text: str) -> None:
+def test_a_text_that_is_not_an_address_gives_none(text: str) -> None:
     assert parse_address(text) is None
 
 

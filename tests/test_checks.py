@@ -1,4 +1,4 @@
-"""System checks: what can't work, what is not safe, what could be better."""
+"""System checks find settings that can't work, are not safe, or could be better."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -67,7 +67,7 @@ class TestAll:
         settings.SECURE_DBSTORAGE = {"TRUSTED_PROXIES": ["127.0.0.0/8"]}
         assert self.run(settings, include_deployment_checks=True) == []
 
-    def test_some_are_asked_only_before_a_deployment(self, settings: Settings) -> None:
+    def test_some_checks_run_only_with_deploy(self, settings: Settings) -> None:
         settings.CACHES = {"default": {"BACKEND": SHARED_CACHE, "LOCATION": "cache"}}
         settings.STORAGES = storages(
             default={"rate_limit_fail_open": True, "rate_limits": {"plain": None}}
@@ -107,7 +107,7 @@ class TestAll:
 class TestOptions:
     """E001 and E002."""
 
-    def test_what_is_set_well_is_no_problem(self) -> None:
+    def test_good_settings_raise_no_problem(self) -> None:
         assert messages(checks.check_options) == []
 
     def test_an_unknown_option_is_an_error_that_lists_the_known(self, settings: Settings) -> None:
@@ -133,7 +133,7 @@ class TestOptions:
         assert found[0].msg.startswith("SECURE_DBSTORAGE['CHUNK_SIZE'] must be")
 
     @pytest.mark.parametrize("defaults", [None, [], "text"])
-    def test_defaults_that_are_no_dictionary_are_one_error(
+    def test_defaults_that_are_not_a_dictionary_are_one_error(
         self, settings: Settings, defaults: object
     ) -> None:
         settings.SECURE_DBSTORAGE = defaults
@@ -145,7 +145,7 @@ class TestOptions:
             assert messages(check) == []
 
     @pytest.mark.parametrize("given", [None, [], "text"])
-    def test_options_that_are_no_dictionary_are_an_error(
+    def test_options_that_are_not_a_dictionary_are_an_error(
         self, settings: Settings, given: Any
     ) -> None:
         settings.STORAGES = storages(default={}, other=given)
@@ -189,7 +189,7 @@ class TestFields:
         self.make_model(lambda: DatabaseStorage(chunk_size=1))
         assert messages(checks.check_options) == ["E002"]
 
-    def test_what_is_set_well_is_no_problem(self) -> None:
+    def test_good_settings_raise_no_problem(self) -> None:
         self.make_model(DatabaseStorage(namespace="covers"))
         assert messages(checks.check_options) == []
 
@@ -304,7 +304,7 @@ class TestIdentities:
         assert message.id == "secure_dbstorage.E004"
         assert "STORAGES['one'] and STORAGES['two']" in message.msg
 
-    def test_one_namespace_in_two_databases_is_no_problem(
+    def test_one_namespace_in_two_databases_raises_no_problem(
         self, settings: Settings, another_database: str
     ) -> None:
         settings.STORAGES = storages(one={}, two={"using": another_database})
@@ -343,7 +343,7 @@ class TestUsers:
 class TestSecretKey:
     """W001."""
 
-    def test_a_long_key_is_no_problem(self) -> None:
+    def test_a_long_key_raises_no_problem(self) -> None:
         assert messages(checks.check_secret_key) == []
 
     @pytest.mark.parametrize("fallback", [False, True])
@@ -394,7 +394,7 @@ class TestCache:
         settings.CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{backend}"}}
         assert messages(checks.check_cache) == ["W002"]
 
-    def test_a_shared_cache_is_no_problem(self, settings: Settings) -> None:
+    def test_a_shared_cache_raises_no_problem(self, settings: Settings) -> None:
         settings.CACHES = {"default": {"BACKEND": SHARED_CACHE}}
         assert messages(checks.check_cache) == []
 
@@ -422,12 +422,12 @@ class TestDeployment:
         settings.SECURE_DBSTORAGE = {"RATE_LIMITS": dict.fromkeys(("signed", "plain", "refused"))}
         assert messages(checks.check_proxies) == []
 
-    def test_limits_that_an_outage_lifts_are_told(self, settings: Settings) -> None:
+    def test_limits_that_an_outage_lifts_are_reported(self, settings: Settings) -> None:
         assert messages(checks.check_fail_open) == []
         settings.SECURE_DBSTORAGE = {"RATE_LIMIT_FAIL_OPEN": True}
         assert messages(checks.check_fail_open) == ["W005"]
 
-    def test_kinds_without_a_limit_are_told(self, settings: Settings) -> None:
+    def test_kinds_without_a_limit_are_reported(self, settings: Settings) -> None:
         assert messages(checks.check_lifted_limits) == []
         settings.SECURE_DBSTORAGE = {"RATE_LIMITS": {"plain": None, "signed": None}}
         (message,) = checks.check_lifted_limits()
@@ -491,7 +491,7 @@ class TestSQLite:
             assert messages(checks.check_sqlite_journal, databases=["default"]) == found
 
     @pytest.mark.parametrize("databases", [None, [], ["another"]])
-    def test_only_databases_that_are_to_be_checked_are_asked(
+    def test_only_the_databases_being_checked_are_queried(
         self, databases: list[str] | None
     ) -> None:
         assert messages(checks.check_sqlite_journal, databases=databases) == []
@@ -500,7 +500,7 @@ class TestSQLite:
 class TestDatabases:
     """E006, and every database check on every database."""
 
-    def test_a_database_with_room_for_a_chunk_is_no_problem(self, database: str) -> None:
+    def test_a_database_with_room_for_a_chunk_raises_no_problem(self, database: str) -> None:
         for check in (checks.check_sqlite_journal, checks.check_mysql_packets):
             assert messages(check, databases=[database]) == []
         assert messages(checks.check_sqlite_transactions) == []

@@ -1,4 +1,4 @@
-"""What a project has set: options of a storage over defaults for all, live and checked."""
+"""Settings: the options of a storage override the defaults for all, live and checked."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def problems(found: Any) -> list[str]:
 class TestReading:
     """The options of a storage."""
 
-    def test_what_nobody_set_has_its_default(self) -> None:
+    def test_unset_options_have_their_defaults(self) -> None:
         options = read_options({})
         for name in OPTION_NAMES:
             if name not in ("signing_keys", "default_public"):
@@ -46,7 +46,7 @@ class TestReading:
         options = read_options({})
         assert (options.expires_in, options.allow_overwrite) == (60, True)
 
-    def test_a_storages_own_option_goes_before(self, settings: Settings) -> None:
+    def test_a_storages_option_overrides_the_default(self, settings: Settings) -> None:
         settings.SECURE_DBSTORAGE = {"EXPIRES_IN": 60, "URL_WINDOW": 1}
         options = read_options({"expires_in": 120})
         assert (options.expires_in, options.url_window) == (120, 1)
@@ -56,7 +56,7 @@ class TestReading:
         assert options.base_url == "/media/"
         assert options.default_public("a.txt") is True
 
-    def test_settings_are_read_anew_each_time(self) -> None:
+    def test_settings_are_read_again_each_time(self) -> None:
         with override_settings(SECURE_DBSTORAGE={"EXPIRES_IN": 60}):
             assert read_options({}).expires_in == 60
         assert read_options({}).expires_in == 3600
@@ -75,7 +75,7 @@ class TestReading:
             ({"max_expires_in": 60}, "expires_in must not be above max_expires_in"),
         ],
     )
-    def test_what_cannot_be_used_is_named(self, given: dict[str, Any], message: str) -> None:
+    def test_unusable_values_are_named(self, given: dict[str, Any], message: str) -> None:
         with pytest.raises(ImproperlyConfigured, match=f"^{message}$"):
             read_options(given)
         assert problems(find_problems(given)) == [message]
@@ -90,7 +90,7 @@ class TestReading:
 
 
 class TestProblems:
-    """All that is wrong, for the checks."""
+    """The problems that the checks report."""
 
     def test_there_are_none_by_default(self) -> None:
         assert problems(find_default_problems()) == []
@@ -153,7 +153,7 @@ class TestProblems:
 
 
 class TestKeys:
-    """What signs links."""
+    """The keys that sign links."""
 
     def test_secret_key_signs_and_its_fallbacks_verify(self, settings: Settings) -> None:
         settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "newest", ["older", b"oldest"]
@@ -190,7 +190,7 @@ class TestKeys:
             ("k" * 32, [b"k" * 32], False),
         ],
     )
-    def test_a_short_secret_key_is_told(
+    def test_a_short_secret_key_is_reported(
         self,
         settings: Settings,
         key: str,
@@ -202,7 +202,7 @@ class TestKeys:
 
 
 class TestProject:
-    """What else a project has set."""
+    """The project's other settings."""
 
     def test_storages_of_ours_are_found_with_their_options(self, settings: Settings) -> None:
         ours = "secure_dbstorage.storage.DatabaseStorage"

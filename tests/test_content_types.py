@@ -38,7 +38,7 @@ SHOWN = {
 }
 
 
-def test_what_a_browser_may_show_is_known_to_the_last_extension() -> None:
+def test_the_extensions_that_a_browser_may_show() -> None:
     known = {*mimetypes.MimeTypes().types_map[True], *" ".join(SHOWN.values()).split()}
     inline = default_of("inline_types")
     shown: dict[str, list[str]] = {}
@@ -64,7 +64,7 @@ def test_what_a_browser_may_show_is_known_to_the_last_extension() -> None:
         ".swf",
     ],
 )
-def test_what_can_carry_script_is_never_shown(extension: str) -> None:
+def test_types_that_can_carry_script_are_never_shown(extension: str) -> None:
     assert content_type_of(f"page{extension}") not in default_of("inline_types")
 
 
@@ -91,7 +91,7 @@ def test_the_last_extension_decides_whatever_its_case(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "a.", ".jpg", "dir.jpg/a", "a.jpg ", "a.nothing", "a.jpg/"])
-def test_a_name_that_tells_nothing_is_bytes(name: str) -> None:
+def test_a_name_without_a_known_extension_is_octet_stream(name: str) -> None:
     assert content_type_of(name) == UNKNOWN == "application/octet-stream"
 
 
@@ -109,7 +109,9 @@ def test_a_name_that_tells_nothing_is_bytes(name: str) -> None:
         (".yaml", "application/yaml"),
     ],
 )
-def test_what_pythons_disagree_about_is_decided_here(extension: str, content_type: str) -> None:
+def test_types_that_differ_between_pythons_are_fixed_here(
+    extension: str, content_type: str
+) -> None:
     assert content_type_of(f"a{extension}") == content_type
 
 

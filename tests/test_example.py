@@ -60,7 +60,7 @@ def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
         return database.execute(query).fetchall()
 
 
-def test_demo_run_twice_keeps_what_is_there(tmp_path: Path) -> None:
+def test_demo_run_twice_keeps_existing_files(tmp_path: Path) -> None:
     first = manage(tmp_path, "demo", "--no-serve")
     assert first.returncode == 0, first.stderr
     rows(tmp_path, "DELETE FROM library_document WHERE title = 'Logbook.txt'")
@@ -100,7 +100,7 @@ def test_deployed_as_its_comments_say_it_passes_the_deployment_checks(tmp_path: 
         TRUSTED_PROXIES="127.0.0.1",
     )
     found = set(re.findall(r"\((\w+\.[EW]\d+)\)", result.stderr))
-    # What the whole domain promises for years ahead is not for an example to switch on.
+    # An example should not make promises for a whole domain for years ahead.
     assert found == {"security.W005", "security.W021"}, result.stderr
 
 
@@ -212,7 +212,7 @@ def test_the_admin_of_a_model_shows_links_that_work(tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def address_of(kind: str, folder: Path) -> Iterator[str]:
-    """Start a server of its own where one is needed, and yield its DATABASE_URL."""
+    """Start a separate server where one is needed, and yield its DATABASE_URL."""
     if kind == "sqlite":
         yield f"sqlite:///{folder / 'db.sqlite3'}"
         return
@@ -481,7 +481,7 @@ def test_a_shared_document_opens_for_a_stranger_until_its_links_are_recalled(vis
     visit.sign_in("Ada")
     visit.upload("Invitation.txt", b"Come at nine.")
     link = visit.copy_link("Invitation.txt", "1 day")
-    visit.document("Invitation.txt").get_by_role("button", name="Let in anyone").click()
+    visit.document("Invitation.txt").get_by_role("button", name="Let anyone").click()
     stranger = visit.new_window()
     stranger.goto(link)
     assert stranger.locator("body").inner_text() == "Come at nine."
@@ -613,7 +613,7 @@ def test_the_keeper_uploads_links_downloads_and_revokes(keeper: Visit) -> None:
     page.get_by_text("“pictures/Loom.png” was deleted.").wait_for()
 
 
-def test_the_keeper_makes_links_to_what_is_ticked(keeper: Visit) -> None:
+def test_the_keeper_makes_links_to_the_selected_files(keeper: Visit) -> None:
     page = keeper.page
     page.locator("#searchbar").fill("ada/")
     page.locator("#searchbar").press("Enter")

@@ -65,11 +65,11 @@ def test_each_error_says_when_it_is_raised(error: type) -> None:
         (ContentVanished, OSError),
     ],
 )
-def test_an_error_is_also_what_others_catch(error: type, caught_as: type) -> None:
+def test_an_error_is_also_the_one_that_others_catch(error: type, caught_as: type) -> None:
     assert issubclass(error, caught_as)
 
 
-def test_a_refusal_has_a_reason_and_headers_of_its_own() -> None:
+def test_a_refusal_has_a_reason_and_its_headers() -> None:
     refused = Refused(Reason.MISSING)
     refused.headers["Allow"] = "GET"
     assert (refused.reason, str(refused)) == (Reason.MISSING, "missing")

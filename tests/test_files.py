@@ -1,4 +1,4 @@
-"""What is known of a file."""
+"""The values that describe a file."""
 
 from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ def test_the_entity_tag_is_strong_and_the_digest_of_the_content() -> None:
     assert STAT.etag == f'"{"ab" * 32}"'
 
 
-def test_what_is_known_does_not_change() -> None:
+def test_metadata_is_immutable() -> None:
     with pytest.raises(FrozenInstanceError):
         STAT.is_public = True  # type: ignore[misc]
 

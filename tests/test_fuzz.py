@@ -38,7 +38,7 @@ def mutations(inputs: list[bytes], count: int) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_what_was_found_is_right(target: str) -> None:
+def test_the_corpus_is_read_correctly(target: str) -> None:
     check, seeds = TARGETS[target]
     inputs = kept(target)
     assert len(inputs) > len(seeds)
@@ -47,7 +47,7 @@ def test_what_was_found_is_right(target: str) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_what_was_found_is_right_when_it_is_changed(target: str) -> None:
+def test_mutations_of_the_corpus_are_read_correctly(target: str) -> None:
     check, _ = TARGETS[target]
     for data in mutations(kept(target), 4000):
         check(data)

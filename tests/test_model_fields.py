@@ -1,4 +1,4 @@
-"""What people do with models that have files, and with storages in settings."""
+"""The usual uses of models that have files, and of storages in settings."""
 
 import copy
 import pickle
@@ -27,7 +27,7 @@ MEMORY = {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
 
 
 class BookForm(forms.ModelForm):
-    """What everybody writes."""
+    """The usual code."""
 
     class Meta:
         model = Book
@@ -177,7 +177,7 @@ def test_static_files_are_collected_changed_and_served(settings: Settings, clien
 
 
 class TestMigrations:
-    """What makemigrations writes."""
+    """The migrations that makemigrations writes."""
 
     @pytest.mark.parametrize("given", ["instance", "callable", "default"])
     def test_a_storage_in_a_model_makes_one_migration_and_no_more(self, given: str) -> None:

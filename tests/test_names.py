@@ -193,9 +193,7 @@ def test_the_directories_above_a_name_come_the_nearest_last() -> None:
 @example("a", "a0")
 @example("a", "a.b")
 @example("a", "a/\U0010ffff")
-def test_the_range_of_a_directory_holds_what_is_below_it_and_nothing_else(
-    directory: str, name: str
-) -> None:
+def test_a_directory_range_holds_exactly_the_names_below_it(directory: str, name: str) -> None:
     # Byte for byte, as the databases compare.
     low, high = (bound.encode() for bound in directory_range(directory))
     assert (low <= name.encode() < high) == name.startswith(f"{directory}/")

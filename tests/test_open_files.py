@@ -1,4 +1,4 @@
-"""What people do with the open files of any storage."""
+"""The usual uses of the open files of any storage."""
 
 import csv
 import gzip
@@ -140,7 +140,7 @@ class OpenFiles:
         response.close()
         assert file.closed
 
-    def test_a_file_goes_with_a_mail(self, storage: Storage) -> None:
+    def test_a_file_can_be_attached_to_a_mail(self, storage: Storage) -> None:
         storage.save("a.pdf", File(io.BytesIO(LARGE)))
         mail = EmailMessage("subject", "body", to=["user@example.com"])
         with storage.open("a.pdf") as file:
@@ -167,7 +167,7 @@ class TestOnDatabase(OpenFiles):
 
 @pytest.mark.django_db  # A response that is closed looks at the connections.
 class TestOnDisk(OpenFiles):
-    """Files as everybody had them."""
+    """Files in Django's storage on disk."""
 
     @pytest.fixture
     def storage(self, tmp_path: Path) -> Storage:

@@ -1,4 +1,4 @@
-"""What README.md and the pages beside it say, held against the code and against each other."""
+"""README.md and the other pages agree with the code and with each other."""
 
 import ast
 import dataclasses
@@ -69,7 +69,7 @@ class TestPages:
             assert target in own or target.startswith("https://"), target
 
     @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-    def test_what_is_linked_is_here(self, page: Path) -> None:
+    def test_every_link_leads_somewhere(self, page: Path) -> None:
         for target in targets(page):
             address, _, fragment = target.partition("#")
             if address.startswith("https://"):
@@ -261,7 +261,7 @@ def test_each_claim_of_security_names_tests_that_exist() -> None:
             assert re.search(rf"def {test}\(", path.read_text()), f"{threat}: {module}.{test}"
 
 
-def test_what_a_contributor_is_sent_to_is_there() -> None:
+def test_the_paths_in_contributing_exist() -> None:
     rows = re.findall(r"^\| [^|]+ \| (`.+`) \|$", section(CONTRIBUTING, "The house"), re.MULTILINE)
     assert len(rows) > 10
     for name in re.findall(r"`(.+?)`", " ".join(rows)):

@@ -38,7 +38,7 @@ FOLDER_TOKEN = "1no-1.tivw00.2s0.hkt5bh5k5c.XZmujxuFqGfrpOHGW8aqd_5nly42YKbHSMAz
         ("nothing to hide", "nothing to hide"),
     ],
 )
-def test_a_filter_takes_tokens_out_of_what_is_logged(
+def test_a_filter_removes_tokens_from_log_records(
     text: str, clean: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     logger = logging.getLogger("tests.access")

@@ -52,7 +52,7 @@ def test_storages_use_the_database_of_the_test(database: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_threads_see_what_was_committed_and_write_beside_each_other(database: str) -> None:
+def test_threads_see_commits_and_write_side_by_side(database: str) -> None:
     User.objects.using(database).create(username="first")
 
     def add(number: int) -> None:
@@ -88,7 +88,7 @@ def test_each_web_server_answers_and_is_gone_after_stop(
     assert _are_gone(family)
 
 
-def test_a_web_server_sees_what_the_test_saved(
+def test_a_web_server_sees_files_saved_by_the_test(
     database: str, web_server: StartWebServer, valkey: str
 ) -> None:
     User.objects.db_manager(database).create_superuser("root", password="secret")
@@ -175,7 +175,7 @@ def test_ports_for_servers_are_none_that_clients_get() -> None:
 
 
 @pytest.mark.parametrize(("ci", "outcome"), [("true", pytest.fail), ("", pytest.skip)])
-def test_what_cannot_be_had_skips_but_fails_in_ci(
+def test_a_missing_program_skips_but_fails_in_ci(
     monkeypatch: pytest.MonkeyPatch, ci: str, outcome: Any
 ) -> None:
     monkeypatch.setenv("CI", ci)

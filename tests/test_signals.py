@@ -34,7 +34,7 @@ def told() -> Iterator[list[tuple[Any, ...]]]:
     signals.file_deleted.disconnect(deleted)
 
 
-def test_a_save_an_overwrite_and_a_deletion_are_told(told: list[tuple[Any, ...]]) -> None:
+def test_saves_overwrites_and_deletions_are_announced(told: list[tuple[Any, ...]]) -> None:
     storage = DatabaseStorage(allow_overwrite=True)
     storage.save("a.txt", ContentFile(b"1"))
     storage.save("a.txt", ContentFile(b"2"))
@@ -44,7 +44,7 @@ def test_a_save_an_overwrite_and_a_deletion_are_told(told: list[tuple[Any, ...]]
 
 
 @pytest.mark.parametrize(("mode", "created"), [("wb", True), ("ab", True), ("xb", True)])
-def test_what_was_written_through_open_is_told(
+def test_a_file_written_through_open_is_announced(
     mode: str,
     created: bool,  # noqa: FBT001
     told: list[tuple[Any, ...]],
@@ -68,7 +68,7 @@ def test_receivers_wait_for_the_commit(told: list[tuple[Any, ...]]) -> None:
     assert told == [("saved", "a.txt", True)]
 
 
-def test_what_was_rolled_back_is_not_told(told: list[tuple[Any, ...]]) -> None:
+def test_a_rolled_back_save_is_not_announced(told: list[tuple[Any, ...]]) -> None:
     with transaction.atomic():
         DatabaseStorage().save("a.txt", ContentFile(b""))
         transaction.set_rollback(True)

@@ -1,4 +1,4 @@
-"""What the pages show is typed and runs: a new project is made of it, by the built wheel."""
+"""The code in the pages is typed and runs, in a new project with the built wheel."""
 
 import re
 import shutil
@@ -147,7 +147,7 @@ def all_blocks() -> list[str]:
 
 
 def example(name: str, block: str) -> str:
-    """Return a block that stands by itself as a function."""
+    """Return a standalone block as a function."""
     parameters = "request: HttpRequest, midnight: datetime, picture: ContentFile[bytes]"
     body = textwrap.indent(f'r"""{block}"""\ntomorrow = midnight\n{block}', "    ")
     return f"def {name}({parameters}) -> None:\n{body}"
@@ -257,7 +257,7 @@ def test_the_wheel_has_all_that_the_package_needs_and_a_page_for_the_index(wheel
     assert "PASSED" in said.stdout
 
 
-def test_the_source_distribution_has_what_the_readme_links(tmp_path: Path) -> None:
+def test_the_source_distribution_has_the_files_the_readme_links(tmp_path: Path) -> None:
     command = ["build", "--sdist", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
     subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True)
     (archive,) = tmp_path.glob("*.tar.gz")

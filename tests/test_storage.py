@@ -1,4 +1,4 @@
-"""The storage, held to what Django's own storages do, and to what a table can do besides."""
+"""The storage does what Django's own storages do, and more."""
 
 import copy
 import hashlib
@@ -59,7 +59,7 @@ class TestInMemoryStorage(StorageContract):
 
     test_no_look_up_leaves_the_storage = None  # delete("..") looks for a file ".."
     test_deleting_no_name_is_an_error = None  # deletes nothing
-    test_a_directory_with_files_is_not_deleted = None  # goes with its files
+    test_a_directory_with_files_is_not_deleted = None  # Django's are deleted with it
     test_nothing_is_saved_below_a_file = None  # ValueError from the making of the message
     test_listing_a_file_is_an_error = None  # FileExistsError
 
@@ -109,9 +109,7 @@ class TestDatabaseStorage(StorageContract, OverwritingContract):
         with pytest.raises(SuspiciousFileOperation):
             storage.save("d" * 600 + "/a.txt", ContentFile(b"content"))
 
-    def test_what_is_written_under_too_long_a_name_is_refused(
-        self, storage: DatabaseStorage
-    ) -> None:
+    def test_writing_under_too_long_a_name_is_refused(self, storage: DatabaseStorage) -> None:
         file = storage.open("n" * 513, "wb")
         with pytest.raises(SuspiciousFileOperation):
             file.close()
@@ -142,7 +140,7 @@ class TestDatabaseStorage(StorageContract, OverwritingContract):
         storage.save("a.txt", content)
         assert read(storage, "a.txt") == b"gr\xc3\xbcn"
 
-    def test_what_is_known_of_a_saved_file(self, storage: DatabaseStorage) -> None:
+    def test_the_metadata_of_a_saved_file(self, storage: DatabaseStorage) -> None:
         before = datetime.now(UTC)
         storage.save("dir/Photo.JPG", ContentFile(LARGE))
         stat = storage.stat("dir/Photo.JPG")
@@ -299,7 +297,7 @@ class TestDatabaseStorage(StorageContract, OverwritingContract):
         assert read(storage, "a.bin") == read(storage, "b.bin") == LARGE
         assert StoredFile.rows.using(database).count() == 4 + 2
 
-    # What a table can do besides
+    # More than Django's Storage
 
     def test_the_flag_is_changed(self, storage: DatabaseStorage) -> None:
         storage.save("a.txt", b"")
@@ -363,7 +361,7 @@ class TestDatabaseStorage(StorageContract, OverwritingContract):
             storage.rename(name, "new.txt")
 
     @pytest.mark.parametrize("name", ["", ".", "n" * 513])
-    def test_no_file_is_renamed_to_what_is_no_name(
+    def test_a_file_is_not_renamed_to_an_invalid_name(
         self, storage: DatabaseStorage, name: str
     ) -> None:
         storage.save("a.txt", b"")
@@ -429,7 +427,7 @@ class TestDatabaseStorage(StorageContract, OverwritingContract):
         assert storage.revoke_urls(prefix="") == 0
         assert epochs(other, ["a.txt"]) == before
 
-    # What it costs
+    # Its cost
 
     def test_saving_a_small_file_takes_a_look_and_an_insert(
         self, storage: DatabaseStorage, database: str
@@ -453,12 +451,16 @@ class TestDatabaseStorage(StorageContract, OverwritingContract):
             overwriting.save("a.txt", b"new")
         assert queries.verbs == ["SELECT", "SELECT", "UPDATE", "DELETE"]
 
-    def test_a_large_file_takes_one_insert_for_each_row(
-        self, storage: DatabaseStorage, database: str
+    @pytest.mark.parametrize(("rows", "inserts"), [(1, 1), (2, 2), (5, 2), (6, 3), (9, 3)])
+    def test_a_large_file_takes_an_insert_for_four_rows_and_one_for_its_head(
+        self, database: str, rows: int, inserts: int
     ) -> None:
+        storage = DatabaseStorage(using=database)
+        data = bytes(storage.options.chunk_size * rows)
         with captured(database) as queries:
-            storage.save("a.bin", LARGE)
-        assert queries.verbs == ["SELECT", *["INSERT"] * 4]
+            storage.save("a.bin", data)
+        assert queries.verbs == ["SELECT", *["INSERT"] * inserts]
+        assert StoredFile.rows.using(database).count() == rows
 
     @pytest.mark.parametrize("method", ["exists", "size", "stat", "get_modified_time", "url"])
     def test_a_look_up_takes_one_query_without_the_bytes(
@@ -551,7 +553,7 @@ class TestTakenMeanwhile:
     """Another save takes the name between the look and the save."""
 
     @pytest.mark.parametrize("content", [ContentFile, Unseekable, ReadOnce])
-    def test_a_save_goes_on_to_another_name(self, database: str, content: Any) -> None:
+    def test_a_save_moves_on_to_another_name(self, database: str, content: Any) -> None:
         storage = Hasty(using=database, chunk_size=CHUNK_SIZE)
         DatabaseStorage(using=database).save("dir/a.tar.gz", b"first")
         name = storage.save("dir/a.tar.gz", content(LARGE))
@@ -575,7 +577,7 @@ class TestTakenMeanwhile:
         assert re.fullmatch(r"moved/a_[A-Za-z0-9]{7}\.txt", name)
         assert read(storage, name) == b"SECOND"
 
-    def test_a_name_is_plain_text_to_all_who_get_it(self, database: str) -> None:
+    def test_subclasses_get_names_as_plain_text(self, database: str) -> None:
         given: list[str] = []
 
         class Keeping(DatabaseStorage):
@@ -695,7 +697,7 @@ def test_a_storage_in_use_can_be_copied_and_pickled(
 
 
 class TestTemporaryFiles:
-    """Files with an end."""
+    """Temporary files."""
 
     def test_an_option_makes_new_files_temporary(self, database: str) -> None:
         storage = DatabaseStorage(using=database, delete_after=timedelta(hours=1))
@@ -706,7 +708,7 @@ class TestTemporaryFiles:
         assert timedelta(0) <= expires - before - timedelta(hours=1) < timedelta(minutes=1)
         assert expires.tzinfo is UTC
 
-    def test_an_overwrite_begins_anew_where_the_option_says_so(self, database: str) -> None:
+    def test_an_overwrite_starts_a_new_lifetime(self, database: str) -> None:
         storage = DatabaseStorage(using=database, delete_after=3600, allow_overwrite=True)
         storage.save("a.txt", b"x")
         end = datetime(2020, 1, 1, tzinfo=UTC)
@@ -740,6 +742,6 @@ class TestTemporaryFiles:
         storage.set_expires("a.txt", None)
         assert storage.stat("a.txt").expires is None
 
-    def test_what_is_not_there_gets_no_end(self, database: str) -> None:
+    def test_a_missing_file_can_not_expire(self, database: str) -> None:
         with pytest.raises(FileNotFoundError):
             DatabaseStorage(using=database).set_expires("a.txt", None)

@@ -17,7 +17,7 @@ VOID = {"meta", "br", "hr", "img", "input", "link", "base"}
 
 
 class Page(HTMLParser):
-    """What is in a page: its elements in order, its text, and whether all of them end."""
+    """The content of a page: its elements in order, its text, and whether all are closed."""
 
     def __init__(self, source: str) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ def test_markup_in_a_text_is_escaped() -> None:
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_each_refusal_tells_what_to_do_and_nothing_of_the_file(reason: Reason) -> None:
+def test_each_refusal_says_what_to_do_and_nothing_about_the_file(reason: Reason) -> None:
     request = RequestFactory().get("/files/secret-name.txt", {"token": "SECRET"})
     response = refuse(request, Refused(reason))
     page = Page(response.content.decode())

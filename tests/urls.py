@@ -1,4 +1,4 @@
-"""Two storages, each below a path of its own."""
+"""Two storages, each with its own path."""
 
 from django.contrib import admin
 from django.urls import include, path

@@ -42,7 +42,7 @@ class UploadForm(forms.Form):
         label=_("Visibility"),
         required=False,
         choices=[
-            ("", _("Default of the storage")),
+            ("", _("The storage’s default")),
             ("private", _("Private: opens only with a signed link")),
             ("public", _("Public: anyone can open it")),
         ],
@@ -87,10 +87,10 @@ class LinkForm(forms.Form):
 
     lifetime = forms.TypedChoiceField(label=_("Valid for"), coerce=int)
     presentation = forms.ChoiceField(
-        label=_("Browsers"),
+        label=_("When opened"),
         choices=[
-            ("inline", _("show the file if that is safe")),
-            ("attachment", _("download the file")),
+            ("inline", _("Show the file in the browser, if that is safe")),
+            ("attachment", _("Download the file")),
         ],
         initial="inline",
     )

@@ -12,6 +12,9 @@ from secure_dbstorage.storage import DatabaseStorage
 #: The most namespaces to look for. Those without a storage are leftovers, and few.
 _MAX_NAMESPACES = 50
 
+#: A primary key with more digits may not fit the column.
+_MAX_DIGITS = 18
+
 
 @dataclass(frozen=True, slots=True)
 class Home:
@@ -90,7 +93,7 @@ def key_of(file: StoredFile) -> str:
 def find_by_key(key: str) -> StoredFile | None:
     """Return the head row that a key identifies."""
     database, _, number = key.rpartition(":")
-    if not (number.isascii() and number.isdecimal()) or len(number) > 18:  # noqa: PLR2004
+    if not (number.isascii() and number.isdecimal()) or len(number) > _MAX_DIGITS:
         return None
     database = database or home_database()
     if database not in {home_database(), *(home.database for home in all_homes())}:

@@ -15,7 +15,7 @@ class Source(Protocol):
     is_remote: bool
 
     def records(self, directory: str) -> Iterator[FileRecord]:
-        """Yield the files below a directory, with what the listing alone tells of them."""
+        """Yield the files below a directory, with what the listing alone tells about them."""
 
     def complete(self, record: FileRecord) -> FileRecord:
         """Return a record with its size and everything else known without reading the file."""

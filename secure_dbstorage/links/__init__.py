@@ -1,1 +1,1 @@
-"""What a link allows, and its text."""
+"""Links: what they allow, and how they are spelled."""

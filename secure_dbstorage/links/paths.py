@@ -55,7 +55,7 @@ class SignedPath(str):
 class NameConverter(PathConverter):
     """The name of a file in a route. With the token of a folder it is a signed path."""
 
-    # Django's own takes no line feed: its page would refuse the request, token and all.
+    # Django's own stops at a line feed. Its 404 page, which may show the token, would answer.
     regex = r"[\s\S]+"
 
     def to_python(self, value: str) -> str:

@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                         editable=False, max_length=100, null=True
                     ),
                 ),
-                ("name", secure_dbstorage.models.ExactCharField(max_length=512, null=True)),
+                ("name", secure_dbstorage.models.ExactCharField(max_length=560, null=True)),
                 ("size", models.PositiveBigIntegerField(editable=False, null=True)),
                 ("chunk_size", models.PositiveIntegerField(editable=False, null=True)),
                 (
@@ -59,6 +59,7 @@ class Migration(migrations.Migration):
                 ("modified", models.DateTimeField(editable=False, null=True)),
                 ("link_epoch", models.BigIntegerField(editable=False, null=True)),
                 ("expires", models.DateTimeField(blank=True, null=True)),
+                ("sealed_key", models.BinaryField(max_length=1024, null=True)),
                 ("data", models.BinaryField()),
             ],
             options={
@@ -77,6 +78,7 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(
                             models.Q(
+                                ("position", 0),
                                 ("chunk_size__isnull", False),
                                 ("content_type__isnull", False),
                                 ("created__isnull", False),
@@ -85,11 +87,24 @@ class Migration(migrations.Migration):
                                 ("modified__isnull", False),
                                 ("name__isnull", False),
                                 ("namespace__isnull", False),
-                                ("position", 0),
                                 ("sha256__isnull", False),
                                 ("size__isnull", False),
                             ),
                             models.Q(
+                                ("position", 0),
+                                ("chunk_size__isnull", False),
+                                ("created__isnull", False),
+                                ("expires__isnull", False),
+                                ("namespace__isnull", False),
+                                ("size__isnull", False),
+                                ("content_type__isnull", True),
+                                ("is_public__isnull", True),
+                                ("link_epoch__isnull", True),
+                                ("modified__isnull", True),
+                                ("name__isnull", True),
+                            ),
+                            models.Q(
+                                ("position__gt", 0),
                                 ("chunk_size__isnull", True),
                                 ("content_type__isnull", True),
                                 ("created__isnull", True),
@@ -98,12 +113,13 @@ class Migration(migrations.Migration):
                                 ("modified__isnull", True),
                                 ("name__isnull", True),
                                 ("namespace__isnull", True),
+                                ("sealed_key__isnull", True),
                                 ("sha256__isnull", True),
                                 ("size__isnull", True),
                             ),
                             _connector="OR",
                         ),
-                        name="secure_dbstorage_head_or_continuation",
+                        name="secure_dbstorage_kind_of_row",
                     ),
                 ],
             },

@@ -1,4 +1,4 @@
-"""Clients: who sent a request, as far as that can be believed. Made once for each request."""
+"""Clients: who sent a request, as far as it can be known. Made once for each request."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

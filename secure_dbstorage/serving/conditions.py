@@ -48,8 +48,8 @@ def has_conditions(request: HttpRequest) -> bool:
 def drop_void_dates(request: HttpRequest) -> None:
     """Remove the dates that don't count from a request.
 
-    Django would ask them where the list of entity tags is garbled: :func:`select` through it, and
-    ConditionalGetMiddleware later.
+    Django would compare them if the list of entity tags is garbled, first in :func:`select` and
+    later in ConditionalGetMiddleware.
     """
     for tags, date in _DATE_BESIDE.items():
         if tags in request.META:

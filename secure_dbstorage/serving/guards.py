@@ -55,7 +55,7 @@ def ask_guards(visit: Visit, file: FileStat) -> HttpResponseBase | None:
 def check_bindings(
     request: HttpRequest, grant: Grant, signer: LinkSigner, address: Address | None
 ) -> None:
-    """Return if a link is for this visitor.
+    """Check that a link is for this visitor.
 
     :param address: the visitor's. None if it isn't certain: then no link that is bound to a
         network opens.
@@ -67,7 +67,7 @@ def check_bindings(
         return
     user: Any = getattr(request, "user", None)
     if user is None:
-        _logger.error("A link is for a user, and there are none without AuthenticationMiddleware")
+        _logger.error("A link is for a user, but AuthenticationMiddleware is not installed")
     if user is None or not user.is_authenticated or not signer.is_for_user(grant, str(user.pk)):
         raise Refused(Reason.FORBIDDEN)
 

@@ -20,7 +20,7 @@ def prefers_json(accept: str) -> bool:
     """Tell whether an Accept field prefers JSON to HTML.
 
     Of two types of the same quality the one that is named more exactly wins, so that
-    ``application/json, */*`` means JSON. What names neither, such as ``*/*``, means HTML.
+    ``application/json, */*`` means JSON. A field that names neither, such as ``*/*``, means HTML.
     """
     if len(accept) > MAX_HEADER_LENGTH:
         return False

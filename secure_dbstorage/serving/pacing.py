@@ -5,17 +5,17 @@ import threading
 import time
 from weakref import WeakKeyDictionary
 
-#: A reader who asks for more within so many seconds keeps up.
+#: A client that asks for more within this many seconds keeps up.
 _KEEPS_UP_SECONDS = 0.25
 
 #: The most bytes that one hop to another thread takes, unless a row is longer: what one query
 #: fetches, which is eight rows of the default length.
 HOP_BYTES = 2 * 1024 * 1024
 
-#: What all bodies of a process may hold together, in bytes, beyond a row for each.
+#: The most bytes that all bodies of a process may hold together, beyond one row each.
 _SHARED_BYTES = 32 * 1024 * 1024
 
-#: Hops at the same time. More would only compete with the event loop for the interpreter.
+#: The most hops at the same time. More would only compete with the event loop for the interpreter.
 _HOPS = 4
 
 _hops: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
@@ -23,9 +23,9 @@ _hops: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKey
 
 # Note [Slow readers]
 # An operating system accepts megabytes for a client that reads nothing, so every body looks fast
-# at first. If each grew to 2 MiB, 500 stalled readers would hold a gigabyte. So a body holds one
-# row, and doubles that only while its reader keeps up and all bodies together hold little. Hops
-# beyond a few wait for each other: else 500 bodies that begin at once would fetch at once.
+# at first. If each grew to 2 MiB, 500 stalled clients would hold a gigabyte. So a body holds one
+# row, and doubles that only while its client keeps up and all bodies together hold little. Only a
+# few hops run at the same time: otherwise 500 bodies that start together would fetch together.
 class Pace:
     """How many rows one body takes at a time."""
 
@@ -42,11 +42,11 @@ class Pace:
         return self.rows
 
     def take(self) -> None:
-        """Note that a hop has taken rows, which are sent from now on."""
+        """Note that a hop has taken rows, which are being sent now."""
         self._taken = time.monotonic()
 
     def ask(self, row_bytes: int) -> None:
-        """Decide what to take next, since the reader asks for more.
+        """Decide how much to take next, now that the client asks for more.
 
         :param row_bytes: the length of a row.
         """
@@ -87,7 +87,7 @@ _budget = _Budget(_SHARED_BYTES)
 
 
 def hop() -> asyncio.Semaphore:
-    """Return what a hop of the running event loop waits for."""
+    """Return the semaphore that a hop of the running event loop waits for."""
     loop = asyncio.get_running_loop()
     if (semaphore := _hops.get(loop)) is None:
         semaphore = _hops[loop] = asyncio.Semaphore(_HOPS)

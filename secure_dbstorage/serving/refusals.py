@@ -1,4 +1,4 @@
-"""Refusals: each reason with its status and its words, as a page or as JSON."""
+"""Refusals: each reason with its status and texts, as a page or as JSON."""
 
 import json
 from collections.abc import Mapping
@@ -69,7 +69,7 @@ class Reason(Enum):
     FORBIDDEN = (
         "forbidden",
         HTTPStatus.FORBIDDEN,
-        _("You may not open this file"),
+        _("You don’t have permission to open this file"),
         _("If you have another account, sign in with it and try again."),
     )
     #: The link is for another network.
@@ -127,8 +127,8 @@ class Reason(Enum):
     RANGE = (
         "range",
         HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
-        _("The file ends before that"),
-        _("The requested part lies beyond its end. Start again from the beginning."),
+        _("This part of the file doesn’t exist"),
+        _("The file ends before it. Start again from the beginning."),
     )
 
     status: HTTPStatus

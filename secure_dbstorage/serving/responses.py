@@ -60,7 +60,7 @@ class StreamingFileResponse(_StoredBytes, StreamingHttpResponse):
     """
 
     def __init__(self, *args: Any, pace: Pace | None = None, **kwargs: Any) -> None:
-        """Take a pace that whatever reads the body from the table goes by as well."""
+        """Take the pace that the reader of the table keeps too."""
         super().__init__(*args, **kwargs)
         self.pace = pace or Pace()
 

@@ -47,7 +47,7 @@ from secure_dbstorage.serving.visits import (
 )
 from secure_dbstorage.storage import DatabaseStorage
 
-#: The methods that a file knows (RFC 9110 section 10.2.1).
+#: The methods that files support (RFC 9110 section 10.2.1).
 ALLOW = "GET, HEAD, OPTIONS"
 
 
@@ -62,12 +62,12 @@ class _EveryAlias(set[str]):
 
 
 @csrf_exempt
-@sensitive_variables()  # Also covers all that is called from here.
+@sensitive_variables()  # Also covers everything called from here.
 def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResponseBase:
     """Serve the file *name* of ``STORAGES[storage]``.
 
-    What is cheapest and tells least comes first: a refused token costs no query, and a private
-    file looks like a missing one.
+    The cheapest steps, which reveal least, come first: a refused token costs no query, and a
+    private file looks like a missing one.
     """
     credentials, name = Credentials.take(request, name)
     asked = _database_storage(storage)
@@ -93,7 +93,7 @@ def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResp
 # The token is the key, and the hooks are the guards: a LoginRequiredMiddleware would send visitors
 # of public files away, and put the token of a link into the login page's URL.
 serve.login_required = False  # type: ignore[attr-defined]
-# What `non_atomic_requests` sets, for one alias at a time.
+# `non_atomic_requests` would add one alias at a time.
 serve._non_atomic_requests = _EveryAlias()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
@@ -156,7 +156,7 @@ def _read_token(visit: Visit) -> None:
 
 
 def _find(visit: Visit) -> StoredHead:
-    """Return the head of the file, with its first chunk where all of it will surely be sent."""
+    """Return the head of the file, with its first chunk if all of it is sure to be sent."""
     is_plain_get = visit.request.method == "GET" and not has_conditions(visit.request)
     head = visit.storage.catalog.find(
         visit.name,
@@ -165,7 +165,7 @@ def _find(visit: Visit) -> StoredHead:
     )
     _outage.end()
     if head is None or not _opens(visit, head):
-        # Missing, revoked and replaced are one answer.
+        # Missing, revoked and replaced files get the same answer.
         raise Refused(Reason.REVOKED if visit.grant else Reason.MISSING)
     visit.file = head.stat
     return head
@@ -220,7 +220,7 @@ def _selected(
 
 
 def _body(visit: Visit, head: StoredHead, selected: Selection) -> bytes | Iterator[bytes]:
-    """Return the selected bytes: those that came with the head row, or pieces to come."""
+    """Return the selected bytes: from the head row, or in pieces read later."""
     span = selected.span
     if head.first_chunk is not None and head.content.chunk_count == 1:
         return head.first_chunk[span.start : span.stop]

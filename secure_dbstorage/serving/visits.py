@@ -1,7 +1,7 @@
-"""Visits: one request with all that is known of it, and the record of what became of it.
+"""Visits: a request with everything known about it, and the record of how it ended.
 
 Each request is recorded once, by a line in the log ``secure_dbstorage.access`` and a signal. No
-token is in it: a link is named by the first characters of its signature, which open nothing.
+token is recorded: a link is named by the first characters of its signature, which open nothing.
 """
 
 import json
@@ -33,7 +33,7 @@ _logger = logging.getLogger("secure_dbstorage.access")
 
 @dataclass(slots=True, kw_only=True)
 class Visit:
-    """One request to a storage, with what is known of it so far."""
+    """One request to a storage, with everything known about it so far."""
 
     request: HttpRequest
     #: The storage that serves it.
@@ -43,7 +43,7 @@ class Visit:
     client: Client
     #: When it came, in seconds since 1970: the one clock of all decisions.
     now: float
-    #: What it came with, before it was taken out of the request.
+    #: Its tokens, which have been taken out of the request.
     credentials: Credentials
     #: What its token allows, once that is known.
     grant: Grant | None = None
@@ -59,9 +59,9 @@ class Visit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessRecord:
-    """One request, as the log tells it. The log's own record has it as ``access``."""
+    """One request, as it is logged. The log record has it as ``access``."""
 
-    #: The client's address as far as ``trusted_proxies`` tell it; "-" when it is not known.
+    #: The client's address, found with ``trusted_proxies``; "-" if it is unknown.
     client: str
     #: Primary key of the user, if anything looked the user up; otherwise "".
     user: str
@@ -71,8 +71,8 @@ class AccessRecord:
     #: The link's short name; "-" without an authentic token.
     link: str
     #: ``served``, ``broken`` (the body ended early), ``not-modified``, ``head``, ``sent-away`` (a
-    #: hook gave its own answer), or the reason of a refusal. ``missing`` also means a private file
-    #: that was asked for without a token.
+    #: hook gave its own response), or the reason of a refusal. ``missing`` also means a private
+    #: file that was asked for without a token.
     outcome: str
     status: int
     #: Bytes of content handed to the server.
@@ -96,7 +96,7 @@ def record_refusal(visit: Visit, reason: Reason) -> None:
 
 
 def record_sent_away(visit: Visit, response: HttpResponseBase) -> None:
-    """Record that a hook gave its own answer."""
+    """Record that a hook gave its own response."""
     word = "sent-away"
     _record(visit, file_refused, word, response.status_code, name=visit.name, reason=word)
 

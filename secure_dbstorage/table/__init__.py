@@ -1,1 +1,1 @@
-"""Rows and bytes: the one room that speaks to the table."""
+"""Rows and bytes: how files are kept in the table."""

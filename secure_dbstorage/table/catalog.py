@@ -23,7 +23,7 @@ from secure_dbstorage import names
 from secure_dbstorage.conf import project_time
 from secure_dbstorage.exceptions import DatabaseUnavailable, FileChanged, os_error
 from secure_dbstorage.files import FileRecord, LinkState, StoredHead
-from secure_dbstorage.models import StoredFile, StoredFileQuerySet
+from secure_dbstorage.models import StoredFile, StoredFileQuerySet, StoredRowQuerySet
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.table import heads, streams, uses
 from secure_dbstorage.table.dialects import rows
@@ -264,6 +264,11 @@ class Catalog:
     def files(self) -> StoredFileQuerySet:
         """Return the head rows on the primary database, without their bytes."""
         return self._files(self.writer)
+
+    def unfinished_uploads(self) -> StoredRowQuerySet:
+        """Return the first rows of uploads without a name, with their bytes."""
+        rows: StoredRowQuerySet = StoredFile.rows.using(self.writer)
+        return rows.in_namespace(self._options.namespace).unfinished()
 
     def after_commit(self, function: Callable[[], object]) -> None:
         """Call a function after the commit, or at once outside a transaction."""

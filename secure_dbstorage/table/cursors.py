@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
@@ -26,11 +27,8 @@ class HexCursor:
         self._cursor = cursor
 
     def execute(self, sql: str, parameters: Sequence[object]) -> Any:
-        pieces = sql.split("%s")
-        holes = [f"x'{p.hex()}'" if isinstance(p, bytes) else "%s" for p in parameters]
         others = [p for p in parameters if not isinstance(p, bytes)]
-        joined = "".join(map("".join, zip(pieces, [*holes, ""], strict=True)))
-        return self._cursor.execute(joined, others)
+        return self._cursor.execute(_with_literals(sql, parameters), others)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cursor, name)
@@ -46,6 +44,13 @@ def binary_cursor_class() -> type[Any]:
             return super().execute(query, params, binary=True)
 
     return BinaryCursor
+
+
+def _with_literals(sql: str, parameters: Sequence[object]) -> str:
+    """Return a statement with its bytes in place of their placeholders."""
+    pieces = sql.split("%s")
+    holes = [f"x'{p.hex()}'" if isinstance(p, bytes) else "%s" for p in parameters]
+    return "".join(chain.from_iterable(zip(pieces, [*holes, ""], strict=True)))
 
 
 def _shown(parameter: object) -> str:

@@ -1,10 +1,10 @@
 """How each database moves bytes fastest.
 
 A class here uses the driver's fastest way for bytes, on the caller's connection and in the
-caller's transaction. No other module knows a vendor.
+caller's transaction. The column types that differ by vendor are in ``models``.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.db import IntegrityError, connections
@@ -64,7 +64,7 @@ class ConflictRows(FastRows):
 
 
 class SQLiteRows(ConflictRows):
-    """Chunks pass through the cache of each connection, where 2 MB of their pages stay."""
+    """SQLite keeps up to 2 MB of the pages it has read in the cache of each connection."""
 
     def forget(self) -> None:
         self._connection.connection.execute("PRAGMA shrink_memory").close()
@@ -105,17 +105,17 @@ class MySQLRows(FastRows):
                 return bool(key == row["content"])
         raise IntegrityError("The content key is taken")
 
-    def delete(self, key: int) -> None:
-        # In a small table the optimizer prefers a scan. Then two overwrites, even of different
-        # files, wait for each other's rows: a deadlock.
-        source = "{table} FROM {table} FORCE INDEX (`secure_dbstorage_unique_chunk`)"
-        self._execute(f"DELETE {source} WHERE {{content}} = %s", [key])
-
     def driver_cursor(self) -> Any:
         return HexCursor(super().driver_cursor())
 
     def binary(self, data: bytes) -> object:
         return data
+
+    def _delete(self, condition: str, parameters: Sequence[object]) -> int:
+        # In a small table the optimizer prefers a scan. Then two overwrites, even of different
+        # files, wait for each other's rows: a deadlock.
+        source = "{table} FROM {table} FORCE INDEX (`secure_dbstorage_unique_chunk`)"
+        return self._execute(self._statement(f"DELETE {source} WHERE {condition}"), parameters)
 
     def _inserted_or_found(self, row: Mapping[str, object]) -> list[Any]:
         """Insert a row unless its name is taken, and return the identity of the row that has it.

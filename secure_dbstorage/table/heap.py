@@ -1,4 +1,4 @@
-"""The heap: what glibc keeps of freed memory, and when it returns it to the system."""
+"""The heap: how much freed memory glibc keeps, and when it returns it to the system."""
 
 import ctypes
 import os
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-#: So many readers at once are a crowd. Fewer hold too little to be worth a walk through the heap.
+#: More readers at once are a crowd. Fewer hold too little to be worth a walk through the heap.
 _CROWD = 8
 
 #: How long a crowd may go on before its freed memory is returned, in seconds.
@@ -21,17 +21,17 @@ _DELAY_SECONDS = 1.0
 # long as its query. Freeing one large block raises that limit. The block is never written to, so
 # it takes no memory.
 def raise_trim_threshold(block_bytes: int) -> None:
-    """Let glibc keep what one reader frees for the next run of rows."""
+    """Let glibc keep the memory that one reader frees for its next run of rows."""
     bytes(block_bytes)
 
 
 # Note [Memory after a crowd]
-# With that limit raised, glibc keeps what a crowd of readers has freed: 500 of them left 300 to
-# 500 MiB behind. So every second, and once more after the last of them, it is told to return every
-# free page, by a thread that lives no longer than the crowd. One reader alone never starts it.
+# With that limit raised, glibc keeps the memory that a crowd of readers frees: 500 of them left
+# 300 to 500 MiB behind. So a thread tells it every second, and once after the last reader, to
+# return every free page. The thread ends with the crowd. A single reader never starts it.
 @dataclass(slots=True)
 class _Crowd:
-    """The readers of this process that are under way, and the memory that they freed."""
+    """The current readers of this process, and whether they have freed memory."""
 
     readers: int = 0
     is_trimming: bool = False
@@ -47,19 +47,19 @@ class _Crowd:
             if self.is_trimming or _malloc_trim is None:
                 return
             self.is_trimming = True
-        # At the interpreter's end no thread can be started, and none is needed.
+        # At the end of the interpreter no thread can be started, and none is needed.
         with suppress(RuntimeError):
             threading.Thread(target=self.trim, name="secure_dbstorage-trim", daemon=True).start()
 
     def trim(self) -> None:
-        """Return free memory until no more is freed."""
-        while True:
+        """Return free memory until a second has passed in which nothing was freed."""
+        is_over = False
+        while not is_over:
             time.sleep(_DELAY_SECONDS)
             with self.lock:
-                if not self.has_freed:
-                    self.is_trimming = False
-                    return
+                is_over = not self.has_freed
                 self.has_freed = False
+                self.is_trimming = not is_over
             if _malloc_trim is not None:
                 _malloc_trim(0)
 
@@ -95,7 +95,7 @@ def reading() -> Iterator[None]:
 
 
 def _after_fork() -> None:
-    """Begin anew in a child: threads and their locks stay with the parent."""
+    """Start afresh in a child: threads and their locks stay with the parent."""
     global _crowd  # noqa: PLW0603 -- one for each process
     _crowd = _Crowd()
 

@@ -1,6 +1,7 @@
 """The rows of the table over one connection, in SQL for every database that Django supports."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, cast
 
 from django.db import IntegrityError, transaction
@@ -15,6 +16,8 @@ from secure_dbstorage.table.statements import FIELDS
 
 _HEAD_AND_CHUNK_COLUMNS = (*HEAD_COLUMNS, "data")
 _LINK_COLUMNS = ("name", "is_public", "link_epoch")
+_CHUNK_COLUMNS = ("content", "position", "data")
+_CHUNK_PLACEHOLDERS = ["%s"] * len(_CHUNK_COLUMNS)
 
 
 class Rows:
@@ -105,13 +108,19 @@ class Rows:
             return False
         return True
 
-    def insert_chunk(self, key: int, position: int, data: bytes) -> None:
-        """Insert a continuation row.
+    def insert_chunks(self, key: int, position: int, chunks: Sequence[bytes]) -> None:
+        """Insert continuation rows, the first of them at this position.
 
         :raises django.db.IntegrityError: when the content key is taken.
         """
-        row = {"content": key, "position": position, "data": data}
-        self._change(statements.insertion(*row), row)
+        # Appended to the statement that is kept: the list is as long as there are chunks.
+        operations: Any = self._connection.ops
+        fields = [FIELDS[name] for name in _CHUNK_COLUMNS]
+        values = operations.bulk_insert_sql(fields, [_CHUNK_PLACEHOLDERS] * len(chunks))
+        parameters: list[object] = []
+        for number, chunk in enumerate(chunks, position):
+            parameters += key, number, self.binary(chunk)
+        self._execute(f"{self._statement(statements.INSERT_CHUNKS)}{values}", parameters)
 
     def update(self, row_id: int, row: Mapping[str, object]) -> None:
         """Give the row with this primary key new values."""
@@ -122,14 +131,22 @@ class Rows:
 
         A queryset's ``delete()`` would load them, bytes included, for any receiver of a signal.
         """
-        self._execute(statements.DELETE, [key])
+        self._delete(statements.OF_CONTENT, [key])
+
+    def delete_unfinished(self, key: int, now: datetime) -> bool:
+        """Delete the first row of an upload, unless it has a name or has not expired.
+
+        :returns: whether it was deleted.
+        """
+        expired_by = FIELDS["expires"].get_db_prep_save(now, self._connection)
+        return self._delete(statements.IS_EXPIRED_UPLOAD, [key, expired_by]) == 1
 
     def forget(self) -> None:
-        """Free the memory in which the connection keeps what it has read, where it does."""
+        """Free the memory in which some connections keep the rows that they have read."""
 
     def driver_cursor(self) -> Any:
         """Return a new cursor of the driver."""
-        # Not create_cursor(): at cursor() Django's tests guard the databases they may not use.
+        # Not create_cursor(): Django's tests guard their databases at cursor().
         return self._connection.cursor().cursor
 
     def binary(self, data: bytes) -> object:
@@ -145,7 +162,12 @@ class Rows:
 
     def _change(self, template: str, row: Mapping[str, object], *more: object) -> int:
         """Execute a template with the values of a row, and return how many rows it changed."""
-        return self._execute(template, [*self._parameters(row), *more])
+        return self._execute(self._statement(template), [*self._parameters(row), *more])
+
+    def _delete(self, condition: str, parameters: Sequence[object]) -> int:
+        """Delete the rows that meet a condition, given as a template, and return their number."""
+        statement = self._statement(f"DELETE FROM {{table}} WHERE {condition}")
+        return self._execute(statement, parameters)
 
     def _parameters(self, row: Mapping[str, object]) -> list[Any]:
         return [
@@ -155,9 +177,9 @@ class Rows:
             for name, value in row.items()
         ]
 
-    def _execute(self, template: str, parameters: Sequence[Any]) -> int:
+    def _execute(self, statement: str, parameters: Sequence[Any]) -> int:
         with self._cursor() as cursor:
-            cursor.execute(self._statement(template), parameters)
+            cursor.execute(statement, parameters)
             return int(cursor.rowcount)
 
     def _fetch(

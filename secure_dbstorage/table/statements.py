@@ -14,7 +14,11 @@ from secure_dbstorage.models import StoredFile
 TABLE = StoredFile._meta.db_table
 FIELDS: dict[str, Any] = {field.attname: field for field in StoredFile._meta.concrete_fields}
 
-DELETE = "DELETE FROM {table} WHERE {content} = %s"
+#: Without the rows.
+INSERT_CHUNKS = "INSERT INTO {table} ({content}, {position}, {data}) "
+#: Conditions of rows to delete.
+OF_CONTENT = "{content} = %s"
+IS_EXPIRED_UPLOAD = "{content} = %s AND {position} = 0 AND {name} IS NULL AND {expires} <= %s"
 RUN = (
     "SELECT {data} FROM {table} WHERE {content} = %s AND {position} >= %s AND {position} < %s "
     "ORDER BY {position}"

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from django.core.files import File
@@ -12,6 +13,7 @@ from django.db import connections
 
 from secure_dbstorage.exceptions import ContentVanished, FileTooLarge
 from secure_dbstorage.files import Content
+from secure_dbstorage.options import STATEMENT_BYTES
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.heap import note_run, raise_trim_threshold, reading
 
@@ -37,7 +39,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
-    """How a response reads: between pieces it gives connections back.
+    """The way a response reads: it gives connections back between pieces.
 
     See Note [Lending connections].
     """
@@ -52,24 +54,30 @@ def write(
 ) -> Written:
     """Insert the continuation rows of new content, in the caller's transaction.
 
-    The memory needed is that of two chunks, whatever the size.
+    The memory needed is that of one statement and two chunks, whatever the size.
 
     :param pieces: the content in pieces of any length. Text is encoded as UTF-8.
     :raises FileTooLarge: as soon as more than *max_size* bytes were read.
     """
-    insert_chunk = rows(using).insert_chunk
-    key = new_key()
-    digest = hashlib.sha256()
-    first_chunk, size = b"", 0
-    for position, chunk in enumerate(_chunks(pieces, chunk_size)):
-        size += len(chunk)
-        if max_size is not None and size > max_size:
-            raise FileTooLarge(f"The file is larger than {max_size} bytes")
-        digest.update(chunk)
-        if position == 0:
-            first_chunk = chunk
-        else:
-            insert_chunk(key, position, chunk)
+    insert_chunks = rows(using).insert_chunks
+    key, digest, size = new_key(), hashlib.sha256(), 0
+
+    def digested() -> Iterator[bytes]:
+        nonlocal size
+        for chunk in _chunks(pieces, chunk_size):
+            size += len(chunk)
+            if max_size is not None and size > max_size:
+                raise FileTooLarge(f"The file is larger than {max_size} bytes")
+            digest.update(chunk)
+            yield chunk
+
+    chunks = digested()
+    first_chunk = next(chunks, b"")
+    position, most = 1, max(1, STATEMENT_BYTES // chunk_size)
+    while batch := list(islice(chunks, most)):
+        insert_chunks(key, position, batch)
+        position += len(batch)
+        batch.clear()  # Before the next batch needs memory as well.
     return Written(
         content=Content(using=using, key=key, size=size, chunk_size=chunk_size),
         sha256=digest.hexdigest(),
@@ -162,7 +170,7 @@ def _borrowed(using: str, sending: Sending | None) -> Iterator[None]:
 
 @contextmanager
 def _in_crowd(using: str) -> Iterator[None]:
-    """Read as one of many, after the query for the head row."""
+    """Read as one of many readers, after the query for the head row."""
     rows(using).forget()
     with reading():
         yield

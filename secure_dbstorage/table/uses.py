@@ -24,7 +24,7 @@ class Use:
 def begin(key: int, client: bytes, expires: datetime, *, now: float, using: str) -> bool:
     """Mark a one-time link as used, and return False if it already was, on any server.
 
-    :param key: see :attr:`~secure_dbstorage.links.tokens.Grant.use_key`.
+    :param key: see :attr:`~secure_dbstorage.links.grants.Grant.use_key`.
     :param client: see :class:`Use`.
     :param expires: when the mark is no longer needed.
     :param now: seconds since 1970.

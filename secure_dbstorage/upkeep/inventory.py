@@ -6,12 +6,12 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-from django.db.models import Case, CharField, Count, F, Q, Sum, Value, When
+from django.db.models import Case, CharField, Count, F, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import StrIndex, Substr
 from django.db.models.lookups import Exact
 from django.utils import timezone
 
-from secure_dbstorage.models import StoredFileQuerySet
+from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.storage import DatabaseStorage
 
 #: Ages since the last save, each up to this many days. Anything beyond is "older".
@@ -39,6 +39,8 @@ class Inventory:
     temporary: Amount
     #: Temporary files that have expired and have not been pruned yet.
     expired: Amount
+    #: Uploads of the whole storage that have no name yet, with the sizes that were declared.
+    unfinished: Amount
     #: By age since the last save, newest first.
     ages: Mapping[str, Amount]
     #: By media type, largest first.
@@ -66,6 +68,7 @@ def take_inventory(storage: DatabaseStorage, *, prefix: str = "", limit: int = 2
         public=public,
         temporary=temporary,
         expired=expired,
+        unfinished=_amounts(storage.catalog.unfinished_uploads(), Q())[0],
         ages=dict(zip((*_AGES, "older"), by_age, strict=True)),
         types=_largest(files, F("content_type"), total, limit),
         entries=_largest(files, _entry(prefix), total, limit),
@@ -83,8 +86,8 @@ def _entry(prefix: str) -> Any:
     )
 
 
-def _amounts(files: StoredFileQuerySet, *conditions: Q) -> list[Amount]:
-    """Return the amount of files that meet each condition, in one pass."""
+def _amounts(files: QuerySet[StoredFile], *conditions: Q) -> list[Amount]:
+    """Return the amount of files (or uploads) that meet each condition, in one pass."""
     wanted: dict[str, Any] = {}
     for number, condition in enumerate(conditions):
         wanted[f"files_{number}"] = Count("pk", filter=condition or None)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.table import streams
+from secure_dbstorage.table import streams, uploads
 from secure_dbstorage.upkeep.references import ReferredNames, referred
 
 #: How many files one query looks up.
@@ -22,10 +22,11 @@ _BATCH = 1000
 class Pruned:
     """A file, or rows without a file, that were removed or would be."""
 
-    #: ``expired``, ``unreferenced``, ``stray`` (rows without a file) or ``used`` (the record that
-    #: a one-time link was used, once that link has expired).
+    #: ``expired``, ``unreferenced``, ``unfinished`` (an upload that nobody finished in time),
+    #: ``stray`` (rows without a file) or ``used`` (the record that a one-time link was used, once
+    #: that link has expired).
     kind: str
-    #: The file's name, or the content key of rows without a file.
+    #: The file's name, or the content key of rows without a name.
     name: str
     #: The size in bytes.
     size: int = 0
@@ -41,6 +42,15 @@ def prune_expired(storage: DatabaseStorage, *, dry_run: bool) -> Iterator[Pruned
     for row in storage.catalog.files().filter(expires__lte=now).by_name():
         if dry_run or storage.delete_if(_name(row), has_expired):
             yield Pruned(kind="expired", name=_name(row), size=row.size or 0)
+
+
+def prune_unfinished(storage: DatabaseStorage, *, dry_run: bool) -> Iterator[Pruned]:
+    """Delete uploads that nobody finished in time, and yield each."""
+    now, using = timezone.now(), storage.catalog.writer
+    for key in storage.catalog.unfinished_uploads().filter(expires__lte=now).content_keys():
+        size = _size_of(key, using)
+        if dry_run or uploads.delete_expired(key, now=now, using=using):
+            yield Pruned(kind="unfinished", name=str(key), size=size)
 
 
 def prune_unreferenced(
@@ -83,10 +93,16 @@ def prune_rows(using: str, *, dry_run: bool) -> Iterator[Pruned]:
             streams.delete(used, using=using)
         yield Pruned(kind="used", name=str(used))
     for key in rows.strays().content_keys():
-        size = rows.of(key).annotate(length=Length("data")).aggregate(size=Sum("length"))["size"]
+        size = _size_of(key, using)
         if not dry_run:
             streams.delete(key, using=using)
-        yield Pruned(kind="stray", name=str(key), size=size or 0)
+        yield Pruned(kind="stray", name=str(key), size=size)
+
+
+def _size_of(key: int, using: str) -> int:
+    """Return how many bytes the rows of a content hold."""
+    rows = StoredFile.rows.using(using).of(key).annotate(length=Length("data"))
+    return rows.aggregate(size=Sum("length"))["size"] or 0
 
 
 def _delete_unreferenced(

@@ -16,6 +16,7 @@ from secure_dbstorage.admin.homes import (
 )
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
+from tests.support.uploads import begin_upload
 
 
 def save(name: str, using: str, namespace: str = "") -> StoredFile:
@@ -54,6 +55,12 @@ def test_a_continuation_has_no_page(database: str) -> None:
     continuation = StoredFile.rows.using(database).filter(name=None).first()
     assert continuation is not None
     assert find_by_key(str(continuation.pk)) is None
+
+
+def test_an_unfinished_upload_has_no_page_and_no_namespace(database: str) -> None:
+    upload = begin_upload(database, key=1, namespace="forgotten")
+    assert find_by_key(str(upload.pk)) is None
+    assert lost_namespaces() == []
 
 
 def test_namespaces_are_found_without_reading_all_files(database: str) -> None:

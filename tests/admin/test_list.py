@@ -19,6 +19,7 @@ from tests.support.admin import (
     save,
     storage,
 )
+from tests.support.uploads import begin_upload
 
 # Users and sessions are in "default", wherever the files are.
 pytestmark = pytest.mark.django_db(databases=["default"])
@@ -95,6 +96,12 @@ def test_many_files_are_not_counted(
     assert "more than 300" in html
     assert names_in(last) == [f"many/{number:05}.txt" for number in range(200, 300)]
     assert chief.get(LIST, {"p": "4"}).status_code == 302  # there is no such page
+
+
+def test_an_unfinished_upload_is_not_listed(database: str, chief: Client) -> None:
+    add_heads(database, 1)
+    begin_upload(database, key=10**9, rows=2)
+    assert names_in(body(chief, LIST)) == ["many/00000.txt"]
 
 
 def test_a_file_without_a_storage_can_only_be_viewed(database: str, chief: Client) -> None:

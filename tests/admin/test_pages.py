@@ -36,7 +36,7 @@ def test_a_page_shows_the_details_of_a_file(chief: Client) -> None:
     html = body(chief, page(file))
     assert str(file.sha256) in html
     assert "image/png" in html
-    assert f"{len(PNG)} bytes" in html
+    assert f"<td>{len(PNG)}\xa0bytes</td>" in html
     (source,) = re.findall(r'<img src="([^"]+token[^"]+)"', html)
     assert Client().get(source).content == PNG
 

@@ -61,7 +61,7 @@ def test_each_operation_needs_its_permissions_and_no_others(name: str) -> None:
         assert deed(signed_in(*others), file).status_code == 403, lacking
 
 
-def test_a_page_offers_what_a_user_may_do() -> None:
+def test_a_page_offers_only_permitted_actions() -> None:
     file = save("a.png", PNG)
     viewer = body(signed_in("view"), page(file))
     assert "token=" not in viewer
@@ -101,7 +101,7 @@ def test_a_forbidden_action_does_nothing() -> None:
     assert (left.is_public, left.link_epoch) == (False, file.link_epoch)
 
 
-def test_users_who_are_not_staff_see_nothing(client: Client) -> None:
+def test_only_staff_see_the_pages(client: Client) -> None:
     file = save("a.txt")
     client.force_login(User.objects.create_user("visitor"))
     for url in (LIST, ADD, BROWSE, page(file), page(file, "download")):

@@ -20,7 +20,7 @@ from tests.benchmarks.environment import DATABASES, Failed, ground_of
 from tests.benchmarks.results import Database, Result
 from tests.servers.unavailable import Unavailable
 
-#: Each measures on a ground, thoroughly or quickly.
+#: Each measures on a workspace, thoroughly or quickly.
 TOPICS = {
     "signing": signing.measure,
     "storage": storage.measure,
@@ -55,8 +55,8 @@ def _measured(topic: str, database: Database, *, quick: bool) -> list[Result]:
     with tempfile.TemporaryDirectory(prefix="dbstorage-") as directory:
         Path(directory).chmod(0o755)  # The servers run under another account.
         try:
-            with ground_of(database, Path(directory)) as ground:
-                results = TOPICS[topic](ground, quick=quick)
+            with ground_of(database, Path(directory)) as workspace:
+                results = TOPICS[topic](workspace, quick=quick)
         except (Unavailable, Failed) as error:
             print(f"\n{topic} on {database} left out: {error}")
             return []

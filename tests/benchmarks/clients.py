@@ -1,9 +1,9 @@
-"""What many clients at once get, while some of them are slow."""
+"""How fast many clients at once are served, while some of them are slow."""
 
 import time
 
 from tests.benchmarks import load
-from tests.benchmarks.environment import Ground
+from tests.benchmarks.environment import Workspace
 from tests.benchmarks.load import LoadFailed
 from tests.benchmarks.peers import OURS
 from tests.benchmarks.results import Result
@@ -23,26 +23,26 @@ _SMALL, _LARGE = 10 * 1024, 10 * 1024 * 1024
 _THREADS = 32
 
 
-def measure(ground: Ground, *, quick: bool) -> list[Result]:
+def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     """Measure the fast clients, whom the slow ones should not stop."""
-    if ground.database == "mariadb":
+    if workspace.database == "mariadb":
         return []
-    small = keep(ground, _SMALL, names=_CONTENDERS)
-    large = keep(ground, _LARGE, names=_CONTENDERS)
+    small = keep(workspace, _SMALL, names=_CONTENDERS)
+    large = keep(workspace, _LARGE, names=_CONTENDERS)
     results = []
-    for setup in setups(ground, threads=_THREADS):
-        with open_sites(ground, setup, [*small, *large]) as sites:
+    for setup in setups(workspace, threads=_THREADS):
+        with open_sites(workspace, setup, [*small, *large]) as sites:
             pairs = list(zip(sites[: len(small)], sites[len(small) :], strict=True))
             for fast, _ in pairs:
                 load.press(fast.url, clients=_THREADS, seconds=1)  # Connections are there.
             for clients in _CLIENTS[:3] if quick else _CLIENTS:
                 for fast, slow in pairs:
-                    results += _results(ground, setup, fast, slow, clients, quick=quick)
+                    results += _results(workspace, setup, fast, slow, clients, quick=quick)
     return sorted(results, key=lambda result: (result.case, result.contender))
 
 
 def _results(
-    ground: Ground, setup: Setup, fast: Site, slow: Site, clients: int, *, quick: bool
+    workspace: Workspace, setup: Setup, fast: Site, slow: Site, clients: int, *, quick: bool
 ) -> list[Result]:
     slow_clients = clients // _SLOW_SHARE
     note = f"{clients} clients, {slow_clients} of them slow"
@@ -67,7 +67,7 @@ def _results(
             contender=fast.name,
             value=value,
             unit=unit,
-            database=ground.database,
+            database=workspace.database,
             x=clients,
             note=note,
         )

@@ -1,4 +1,4 @@
-"""Where benchmarks run: a database of its own, and fresh processes that use it."""
+"""Where benchmarks run: a separate database, and fresh processes that use it."""
 
 import importlib
 import json
@@ -29,7 +29,7 @@ class Failed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Workspace:
     """A database with everybody's tables, and a directory for files."""
 
     database: Database
@@ -38,7 +38,7 @@ class Ground:
     env: Mapping[str, str]
 
     def call(self, function: Any, *arguments: Any, **env: str) -> Any:
-        """Call a module's function in a fresh process whose Django uses this ground.
+        """Call a module's function in a fresh process whose Django uses this workspace.
 
         Arguments and the result travel as JSON.
 
@@ -61,7 +61,7 @@ class Ground:
 
 
 @contextmanager
-def ground_of(database: Database, directory: Path) -> Iterator[Ground]:
+def ground_of(database: Database, directory: Path) -> Iterator[Workspace]:
     """Start a database below *directory*, make everybody's tables, and stop it in the end.
 
     Raises:
@@ -92,7 +92,7 @@ def create_tables() -> None:
     call_command("migrate", verbosity=0)
 
 
-def _prepared(database: Database, directory: Path, address: str) -> Ground:
+def _prepared(database: Database, directory: Path, address: str) -> Workspace:
     files = directory / f"{database}-files"
     files.mkdir()
     env = {
@@ -100,9 +100,9 @@ def _prepared(database: Database, directory: Path, address: str) -> Ground:
         "DBSTORAGE_BENCHMARK_DATABASE": f"{database}:{address}",
         "DBSTORAGE_BENCHMARK_FILES": str(files),
     }
-    ground = Ground(database, files, env)
-    ground.call(create_tables)
-    return ground
+    workspace = Workspace(database, files, env)
+    workspace.call(create_tables)
+    return workspace
 
 
 def _main() -> None:

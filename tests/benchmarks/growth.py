@@ -1,4 +1,4 @@
-"""What grows with the size of a file, and with the number of files in the table."""
+"""Costs that grow with the size of a file, and with the number of files in the table."""
 
 import secrets
 import statistics
@@ -11,7 +11,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import connection
 
-from tests.benchmarks.environment import Ground
+from tests.benchmarks.environment import Workspace
 from tests.benchmarks.measuring import Contender, take_turns
 from tests.benchmarks.memory import MIB, made_up, peak_mib, read_pieces, resting_mib
 from tests.benchmarks.results import Result
@@ -48,12 +48,12 @@ _COLUMNS = (
 Points = list[tuple[int, float]]
 
 
-def measure(ground: Ground, *, quick: bool) -> list[Result]:
+def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     """Measure ours: first with many files, then with large ones in a table that has few."""
     counts, width = (_QUICK_COUNTS, _QUICK_WIDTH) if quick else (_COUNTS, _WIDTH)
-    many = _by_count(ground, counts, width)
-    ground.call(empty)
-    return [*_by_size(ground, _QUICK_SIZES if quick else _SIZES), *many]
+    many = _by_count(workspace, counts, width)
+    workspace.call(empty)
+    return [*_by_size(workspace, _QUICK_SIZES if quick else _SIZES), *many]
 
 
 def save(size: int, rounds: int) -> tuple[str, float, float]:
@@ -152,39 +152,39 @@ def list_wide(width: int) -> float:
     return time.perf_counter() - began
 
 
-def _by_count(ground: Ground, counts: Sequence[int], width: int) -> list[Result]:
+def _by_count(workspace: Workspace, counts: Sequence[int], width: int) -> list[Result]:
     lines: dict[str, Points] = {}
     for previous, count in zip((0, *counts), counts, strict=False):
-        ground.call(fill, previous, count)
-        for name, seconds in ground.call(look).items():
+        workspace.call(fill, previous, count)
+        for name, seconds in workspace.call(look).items():
             lines.setdefault(name, []).append((count, seconds * 1000))
-    ground.call(widen, width)
-    lines["listdir() of as many directories"] = [(width, ground.call(list_wide, width) * 1000)]
-    return _results(ground, "files in the table", "ms", lines, "{:,} files")
+    workspace.call(widen, width)
+    lines["listdir() of as many directories"] = [(width, workspace.call(list_wide, width) * 1000)]
+    return _results(workspace, "files in the table", "ms", lines, "{:,} files")
 
 
-def _by_size(ground: Ground, sizes: Sequence[tuple[int, int]]) -> list[Result]:
+def _by_size(workspace: Workspace, sizes: Sequence[tuple[int, int]]) -> list[Result]:
     times: dict[str, Points] = {"save": [], "read": []}
     memory: dict[str, Points] = {"save": [], "read": []}
     for size, rounds in sizes:
-        name, saving, saving_mib = ground.call(save, size, rounds)
-        reading, reading_mib = ground.call(read, name, rounds)
+        name, saving, saving_mib = workspace.call(save, size, rounds)
+        reading, reading_mib = workspace.call(read, name, rounds)
         times["save"].append((size, saving * 1000))
         times["read"].append((size, reading * 1000))
         if size >= _SMALLEST_MEMORY:
             memory["save"].append((size, saving_mib))
             memory["read"].append((size, reading_mib))
         if size >= _SMALLEST_RANGES:
-            for place, seconds in ground.call(read_ranges, name).items():
+            for place, seconds in workspace.call(read_ranges, name).items():
                 times.setdefault(place, []).append((size, seconds * 1000))
     return [
-        *_results(ground, "bytes of a file", "ms", times, "{:,} bytes"),
-        *_results(ground, "bytes of a file, memory", "MiB", memory, "{:,} bytes"),
+        *_results(workspace, "bytes of a file", "ms", times, "{:,} bytes"),
+        *_results(workspace, "bytes of a file, memory", "MiB", memory, "{:,} bytes"),
     ]
 
 
 def _results(
-    ground: Ground, case: str, unit: str, lines: dict[str, Points], note: str
+    workspace: Workspace, case: str, unit: str, lines: dict[str, Points], note: str
 ) -> list[Result]:
     return [
         Result(
@@ -195,7 +195,7 @@ def _results(
             unit=unit,
             ratio=value / points[0][1] if points[0][1] else None,
             reference="the smallest",
-            database=ground.database,
+            database=workspace.database,
             x=x,
             note=note.format(x),
         )

@@ -1,4 +1,4 @@
-"""What a file's size costs in memory: the growth of a process that saves it, or reads it."""
+"""Memory by a file's size: the growth of a process that saves it, or reads it."""
 
 import io
 import os
@@ -12,7 +12,7 @@ from django.core.files import File
 from django.core.files.storage import storages
 
 from tests.benchmarks import peers
-from tests.benchmarks.environment import Failed, Ground
+from tests.benchmarks.environment import Failed, Workspace
 from tests.benchmarks.results import Result
 
 MIB = 1024**2
@@ -58,13 +58,13 @@ class MadeUp(io.RawIOBase):
         return length
 
 
-def measure(ground: Ground, *, quick: bool) -> list[Result]:
+def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     """Measure each storage in processes of its own."""
     found = [
         result
         for mib in ((8, 16) if quick else (64, 1024))
         for name, alias in STORAGES.items()
-        for result in _results(ground, name, alias, mib)
+        for result in _results(workspace, name, alias, mib)
     ]
     return [result for verb in ("save", "read") for result in found if verb in result.case]
 
@@ -124,14 +124,14 @@ def peak_mib() -> float:
     return peak / MIB if sys.platform == "darwin" else peak / 1024
 
 
-def _results(ground: Ground, name: str, alias: str, mib: int) -> list[Result]:
+def _results(workspace: Workspace, name: str, alias: str, mib: int) -> list[Result]:
     """Return what saving and reading take; who can't save can't read."""
     growths: dict[str, float] = {}
     note = ""
     try:
-        stored, growths["save"] = ground.call(save, alias, mib * MIB)
-        growths["read"] = ground.call(read, alias, stored)
-        ground.call(delete, alias, stored)
+        stored, growths["save"] = workspace.call(save, alias, mib * MIB)
+        growths["read"] = workspace.call(read, alias, stored)
+        workspace.call(delete, alias, stored)
     except Failed as error:
         note = str(error).splitlines()[-1][:100]
     return [
@@ -143,7 +143,7 @@ def _results(ground: Ground, name: str, alias: str, mib: int) -> list[Result]:
             unit="MiB",
             ratio=growths[verb] / mib if verb in growths else None,
             reference="the size of the file",
-            database=ground.database,
+            database=workspace.database,
             note="" if verb in growths else note,
         )
         for verb in ("save", "read")

@@ -1,4 +1,4 @@
-"""Both sides of pacing in one run: how fast one reader is, and what 500 stalled ones take."""
+"""Both sides of pacing in one run: the speed of one reader, and the memory of 500 stalled ones."""
 
 import resource
 import socket
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from tests.benchmarks import load
-from tests.benchmarks.environment import Ground
+from tests.benchmarks.environment import Workspace
 from tests.benchmarks.load import LoadFailed
 from tests.benchmarks.peers import OURS
 from tests.benchmarks.results import Result
@@ -27,7 +27,7 @@ _FAST_SIZES = (2 * _MIB, 64 * _MIB, 100 * _MIB)
 
 _STALLED_SIZES = (2 * _MIB, 40 * _MIB)
 
-#: What 500 stalled readers may take, and leave, in MiB; what a small request may take, in ms.
+#: Memory that 500 stalled readers may take, and leave, in MiB; time of a small request, in ms.
 _TARGETS = {"peak": 400, "left": 150, "p99": 1000}
 
 #: Until a server has seen that its readers left, and has given their memory back.
@@ -37,21 +37,23 @@ _AFTERWARDS_SECONDS = 6
 _WINDOW = 16 * 1024
 
 
-def measure(ground: Ground, *, quick: bool) -> list[Result]:
+def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     """Measure one fast reader beside the floor, and then stalled ones."""
-    fast = [keep(ground, size, names=(OURS, FLOOR)) for size in _FAST_SIZES]
-    small, *stalled = (keep(ground, size, names=(OURS,))[0] for size in (_SMALL, *_STALLED_SIZES))
-    setup = setups(ground)[-1]  # ASGI, with a pool where there is one.
-    results = [_speed(ground, setup, sites, rounds=3 if quick else 15) for sites in fast]
+    fast = [keep(workspace, size, names=(OURS, FLOOR)) for size in _FAST_SIZES]
+    small, *stalled = (
+        keep(workspace, size, names=(OURS,))[0] for size in (_SMALL, *_STALLED_SIZES)
+    )
+    setup = setups(workspace)[-1]  # ASGI, with a pool where there is one.
+    results = [_speed(workspace, setup, sites, rounds=3 if quick else 15) for sites in fast]
     for site in stalled:
-        results += _stalled(ground, setup, small, site, readers=100 if quick else 500)
+        results += _stalled(workspace, setup, small, site, readers=100 if quick else 500)
     return results
 
 
-def _speed(ground: Ground, setup: Setup, sites: list[Site], *, rounds: int) -> Result:
+def _speed(workspace: Workspace, setup: Setup, sites: list[Site], *, rounds: int) -> Result:
     """Return the throughput of one reader, in turns with the floor."""
     taken: dict[str, list[float]] = {site.name: [] for site in sites}
-    with open_sites(ground, setup, sites) as opened:
+    with open_sites(workspace, setup, sites) as opened:
         for _ in range(rounds):
             for site in opened:
                 began = time.perf_counter()
@@ -66,17 +68,17 @@ def _speed(ground: Ground, setup: Setup, sites: list[Site], *, rounds: int) -> R
         unit="MB/s",
         ratio=statistics.median(ratios),
         reference="the floor",
-        database=ground.database,
+        database=workspace.database,
     )
 
 
 def _stalled(
-    ground: Ground, setup: Setup, small: Site, site: Site, *, readers: int
+    workspace: Workspace, setup: Setup, small: Site, site: Site, *, readers: int
 ) -> list[Result]:
     """Return what so many readers take who stop after the first bytes, and what they leave."""
     _allow_files(2 * readers)
     case = f"{readers} stalled readers of {site.size // _MIB} MiB, {setup.name}"
-    with open_sites(ground, setup, [small, site]) as (fast, slow):
+    with open_sites(workspace, setup, [small, site]) as (fast, slow):
         load.fetch(fast.url, fast.size)
         process = psutil.Process(slow.pid)
         with _observed(process, fast) as seen, ExitStack() as crowd:
@@ -91,7 +93,7 @@ def _stalled(
         "p99": (statistics.quantiles(seen.seconds, n=100)[-1] * 1000, "ms"),
     }
     result = Result(
-        topic="readers", case="", contender=OURS, value=None, unit="", database=ground.database
+        topic="readers", case="", contender=OURS, value=None, unit="", database=workspace.database
     )
     return [
         replace(

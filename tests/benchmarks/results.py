@@ -1,4 +1,4 @@
-"""What a benchmark says: one number of one contender, beside that of a reference."""
+"""Results: one number of one contender, beside that of a reference."""
 
 from dataclasses import dataclass
 from typing import Literal

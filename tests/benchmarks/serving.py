@@ -4,7 +4,7 @@ from functools import partial
 from statistics import median as median_of
 
 from tests.benchmarks import load
-from tests.benchmarks.environment import Ground
+from tests.benchmarks.environment import Workspace
 from tests.benchmarks.load import Load, LoadFailed
 from tests.benchmarks.measuring import Contender, ratios, take_turns
 from tests.benchmarks.peers import OURS
@@ -29,25 +29,31 @@ _CLIENTS = 8
 _ROUNDS, _SECONDS = 7, 1
 
 
-def measure(ground: Ground, *, quick: bool) -> list[Result]:
+def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     """Measure all contenders behind each web server, on one database.
 
     Ours is private, with all its checks. The others are public, or let everybody in.
     """
-    small = keep(ground, 10 * _KIB)
-    large = keep(ground, (16 if quick else 100) * _MIB)
+    small = keep(workspace, 10 * _KIB)
+    large = keep(workspace, (16 if quick else 100) * _MIB)
     results = []
-    for setup in setups(ground):
-        with open_sites(ground, setup, [*small, *large]) as sites:
-            results += _requests(ground, setup, sites[: len(small)], quick=quick)
+    for setup in setups(workspace):
+        with open_sites(workspace, setup, [*small, *large]) as sites:
+            results += _requests(workspace, setup, sites[: len(small)], quick=quick)
             for clients in (1, 4):
                 results += _throughput(
-                    ground, setup, sites[len(small) :], clients=clients, rounds=1 if quick else 5
+                    workspace,
+                    setup,
+                    sites[len(small) :],
+                    clients=clients,
+                    rounds=1 if quick else 5,
                 )
     return results
 
 
-def _requests(ground: Ground, setup: Setup, sites: list[Site], *, quick: bool) -> list[Result]:
+def _requests(
+    workspace: Workspace, setup: Setup, sites: list[Site], *, quick: bool
+) -> list[Result]:
     """Return requests a second, how long the slowest took, and what a request costs the server.
 
     The last is the most certain on a noisy machine: others' work does not count.
@@ -74,14 +80,16 @@ def _requests(ground: Ground, setup: Setup, sites: list[Site], *, quick: bool) -
     slowest = {name: [taken.p99_milliseconds for taken in all_] for name, all_ in loads.items()}
     case = f"10 KiB, {setup.name}"
     return [
-        *_results(ground, case, "requests/s", rates, failures),
-        *_results(ground, f"p99 of {case}", "ms", slowest, failures, compared=False),
-        *_results(ground, f"processor time of {case}", "us", costs, failures, less_is_more=True),
+        *_results(workspace, case, "requests/s", rates, failures),
+        *_results(workspace, f"p99 of {case}", "ms", slowest, failures, compared=False),
+        *_results(
+            workspace, f"processor time of {case}", "us", costs, failures, less_is_more=True
+        ),
     ]
 
 
 def _throughput(
-    ground: Ground, setup: Setup, sites: list[Site], *, clients: int, rounds: int
+    workspace: Workspace, setup: Setup, sites: list[Site], *, clients: int, rounds: int
 ) -> list[Result]:
     """Return megabytes a second, of whole files."""
     contenders = [
@@ -101,11 +109,11 @@ def _throughput(
     }
     failures = {contender.name: contender.failure for contender in contenders}
     case = f"{sites[0].size // _MIB} MiB, {setup.name}, {clients} at once"
-    return _results(ground, case, "MB/s", speeds, failures)
+    return _results(workspace, case, "MB/s", speeds, failures)
 
 
 def _results(
-    ground: Ground,
+    workspace: Workspace,
     case: str,
     unit: str,
     measured: dict[str, list[float]],
@@ -127,7 +135,7 @@ def _results(
                 unit=unit,
                 ratio=_ratio(values, reference, less_is_more) if not failed else None,
                 reference=FLOOR if compared else "",
-                database=ground.database,
+                database=workspace.database,
                 note=failures[name]
                 or (_beside_peer(name, measured, failures, less_is_more) if compared else ""),
             )

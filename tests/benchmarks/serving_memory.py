@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 
 from tests.benchmarks import load
-from tests.benchmarks.environment import Ground
+from tests.benchmarks.environment import Workspace
 from tests.benchmarks.load import LoadFailed
 from tests.benchmarks.peers import OURS
 from tests.benchmarks.results import Result
@@ -20,21 +20,21 @@ _TARGET = 20 * _MIB
 _WARM_UP = 20
 
 
-def measure(ground: Ground, *, quick: bool) -> list[Result]:
+def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     """Measure the peak of a fresh process that serves one file to one client."""
-    small = {site.name: site for site in keep(ground, 10 * 1024) if site.name != NGINX}
+    small = {site.name: site for site in keep(workspace, 10 * 1024) if site.name != NGINX}
     results = []
     for size in (16 * _MIB, 64 * _MIB) if quick else (64 * _MIB, 1024 * _MIB):
-        large = keep(ground, size, names=list(small))
-        for setup in setups(ground):
-            results += [_result(ground, setup, small[site.name], site) for site in large]
+        large = keep(workspace, size, names=list(small))
+        for setup in setups(workspace):
+            results += [_result(workspace, setup, small[site.name], site) for site in large]
     return results
 
 
-def _result(ground: Ground, setup: Setup, small: Site, large: Site) -> Result:
+def _result(workspace: Workspace, setup: Setup, small: Site, large: Site) -> Result:
     failure, growth = large.failure or small.failure, None
     if not failure:
-        with open_sites(ground, setup, [small, large]) as (warm, site):
+        with open_sites(workspace, setup, [small, large]) as (warm, site):
             try:
                 growth = _growth(warm, site)
             except LoadFailed as error:
@@ -48,7 +48,7 @@ def _result(ground: Ground, setup: Setup, small: Site, large: Site) -> Result:
         unit="MiB",
         ratio=None if growth is None else growth / large.size,
         reference="the file's size",
-        database=ground.database,
+        database=workspace.database,
         note=failure or (f"target: {_TARGET // _MIB} MiB" if missed else ""),
     )
 

@@ -19,12 +19,12 @@ if find_spec("private_storage"):
     PRIVATE_STORAGE_SERVER = "django"
     PRIVATE_STORAGE_AUTH_FUNCTION = "tests.benchmarks.views.allow"
 
-# Lists all files when it starts, and stands before all views: only in a server of its own.
+# It lists all files at its start and runs before all views, so only in a separate server.
 if os.environ.get("DBSTORAGE_BENCHMARK_WHITENOISE"):
     MIDDLEWARE += ["whitenoise.middleware.WhiteNoiseMiddleware"]
     WHITENOISE_ROOT = MEDIA_ROOT
 
-# Under ASGI each request of Django has a thread of its own: a connection that outlives it is of no
+# Under ASGI each request of Django has its own thread: a connection that outlives it is of no
 # use to anybody, and open until the garbage collector comes.
 if os.environ.get("DBSTORAGE_BENCHMARK_ASGI"):
     DATABASES["default"]["CONN_MAX_AGE"] = 0

@@ -1,4 +1,4 @@
-"""What a link costs: in HMACs of as many bytes, and beside other signers."""
+"""The cost of a link: in HMACs of as many bytes, and beside other signers."""
 
 import hmac
 import secrets
@@ -11,7 +11,7 @@ from django.core.files.storage import storages
 from django.core.signing import TimestampSigner
 
 from secure_dbstorage.files import LinkState
-from tests.benchmarks.environment import Ground
+from tests.benchmarks.environment import Workspace
 from tests.benchmarks.measuring import (
     QUICK_SAMPLE_SECONDS,
     SAMPLE_SECONDS,
@@ -26,10 +26,10 @@ NAMES = [f"invoices/2026/{number:05}-q3-report.pdf" for number in range(1000)]
 _RAW = "one raw HMAC"
 
 
-def measure(ground: Ground, *, quick: bool) -> list[Result]:
+def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     """Measure on one database: ``url()`` and ``urls()`` ask it for the public flag."""
-    found = ground.call(sign, *((3, QUICK_SAMPLE_SECONDS) if quick else (15, SAMPLE_SECONDS)))
-    return [Result(topic="signing", database=ground.database, **result) for result in found]
+    found = workspace.call(sign, *((3, QUICK_SAMPLE_SECONDS) if quick else (15, SAMPLE_SECONDS)))
+    return [Result(topic="signing", database=workspace.database, **result) for result in found]
 
 
 def sign(rounds: int, sample_seconds: float) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from django.core.files.base import File
 from django.core.files.storage import storages
 
 from tests.benchmarks import peers
-from tests.benchmarks.environment import Failed, Ground
+from tests.benchmarks.environment import Failed, Workspace
 from tests.benchmarks.peers import OURS
 from tests.servers.nginx import NginxServer
 from tests.servers.web import Kind, WebServer
@@ -56,7 +56,7 @@ class Setup:
     env: Mapping[str, str] = field(default_factory=dict)
 
 
-def setups(ground: Ground, *, threads: int = 4) -> list[Setup]:
+def setups(workspace: Workspace, *, threads: int = 4) -> list[Setup]:
     """Return the servers to measure on a database, all with one process.
 
     Under ASGI each request of Django has a thread of its own, and with it a connection of its
@@ -73,31 +73,33 @@ def setups(ground: Ground, *, threads: int = 4) -> list[Setup]:
         options=("--no-access-log",),  # gunicorn writes none unless told to.
         env={"DBSTORAGE_BENCHMARK_ASGI": "1"},
     )
-    if ground.database != "postgres":
+    if workspace.database != "postgres":
         return [gunicorn, uvicorn]
     pool = {"DBSTORAGE_BENCHMARK_POOL": "16"}
     return [gunicorn, uvicorn, replace(uvicorn, name="uvicorn, pool of 16", env=pool)]
 
 
-def keep(ground: Ground, size: int, *, names: Sequence[str] = ()) -> list[Site]:
+def keep(workspace: Workspace, size: int, *, names: Sequence[str] = ()) -> list[Site]:
     """Save a file of *size* random bytes with all contenders, or with those of these names."""
     sites = [Site(name=peer.name, size=size) for peer in peers.installed()]
     sites += [
         Site(name=name, size=size) for name, app in _ON_DISK.items() if not app or find_spec(app)
     ]
     ours = [Site(name=OURS, size=size), Site(name=FLOOR, size=size)]
-    return [_kept(ground, site) for site in [*ours, *sites] if not names or site.name in names]
+    return [_kept(workspace, site) for site in [*ours, *sites] if not names or site.name in names]
 
 
 @contextmanager
-def open_sites(ground: Ground, setup: Setup, sites: Sequence[Site]) -> Iterator[list[Site]]:
+def open_sites(workspace: Workspace, setup: Setup, sites: Sequence[Site]) -> Iterator[list[Site]]:
     """Start the servers that these sites need, and return them with whole URLs.
 
     WhiteNoise has a server of its own, since it would look at the requests of all others too.
     """
     able = [site for site in sites if not site.failure]
     with ExitStack() as stack:
-        servers = {key: _server(ground, setup, key, stack) for key in set(map(_server_key, able))}
+        servers = {
+            key: _server(workspace, setup, key, stack) for key in set(map(_server_key, able))
+        }
         yield [
             site if site.failure else _opened(site, servers[_server_key(site)]) for site in sites
         ]
@@ -141,9 +143,9 @@ class _Noise(BytesIO):
         return offset
 
 
-def _kept(ground: Ground, site: Site) -> Site:
+def _kept(workspace: Workspace, site: Site) -> Site:
     try:
-        path = ground.call(save, site.name, site.size, DJANGO_SETTINGS_MODULE=SETTINGS)
+        path = workspace.call(save, site.name, site.size, DJANGO_SETTINGS_MODULE=SETTINGS)
     except Failed as error:
         return replace(site, failure=f"can't hold it: {str(error).splitlines()[-1]}"[:120])
     return replace(site, url=path)
@@ -157,13 +159,17 @@ def _opened(site: Site, server: WebServer | NginxServer) -> Site:
     return replace(site, url=server.url + site.url, pid=server.pid)
 
 
-def _server(ground: Ground, setup: Setup, key: str, stack: ExitStack) -> WebServer | NginxServer:
-    place = ground.directory.parent / f"{setup.kind}{key}-{os.urandom(4).hex()}"
+def _server(
+    workspace: Workspace, setup: Setup, key: str, stack: ExitStack
+) -> WebServer | NginxServer:
+    place = workspace.directory.parent / f"{setup.kind}{key}-{os.urandom(4).hex()}"
     if key == NGINX:
-        root = f"access_log off; location / {{ root {ground.directory}; }}"
+        root = f"access_log off; location / {{ root {workspace.directory}; }}"
         http = "sendfile on; tcp_nopush on;"
         return stack.enter_context(NginxServer(place, root, http=http))
-    env = {name: value for name, value in ground.env.items() if name != "DJANGO_SETTINGS_MODULE"}
+    env = {
+        name: value for name, value in workspace.env.items() if name != "DJANGO_SETTINGS_MODULE"
+    }
     env |= setup.env
     if key == WHITENOISE:
         env["DBSTORAGE_BENCHMARK_WHITENOISE"] = "1"

@@ -14,7 +14,7 @@ from django.core.files.storage import storages
 from django.db import connection
 
 from tests.benchmarks import floors
-from tests.benchmarks.environment import Ground
+from tests.benchmarks.environment import Workspace
 from tests.benchmarks.measuring import (
     QUICK_SAMPLE_SECONDS,
     SAMPLE_SECONDS,
@@ -73,13 +73,13 @@ class Saving:
         self.keeper.delete(self.name)
 
 
-def measure(ground: Ground, *, quick: bool) -> list[Result]:
+def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     """Measure each size in a separate process."""
     sample_seconds = QUICK_SAMPLE_SECONDS if quick else SAMPLE_SECONDS
     found = [
-        Result(topic="storage", database=ground.database, case=f"{case} {called}", **result)
+        Result(topic="storage", database=workspace.database, case=f"{case} {called}", **result)
         for size, called, rounds in (_QUICK if quick else _THOROUGH)
-        for case, result in ground.call(compare, size, rounds, sample_seconds)
+        for case, result in workspace.call(compare, size, rounds, sample_seconds)
     ]
     cases = list(dict.fromkeys(_without_size(result) for result in found))
     return sorted(found, key=lambda result: cases.index(_without_size(result)))

@@ -1,4 +1,4 @@
-"""What the time of a refusal tells: wrong tokens beside each other, and private beside missing.
+"""What refusals reveal by their time: wrong tokens compared, and private files with missing ones.
 
 Each pair is asked in turns, inside the process, where no network hides a difference. The reference
 is among the contenders once more: what it differs from itself is noise.
@@ -17,7 +17,7 @@ from django.core.files.storage import storages
 from django.test import RequestFactory, override_settings
 
 from secure_dbstorage.links.keys import derive
-from tests.benchmarks.environment import Ground
+from tests.benchmarks.environment import Workspace
 from tests.benchmarks.results import Result
 
 #: Of one length: a longer name takes longer to read.
@@ -26,10 +26,10 @@ _PRIVATE, _OTHER, _MISSING, _NEITHER = "private.bin", "another.bin", "missing.bi
 _WRONG, _NONE = "a wrong token", "no token"
 
 
-def measure(ground: Ground, *, quick: bool) -> list[Result]:
+def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     """Measure on one database."""
-    found = ground.call(compare, 1000 if quick else 20_000)
-    return [Result(topic="timing", database=ground.database, **result) for result in found]
+    found = workspace.call(compare, 1000 if quick else 20_000)
+    return [Result(topic="timing", database=workspace.database, **result) for result in found]
 
 
 def compare(rounds: int) -> list[dict[str, Any]]:

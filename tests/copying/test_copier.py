@@ -161,7 +161,7 @@ def test_a_different_public_flag_is_a_conflict(
     assert other.is_public("a.txt")
 
 
-def test_a_dry_run_tells_and_changes_nothing(
+def test_a_dry_run_reports_and_changes_nothing(
     ours: DatabaseStorage, folder: FileSystemStorage, database: str
 ) -> None:
     filled(folder, {"a.txt": b"new", "b.txt": b"same", "c.txt": b"1"})

@@ -1,4 +1,4 @@
-"""Faults, for real: processes, databases and caches that are killed, disks that are full, crowds.
+"""Real faults: killed processes, databases and caches, full disks, and crowds.
 
 Each test counts what it tried, lost, mixed up and left behind, asserts the counts, and has them
 printed in one table at the end of the session: see ``report``. The databases are started for these

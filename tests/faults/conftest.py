@@ -11,7 +11,7 @@ from django.db import connections
 from pytest_django import DjangoDbBlocker
 
 from tests.faults import databases
-from tests.faults.databases import Ground
+from tests.faults.databases import VictimDatabase
 from tests.faults.report import PROPERTY, Tally
 from tests.faults.savers import SaverProcess
 from tests.servers import places
@@ -51,40 +51,42 @@ def own_directory() -> Path:
 
 
 @pytest.fixture(scope="session", params=databases.NAMES)
-def _ground(
+def _victim(
     request: pytest.FixtureRequest, own_directory: Path, django_db_blocker: DjangoDbBlocker
-) -> Iterator[Ground]:
+) -> Iterator[VictimDatabase]:
     directory = own_directory / f"{request.param}-{next(_numbers)}"
     with ExitStack() as stack:
         with django_db_blocker.unblock():
             try:
-                ground = stack.enter_context(databases.made(request.param, directory))
+                victim = stack.enter_context(databases.made(request.param, directory))
             except Unavailable as error:
                 skip_or_fail(str(error))
-        yield ground
+        yield victim
 
 
 @pytest.fixture
-def ground(_ground: Ground, django_db_blocker: DjangoDbBlocker) -> Iterator[Ground]:
+def victim(
+    _victim: VictimDatabase, django_db_blocker: DjangoDbBlocker
+) -> Iterator[VictimDatabase]:
     """Return an empty database that is there for these tests alone: each kind in turn.
 
-    ``pytest.mark.parametrize("_ground", SERVED, indirect=True)`` leaves SQLite out.
+    ``pytest.mark.parametrize("_victim", SERVED, indirect=True)`` leaves SQLite out.
     """
     with django_db_blocker.unblock():
-        if _ground.server is not None and not _ground.server.is_running:
-            _ground.start()  # The test before failed between a kill and a start.
-        _ground.empty()
-        yield _ground
-        connections[_ground.alias].close()
+        if _victim.server is not None and not _victim.server.is_running:
+            _victim.start()  # The test before failed between a kill and a start.
+        _victim.empty()
+        yield _victim
+        connections[_victim.alias].close()
 
 
 @pytest.fixture
-def start_savers(ground: Ground) -> Iterator[Callable[[int], list[SaverProcess]]]:
+def start_savers(victim: VictimDatabase) -> Iterator[Callable[[int], list[SaverProcess]]]:
     """Start so many processes that save, side by side."""
     with ExitStack() as running:
 
         def start(number: int) -> list[SaverProcess]:
-            savers = [running.enter_context(SaverProcess(ground.env())) for _ in range(number)]
+            savers = [running.enter_context(SaverProcess(victim.env())) for _ in range(number)]
             return [saver.is_ready() for saver in savers]
 
         yield start
@@ -105,7 +107,7 @@ class Serve(Protocol):
 
 
 @pytest.fixture
-def serve(ground: Ground, tmp_path: Path) -> Iterator[Serve]:
+def serve(victim: VictimDatabase, tmp_path: Path) -> Iterator[Serve]:
     """Start web servers on the database."""
     with ExitStack() as running:
 
@@ -121,7 +123,7 @@ def serve(ground: Ground, tmp_path: Path) -> Iterator[Serve]:
                     kind,
                     log=tmp_path / f"{kind}-{next(_numbers)}.log",
                     settings="tests.faults.settings",
-                    env=ground.env(**changes) | (env or {}),
+                    env=victim.env(**changes) | (env or {}),
                     options=options,
                 )
             )

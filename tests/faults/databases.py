@@ -43,7 +43,7 @@ _SESSIONS = {
 }
 
 
-class Ground:
+class VictimDatabase:
     """One database with our table in it; the tests see it under an alias, processes as default."""
 
     def __init__(
@@ -138,7 +138,7 @@ class Ground:
 
 
 @contextmanager
-def made(name: str, directory: Path, **arguments: Any) -> Iterator[Ground]:
+def made(name: str, directory: Path, **arguments: Any) -> Iterator[VictimDatabase]:
     """Make a database in a directory that is made, and throw its server away at the end.
 
     :param name: one of ``NAMES``.
@@ -151,14 +151,14 @@ def made(name: str, directory: Path, **arguments: Any) -> Iterator[Ground]:
         place = arguments.get("data", directory)
         place.mkdir(exist_ok=True)
         with _connected(
-            Ground(alias, _sqlite(place / "db.sqlite3", wal=name.endswith("wal")))
+            VictimDatabase(alias, _sqlite(place / "db.sqlite3", wal=name.endswith("wal")))
         ) as g:
             yield g
         return
     with _served(name, directory, arguments) as (entry, server):
         _create(name, entry)
-        with _connected(Ground(alias, entry, server)) as ground:
-            yield ground
+        with _connected(VictimDatabase(alias, entry, server)) as victim:
+            yield victim
 
 
 @contextmanager
@@ -178,18 +178,18 @@ def _served(
 
 
 @contextmanager
-def _connected(ground: Ground) -> Iterator[Ground]:
+def _connected(victim: VictimDatabase) -> Iterator[VictimDatabase]:
     """Let the tests' process know the database, and make the table."""
     settings = connections.settings
-    complete = connections.configure_settings({"default": {}, "mine": ground._entry})
-    settings[ground.alias] = complete["mine"]
+    complete = connections.configure_settings({"default": {}, "mine": victim._entry})
+    settings[victim.alias] = complete["mine"]
     try:
-        call_command("migrate", database=ground.alias, run_syncdb=True, verbosity=0)
-        yield ground
+        call_command("migrate", database=victim.alias, run_syncdb=True, verbosity=0)
+        yield victim
     finally:
-        connections[ground.alias].close()
-        del connections[ground.alias]
-        del settings[ground.alias]
+        connections[victim.alias].close()
+        del connections[victim.alias]
+        del settings[victim.alias]
 
 
 def _create(name: str, entry: Mapping[str, Any]) -> None:

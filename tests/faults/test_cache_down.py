@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.conftest import Serve
 from tests.faults.contents import MIB, content_of, digest_of, finish, open_download
-from tests.faults.databases import Ground
+from tests.faults.databases import VictimDatabase
 from tests.faults.report import Tally
 from tests.servers.unavailable import Unavailable, skip_or_fail
 from tests.servers.valkey import ValkeyServer
@@ -29,10 +29,10 @@ def cache(own_directory: Path, tmp_path: Path) -> Iterator[ValkeyServer]:
 
 @pytest.mark.parametrize("kind", ["gunicorn", "uvicorn"])
 def test_files_wait_for_the_cache_or_do_not_as_the_option_says(
-    ground: Ground, kind: Kind, serve: Serve, cache: ValkeyServer, tally: Tally
+    victim: VictimDatabase, kind: Kind, serve: Serve, cache: ValkeyServer, tally: Tally
 ) -> None:
     content = content_of(1, 16 * MIB)
-    closed, opened = ground.storage(), ground.storage(namespace="open", base_url="/open/")
+    closed, opened = victim.storage(), victim.storage(namespace="open", base_url="/open/")
     for storage in (closed, opened):
         storage.save("a.bin", content)
         storage.save("small.txt", b"small")

@@ -21,11 +21,11 @@ from tests.faults.contents import (
     open_download,
     receive,
 )
-from tests.faults.databases import Ground
+from tests.faults.databases import VictimDatabase
 from tests.faults.report import Tally
 from tests.faults.savers import SaverProcess
 
-pytestmark = pytest.mark.parametrize("_ground", SERVED, indirect=True)
+pytestmark = pytest.mark.parametrize("_victim", SERVED, indirect=True)
 
 #: Connections that are kept are asked whether they are alive, or the first request of each thread
 #: after a crash is an error.
@@ -38,14 +38,14 @@ _POOL: dict[str, Any] = {
 
 
 def test_a_body_whose_database_is_killed_never_looks_whole(
-    ground: Ground, serve: Serve, tally: Tally
+    victim: VictimDatabase, serve: Serve, tally: Tally
 ) -> None:
     content = content_of(1, 24 * MIB)
-    storage = ground.storage()
+    storage = victim.storage()
     storage.save("a.bin", content)
     target, known = storage.url("a.bin"), [digest_of(content)]
     servers = [serve("gunicorn"), serve("gunicorn", **_KEPT), serve("uvicorn")]
-    if connections[ground.alias].vendor == "postgresql":  # Django has no pool for another.
+    if connections[victim.alias].vendor == "postgresql":  # Django has no pool for another.
         servers.append(serve("uvicorn", **_POOL))
     with ExitStack() as clients:
         downloads = [
@@ -56,13 +56,13 @@ def test_a_body_whose_database_is_killed_never_looks_whole(
         for number, download in enumerate(downloads):
             for _ in range(10 * number):
                 assert download.read(16 * 1024)
-        ground.kill()
+        victim.kill()
         with ThreadPoolExecutor(4 * len(servers)) as pool:
             ends = [pool.submit(finish, download, known) for download in downloads]
             ends += [pool.submit(receive, server.port, target, known) for server in servers]
             tally.add_all(end.result() for end in ends)
-    ground.start()
-    # The web servers were not started anew; each of their threads is asked.
+    victim.start()
+    # The web servers were not restarted; each of their threads is asked.
     answers = [receive(server.port, target, known) for server in servers for _ in range(5)]
     tally.add_all(answers)
     tally.add("lost", sum(answer != WHOLE for answer in answers))
@@ -71,12 +71,12 @@ def test_a_body_whose_database_is_killed_never_looks_whole(
 
 
 def test_a_save_whose_database_is_killed_leaves_nothing(
-    ground: Ground, start_savers: Callable[[int], list[SaverProcess]], tally: Tally
+    victim: VictimDatabase, start_savers: Callable[[int], list[SaverProcess]], tally: Tally
 ) -> None:
     content, old = content_of(1, 12 * CHUNK), content_of(2, 3 * CHUNK)
-    storage = ground.storage()
+    storage = victim.storage()
     storage.save("old.bin", old)
-    rows = ground.rows()
+    rows = victim.rows()
     new, over, held = savers = start_savers(3)
     new.do("save", name="new.bin")
     over.do("save", name="old.bin", overwrite=True)
@@ -84,27 +84,27 @@ def test_a_save_whose_database_is_killed_leaves_nothing(
     for saver in savers:
         saver.feed(content)
     assert held.end() == "held"
-    ground.kill()
+    victim.kill()
     # The others find out with their next row, this one when it commits.
     held.send(b"go on")
     failures = [held.line(), *(_fail(saver) for saver in (new, over))]
     assert set(failures) == {"failed OperationalError"}
     tally.add("tried", 3)
-    ground.start()
-    tally.add("left", ground.rows() - rows)
-    tally.add("lost", not ground.intact("old.bin", old))
+    victim.start()
+    tally.add("left", victim.rows() - rows)
+    tally.add("lost", not victim.intact("old.bin", old))
     tally.add("visible", storage.exists("new.bin") + storage.exists("held.bin"))
     # The same processes save again, without a word to their connections.
     for saver, name in zip(savers, ("new.bin", "old.bin", "held.bin"), strict=True):
         saver.do("save", name=name, overwrite=True)
         saver.feed(content)
         tally.add("tried")
-        tally.add("lost", saver.end() != f"saved {name}" or not ground.intact(name, content))
+        tally.add("lost", saver.end() != f"saved {name}" or not victim.intact(name, content))
     tally.expect(tried=6, visible=0)
 
 
-def test_what_was_told_before_the_database_is_killed_is_there(
-    ground: Ground, start_savers: Callable[[int], list[SaverProcess]], tally: Tally
+def test_saves_confirmed_before_the_database_is_killed_survive(
+    victim: VictimDatabase, start_savers: Callable[[int], list[SaverProcess]], tally: Tally
 ) -> None:
     size = 3 * CHUNK + 5
     for number in range(2):
@@ -113,23 +113,23 @@ def test_what_was_told_before_the_database_is_killed_is_there(
             saver.do("series", prefix=f"{number}-{which}-", size=size)
         told = [[saver.line()] for saver in savers]
         time.sleep(random.uniform(0, 0.1))  # anywhere in three saves
-        ground.kill()
+        victim.kill()
         for saver, lines in zip(savers, told, strict=True):
             while (line := saver.line()).startswith("saved"):
                 lines.append(line)
             assert line in ("failed OperationalError", "failed InterfaceError")
-        ground.start()
+        victim.start()
         for which, lines in enumerate(told):
             tally.add("tried", len(lines))
             for saved in range(1, len(lines) + 1):
                 content = content_of(saved, size)
-                tally.add("lost", not ground.intact(f"{number}-{which}-{saved}", content))
+                tally.add("lost", not victim.intact(f"{number}-{which}-{saved}", content))
             # A commit whose answer did not come is one or none.
             name = f"{number}-{which}-{len(lines) + 1}"
-            if ground.storage().exists(name):
+            if victim.storage().exists(name):
                 tally.add("committed, not told")
-                tally.add("mixed", not ground.intact(name, content_of(len(lines) + 1, size)))
-    tally.add("left", ground.rows() - 4 * (tally["tried"] + tally["committed, not told"]))
+                tally.add("mixed", not victim.intact(name, content_of(len(lines) + 1, size)))
+    tally.add("left", victim.rows() - 4 * (tally["tried"] + tally["committed, not told"]))
     tally.expect()
     assert tally["tried"] >= 6
 

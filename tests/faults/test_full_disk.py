@@ -1,4 +1,4 @@
-"""The disk of the database is full: a save is an error, and all that was saved is there."""
+"""The disk of the database is full: a save is an error, and saved files are intact."""
 
 import itertools
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from pytest_django import DjangoDbBlocker
 
 from tests.faults import databases
 from tests.faults.contents import CHUNK, MIB, content_of
-from tests.faults.databases import Ground
+from tests.faults.databases import VictimDatabase
 from tests.faults.report import Tally
 from tests.servers.drivers import require_mysqlclient
 from tests.servers.small_disk import SmallDisk
@@ -42,7 +42,7 @@ _ANEW = 7
 @pytest.fixture(params=_DISKS)
 def filled(
     request: pytest.FixtureRequest, own_directory: Path, django_db_blocker: DjangoDbBlocker
-) -> Iterator[tuple[Ground, SmallDisk]]:
+) -> Iterator[tuple[VictimDatabase, SmallDisk]]:
     """Return a database that has a small disk for itself, and the disk."""
     mib, _, arguments = _DISKS[request.param]
     place = own_directory / f"small-{request.param}"
@@ -52,7 +52,7 @@ def filled(
             if request.param == "mariadb":
                 require_mysqlclient()  # The server goes away, and PyMySQL leaves its socket open.
             disk = stack.enter_context(SmallDisk(place, mib=mib))
-            ground = stack.enter_context(
+            victim = stack.enter_context(
                 databases.made(
                     request.param,
                     own_directory / f"beside-{request.param}",
@@ -62,47 +62,47 @@ def filled(
             )
         except Unavailable as error:
             skip_or_fail(str(error))
-        yield ground, disk
+        yield victim, disk
 
 
 def test_a_full_disk_is_an_error_and_loses_nothing(
-    filled: tuple[Ground, SmallDisk], request: pytest.FixtureRequest, tally: Tally
+    filled: tuple[VictimDatabase, SmallDisk], request: pytest.FixtureRequest, tally: Tally
 ) -> None:
-    ground, disk = filled
+    victim, disk = filled
     _, more_mib, _ = _DISKS[request.node.callspec.params["filled"]]
-    storage = ground.storage()
-    saved = list(itertools.takewhile(lambda number: _saves(ground, number, tally), range(50)))
+    storage = victim.storage()
+    saved = list(itertools.takewhile(lambda number: _saves(victim, number, tally), range(50)))
     assert 5 <= len(saved) < 50
     refused = [len(saved)]
     for number in (50, 51):  # PostgreSQL may have found some room in its log meanwhile.
-        (saved if _saves(ground, number, tally) else refused).append(number)
-    if ground.server is None:
-        tally.add("lost", _lost(ground, saved))  # Reading needs no room.
+        (saved if _saves(victim, number, tally) else refused).append(number)
+    if victim.server is None:
+        tally.add("lost", _lost(victim, saved))  # Reading needs no room.
     else:
         # A server without room for its log may go down. That is not our fault, and worth a count.
-        tally.add("server down", not _answers(ground))
+        tally.add("server down", not _answers(victim))
     disk.enlarge(mib=more_mib)
-    if ground.server is not None:
-        ground.restart()
-    tally.add("lost", _lost(ground, saved))
+    if victim.server is not None:
+        victim.restart()
+    tally.add("lost", _lost(victim, saved))
     tally.add("visible", sum(storage.exists(_name(number)) for number in refused))
-    tally.add("left", ground.rows() - _ROWS * len(saved))
+    tally.add("left", victim.rows() - _ROWS * len(saved))
     # Deleting makes room: the table hardly grows, or there would be too little of it.
     for number in saved[:_ANEW]:
         storage.delete(_name(number))
-    ground.settle()
-    length = ground.table_bytes()
-    anew = [number for number in range(100, 100 + _ANEW) if _saves(ground, number, tally)]
+    victim.settle()
+    length = victim.table_bytes()
+    anew = [number for number in range(100, 100 + _ANEW) if _saves(victim, number, tally)]
     tally.add("saved anew", len(anew))
-    assert ground.table_bytes() < length + _SIZE
-    tally.add("lost", _lost(ground, [*saved[_ANEW:], *anew]))
+    assert victim.table_bytes() < length + _SIZE
+    tally.add("lost", _lost(victim, [*saved[_ANEW:], *anew]))
     tally.expect(**{"error": len(refused), "visible": 0, "saved anew": _ANEW})
 
 
-def _saves(ground: Ground, number: int, tally: Tally) -> bool:
+def _saves(victim: VictimDatabase, number: int, tally: Tally) -> bool:
     """Save a file, and tell whether that was no error."""
     try:
-        ground.storage().save(_name(number), content_of(number, _SIZE))
+        victim.storage().save(_name(number), content_of(number, _SIZE))
     except OperationalError:
         tally.add_all(["error"])
         return False
@@ -110,13 +110,13 @@ def _saves(ground: Ground, number: int, tally: Tally) -> bool:
     return True
 
 
-def _lost(ground: Ground, numbers: list[int]) -> int:
-    return sum(not ground.intact(_name(number), content_of(number, _SIZE)) for number in numbers)
+def _lost(victim: VictimDatabase, numbers: list[int]) -> int:
+    return sum(not victim.intact(_name(number), content_of(number, _SIZE)) for number in numbers)
 
 
-def _answers(ground: Ground) -> bool:
+def _answers(victim: VictimDatabase) -> bool:
     try:
-        ground.rows()
+        victim.rows()
     except OperationalError:
         return False
     return True

@@ -19,7 +19,7 @@ from tests.faults.contents import (
     open_download,
     receive,
 )
-from tests.faults.databases import Ground
+from tests.faults.databases import VictimDatabase
 from tests.faults.report import Tally
 from tests.faults.savers import SaverProcess
 from tests.servers.web import Kind
@@ -32,14 +32,14 @@ _POINTS = ((0, False), (CHUNK, False), (20 * CHUNK + 1, False), (3 * CHUNK, True
 
 @pytest.mark.parametrize("overwrite", [False, True], ids=["new", "over"])
 def test_a_saver_killed_in_the_middle_leaves_nothing(
-    ground: Ground, start_savers: StartSavers, tally: Tally, *, overwrite: bool
+    victim: VictimDatabase, start_savers: StartSavers, tally: Tally, *, overwrite: bool
 ) -> None:
     other, old = content_of(1, 2 * CHUNK), content_of(2, 5 * CHUNK)
-    storage = ground.storage()
+    storage = victim.storage()
     storage.save("other.bin", other)
     if overwrite:
         storage.save("a.bin", old)
-    rows = ground.rows()
+    rows = victim.rows()
     for saver, (fed, hold) in zip(start_savers(len(_POINTS)), _POINTS, strict=True):
         saver.do("save", name="a.bin", overwrite=overwrite, hold=hold)
         saver.feed(content_of(3, fed))
@@ -47,21 +47,21 @@ def test_a_saver_killed_in_the_middle_leaves_nothing(
             assert saver.end() == "held"
         assert saver.kill() == []
         tally.add("tried")
-        tally.add("left", ground.rows() - rows)
-        tally.add("lost", not ground.intact("other.bin", other))
+        tally.add("left", victim.rows() - rows)
+        tally.add("lost", not victim.intact("other.bin", other))
         if overwrite:
-            tally.add("lost", not ground.intact("a.bin", old))
+            tally.add("lost", not victim.intact("a.bin", old))
         else:
             tally.add("visible", storage.exists("a.bin"))
     # The name is free, and nobody holds a lock on it.
-    overwriting = ground.storage(allow_overwrite=overwrite)
+    overwriting = victim.storage(allow_overwrite=overwrite)
     assert overwriting.save("a.bin", other) == "a.bin"
     tally.expect(tried=len(_POINTS), visible=0)
 
 
 @pytest.mark.parametrize("overwrite", [False, True], ids=["new", "over"])
-def test_what_a_killed_saver_had_told_is_there(
-    ground: Ground, start_savers: StartSavers, tally: Tally, *, overwrite: bool
+def test_saves_confirmed_by_a_killed_saver_survive(
+    victim: VictimDatabase, start_savers: StartSavers, tally: Tally, *, overwrite: bool
 ) -> None:
     size = 3 * CHUNK + 5
     rounds = 4
@@ -78,28 +78,28 @@ def test_what_a_killed_saver_had_told_is_there(
             # The next version may be there as well: committed, and not yet told.
             tally.add(
                 "lost",
-                not any(ground.intact(prefix, content_of(n, size)) for n in (last, last + 1)),
+                not any(victim.intact(prefix, content_of(n, size)) for n in (last, last + 1)),
             )
             continue
         for saved in range(1, last + 1):
-            tally.add("lost", not ground.intact(f"{prefix}{saved}", content_of(saved, size)))
-        if ground.storage().exists(f"{prefix}{last + 1}"):
+            tally.add("lost", not victim.intact(f"{prefix}{saved}", content_of(saved, size)))
+        if victim.storage().exists(f"{prefix}{last + 1}"):
             tally.add("committed, not told")
             tally.add(
-                "mixed", not ground.intact(f"{prefix}{last + 1}", content_of(last + 1, size))
+                "mixed", not victim.intact(f"{prefix}{last + 1}", content_of(last + 1, size))
             )
     files = rounds if overwrite else tally["tried"] + tally["committed, not told"]
-    tally.add("left", ground.rows() - 4 * files)
+    tally.add("left", victim.rows() - 4 * files)
     tally.expect()
     assert tally["tried"] >= rounds
 
 
 @pytest.mark.parametrize("kind", ["gunicorn", "uvicorn"])
 def test_a_body_whose_server_is_killed_never_looks_whole(
-    ground: Ground, kind: Kind, serve: Serve, nginx: StartNginx, tally: Tally
+    victim: VictimDatabase, kind: Kind, serve: Serve, nginx: StartNginx, tally: Tally
 ) -> None:
     content = content_of(1, 64 * MIB)
-    storage = ground.storage()
+    storage = victim.storage()
     storage.save("a.bin", content)
     target, known = storage.url("a.bin"), [digest_of(content)]
     server = serve(kind)
@@ -117,5 +117,5 @@ def test_a_body_whose_server_is_killed_never_looks_whole(
         tally.add_all(finish(download, known) for download in downloads)
     # All is as it was for a new server.
     tally.add("lost", receive(serve(kind).port, target, known) != WHOLE)
-    tally.add("left", ground.settled_sessions())
+    tally.add("left", victim.settled_sessions())
     tally.expect(tried=4, broken=4)

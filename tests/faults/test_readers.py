@@ -28,7 +28,7 @@ from tests.faults.contents import (
     open_download,
     receive,
 )
-from tests.faults.databases import Ground
+from tests.faults.databases import VictimDatabase
 from tests.faults.report import Tally
 from tests.servers.web import Kind
 
@@ -47,7 +47,7 @@ _POOL: dict[str, Any] = {
 
 
 def test_200_slow_readers_get_their_files_from_20_connections(
-    ground: Ground, serve: Serve, nginx: StartNginx, tally: Tally
+    victim: VictimDatabase, serve: Serve, nginx: StartNginx, tally: Tally
 ) -> None:
     """Each has the head and a few bytes when all others have, and only then reads on.
 
@@ -55,10 +55,10 @@ def test_200_slow_readers_get_their_files_from_20_connections(
     threads and feeds the readers. SQLite: ASGI, since a connection is but an open file.
     """
     content = content_of(1, _SLOW_SIZE)
-    storage = ground.storage()
+    storage = victim.storage()
     storage.save("a.bin", content)
-    vendor = connections[ground.alias].vendor
-    with _few_connections(ground):
+    vendor = connections[victim.alias].vendor
+    with _few_connections(victim):
         if vendor == "mysql":
             server = serve("gunicorn", options=("--threads", "15"))
             port = nginx(f"location / {{ proxy_pass {server.url}; }}").port
@@ -68,21 +68,21 @@ def test_200_slow_readers_get_their_files_from_20_connections(
         tally.expect(tried=_READERS, whole=_READERS)
 
 
-@pytest.mark.parametrize("_ground", SERVED, indirect=True)
+@pytest.mark.parametrize("_victim", SERVED, indirect=True)
 def test_readers_beyond_the_connections_are_refused_without_a_pool(
-    ground: Ground, serve: Serve, tally: Tally
+    victim: VictimDatabase, serve: Serve, tally: Tally
 ) -> None:
     """ASGI without a pool takes a connection for each reader: not how it should be deployed."""
     content = content_of(1, _SLOW_SIZE)
-    storage = ground.storage()
+    storage = victim.storage()
     storage.save("a.bin", content)
-    with _few_connections(ground):
+    with _few_connections(victim):
         server = serve("uvicorn")
         outcomes = _read_slowly(server.port, storage.url("a.bin"), digest_of(content))
         tally.add_all(outcomes)
         assert set(outcomes) == {WHOLE, REFUSED}
         # And when they are gone, all is well again.
-        tally.add("left", ground.settled_sessions())
+        tally.add("left", victim.settled_sessions())
         tally.add_all([receive(server.port, storage.url("a.bin"), [digest_of(content)])])
         tally.expect(tried=_READERS + 1)
         assert tally[WHOLE] + tally[REFUSED] == _READERS + 1
@@ -90,13 +90,13 @@ def test_readers_beyond_the_connections_are_refused_without_a_pool(
 
 @pytest.mark.parametrize("kind", ["gunicorn", "uvicorn"])
 def test_100_clients_that_vanish_leave_nothing_open(
-    ground: Ground, kind: Kind, serve: Serve, tally: Tally
+    victim: VictimDatabase, kind: Kind, serve: Serve, tally: Tally
 ) -> None:
     content = content_of(1, 8 * MIB)
-    storage = ground.storage()
+    storage = victim.storage()
     storage.save("a.bin", content)
     target, known = storage.url("a.bin"), [digest_of(content)]
-    vendor = connections[ground.alias].vendor
+    vendor = connections[victim.alias].vendor
     changes = _POOL if vendor == "postgresql" and kind == "uvicorn" else {}
     server = serve(kind, **changes)
     # Warm: what a server opens once is open.
@@ -113,24 +113,24 @@ def test_100_clients_that_vanish_leave_nothing_open(
     tally.add_all(_all_at_once([partial(vanish, number) for number in range(100)]))
     tally.add_all(_all_at_once([lambda: receive(server.port, target, known)] * 10))
     if not changes:
-        tally.add("left", ground.settled_sessions())
+        tally.add("left", victim.settled_sessions())
     tally.add("left", max(0, _settled_open_files(server.pid, before) - before))
     tally.expect(tried=110, vanished=100, whole=10)
 
 
 @pytest.mark.parametrize("kind", ["gunicorn", "uvicorn"])
-def test_what_20_readers_get_of_a_file_that_is_overwritten_is_never_mixed(
-    ground: Ground, kind: Kind, serve: Serve, tally: Tally
+def test_20_readers_of_an_overwritten_file_never_get_mixed_content(
+    victim: VictimDatabase, kind: Kind, serve: Serve, tally: Tally
 ) -> None:
     # The first is more than a socket and a web server take from a file ahead of its reader.
     sizes = (12 * MIB, *(4 * MIB + number for number in range(1, 5)))
     versions = [content_of(number, size) for number, size in enumerate(sizes)]
     known = [digest_of(version) for version in versions]
-    storage = ground.storage(allow_overwrite=True)
+    storage = victim.storage(allow_overwrite=True)
     storage.save("a.bin", versions[0])
     target = storage.url("a.bin")
     changes: dict[str, Any] = {}
-    if connections[ground.alias].vendor == "postgresql" and kind == "uvicorn":
+    if connections[victim.alias].vendor == "postgresql" and kind == "uvicorn":
         changes = _POOL
     server = serve(kind, options=("--threads", "20") if kind == "gunicorn" else (), **changes)
     # All are in the middle of the first version when the second comes.
@@ -159,18 +159,18 @@ def test_what_20_readers_get_of_a_file_that_is_overwritten_is_never_mixed(
             ended.set()
         tally.add_all(itertools.chain.from_iterable(reader.result() for reader in readers))
     tally.add("versions", len(versions))
-    tally.add("lost", not ground.intact("a.bin", versions[-1]))
-    tally.add("left", ground.rows() - -(-len(versions[-1]) // CHUNK))
+    tally.add("lost", not victim.intact("a.bin", versions[-1]))
+    tally.add("left", victim.rows() - -(-len(versions[-1]) // CHUNK))
     tally.expect(refused=0)
     assert tally[WHOLE] >= 20
 
 
-def _few_connections(ground: Ground) -> ExitStack:
+def _few_connections(victim: VictimDatabase) -> ExitStack:
     """Let the database allow few connections, for as long as the context lasts."""
     stack = ExitStack()
-    if ground.server is not None:
-        ground.restart(max_connections=_CONNECTIONS)
-        stack.callback(ground.restart)
+    if victim.server is not None:
+        victim.restart(max_connections=_CONNECTIONS)
+        stack.callback(victim.restart)
     return stack
 
 

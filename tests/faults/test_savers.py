@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 from tests.faults.contents import CHUNK, content_of
-from tests.faults.databases import Ground
+from tests.faults.databases import VictimDatabase
 from tests.faults.report import Tally
 from tests.faults.savers import SaverProcess
 
@@ -16,31 +16,31 @@ _SIZE = 2 * CHUNK + 7
 
 
 def test_fifty_savers_of_one_name_make_fifty_files(
-    ground: Ground, start_savers: Callable[[int], list[SaverProcess]], tally: Tally
+    victim: VictimDatabase, start_savers: Callable[[int], list[SaverProcess]], tally: Tally
 ) -> None:
     savers = start_savers(_PROCESSES)
     # First the name is free, then it is taken.
     names = _save_at_once(savers, tally, first=0) + _save_at_once(savers, tally, first=_SAVERS)
     tally.add("names", len(set(names) - {None}))
     for number, name in enumerate(names):
-        tally.add("lost", name is None or not ground.intact(name, content_of(number, _SIZE)))
-    tally.add("left", ground.rows() - 3 * 2 * _SAVERS)
+        tally.add("lost", name is None or not victim.intact(name, content_of(number, _SIZE)))
+    tally.add("left", victim.rows() - 3 * 2 * _SAVERS)
     tally.expect(tried=2 * _SAVERS, names=2 * _SAVERS)
 
 
 def test_of_fifty_overwriters_of_one_name_one_is_the_last(
-    ground: Ground, start_savers: Callable[[int], list[SaverProcess]], tally: Tally
+    victim: VictimDatabase, start_savers: Callable[[int], list[SaverProcess]], tally: Tally
 ) -> None:
     savers = start_savers(_PROCESSES)
     for first in (0, _SAVERS):  # First the name is free, then it is taken.
         names = _save_at_once(savers, tally, first=first, overwrite=True)
         tally.add("refused", names.count(None))
         assert set(names) - {None} == {"a.bin"}
-        with ground.storage().open("a.bin") as file:
+        with victim.storage().open("a.bin") as file:
             content = file.read()
         possible = [content_of(number, _SIZE) for number in range(first, first + _SAVERS)]
         tally.add("mixed", content not in possible)
-        tally.add("left", ground.rows() - 3)
+        tally.add("left", victim.rows() - 3)
     tally.expect(tried=2 * _SAVERS, refused=0)
 
 

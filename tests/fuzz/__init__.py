@@ -1,1 +1,1 @@
-"""Fuzzing: what strangers write, thrown at the parsers that read it, guided by coverage."""
+"""Fuzzing: generated input for the parsers that read what strangers write, guided by coverage."""

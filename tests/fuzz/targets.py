@@ -222,12 +222,12 @@ def check_address(data: bytes) -> None:
         assert parse_address(str(address)) == address
         assert parse_address(budget_of(address)) is not None
         assert not (isinstance(address, IPv6Address) and address.ipv4_mapped)
-    # What the proxy itself saw stands at the end.
+    # The address that the proxy itself saw is at the end.
     meta = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": f"{forwarded}, {_CLIENT}"}
     assert Client.of(meta, _PROXIES).address == IPv4Address(_CLIENT)
     assert Client.of({**meta, "REMOTE_ADDR": _CLIENT}, _PROXIES).address == IPv4Address(_CLIENT)
     for text in (peer, forwarded):
-        # A longer one has a zone of that length, and is none of a client.
+        # A longer one has a zone of that length, and is not a client's.
         if len(text) <= 100:
             with suppress(ValueError):
                 plain = ip_address(text)

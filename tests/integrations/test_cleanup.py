@@ -18,7 +18,7 @@ def file(name: str) -> "ContentFile[bytes]":
     return ContentFile(b"content", name)
 
 
-def test_a_file_goes_when_it_is_replaced_cleared_or_deleted() -> None:
+def test_a_file_is_deleted_when_it_is_replaced_cleared_or_deleted() -> None:
     made = Picture.objects.create(title="noise", image=picture())
     made.image = picture("b.png", (20, 10))
     made.save()
@@ -32,7 +32,7 @@ def test_a_file_goes_when_it_is_replaced_cleared_or_deleted() -> None:
     assert files() == []
 
 
-def test_a_file_goes_with_the_commit_and_not_before() -> None:
+def test_a_file_is_deleted_at_the_commit_and_not_before() -> None:
     made = Picture.objects.create(title="noise", image=picture())
     with transaction.atomic():
         made.delete()

@@ -63,7 +63,7 @@ def test_a_picture_that_becomes_private_moves_with_its_thumbnails(client: Client
     assert picture_bytes(Image.objects.get()) == content
 
 
-def test_a_file_goes_with_its_row() -> None:
+def test_a_file_is_deleted_with_its_row() -> None:
     for is_public in (True, False):
         made = image(is_public=is_public)
         storage, name = made.file.storage, made.file.name

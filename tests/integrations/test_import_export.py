@@ -77,7 +77,7 @@ def test_an_import_in_the_admin_waits_in_the_storage(format_name: str) -> None:
     assert files() == []
 
 
-def test_an_admin_exports_what_it_shows() -> None:
+def test_an_admin_exports_the_columns_it_shows() -> None:
     client = Client()
     client.force_login(User.objects.create_superuser("editor"))
     Picture.objects.create(title="noise", image=picture())

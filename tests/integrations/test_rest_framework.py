@@ -68,7 +68,7 @@ def test_a_file_that_is_not_a_picture_is_refused() -> None:
     assert files() == []
 
 
-def test_a_file_larger_than_what_stays_in_memory_is_uploaded() -> None:
+def test_a_file_too_large_for_memory_is_uploaded() -> None:
     content = b"0123456789" * 300_000
     serializer = BookSerializer(data={"text": SimpleUploadedFile("a.bin", content)})
     assert serializer.is_valid(), serializer.errors

@@ -44,7 +44,7 @@ def test_a_document_may_pass_through_wagtails_own_view(settings: Settings) -> No
     assert body(Client().get(document.url)).getvalue() == b"report"
 
 
-def test_a_document_goes_with_its_row() -> None:
+def test_a_document_is_deleted_with_its_row() -> None:
     document = Document.objects.create(title="report", file=ContentFile(b"report", "a.pdf"))
     assert files("documents") == ["documents/a.pdf"]
     document.delete()

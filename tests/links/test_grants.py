@@ -1,4 +1,4 @@
-"""What a grant says of a link."""
+"""A grant describes a link."""
 
 from dataclasses import replace
 

@@ -30,7 +30,7 @@ def test_signatures_are_those_of_hmac_for_each_purpose(
     assert derive(secret).hmac(purpose).sign(message) == base64url(digest)
 
 
-def test_each_purpose_has_a_key_of_its_own() -> None:
+def test_no_two_purposes_share_a_key() -> None:
     key = derive(SECRET)
     signatures = {
         key.hmac(purpose).sign(b"user:1")

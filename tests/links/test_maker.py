@@ -43,7 +43,7 @@ pytestmark = pytest.mark.django_db
 class TestPaths:
     """The URL's path."""
 
-    def test_a_private_file_gets_a_signed_url_of_its_own_path(self) -> None:
+    def test_a_private_file_gets_a_signed_url_with_its_path(self) -> None:
         storage = saved("dir/a.txt")
         url = storage.url("dir/a.txt")
         assert urlsplit(url).path == "/files/dir/a.txt"
@@ -145,7 +145,7 @@ class TestWindows:
             last = url
         assert changes == 2
 
-    def test_no_link_outlives_what_was_asked_for_nor_loses_more_than_its_window(
+    def test_no_link_outlives_its_lifetime_or_loses_more_than_its_window(
         self, clock: Clock
     ) -> None:
         storage = saved("a.txt")
@@ -171,7 +171,7 @@ class TestWindows:
             (shortest + 1, expires_in) if shortest < expires_in else (expires_in, expires_in)
         )
 
-    def test_an_end_that_was_asked_for_is_kept_whatever_the_window(self, clock: Clock) -> None:
+    def test_expires_at_is_kept_whatever_the_window(self, clock: Clock) -> None:
         storage = saved("a.txt")
         end = datetime(2026, 7, 28, 14, tzinfo=UTC)
         urls = set()
@@ -222,7 +222,7 @@ class TestWindows:
 
 
 class TestTokens:
-    """What the token of a URL carries."""
+    """The claims in the token of a URL."""
 
     def test_no_two_one_time_links_are_alike(self, clock: Clock) -> None:
         storage = saved("a.txt", "b.txt")
@@ -249,7 +249,7 @@ class TestTokens:
         grant = signer.unsign("a.txt", token, max_lifetime=WEEK, now=time.time())
         assert signer.is_for_user(grant, "42")
 
-    def test_what_is_bound_to_is_hidden_by_the_key(self) -> None:
+    def test_a_token_does_not_reveal_the_user_or_network_it_is_bound_to(self) -> None:
         digests = set()
         for key in ("a" * 32, "b" * 32):
             storage = DatabaseStorage(signing_keys=[key])
@@ -316,7 +316,7 @@ class TestFolders:
             DatabaseStorage().folder_url(prefix)
 
     @pytest.mark.parametrize("name", ["uses", "filename", "window", "expire"])
-    def test_what_makes_no_sense_for_a_folder_is_an_error(self, name: str) -> None:
+    def test_arguments_that_make_no_sense_for_a_folder_are_errors(self, name: str) -> None:
         arguments: Any = {name: 1}
         with pytest.raises(TypeError, match=name):
             DatabaseStorage().folder_url("a", **arguments)
@@ -324,7 +324,7 @@ class TestFolders:
     @pytest.mark.parametrize(
         "arguments", [{"expires_in": 0}, {"expires_in": 10**9}, {"user": None}, {"ip": ""}]
     )
-    def test_what_can_not_be_meant_is_an_error(self, arguments: dict[str, Any]) -> None:
+    def test_impossible_arguments_are_errors(self, arguments: dict[str, Any]) -> None:
         with pytest.raises(ValueError, match=r"\w"):
             DatabaseStorage().folder_url("a", **arguments)
 
@@ -356,7 +356,7 @@ class TestKeys:
         with pytest.raises(BadToken):
             grant_of(other, "a.txt", storage.url("a.txt"))
 
-    def test_a_lower_cap_shortens_links_that_are_out(self, clock: Clock) -> None:
+    def test_a_lower_cap_shortens_existing_links(self, clock: Clock) -> None:
         storage = saved("a.txt")
         token = token_of(storage.url("a.txt", expires_in=WEEK, window=0))
         clock.now = NOW + HOUR - 1
@@ -374,7 +374,7 @@ class TestKeys:
 
 
 class TestQueries:
-    """What a URL asks the database."""
+    """The queries of a URL."""
 
     def test_a_url_takes_one_small_query(self, database: str) -> None:
         storage = saved("a.txt", using=database)
@@ -425,7 +425,7 @@ class TestQueries:
         storage = saved("a", "b")
         assert set(storage.urls(name for name in ("a", "b"))) == {"a", "b"}
 
-    def test_one_url_is_what_many_are(self, clock: Clock) -> None:
+    def test_one_url_equals_the_same_url_in_a_batch(self, clock: Clock) -> None:
         storage = saved("a", "b")
         arguments: LinkArguments = {"expires_in": 60, "attachment": True, "filename": "c"}
         assert storage.urls(["a", "b"], **arguments) == {

@@ -107,6 +107,6 @@ def test_a_route_that_changes_is_found_after_django_forgets_urls(
     clear_url_caches()
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_the_caches_are_bounded() -> None:
     for cache in (routes._prefix, routes._is_translated):
         assert cache.cache_parameters()["maxsize"] is not None

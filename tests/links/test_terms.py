@@ -1,4 +1,4 @@
-"""What a caller may ask of a link."""
+"""The arguments of a link, checked."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -113,7 +113,7 @@ pytestmark = pytest.mark.django_db
     ],
     ids=lambda arguments: ascii(arguments)[:60],
 )
-def test_what_cannot_be_meant_is_refused(arguments: dict[str, Any], clock: Clock) -> None:
+def test_impossible_values_are_refused(arguments: dict[str, Any], clock: Clock) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         DatabaseStorage().url("a.txt", **arguments)
 
@@ -228,7 +228,7 @@ def test_a_link_can_be_for_an_address_or_a_network(
         assert not storage.signer.is_for_address(grant, ip_address(text))
 
 
-def test_a_row_of_another_model_is_no_user() -> None:
+def test_a_row_of_another_model_is_not_a_user() -> None:
     with pytest.raises(ValueError, match="not a saved user"):
         DatabaseStorage().url("a.txt", user=Group.objects.create(name="staff"))
 
@@ -236,7 +236,7 @@ def test_a_row_of_another_model_is_no_user() -> None:
 @pytest.mark.parametrize(
     "ip", ["[127.0.0.1]junk", "127.0.0.1%x", "127.0.0.1:80", "fe80::1%eth0/64", "fe80::1%eth0"]
 )
-def test_what_is_almost_an_address_is_refused(ip: str) -> None:
+def test_a_text_that_is_almost_an_address_is_refused(ip: str) -> None:
     with pytest.raises(ValueError, match="address"):
         DatabaseStorage().url("a.txt", ip=ip)
 

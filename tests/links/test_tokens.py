@@ -183,7 +183,7 @@ class TestRoundTrip:
         }
         assert tokens_made == {TOKEN}
 
-    def test_a_link_has_a_short_name_of_its_own(self) -> None:
+    def test_a_link_has_a_short_name(self) -> None:
         link_id = read(TOKEN).link_id
         assert TOKEN.rpartition(".")[2].startswith(link_id)
         assert len(link_id) == 8
@@ -261,7 +261,7 @@ class TestForgery:
         ],
         ids=lambda token: f"{token[:20]}-{len(token)}",
     )
-    def test_what_is_no_token_of_ours_is_refused(self, token: str) -> None:
+    def test_a_text_that_is_not_our_token_is_refused(self, token: str) -> None:
         assert_refused(token)
 
     @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ class TestForgery:
             rest = rest[int(length) :]
         assert tuple(read_back) == parts
 
-    def test_a_signature_made_for_another_purpose_is_none(self) -> None:
+    def test_a_signature_made_for_another_purpose_is_invalid(self) -> None:
         claims = TOKEN.rpartition(".")[0]
         message = signed_message("invoices", NAME, claims)
         for salt in (b"secure_dbstorage.v1.key_id", b"secure_dbstorage.v2.get", b""):
@@ -328,7 +328,7 @@ class TestForgery:
 
 
 class TestFolders:
-    """A link for a folder opens what is below it, and nothing else."""
+    """A link for a folder opens the files below it, and nothing else."""
 
     @staticmethod
     def token(folder: str, *, issued: int = NOW) -> str:
@@ -354,7 +354,7 @@ class TestFolders:
     @pytest.mark.parametrize(
         "name", ["a/bc/f", "a/b", "a", "f", "a/f", "b/a/f", "a/B/f", "/a/b/f"]
     )
-    def test_it_opens_nothing_beside(self, name: str) -> None:
+    def test_it_opens_nothing_outside_its_folder(self, name: str) -> None:
         self.assert_refused(self.token("a/b"), name)
 
     @given(NAMES, NAMES)
@@ -366,7 +366,7 @@ class TestFolders:
         else:
             assert name.startswith(f"{folder}/")
 
-    def test_a_link_for_a_file_is_none_for_a_folder_nor_the_other_way_round(self) -> None:
+    def test_links_for_files_and_for_folders_are_not_interchangeable(self) -> None:
         for name in ("a", "a/f"):
             self.assert_refused(written(name, GRANT, key=KEY, namespace="invoices"), "a/f")
         assert_refused(self.token("a"), "a")
@@ -400,7 +400,7 @@ class TestFolders:
             self.read(self.token("a"), "a/f", now=NOW + HOUR)
         self.assert_refused(self.token("a", issued=NOW + CLOCK_SKEW + 1), "a/f")
 
-    def test_its_token_is_what_the_documentation_says(self) -> None:
+    def test_the_documented_token_is_right(self) -> None:
         for folder in ("a", "é/b/c", "x/" * 40 + "x"):
             token = self.token(folder)
             grant = self.read(token, f"{folder}/f")
@@ -460,7 +460,7 @@ class TestTimes:
             read(TOKEN, now=NOW + later)
         assert caught.value.grant == read(TOKEN)
 
-    def test_expiry_is_told_only_to_who_holds_an_authentic_one(self) -> None:
+    def test_only_an_authentic_token_is_reported_as_expired(self) -> None:
         late = NOW + 2 * HOUR
         with pytest.raises(BadToken) as caught:
             read(f"{TOKEN[:-1]}{'A' if TOKEN[-1] != 'A' else 'E'}", now=late)
@@ -475,7 +475,7 @@ class TestTimes:
             read(TOKEN, now=NOW - CLOCK_SKEW - 1)
         assert caught.type is BadToken
 
-    def test_a_lower_cap_shortens_links_that_are_out(self) -> None:
+    def test_a_lower_cap_shortens_existing_links(self) -> None:
         assert read(TOKEN, max_lifetime=60, now=NOW + 59).lifetime == 60
         with pytest.raises(ExpiredToken):
             read(TOKEN, max_lifetime=60, now=NOW + 60)

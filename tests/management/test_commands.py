@@ -21,6 +21,7 @@ from secure_dbstorage.files import Content
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import streams
+from tests.support.uploads import begin_upload
 from tests.testapp.models import Book
 
 pytestmark = pytest.mark.django_db
@@ -160,6 +161,16 @@ class TestStats:
         assert lines["dir/"].endswith("100%")
         assert "\\" not in ran.out
 
+    def test_unfinished_uploads_are_counted_for_the_whole_storage(
+        self, run: Run, storage: DatabaseStorage
+    ) -> None:
+        begin_upload("default", key=5, size=1000)
+        lines = run("stats").out.splitlines()
+        (line,) = [line for line in lines if line.startswith("unfinished")]
+        assert line.split()[1] == "1"
+        assert "unfinished" not in run("stats", "--prefix", "dir").out
+        assert run("stats", "--json").told["unfinished"] == {"files": 1, "bytes": 1000}
+
     def test_it_prints_json(self, run: Run, storage: DatabaseStorage) -> None:
         told = run("stats", "--json", "--prefix", "dir").told
         size = storage.size("dir/b.pdf")
@@ -224,7 +235,7 @@ class TestPrune:
         storage.set_expires("a.txt", PAST)
         StoredFile.rows.create(content=5, position=1, data=b"stray")
         dry = run("prune", "--dry-run")
-        assert "would remove expired a.txt (7 bytes)\n" in dry.out
+        assert "would remove expired file a.txt (7 bytes)\n" in dry.out
         assert storage.exists("a.txt")
         told = run("prune", "--json").told
         assert told["counts"] == {"expired": 1, "stray": 1}
@@ -235,6 +246,13 @@ class TestPrune:
         assert not storage.exists("a.txt")
         assert storage.exists("dir/b.pdf")
         assert run("prune", "--json").told["counts"] == {}
+
+    def test_unfinished_uploads_are_deleted(self, run: Run) -> None:
+        begin_upload("default", key=5, rows=2)
+        assert "would remove unfinished 5 (8.0" in run("prune", "--dry-run").out
+        told = run("prune", "--json").told
+        assert told["pruned"] == [{"kind": "unfinished", "name": "5", "size": 8192}]
+        assert StoredFile.rows.filter(content=5).count() == 0
 
     def test_unreferenced_files_are_deleted_only_on_request(
         self, run: Run, storage: DatabaseStorage

@@ -336,7 +336,7 @@ def test_a_killed_copy_continues(database: str, process: Any, direction: tuple[s
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_interrupted_copy_reports_what_was_done(database: str, process: Any) -> None:
+def test_an_interrupted_copy_reports_its_progress(database: str, process: Any) -> None:
     filled(storages["folder"], MANY)
     interrupted = process("folder", "default")
     after_files(interrupted, 50)

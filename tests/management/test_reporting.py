@@ -49,7 +49,7 @@ def test_a_failure_is_reported_at_once_and_the_rest_is_done() -> None:
     assert code == 1
 
 
-def test_an_interruption_is_reported_with_what_was_done() -> None:
+def test_an_interruption_is_reported_with_the_progress() -> None:
     out, _, code = count("good", "stop", "good")
     assert out.startswith("good 1, failed 0")
     assert code == 130
@@ -79,7 +79,7 @@ def test_a_dry_run_is_announced() -> None:
     assert count("good", "--dry-run")[0].startswith("Dry run: nothing was changed.\n")
 
 
-def test_verbosity_decides_what_people_read() -> None:
+def test_verbosity_decides_which_lines_are_printed() -> None:
     assert count("good", "--verbosity", "0")[0] == ""
     assert "saw good\n" in count("good", "--verbosity", "2")[0]
 

@@ -93,7 +93,7 @@ class ServerProcess:
         if self._process.returncode is not None:
             return
         parent = psutil.Process(self.pid)
-        # The parent first, so that it starts no other. Descendants may lead groups of their own.
+        # The parent first, so that it starts no other. Descendants may lead other groups.
         family = [parent, *parent.children(recursive=True)]
         for process in family:
             with contextlib.suppress(psutil.NoSuchProcess):

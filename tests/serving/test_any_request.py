@@ -1,4 +1,4 @@
-"""Whatever a request says, it gets an answer of ours, and nothing that it may not have."""
+"""Any request gets one of our answers, and nothing that it may not have."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 CONTENT = bytes(range(200))
 
-#: Each example has a transaction of its own.
+#: Each example has a separate transaction.
 several = hypothesis_settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -71,7 +71,7 @@ class Site:
 
 @contextlib.contextmanager
 def running(kind: str, folder: Path) -> Iterator[Site]:
-    """Run the example with files of its own."""
+    """Run the example with new files."""
     manage(folder, "migrate", "-v", "0")
     program = MAKE_FILES.replace("SECRET", repr(SECRET)).replace("SIZES", repr(SIZES))
     made = manage(folder, "shell", "-v", "0", "-c", program)
@@ -121,7 +121,9 @@ def wrong_answers(site: Site, judge: Judge, *, seed: int, count: int) -> list[st
 
 
 @pytest.mark.parametrize("kind", list(COMMANDS))
-def test_no_request_breaks_the_example_or_opens_what_it_may_not(kind: str, tmp_path: Path) -> None:
+def test_no_request_breaks_the_example_or_opens_a_forbidden_file(
+    kind: str, tmp_path: Path
+) -> None:
     with running(kind, tmp_path) as site:
         judge = Judge(site.target)
         assert wrong_answers(site, judge, seed=20260728, count=500) == []
@@ -130,6 +132,6 @@ def test_no_request_breaks_the_example_or_opens_what_it_may_not(kind: str, tmp_p
     assert site.is_debugged or "Traceback" not in log
     for token in filter(None, site.target.links.values()):
         assert not re.search(rf"[?&]token={re.escape(token)}", log)
-    # What was tried came through to the view: it opened files, and refused to.
+    # The requests reached the view, which opened some files and refused others.
     assert judge.opened > 10
     assert {200, 206, 302, 304, 403, 404, 405, 412, 416} <= judge.statuses.keys()

@@ -1,4 +1,4 @@
-"""The sender of a request, as far as that can be believed."""
+"""The sender of a request, as far as it can be known."""
 
 from ipaddress import IPv4Address, ip_address, ip_network
 
@@ -67,7 +67,7 @@ def test_a_peer_without_an_address_has_a_constant_one(peer: str | None, address:
 
 
 @pytest.mark.parametrize("peer", [None, "", "127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
-def test_behind_a_local_proxy_that_nobody_configured_there_is_no_telling_clients_apart(
+def test_behind_an_unnamed_local_proxy_clients_can_not_be_told_apart(
     peer: str | None,
 ) -> None:
     assert client(peer, "5.6.7.8", trusted=False) is None
@@ -104,7 +104,7 @@ def test_nothing_that_a_client_sends_raises(peer: str, forwarded: str, *, truste
 
 
 @given(st.text(alphabet="0123456789.:,[]% af", max_size=60))
-def test_what_a_stranger_writes_does_not_change_who_a_proxy_saw(written: str) -> None:
+def test_a_client_can_not_change_the_address_a_proxy_saw(written: str) -> None:
     assert client("10.0.0.1", f"{written}, 5.6.7.8") == "5.6.7.8"
 
 

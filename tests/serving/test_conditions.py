@@ -44,7 +44,7 @@ def test_nothing_is_read_before_the_body_is_sent() -> None:
     assert b"".join(response) == CONTENT
 
 
-def test_what_is_in_memory_is_not_streamed() -> None:
+def test_a_body_in_memory_is_not_streamed() -> None:
     response = answer(whole=CONTENT)
     assert not response.streaming
     assert response.content == CONTENT
@@ -83,7 +83,7 @@ def test_a_request_with_a_condition_is_told_from_one_without(name: str) -> None:
     assert not has_conditions(RequestFactory().get("/", headers={"X": "1"}))
 
 
-def test_304_has_what_a_cache_updates_and_nothing_of_a_body() -> None:
+def test_a_304_has_the_headers_a_cache_updates_and_no_body() -> None:
     response = answer(If_None_Match="*")
     assert response.status_code == 304
     assert dict(response.headers) == {

@@ -79,7 +79,7 @@ def test_tokens_are_taken_and_the_rest_is_left_as_it_was(
     assert request.META["QUERY_STRING"] == left
 
 
-def test_a_token_is_gone_from_what_django_shows_of_a_request() -> None:
+def test_a_token_is_gone_from_all_that_django_shows_of_a_request() -> None:
     request = request_of("a=1&token=SECRET&b=2")
     assert request.GET["token"] == "SECRET"
     assert tokens_of(request) == ["SECRET"]
@@ -184,7 +184,7 @@ def test_headers_that_were_looked_at_before_are_clean_too() -> None:
     assert LONG not in repr(request.headers)
 
 
-def test_a_word_that_is_no_token_stays_where_it_is() -> None:
+def test_a_word_that_is_not_a_token_stays() -> None:
     request = request_of("token", HTTP_USER_AGENT="my token reader", HTTP_X_ORIGINAL_URI="/token")
     take(request)
     assert request.META["HTTP_USER_AGENT"] == "my token reader"
@@ -231,7 +231,7 @@ def folder_request(path: str, **meta: Any) -> Any:
         (f"~{'x' * 80}/a.txt", None, f"~{'x' * 80}/a.txt"),
     ],
 )
-def test_the_token_of_a_folder_is_told_from_a_name(
+def test_the_token_of_a_folder_is_distinguished_from_a_name(
     name: str, token: str | None, rest: str
 ) -> None:
     assert take_folder(folder_request("/files/a"), name) == (token, rest)
@@ -335,7 +335,7 @@ def test_a_scope_whose_raw_path_is_not_known_is_cleaned() -> None:
     assert FOLDER_TOKEN not in repr(request.scope)
 
 
-def test_what_is_taken_is_not_shown_by_accident() -> None:
+def test_taken_tokens_are_not_shown_by_accident() -> None:
     request = folder_request(f"/files/~{FOLDER_TOKEN}/a", QUERY_STRING=f"token={LONG}")
     credentials, _ = Credentials.take(request, f"~{FOLDER_TOKEN}/a")
     assert (credentials.folder_token, credentials.query_tokens) == (FOLDER_TOKEN, (LONG,))
@@ -357,7 +357,7 @@ def test_a_token_is_gone_from_the_match_of_the_route() -> None:
     assert FOLDER_TOKEN not in repr((match, request.META, request.GET))
 
 
-# What the credentials grant
+# The grants of credentials
 
 SIGNER = LinkSigner([KEY], namespace="")
 GRANT = Grant(link_epoch=7, issued=NOW, lifetime=60)
@@ -417,7 +417,7 @@ def test_an_empty_token_is_a_bad_one(query: str) -> None:
     assert caught.type is BadToken
 
 
-def test_the_error_of_an_expired_token_tells_the_link() -> None:
+def test_the_error_of_an_expired_token_names_the_link() -> None:
     token = written("a.txt", GRANT, key=KEY)
     with pytest.raises(ExpiredToken) as caught:
         read(f"token={token}", now=NOW + 60)

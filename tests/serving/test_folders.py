@@ -14,9 +14,7 @@ from tests.support.serving import PLAYLIST, Store
 pytestmark = pytest.mark.django_db
 
 
-def test_what_a_playlist_names_by_relative_links_is_found(
-    film: DatabaseStorage, client: Client
-) -> None:
+def test_relative_links_in_a_playlist_work(film: DatabaseStorage, client: Client) -> None:
     start = film.folder_url("films/7") + "index.m3u8"
     answer = client.get(start)
     assert answer.content == PLAYLIST

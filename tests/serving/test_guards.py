@@ -1,4 +1,4 @@
-"""Whom a link is bound to."""
+"""Links open only for the user or network that they are bound to."""
 
 from typing import Any
 
@@ -76,7 +76,7 @@ def test_a_peer_that_is_no_address_opens_no_link_for_a_network(
         assert client.get(local, REMOTE_ADDR=peer).status_code == 403
 
 
-def test_what_a_bound_link_opens_is_not_read_before_it_is_known_for_whom(
+def test_a_file_is_not_read_before_the_binding_of_its_link_is_checked(
     store: Store, client: Client
 ) -> None:
     url = store().url("private.txt", ip="203.0.113.9")
@@ -92,9 +92,7 @@ def test_bindings_come_before_hooks(store: Store, client: Client) -> None:
     assert asked == []
 
 
-def test_behind_a_proxy_that_nobody_named_no_bound_link_opens(
-    store: Store, client: Client
-) -> None:
+def test_behind_an_unnamed_proxy_no_link_for_a_network_opens(store: Store, client: Client) -> None:
     url = store().url("private.txt", ip="10.0.0.0/8")
     assert client.get(url, REMOTE_ADDR="10.0.0.5").status_code == 200
     through = {"REMOTE_ADDR": "10.0.0.5", "HTTP_X_FORWARDED_FOR": "203.0.113.9"}

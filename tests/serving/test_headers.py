@@ -83,7 +83,7 @@ def test_a_public_file_may_be_found_and_embedded_by_others() -> None:
     }
 
 
-def test_a_304_has_the_validators_and_what_protects() -> None:
+def test_a_304_has_the_validators_and_the_protective_headers() -> None:
     assert validator_headers(STAT, PRIVATE).items() <= file_headers(STAT, PRIVATE).items()
     assert file_headers(STAT, PRIVATE).keys() - validator_headers(STAT, PRIVATE).keys() == {
         "Content-Type",
@@ -224,7 +224,7 @@ def test_a_browser_reads_back_the_name_that_was_written(name: str, shown: str) -
         ({"private": False, "revalidate": True}, "private, no-cache"),
     ],
 )
-def test_caches_are_told_how_long_and_whose(arguments: dict[str, bool], field: str) -> None:
+def test_cache_control_says_how_long_and_for_whom(arguments: dict[str, bool], field: str) -> None:
     assert cache_control(max_age_seconds=60, **arguments) == field
 
 
@@ -298,7 +298,7 @@ def test_how_long_a_file_is_kept_is_decided_by_link_file_and_options(
         ("text/html", True, False),
     ],
 )
-def test_a_browser_shows_what_its_type_and_its_link_allow(
+def test_type_and_link_decide_whether_a_browser_shows_a_file(
     content_type: str, *, attachment: bool, inline: bool
 ) -> None:
     file, grant = replace(STAT, content_type=content_type), grant_of(attachment=attachment)

@@ -101,7 +101,7 @@ NOT_TRUE: dict[str, object] = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_true_lets_in(form: str) -> None:
+def test_true_lets_the_request_through(form: str) -> None:
     assert ask(FORMS[form](True)) is None
 
 
@@ -126,7 +126,7 @@ def test_anything_else_is_a_403_and_an_error_in_the_log(
     assert type(NOT_TRUE[answer]).__name__ in record.message
 
 
-def test_what_is_awaitable_twice_lets_nobody_in() -> None:
+def test_an_awaitable_that_gives_an_awaitable_lets_nobody_in() -> None:
     async def innermost() -> bool:
         return True
 
@@ -147,11 +147,11 @@ def test_a_streaming_response_is_one_too() -> None:
     assert ask(answering(response)) is response
 
 
-def test_no_hook_lets_in() -> None:
+def test_without_hooks_the_request_passes() -> None:
     assert ask() is None
 
 
-def test_hooks_are_asked_in_order_until_one_does_not_agree() -> None:
+def test_hooks_are_asked_in_order_until_one_refuses() -> None:
     asked: list[str] = []
 
     def named(name: str, answer: object) -> Callable[..., object]:
@@ -380,7 +380,7 @@ def test_the_hooks_that_are_shipped(store: Store, hook: str, opens_for: set[str]
 
 @pytest.mark.parametrize("name", ["private.txt", "public.txt"])
 @pytest.mark.django_db
-def test_what_a_hook_guards_is_asked_for_each_time(
+def test_a_file_guarded_by_a_hook_is_revalidated_each_time(
     store: Store, client: Client, name: str
 ) -> None:
     answer = client.get(signed(store(auth_hooks=[lambda *_: True]), name))

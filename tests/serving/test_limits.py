@@ -38,7 +38,7 @@ def test_a_limit_comes_before_conditions(
     assert client.get(url, headers=headers).status_code == 429
 
 
-def test_what_is_answered_without_a_body_costs_as_much(store: Store, client: Client) -> None:
+def test_a_response_without_a_body_counts_as_a_request(store: Store, client: Client) -> None:
     url = store(rate_limits={"signed": "3/h"}).url("private.txt")
     answers = [
         client.head(url),

@@ -45,7 +45,7 @@ def test_each_one_time_link_has_its_own_use(store: Store, client: Client) -> Non
     assert [ask(client, url) for url in urls] == [(200, b"private")] * 2
 
 
-def test_what_is_no_use_of_a_one_time_link_is_not_counted(client: Client, once: str) -> None:
+def test_requests_that_do_not_use_up_a_one_time_link(client: Client, once: str) -> None:
     assert client.head(once).status_code == 200
     assert client.options(once).status_code == 200
     assert client.get(once, headers={"Range": "bytes=99-"}).status_code == 416
@@ -169,7 +169,7 @@ def test_a_player_goes_on_until_the_link_expires(
     assert ask(client, url, "2-")[0] == 403
 
 
-def test_behind_a_proxy_that_nobody_configured_no_download_of_a_one_time_link_goes_on(
+def test_behind_an_unnamed_proxy_no_one_time_download_can_be_resumed(
     client: Client, once: str
 ) -> None:
     proxied = {"HTTP_X_FORWARDED_FOR": "203.0.113.9"}
@@ -177,7 +177,7 @@ def test_behind_a_proxy_that_nobody_configured_no_download_of_a_one_time_link_go
     assert ask(client, once, "5-", **proxied)[0] == 403
 
 
-def test_a_one_time_link_goes_on_for_a_while(
+def test_a_one_time_link_can_be_resumed_for_a_while(
     client: Client, once: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ask(client, once, "0-4")[0] == 206
@@ -231,7 +231,7 @@ def test_no_use_is_kept_in_a_transaction_that_could_be_rolled_back(client: Clien
     assert ask(client, url) == (200, b"0123456789")
 
 
-def test_a_used_link_leaves_a_row_that_is_no_file(client: Client, once: str) -> None:
+def test_a_used_link_leaves_a_row_that_is_not_a_file(client: Client, once: str) -> None:
     ask(client, once)
     mark = StoredFile.rows.use_marks().get()
     token = once.partition("token=")[2]

@@ -1,4 +1,4 @@
-"""A body grows while its reader keeps up and while all bodies together hold little."""
+"""A body takes more at a time while its client keeps up and all bodies together hold little."""
 
 import asyncio
 import threading
@@ -41,7 +41,7 @@ def asked_after(pace: Pace, clock: Clock, seconds: float, row_bytes: int = ROW) 
     return pace.rows_wanted()
 
 
-def test_a_reader_who_keeps_up_gets_twice_as_much_up_to_one_hop(clock: Clock) -> None:
+def test_a_client_that_keeps_up_gets_twice_as_much_up_to_one_hop(clock: Clock) -> None:
     pace = Pace()
     grown = [pace.rows_wanted(), *(asked_after(pace, clock, 0.2) for _ in range(5))]
     pace.end()
@@ -49,7 +49,7 @@ def test_a_reader_who_keeps_up_gets_twice_as_much_up_to_one_hop(clock: Clock) ->
     assert grown[-1] * ROW <= HOP_BYTES
 
 
-def test_a_slow_reader_goes_back_to_one_row(clock: Clock) -> None:
+def test_a_slow_client_gets_one_row_again(clock: Clock) -> None:
     pace = Pace()
     for _ in range(3):
         asked_after(pace, clock, 0.2)
@@ -76,7 +76,7 @@ def test_all_bodies_together_hold_a_bounded_amount(clock: Clock) -> None:
     last.end()
 
 
-def test_whoever_ends_gives_its_share_back_once(clock: Clock) -> None:
+def test_a_body_that_ends_gives_its_share_back_once(clock: Clock) -> None:
     for _ in range(200):
         pace = Pace()
         for _ in range(3):
@@ -110,7 +110,7 @@ async def test_few_bodies_take_a_hop_at_the_same_time() -> None:
     assert 1 < most <= 4
 
 
-async def test_a_reader_who_leaves_gives_its_share_back(clock: Clock) -> None:
+async def test_a_client_that_leaves_gives_its_share_back(clock: Clock) -> None:
     for _ in range(100):
         response = StreamingFileResponse(iter([b"x" * ROW] * 40))
         pieces = response.__aiter__()

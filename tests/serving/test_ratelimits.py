@@ -90,7 +90,7 @@ class TestCounting:
         assert refused.reason is Reason.TOO_MANY_REQUESTS
         assert 1 <= int(refused.headers["Retry-After"]) <= 60
 
-    def test_who_comes_back_when_told_is_let_in(self, clock: SimpleNamespace) -> None:
+    def test_a_client_that_waits_as_told_is_let_in(self, clock: SimpleNamespace) -> None:
         options = options_of()
         request = request_from()
         assert how_many_pass("plain", options, request) == 2
@@ -172,7 +172,7 @@ class TestBudgets:
         one, other = request_from("::ffff:1.2.3.4"), request_from("::ffff:1.2.3.5")
         assert how_many_pass("plain", options, one, other) == 4
 
-    def test_what_a_client_writes_into_the_header_gives_no_other(self) -> None:
+    def test_a_client_gets_no_other_address_by_writing_the_header(self) -> None:
         options = options_of()
         liars = [request_from(HTTP_X_FORWARDED_FOR=f"9.9.9.{number}") for number in range(6)]
         assert how_many_pass("plain", options, *liars) == 2
@@ -221,7 +221,7 @@ class TestBudgets:
         grace = request_from(user=User(pk=2))
         assert how_many_pass("signed", options, grace, grants=(GRANT,)) == 2
 
-    def test_who_is_not_signed_in_counts_by_address_with_the_key_user_or_ip(self) -> None:
+    def test_with_the_key_user_or_ip_anonymous_visitors_count_by_address(self) -> None:
         options = options_of(rate_limit_key="user_or_ip")
         one, other = request_from(), request_from("1.2.3.5")
         assert how_many_pass("signed", options, one, other, grants=(GRANT,)) == 4

@@ -88,7 +88,7 @@ def test_accept_decides_between_page_and_problem(accept: str | None, *, is_json:
     assert response["Content-Type"] == kind
 
 
-def test_each_reason_has_words_of_its_own() -> None:
+def test_no_two_reasons_share_their_texts() -> None:
     assert len({reason.value for reason in Reason}) == len(Reason)
     assert len({(str(reason.title), str(reason.text)) for reason in Reason}) == len(Reason)
     for reason in Reason:
@@ -183,7 +183,7 @@ def _engine(**options: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("templates", [[], [_engine()], [_engine(APP_DIRS=True)]])
 @pytest.mark.django_db
-def test_a_project_without_templates_gets_the_page_all_the_same(
+def test_a_project_without_templates_gets_the_page_too(
     store: Store, client: Client, settings: Settings, templates: list[dict[str, Any]]
 ) -> None:
     store()
@@ -196,7 +196,7 @@ def test_a_project_without_templates_gets_the_page_all_the_same(
 
 
 @pytest.mark.django_db
-def test_a_project_can_have_a_page_of_its_own(
+def test_a_project_can_replace_the_page(
     store: Store, client: Client, settings: Settings, tmp_path: Path
 ) -> None:
     directory = tmp_path / "secure_dbstorage"

@@ -27,7 +27,7 @@ async def test_under_asgi_the_body_is_read_in_another_thread() -> None:
     assert current_thread().name not in read.threads
 
 
-async def test_under_asgi_a_reader_who_leaves_stops_the_reading() -> None:
+async def test_under_asgi_a_client_that_leaves_stops_the_reading() -> None:
     read = Reader()
     body = aiter(answer(read=read))
     assert await anext(body) == CONTENT[:64]
@@ -35,7 +35,7 @@ async def test_under_asgi_a_reader_who_leaves_stops_the_reading() -> None:
     assert read.given == [0]
 
 
-async def test_under_asgi_a_hop_takes_twice_what_the_one_before_it_took(
+async def test_under_asgi_each_hop_takes_twice_as_much_as_the_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(responses, "HOP_BYTES", 6 * 64)
@@ -84,7 +84,7 @@ async def test_a_middleware_may_put_an_async_iterator_around_the_body() -> None:
 
 
 @pytest.mark.django_db  # Django ends the request then, which looks at connections.
-def test_closing_the_answer_closes_what_reads() -> None:
+def test_closing_the_response_closes_the_reader() -> None:
     closed = []
 
     def pieces() -> Iterator[bytes]:

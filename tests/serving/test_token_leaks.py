@@ -196,7 +196,7 @@ def test_an_error_report_holds_no_token_of_a_folder(
         assert signature not in report
 
 
-def test_the_log_tells_the_name_of_a_file_and_no_token_of_its_folder(
+def test_the_log_names_the_file_and_holds_no_token_of_its_folder(
     film: DatabaseStorage, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

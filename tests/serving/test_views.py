@@ -44,7 +44,7 @@ def test_an_expired_token_costs_no_query(store: Store, client: Client) -> None:
 @pytest.mark.parametrize(
     "name", ["a//b", "./a", "a%5Cb", "a%00", "a/../private.txt", "%0A", "a%0Ab", "private.txt%0A"]
 )
-def test_a_name_that_can_not_be_costs_no_query(store: Store, client: Client, name: str) -> None:
+def test_an_impossible_name_costs_no_query(store: Store, client: Client, name: str) -> None:
     store()
     with CaptureQueriesContext(connection) as queries:
         answer = client.get(f"/files/{name}")
@@ -139,7 +139,7 @@ def test_a_refused_request_reads_no_content(store: Store, client: Client) -> Non
         {"X-Requested-With": "XMLHttpRequest"},
     ],
 )
-def test_a_private_file_and_a_missing_one_get_the_same(
+def test_a_private_file_and_a_missing_one_get_the_same_answer(
     database: str, store: Store, client: Client, headers: dict[str, str]
 ) -> None:
     store()
@@ -211,7 +211,7 @@ def test_a_link_of_one_storage_opens_nothing_in_another(store: Store, client: Cl
     assert client.get(f"/invoices/private.txt?token={token}").status_code == 403
 
 
-def test_lowering_the_cap_shortens_links_that_are_out(store: Store, client: Client) -> None:
+def test_lowering_the_cap_shortens_existing_links(store: Store, client: Client) -> None:
     url = signed(store(), "private.txt", lifetime=1000)
     assert client.get(url).status_code == 200
     url = signed(storages["default"], "private.txt", issued=1)  # type: ignore[arg-type]
@@ -237,7 +237,7 @@ def test_a_file_touches_no_session_and_sets_no_cookie(
     assert not answer.wsgi_request.session.accessed
 
 
-def test_a_public_file_sets_no_cookie_for_who_is_signed_in(
+def test_a_public_file_sets_no_cookie_even_for_a_user(
     store: Store, client: Client, settings: Settings
 ) -> None:
     settings.SESSION_SAVE_EVERY_REQUEST = True

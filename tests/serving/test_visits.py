@@ -280,7 +280,7 @@ def test_a_hooks_own_answer_is_recorded(
     assert (record.outcome, record.status, record.bytes) == ("sent-away", 302, 0)
 
 
-def test_receivers_are_told_of_what_was_served(
+def test_receivers_hear_of_each_served_file(
     store: Store, client: Client, received: list[dict[str, Any]]
 ) -> None:
     storage = store()
@@ -294,7 +294,7 @@ def test_receivers_are_told_of_what_was_served(
     assert call["record"].bytes == 7
 
 
-def test_receivers_are_told_of_what_was_refused(
+def test_receivers_hear_of_each_refusal(
     store: Store, client: Client, received: list[dict[str, Any]]
 ) -> None:
     store()

@@ -1,4 +1,4 @@
-"""Another connection to a test's database, or to one of its own, under an alias of its own."""
+"""Another connection to a test's database, or to a separate one, under a separate alias."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

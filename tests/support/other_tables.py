@@ -16,7 +16,7 @@ MODIFIED = datetime(2020, 2, 3, 4, 5, 6, 654321, tzinfo=UTC)
 
 @contextmanager
 def table(using: str, package: str) -> Iterator[type[Model]]:
-    """Make the table of a package, with the fields of its own migration."""
+    """Make the table of a package, with the fields of its migration."""
     model = _model(package)
     with connections[using].schema_editor() as editor:
         editor.create_model(model)

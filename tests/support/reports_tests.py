@@ -1,4 +1,4 @@
-"""Tests of an app ``reports`` that is made of what the pages show; run in a project of its own.
+"""Tests of an app ``reports`` that is made of the pages' blocks; run in a separate project.
 
 Nothing is imported from the app by name: this file is only there once it has been copied.
 """
@@ -214,7 +214,7 @@ class RichText(ReportsTestCase):
     def shown(self, html: str, *names: str) -> str:
         return str(import_string("reports.texts.with_links")(html, names))
 
-    def test_signs_what_the_article_may_show_with_one_query(self) -> None:
+    def test_signs_the_files_of_an_article_with_one_query(self) -> None:
         names = [storage.save(name, ContentFile(b"chart")) for name in ("q 3.png", "a&b.png")]
         html = """<img src="file:q%203.png"> <a href='file:a&amp;b.png'>x</a> <p>file:x</p>"""
         with self.assertNumQueries(1):
@@ -280,7 +280,7 @@ class Templates(ReportsTestCase):
 
 
 class Examples(ReportsTestCase):
-    """Lines that stand by themselves on the pages."""
+    """Standalone lines of the pages."""
 
     def test_each_runs(self) -> None:
         examples = import_string("reports.examples.EXAMPLES")
@@ -298,9 +298,9 @@ class Examples(ReportsTestCase):
 
 
 class Logs(ReportsTestCase):
-    """What keeps tokens out of logs and reports."""
+    """The filters that keep tokens out of logs and reports."""
 
-    def test_what_is_sent_to_an_error_tracker_has_no_token(self) -> None:
+    def test_an_error_tracker_gets_no_token(self) -> None:
         storage.save("films/7/1.ts", ContentFile(b"film"))
         file, folder = storage.url("films/7/1.ts"), f"{storage.folder_url('films/7')}1.ts"
         path, _, query = file.partition("?")

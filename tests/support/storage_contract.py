@@ -1,4 +1,4 @@
-"""What every storage does; Django's own storages are held to it too."""
+"""The contract of every storage, which Django's own storages keep too."""
 
 import io
 import os
@@ -69,7 +69,7 @@ class Failing(io.BytesIO):
 
 
 class StorageContract:
-    """What every storage does. A subclass has the fixture ``storage``, empty at first.
+    """Tests of every storage. A subclass has the fixture ``storage``, empty at first.
 
     A test that an implementation does not pass is None there, with the reason.
     """
@@ -121,7 +121,9 @@ class StorageContract:
         "name",
         ["../x", "a/../x", "..\\x", "..", "/abs", "//host/x", "", ".", "dir/", "a/.", "a/.."],
     )
-    def test_no_file_is_saved_under_a_name_that_is_none(self, storage: Storage, name: str) -> None:
+    def test_no_file_is_saved_under_a_name_that_names_nothing(
+        self, storage: Storage, name: str
+    ) -> None:
         with pytest.raises(SuspiciousFileOperation):
             storage.save(name, ContentFile(b"content"))
         assert storage.listdir("") == ([], [])
@@ -146,7 +148,7 @@ class StorageContract:
             storage.delete("")
 
     @pytest.mark.parametrize("name", ["dir", "dir/", "dir/sub"])
-    def test_a_directory_is_there_and_is_no_file(self, storage: Storage, name: str) -> None:
+    def test_a_directory_exists_and_is_not_a_file(self, storage: Storage, name: str) -> None:
         storage.save("dir/sub/a.txt", ContentFile(b"content"))
         assert storage.exists(name)
         for mode in ("rb", "wb", "ab", "rb+"):
@@ -201,7 +203,7 @@ class StorageContract:
     # Saving
 
     @pytest.mark.parametrize("data", [b"", b"x", LARGE], ids=len)
-    def test_what_is_saved_is_read(self, storage: Storage, data: bytes) -> None:
+    def test_saved_content_is_read_back(self, storage: Storage, data: bytes) -> None:
         name = storage.save("a.bin", ContentFile(data))
         assert storage.size(name) == len(data)
         assert read(storage, name) == data
@@ -299,9 +301,7 @@ class StorageContract:
         assert sorted(files) == ["a.txt", "b.txt"]
 
     @pytest.mark.parametrize("path", ["dir", "dir/", "./dir"])
-    def test_a_directory_lists_only_what_is_right_below_it(
-        self, storage: Storage, path: str
-    ) -> None:
+    def test_a_directory_lists_only_its_direct_entries(self, storage: Storage, path: str) -> None:
         for name in ("dir/c.txt", "dir/sub/d.txt", "dir/sub/e.txt", "dir.txt", "dir0", "di/r"):
             storage.save(name, ContentFile(b""))
         assert storage.listdir(path) == (["sub"], ["c.txt"])
@@ -339,7 +339,7 @@ class StorageContract:
         settings.USE_TZ = False
         settings.TIME_ZONE = "Asia/Tokyo"
         storage.save("a.txt", ContentFile(b""))
-        # What a middleware activates for a visitor has no part in it.
+        # The time zone that a middleware activates for a visitor has no effect.
         with timezone.override("America/New_York"):
             time = getattr(storage, method)("a.txt")
         assert timezone.is_naive(time)
@@ -347,7 +347,7 @@ class StorageContract:
 
 
 class OverwritingContract:
-    """What a storage does that may overwrite. A subclass has the fixture ``overwriting``."""
+    """Tests of every storage that may overwrite. A subclass has the fixture ``overwriting``."""
 
     def test_a_taken_name_gets_the_new_content(self, overwriting: Storage) -> None:
         overwriting.save("a.txt", ContentFile(LARGE))

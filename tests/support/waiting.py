@@ -1,4 +1,4 @@
-"""Waiting for what happens soon, on machines of any speed."""
+"""Waiting for something to happen, on machines of any speed."""
 
 import time
 from collections.abc import Callable

@@ -1,1 +1,1 @@
-"""Tests of the wing that speaks to the table."""
+"""Tests of the wing that keeps rows and bytes."""

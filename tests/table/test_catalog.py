@@ -19,6 +19,7 @@ from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table.catalog import Catalog
 from tests.support.aliases import added_alias
+from tests.support.uploads import begin_upload
 
 
 def catalog_of(using: str | None, **options: Any) -> Catalog:
@@ -52,7 +53,9 @@ def test_private_files_are_not_found_among_the_public(catalog: Catalog) -> None:
     assert catalog.find("a.txt", public_only=True) is not None
 
 
-def test_links_of_what_is_there_are_found_in_one_query(catalog: Catalog, database: str) -> None:
+def test_the_links_of_existing_files_are_found_in_one_query(
+    catalog: Catalog, database: str
+) -> None:
     catalog.add("a.txt", [b""])
     catalog.add("b.txt", [b""])
     catalog.set_public("b.txt", public=True)
@@ -125,7 +128,7 @@ def rows_asked_for(queries: CaptureQueriesContext) -> int:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("crowded")
-def test_listing_costs_by_what_it_returns() -> None:
+def test_the_cost_of_listing_depends_on_the_result() -> None:
     catalog = catalog_of("default")
     with CaptureQueriesContext(connections["default"]) as queries:
         children = catalog.children("")
@@ -145,6 +148,23 @@ def test_listing_many_files_takes_few_queries() -> None:
         _, files = catalog_of("default").children("crowded/3")
     assert len(files) == 14_286
     assert len(queries) <= 21
+
+
+def test_an_unfinished_upload_is_no_file(catalog: Catalog) -> None:
+    upload = begin_upload(catalog.writer, key=1, rows=3)
+    assert not catalog.files().exists()
+    assert catalog.children("") == ([], [])
+    assert catalog.link_states([""]) == {}
+    assert catalog.find("") is None
+    assert catalog.revoke_below("") == 0
+    assert [row.pk for row in catalog.unfinished_uploads()] == [upload.pk]
+    assert StoredFile.rows.using(catalog.writer).count() == 3
+
+
+def test_unfinished_uploads_are_those_of_the_namespace(catalog: Catalog) -> None:
+    catalog.add("a.txt", [b"one"])
+    begin_upload(catalog.writer, key=1, namespace="another")
+    assert not catalog.unfinished_uploads().exists()
 
 
 # Saving
@@ -175,7 +195,7 @@ def test_a_transaction_is_usable_after_all_names_were_taken(catalog: Catalog) ->
 
 @pytest.mark.parametrize("save", ["add", "replace"])
 @pytest.mark.parametrize("name", ["a.txt/b", "a.txt/b/c/d"])
-def test_nothing_is_saved_below_a_file_nor_read(catalog: Catalog, save: str, name: str) -> None:
+def test_nothing_is_saved_or_read_below_a_file(catalog: Catalog, save: str, name: str) -> None:
     catalog.add("a.txt", [b"one"])
     with pytest.raises(FileExistsError) as caught:
         getattr(catalog, save)(name, self_destructing())
@@ -195,7 +215,7 @@ def test_a_directory_is_not_replaced(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize("name", ["", "n" * 513])
 @pytest.mark.parametrize("save", ["add", "replace"])
-def test_nothing_is_saved_under_what_is_no_name(catalog: Catalog, save: str, name: str) -> None:
+def test_nothing_is_saved_under_an_invalid_name(catalog: Catalog, save: str, name: str) -> None:
     with pytest.raises(SuspiciousFileOperation):
         getattr(catalog, save)(name, self_destructing())
 
@@ -263,7 +283,7 @@ class TestReplica:
         assert replicated.exists("a.txt")
         assert replicated.children("") == ([], ["a.txt"])
 
-    def test_what_the_replica_lacks_is_read_where_it_was_written(
+    def test_a_file_missing_from_the_replica_is_read_from_the_primary(
         self, replicated: Catalog
     ) -> None:
         replicated.add("a.txt", [b"content"])
@@ -271,7 +291,7 @@ class TestReplica:
         assert head.content.using == "default"
         assert b"".join(replicated.stream(head, 0, 7)) == b"content"
 
-    def test_links_are_made_of_what_is_written_to(self, replicated: Catalog) -> None:
+    def test_links_are_made_from_the_primary(self, replicated: Catalog) -> None:
         catalog_of("replica").add("deleted.txt", [b""])
         catalog_of("replica").add("private.txt", [b""])
         catalog_of("replica").set_public("private.txt", public=True)
@@ -281,7 +301,7 @@ class TestReplica:
             "private.txt": LinkState(False, epoch(catalog_of("default"), "private.txt"))
         }
 
-    def test_what_was_made_private_or_deleted_is_not_served_from_a_replica_that_lags(
+    def test_a_file_made_private_or_deleted_is_not_served_from_a_lagging_replica(
         self, replicated: Catalog
     ) -> None:
         catalog_of("replica").add("private.txt", [b""])
@@ -292,7 +312,7 @@ class TestReplica:
         assert found is not None
         assert found.link_epoch == epoch(catalog_of("default"), "private.txt")
 
-    def test_reads_inside_a_transaction_see_what_it_wrote(self, replicated: Catalog) -> None:
+    def test_reads_inside_a_transaction_see_its_writes(self, replicated: Catalog) -> None:
         catalog_of("replica").add("a.txt", [b"old"])
         catalog_of("replica").add("b.txt", [b"old"])
         with transaction.atomic(using="default"):
@@ -315,7 +335,7 @@ class TestReplica:
         head = catalog_of("default").get("b.txt")
         assert (head.stat.is_public, head.stat.size) == (True, 3)
 
-    def test_an_open_file_is_updated_from_what_is_written_to(self, replicated: Catalog) -> None:
+    def test_an_open_file_is_updated_from_the_primary(self, replicated: Catalog) -> None:
         catalog_of("replica").add("a.txt", [b"stale"])
         replicated.add("a.txt", [b"new"])
         with DatabaseStorage().open("a.txt", "ab") as file:

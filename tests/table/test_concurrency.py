@@ -1,4 +1,4 @@
-"""Many threads, each with a connection of its own: nothing is lost and nothing is mixed."""
+"""Many threads, each with its own connection: nothing is lost and nothing is mixed."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -83,7 +83,7 @@ def test_one_new_name_saved_by_many_becomes_many_files(
     assert len(storage.listdir("later")[1]) == THREADS
 
 
-def test_a_name_is_free_again_when_the_one_who_took_it_gives_up(
+def test_a_name_is_free_again_when_the_save_that_took_it_is_rolled_back(
     storage: DatabaseStorage, database: str
 ) -> None:
     def save() -> str:

@@ -5,7 +5,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ from secure_dbstorage.table.dialects import (
 from secure_dbstorage.table.rows import Rows
 from tests.support.aliases import added_alias
 from tests.support.files import CHUNK_SIZE, LARGE
+from tests.support.uploads import begin_upload
 
 #: All byte values, and what quoting, formatting and escaping trip over.
 DATA = bytes(range(256)) + b"%s %% {} '\\'' \\x00 \\\\ \x00\xff\r\n"
@@ -121,8 +122,7 @@ def insert(connection: BaseDatabaseWrapper, row: dict[str, object]) -> None:
 
 
 def insert_chunks(connection: BaseDatabaseWrapper, key: int, *chunks: bytes) -> None:
-    for position, data in enumerate(chunks):
-        rows(connection.alias).insert_chunk(key, position, data)
+    rows(connection.alias).insert_chunks(key, 1, chunks)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_a_head_comes_with_its_first_chunk(connection: BaseDatabaseWrapper, data
 
 
 @every_way
-def test_what_the_orm_reads_is_what_was_inserted(connection: BaseDatabaseWrapper) -> None:
+def test_the_orm_reads_the_inserted_values(connection: BaseDatabaseWrapper) -> None:
     insert(connection, head_row())
     row = StoredFile.rows.using(connection.alias).values().get()
     row["data"] = bytes(row["data"])
@@ -243,7 +243,7 @@ def test_the_link_states_of_many_files_are_fetched_at_once(
     ("path", "held"),
     [("a/b.txt", True), ("a", True), ("a/b", False), ("b", False), ("a/b.txt/c", False)],
 )
-def test_a_path_is_held_by_a_file_or_by_what_is_below_it(
+def test_a_path_is_held_by_a_file_or_by_files_below_it(
     connection: BaseDatabaseWrapper,
     path: str,
     held: bool,  # noqa: FBT001
@@ -278,20 +278,50 @@ def test_names_come_in_the_order_of_their_bytes(
 
 @every_way
 def test_a_run_of_chunks_comes_in_order(connection: BaseDatabaseWrapper) -> None:
-    for number in reversed(range(12)):
+    for number in reversed(range(1, 13)):
         data = DATA + bytes([number])
-        rows(connection.alias).insert_chunk(5, number, data)
+        rows(connection.alias).insert_chunks(5, number, [data])
     insert_chunks(connection, 6, b"other")
-    run = rows(connection.alias).run(5, 1, 10)
-    assert run == [DATA + bytes([number]) for number in range(1, 11)]
+    run = rows(connection.alias).run(5, 2, 10)
+    assert run == [DATA + bytes([number]) for number in range(2, 12)]
     assert all(type(chunk) is bytes for chunk in run)
 
 
 @every_way
+def test_many_chunks_are_inserted_by_one_statement(connection: BaseDatabaseWrapper) -> None:
+    chunks = [DATA[:number] for number in range(256)]
+    with CaptureQueriesContext(connection) as queries:
+        rows(connection.alias).insert_chunks(2**61 + 1, 7, chunks)
+    assert len(queries) == 1
+    assert rows(connection.alias).run(2**61 + 1, 7, 256) == chunks
+    positions = StoredFile.rows.using(connection.alias).values_list("position", flat=True)
+    assert sorted(positions) == list(range(7, 7 + 256))
+
+
+@every_way
+def test_of_many_chunks_none_is_inserted_if_one_is_there(connection: BaseDatabaseWrapper) -> None:
+    rows(connection.alias).insert_chunks(5, 3, [b"three"])
+    with pytest.raises(IntegrityError), transaction.atomic(using=connection.alias):
+        insert_chunks(connection, 5, b"one", b"two", b"another three", b"four")
+    assert rows(connection.alias).run(5, 1, 9) == [b"three"]
+
+
+@every_way
+def test_an_expired_upload_is_deleted_by_its_first_row(connection: BaseDatabaseWrapper) -> None:
+    begin_upload(connection.alias, key=5, rows=2, expires=NOW)
+    stored = rows(connection.alias)
+    assert not stored.delete_unfinished(6, NOW)
+    assert not stored.delete_unfinished(5, NOW - timedelta(microseconds=1))
+    assert stored.delete_unfinished(5, NOW)
+    assert not stored.delete_unfinished(5, NOW)
+    assert StoredFile.rows.using(connection.alias).get().position == 1
+
+
+@every_way
 def test_of_a_run_the_chunks_that_are_there_are_fetched(connection: BaseDatabaseWrapper) -> None:
-    insert_chunks(connection, 5, b"0", b"1", b"2")
-    assert rows(connection.alias).run(5, 2, 4) == [b"2"]
-    assert rows(connection.alias).run(7, 0, 4) == []
+    insert_chunks(connection, 5, b"1", b"2", b"3")
+    assert rows(connection.alias).run(5, 3, 4) == [b"3"]
+    assert rows(connection.alias).run(7, 1, 4) == []
 
 
 @every_way
@@ -300,7 +330,7 @@ def test_a_part_of_a_chunk_is_fetched(
     connection: BaseDatabaseWrapper, start: int, stop: int
 ) -> None:
     insert_chunks(connection, 5, b"other", DATA)
-    part = rows(connection.alias).part(5, 1, start, stop)
+    part = rows(connection.alias).part(5, 2, start, stop)
     assert part == DATA[start:stop]
 
 
@@ -342,9 +372,7 @@ def test_the_rows_of_a_content_are_deleted_and_no_others(connection: BaseDatabas
     ],
     indirect=["database"],
 )
-def test_deleting_does_not_wait_for_those_who_save(
-    database: str, analyze: str, limit: str
-) -> None:
+def test_deleting_does_not_wait_for_saves(database: str, analyze: str, limit: str) -> None:
     connection = connections[database]
     insert_chunks(connection, 5, *[b"x"] * 20)
     with added_alias("another", like=database) as another, connection.cursor() as cursor:
@@ -363,7 +391,10 @@ def test_deleting_never_scans_on_mariadb(database: str) -> None:
     connection = connections[database]
     with CaptureQueriesContext(connection) as queries:
         rows(connection.alias).delete(5)
-    assert "FORCE INDEX (`secure_dbstorage_unique_chunk`)" in queries[0]["sql"]
+        rows(connection.alias).delete_unfinished(5, NOW)
+    assert len(queries) == 2
+    for query in queries:
+        assert "FORCE INDEX (`secure_dbstorage_unique_chunk`)" in query["sql"]
 
 
 # Manners
@@ -384,11 +415,13 @@ def test_a_chunk_that_is_there_is_an_error_of_django(connection: BaseDatabaseWra
     insert_chunks(connection, 5, b"one")
     with pytest.raises(IntegrityError), transaction.atomic(using=connection.alias):
         insert_chunks(connection, 5, b"two")
-    assert rows(connection.alias).run(5, 0, 2) == [b"one"]
+    assert rows(connection.alias).run(5, 1, 2) == [b"one"]
 
 
 @every_way
-def test_a_taken_name_is_told_and_breaks_no_transaction(connection: BaseDatabaseWrapper) -> None:
+def test_a_taken_name_is_reported_and_breaks_no_transaction(
+    connection: BaseDatabaseWrapper,
+) -> None:
     insert(connection, head_row())
     with transaction.atomic(using=connection.alias):
         assert not rows(connection.alias).insert_head(head_row(content=2))
@@ -491,12 +524,13 @@ def test_statements_are_logged_without_the_bytes(connection: BaseDatabaseWrapper
 
 
 @every_way
-def test_each_method_is_one_query_for_those_who_count(connection: BaseDatabaseWrapper) -> None:
+def test_each_method_is_one_logged_query(connection: BaseDatabaseWrapper) -> None:
     stored = rows(connection.alias)
     calls: list[Callable[[], object]] = [
-        lambda: stored.insert_chunk(5, 1, DATA),
+        lambda: stored.insert_chunks(5, 1, [DATA, b""] * 4),
         lambda: stored.update(0, {"size": 1}),
         lambda: stored.delete(1),
+        lambda: stored.delete_unfinished(1, NOW),
         lambda: stored.head("", "a.txt", with_chunk=True),
         lambda: stored.link_states("", ["a.txt", "b.txt"]),
         lambda: stored.holds("", "a.txt"),
@@ -589,7 +623,7 @@ def test_of_a_part_no_more_than_it_travels(database: str) -> None:
     connection = connections[database]
     insert_chunks(connection, 5, DATA)
     with CaptureQueriesContext(connection) as queries:
-        rows(connection.alias).part(5, 0, 37, 91)
+        rows(connection.alias).part(5, 1, 37, 91)
     assert "substr(" in queries[0]["sql"]
     assert "38, 54" in queries[0]["sql"]
 

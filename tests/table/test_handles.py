@@ -1,4 +1,4 @@
-"""Open files have the manners of `open`: Django's storage on disk is held to the same."""
+"""Open files behave like those of `open`, as files on disk do."""
 
 import csv
 import io
@@ -116,7 +116,7 @@ def test_every_mode_has_the_manners_of_a_file_on_disk(
 
 @pytest.mark.parametrize("mode", [*MODES, *OTHER_SPELLINGS])
 @pytest.mark.parametrize("name", ["there.txt", "missing.txt"])
-def test_every_mode_opens_what_it_opens_on_disk(
+def test_every_mode_behaves_as_on_a_disk(
     storage: DatabaseStorage, tmp_path: Path, mode: str, name: str
 ) -> None:
     disk = FileSystemStorage(tmp_path)
@@ -209,7 +209,7 @@ def test_reading_on_fetches_no_row_twice(storage: DatabaseStorage, database: str
     assert len(queries) == 1  # The first row came when the file was opened.
 
 
-def test_going_back_within_what_was_fetched_asks_nothing(
+def test_seeking_within_fetched_bytes_makes_no_query(
     storage: DatabaseStorage, database: str
 ) -> None:
     storage.save("a.bin", LARGE)
@@ -240,7 +240,7 @@ def test_a_closed_file_is_not_read(storage: DatabaseStorage) -> None:
         file.read()
 
 
-def test_a_closed_file_is_opened_again_with_what_is_there_now(storage: DatabaseStorage) -> None:
+def test_a_reopened_file_has_the_current_content(storage: DatabaseStorage) -> None:
     storage.save("a.txt", b"old")
     file = storage.open("a.txt")
     file.close()
@@ -303,7 +303,7 @@ def test_a_file_deleted_while_it_is_read_ends_in_an_error(storage: DatabaseStora
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK_SIZE, len(LARGE)])
-def test_what_is_written_is_saved_on_close(storage: DatabaseStorage, size: int) -> None:
+def test_writes_are_saved_on_close(storage: DatabaseStorage, size: int) -> None:
     file = storage.open("dir/a.bin", "wb")
     file.write(LARGE[:size])
     assert not storage.exists("dir/a.bin")
@@ -344,7 +344,7 @@ def test_closing_twice_saves_once(storage: DatabaseStorage) -> None:
     assert not storage.exists("a.txt")
 
 
-def test_the_size_counts_what_was_written(storage: DatabaseStorage) -> None:
+def test_the_size_includes_writes(storage: DatabaseStorage) -> None:
     with storage.open("a.txt", "wb") as file:
         file.write(b"12345")
         assert file.size == 5
@@ -358,7 +358,7 @@ def test_no_transaction_spans_the_callers_code(storage: DatabaseStorage, databas
         file.close()
 
 
-def test_what_is_written_follows_the_transaction_of_the_close(
+def test_writes_belong_to_the_transaction_of_the_close(
     storage: DatabaseStorage, database: str
 ) -> None:
     storage.save("a.txt", b"old")
@@ -424,7 +424,7 @@ def test_nothing_is_written_below_a_file(storage: DatabaseStorage) -> None:
     assert storage.listdir("") == ([], ["a"])
 
 
-def test_temporary_files_are_made_in_the_upload_directory_and_go(
+def test_temporary_files_are_made_in_the_upload_directory_and_removed(
     storage: DatabaseStorage, settings: Settings, tmp_path: Path
 ) -> None:
     settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path)
@@ -503,7 +503,7 @@ def test_an_exception_raised_again_keeps_the_old_content(storage: DatabaseStorag
     assert read(storage, "a.txt") == b"old"
 
 
-def test_what_is_written_while_an_exception_is_handled_is_saved(
+def test_a_file_written_entirely_in_an_except_block_is_saved(
     storage: DatabaseStorage,
 ) -> None:
     try:
@@ -532,7 +532,7 @@ def test_an_exception_that_was_dealt_with_inside_does_not_count(storage: Databas
     assert read(storage, "a.txt") == b"content"
 
 
-def test_a_file_of_a_broken_block_is_written_anew(storage: DatabaseStorage) -> None:
+def test_a_file_of_a_failed_block_can_be_written_again(storage: DatabaseStorage) -> None:
     file = storage.open("a.txt", "wb")
     with pytest.raises(Broken):
         written_and_broken(file)
@@ -567,7 +567,7 @@ def test_a_model_instances_file_is_written_and_read_again(storage: DatabaseStora
     assert read(storage, "a.txt") == b"two, three"
 
 
-def test_appending_to_what_was_not_there_takes_no_file_that_came_meanwhile(
+def test_appending_to_a_missing_file_replaces_no_file_created_meanwhile(
     storage: DatabaseStorage,
 ) -> None:
     handle = storage.open("new.txt", "ab")
@@ -578,7 +578,7 @@ def test_appending_to_what_was_not_there_takes_no_file_that_came_meanwhile(
     assert read(storage, "new.txt") == b"theirs"
 
 
-def test_what_is_dropped_because_of_an_unrelated_exception_is_logged(
+def test_content_dropped_for_an_unrelated_exception_is_logged(
     storage: DatabaseStorage, caplog: pytest.LogCaptureFixture
 ) -> None:
     handle = storage.open("a.txt", "wb")

@@ -1,4 +1,4 @@
-"""Head rows: what is new, what is kept and what changes."""
+"""Head rows: new, kept and changed columns."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -35,7 +35,7 @@ def test_a_temporary_file_ends_after_its_lifetime() -> None:
     assert columns["expires"] == columns["modified"] + timedelta(days=1)  # type: ignore[operator]
 
 
-def test_what_is_known_from_elsewhere_is_kept() -> None:
+def test_times_and_flags_from_elsewhere_are_kept() -> None:
     columns = new_head("a.txt", WRITTEN, StorageOptions(), KEPT)
     assert (columns["created"], columns["modified"], columns["is_public"]) == (THEN, THEN, True)
 

@@ -1,4 +1,4 @@
-"""Freed memory goes back to the system after a crowd, and after nobody else."""
+"""Freed memory goes back to the system after a crowd, and only then."""
 
 import subprocess
 import sys
@@ -55,7 +55,7 @@ def test_the_thread_ends_with_the_crowd(trims: list[int]) -> None:
     assert trims
 
 
-def test_a_forked_process_begins_anew() -> None:
+def test_a_forked_process_starts_afresh() -> None:
     program = """
 import os
 from secure_dbstorage.table import heap

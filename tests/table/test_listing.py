@@ -1,4 +1,4 @@
-"""What stands right below a directory, found among sorted names."""
+"""The entries of a directory, found among sorted names."""
 
 from bisect import bisect_left
 
@@ -54,7 +54,7 @@ def test_pages_make_the_whole(names: list[str], limit: int) -> None:
     assert pages == entries_of("", fetch)
 
 
-def test_what_is_below_a_subdirectory_is_skipped() -> None:
+def test_names_below_a_subdirectory_are_skipped() -> None:
     table = Table([f"a/{number}" for number in range(100_000)] + ["b", "c"])
     assert entries_of("", table.fetch) == ["a/", "b", "c"]
     assert table.rows < 100

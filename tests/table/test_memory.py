@@ -22,6 +22,9 @@ import io, json, resource, sys
 import django
 from django.conf import settings
 
+from tests.servers.mysql_driver import install_mysql_driver
+
+install_mysql_driver()
 database, size, way = json.loads(sys.argv[1])
 settings.configure(
     DATABASES={"default": database},
@@ -31,10 +34,7 @@ settings.configure(
 )
 django.setup()
 
-from tests.servers.mysql_driver import install_mysql_driver
 from secure_dbstorage.storage import DatabaseStorage
-
-install_mysql_driver()
 
 
 class Upload:
@@ -79,7 +79,7 @@ print(peak() - before)
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("database", "way"),
-    [("sqlite", "save"), ("sqlite", "open"), ("postgres", "save")],
+    [("sqlite", "save"), ("sqlite", "open"), ("postgres", "save"), ("mariadb", "save")],
     indirect=["database"],
 )
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in other units elsewhere")

@@ -46,7 +46,7 @@ def test_the_modes_are_those_of_python() -> None:
         ("x", {"must_be_new", "keeps_content"}),
     ],
 )
-def test_a_mode_says_what_it_asks_for(text: str, true: set[str]) -> None:
+def test_a_mode_is_parsed(text: str, true: set[str]) -> None:
     mode = Mode.parse(text)
     assert {name for name in Mode.__slots__ if getattr(mode, name) is True} == true
 

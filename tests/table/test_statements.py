@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import connections
+from django.utils import timezone
 
 from secure_dbstorage.table import statements
 from secure_dbstorage.table.dialects import rows
@@ -13,12 +14,13 @@ from secure_dbstorage.table.dialects import rows
     indirect=["database"],
 )
 def test_names_are_quoted_as_the_database_wants_them(database: str, quote: str) -> None:
-    text = statements.statement(statements.DELETE, connections[database])
+    template = "DELETE FROM {table} WHERE {content} = %s"
+    text = statements.statement(template, connections[database])
     table, column = f"{quote}{statements.TABLE}{quote}", f"{quote}content{quote}"
     assert text == f"DELETE FROM {table} WHERE {column} = %s"
 
 
-def test_what_differs_from_call_to_call_is_not_kept(database: str) -> None:
+def test_only_reusable_statements_are_kept(database: str) -> None:
     stored = rows(database)
 
     def ask(number: int) -> None:
@@ -26,7 +28,9 @@ def test_what_differs_from_call_to_call_is_not_kept(database: str) -> None:
         stored.names("", ("a", "b"), number)
         stored.run(number, number, number)
         stored.update(number, {"size": number})
+        stored.insert_chunks(number, 1, [b""] * number)
         stored.delete(number)
+        stored.delete_unfinished(number, timezone.now())
 
     ask(1)
     kept = len(statements._finished)

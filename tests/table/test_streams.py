@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import random
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import combinations_with_replacement
@@ -18,6 +19,7 @@ from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import streams
 from tests.support.aliases import added_alias
+from tests.support.uploads import begin_upload
 
 DATA = bytes(range(53))
 
@@ -26,12 +28,11 @@ POSITIONS = [0, 1, 9, 10, 11, 19, 20, 29, 30, 40, 49, 50, 51, 52, 53]
 
 
 def save(using: str, pieces: Iterable[bytes | str] = (DATA,), chunk_size: int = 10) -> Content:
-    """Write content with its first chunk in a row of its own, as a head row would hold it."""
+    """Write content with its first chunk in a first row, as a head row would hold it."""
     written = streams.write(pieces, using=using, chunk_size=chunk_size, max_size=None)
-    StoredFile.rows.using(using).create(
-        content=written.content.key, position=0, data=written.first_chunk
-    )
-    return written.content
+    content = written.content
+    begin_upload(using, key=content.key, size=content.size, data=written.first_chunk)
+    return content
 
 
 def rows(content: Content) -> list[bytes]:
@@ -64,7 +65,7 @@ def test_the_first_chunk_is_left_to_the_head_row(database: str) -> None:
     assert sorted(positions) == [1, 2, 3, 4, 5]
 
 
-def test_what_is_written_is_digested_once(database: str) -> None:
+def test_content_is_hashed_once(database: str) -> None:
     written = write(database, [DATA[:17], DATA[17:]])
     assert written.sha256 == hashlib.sha256(DATA).hexdigest()
 
@@ -73,6 +74,31 @@ def test_no_content_has_an_empty_first_chunk(database: str) -> None:
     written = write(database, [])
     assert (written.first_chunk, written.content.size) == (b"", 0)
     assert written.sha256 == hashlib.sha256().hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("chunk_size", "chunks", "statements"),
+    [
+        (255 * 1024, 1, []),
+        (255 * 1024, 2, [1]),
+        (255 * 1024, 5, [4]),
+        (255 * 1024, 6, [4, 1]),
+        (255 * 1024, 9, [4, 4]),
+        (4 * 1024, 256, [255]),
+        (4 * 1024, 257 + 256, [256, 256]),
+        (600 * 1024, 3, [1, 1]),
+        (4 * 1024 * 1024, 3, [1, 1]),
+    ],
+)
+def test_a_statement_carries_a_mebibyte_or_one_row(
+    database: str, chunk_size: int, chunks: int, statements: list[int]
+) -> None:
+    data = random.Random(chunks).randbytes(chunk_size * chunks - 1)
+    with CaptureQueriesContext(connections[database]) as queries:
+        written = write(database, [data], chunk_size=chunk_size)
+    assert [query["sql"].count(" bytes>") for query in queries] == statements
+    begin_upload(database, key=written.content.key, data=written.first_chunk)
+    assert b"".join(rows(written.content)) == data
 
 
 def test_text_is_written_as_utf_8(database: str) -> None:
@@ -220,7 +246,7 @@ def test_a_part_of_a_missing_row_is_an_error(database: str, start: int, stop: in
         list(streams.read(content, start=start, stop=stop))
 
 
-def test_what_vanishes_is_an_oserror(database: str) -> None:
+def test_vanished_content_is_an_oserror(database: str) -> None:
     content = save(database)
     streams.delete(content.key, using=database)
     with pytest.raises(OSError, match="while it was being read"):
@@ -249,7 +275,7 @@ def test_deleting_loads_nothing(database: str) -> None:
     assert len(queries) == 1
 
 
-# What is held between pieces
+# Nothing is held between pieces
 
 
 @pytest.mark.django_db(transaction=True)
@@ -351,7 +377,7 @@ class TestPool:
             streams.release(pooled.using)
             assert connections[pooled.using].connection is not None
 
-    def test_what_was_asked_is_given_back_on_demand(self, pooled: Content) -> None:
+    def test_a_pooled_connection_is_given_back_on_demand(self, pooled: Content) -> None:
         next(streams.read(pooled))
         streams.release(pooled.using)
         assert connections[pooled.using].connection is None

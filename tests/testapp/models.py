@@ -7,7 +7,7 @@ from secure_dbstorage.storage import DatabaseStorage
 
 
 def owned() -> DatabaseStorage:
-    """Return a storage whose files go with the instances that have them."""
+    """Return a storage whose files are deleted with their instances."""
     return DatabaseStorage(namespace="owned", base_url="/owned/", delete_with_instance=True)
 
 
@@ -35,7 +35,7 @@ class Book(models.Model):
 
 
 class Letter(models.Model):
-    """Files that go with it."""
+    """Files that are deleted with it."""
 
     scan = models.FileField(storage=owned, upload_to="scans")
     copy = models.FileField(storage=owned, upload_to="copies", null=True, blank=True)
@@ -46,6 +46,6 @@ class Letter(models.Model):
 
 
 class SignedLetter(Letter):
-    """One with a file of its own, in a table of its own."""
+    """A child model with another file, in another table."""
 
     signature = models.FileField(storage=owned, upload_to="signatures", blank=True)

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.upkeep.inventory import Amount, take_inventory
+from tests.support.uploads import begin_upload
 
 
 @pytest.fixture
@@ -79,6 +80,17 @@ def test_public_and_temporary_ones_are_counted(storage: DatabaseStorage) -> None
     assert inventory.expired == Amount(1, 1)
 
 
+def test_unfinished_uploads_are_counted_apart(storage: DatabaseStorage, database: str) -> None:
+    begin_upload(database, key=1, rows=2, size=5000)
+    begin_upload(database, key=2, size=10, data=b"")
+    begin_upload(database, key=3, namespace="invoices")
+    inventory = take_inventory(storage)
+    assert inventory.unfinished == Amount(2, 5010)
+    assert inventory.total == Amount(5, 11111)
+    assert inventory.expired == Amount(0, 0)
+    assert take_inventory(storage, prefix="2026").unfinished == Amount(2, 5010)
+
+
 def test_ages_leave_no_file_out_and_count_none_twice(storage: DatabaseStorage) -> None:
     names = ["a.txt", "2025/x.pdf", "2026/06/y.pdf", "2026/07/é.pdf", "2026/z.png"]
     for name, days in zip(names, (0, 2, 8, 31, 366), strict=True):
@@ -96,5 +108,5 @@ def test_ages_leave_no_file_out_and_count_none_twice(storage: DatabaseStorage) -
 def test_no_content_is_read(storage: DatabaseStorage, database: str) -> None:
     with CaptureQueriesContext(connections[database]) as queries:
         take_inventory(storage)
-    assert len(queries) == 3
+    assert len(queries) == 4
     assert not any("data" in query["sql"] for query in queries)

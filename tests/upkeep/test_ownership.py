@@ -24,7 +24,7 @@ def file(name: str) -> "ContentFile[bytes]":
     return ContentFile(b"content", name)
 
 
-def test_a_file_goes_with_its_instance(files: Callable[[], list[str]]) -> None:
+def test_a_file_is_deleted_with_its_instance(files: Callable[[], list[str]]) -> None:
     letter = Letter.objects.create(scan=file("a.png"), copy=file("b.png"))
     Letter.objects.create(scan=file("c.png"))
     assert files() == ["copies/b.png", "scans/a.png", "scans/c.png"]
@@ -39,7 +39,7 @@ def test_files_go_with_many_instances_at_once(files: Callable[[], list[str]]) ->
     assert files() == ["scans/0.png"]
 
 
-def test_a_file_that_is_replaced_or_cleared_goes(files: Callable[[], list[str]]) -> None:
+def test_a_replaced_or_cleared_file_is_deleted(files: Callable[[], list[str]]) -> None:
     letter = Letter.objects.create(scan=file("a.png"), copy=file("b.png"))
     letter.scan = file("new.png")  # type: ignore[assignment]
     letter.copy = None  # type: ignore[assignment]
@@ -71,7 +71,9 @@ def test_a_transaction_that_rolls_back_keeps_the_file(files: Callable[[], list[s
     assert files() == ["scans/a.png"]
 
 
-def test_a_file_goes_when_the_transaction_is_committed(files: Callable[[], list[str]]) -> None:
+def test_a_file_is_deleted_when_the_transaction_is_committed(
+    files: Callable[[], list[str]],
+) -> None:
     letter = Letter.objects.create(scan=file("a.png"))
     with transaction.atomic():
         letter.delete()
@@ -88,7 +90,7 @@ def test_a_file_that_another_instance_has_stays(files: Callable[[], list[str]]) 
     assert files() == []
 
 
-def test_files_of_a_table_of_its_own_and_of_its_parent_go(files: Callable[[], list[str]]) -> None:
+def test_files_of_a_model_and_of_its_parent_are_deleted(files: Callable[[], list[str]]) -> None:
     letter = SignedLetter.objects.create(scan=file("a.png"), signature=file("b.png"))
     letter.scan = file("c.png")  # type: ignore[assignment]
     letter.save()

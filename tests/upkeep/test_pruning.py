@@ -11,7 +11,14 @@ from django.utils import timezone
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import uses
-from secure_dbstorage.upkeep.pruning import Pruned, prune_expired, prune_rows, prune_unreferenced
+from secure_dbstorage.upkeep.pruning import (
+    Pruned,
+    prune_expired,
+    prune_rows,
+    prune_unfinished,
+    prune_unreferenced,
+)
+from tests.support.uploads import begin_upload, finish_upload
 from tests.testapp.models import Book
 
 #: Models are in the default database, wherever the files are.
@@ -144,6 +151,54 @@ class TestUnreferenced:
             storage, older_than=DAY, prefix="a", keep=("a/keep",), dry_run=False
         )
         assert names(pruned) == ["a/1", "a/keep3"]
+
+
+class TestUnfinished:
+    """Uploads without a name."""
+
+    def test_those_whose_time_is_over_are_deleted_with_all_their_rows(
+        self, storage: DatabaseStorage, database: str
+    ) -> None:
+        storage.save("a.txt", b"x")
+        begin_upload(database, key=1, rows=3)
+        begin_upload(database, key=2, rows=3, expires=timezone.now() + DAY)
+        begin_upload(database, key=3, data=b"")
+        expected = [
+            Pruned(kind="unfinished", name="1", size=3 * 4096),
+            Pruned(kind="unfinished", name="3", size=0),
+        ]
+        assert list(prune_unfinished(storage, dry_run=True)) == expected
+        assert StoredFile.rows.using(database).count() == 1 + 3 + 3 + 1
+        assert list(prune_unfinished(storage, dry_run=False)) == expected
+        contents = StoredFile.rows.using(database).filter(name=None).content_keys()
+        assert list(contents) == [2]
+        assert present(storage) == ["a.txt"]
+
+    def test_an_upload_that_gets_its_name_meanwhile_stays(
+        self, storage: DatabaseStorage, database: str
+    ) -> None:
+        for key in (1, 2):
+            begin_upload(database, key=key, rows=2)
+        pruned = prune_unfinished(storage, dry_run=False)
+        assert next(pruned).name == "1"
+        assert finish_upload(database, key=2, name="a.txt")
+        assert names(pruned) == []
+        assert present(storage) == ["a.txt"]
+        assert StoredFile.rows.using(database).count() == 2
+
+    def test_other_storages_keep_theirs(self, storage: DatabaseStorage, database: str) -> None:
+        begin_upload(database, key=1, namespace="invoices")
+        assert names(prune_unfinished(storage, dry_run=False)) == []
+        assert StoredFile.rows.using(database).count() == 1
+
+    def test_nothing_else_takes_them_for_files_or_strays(
+        self, storage: DatabaseStorage, database: str
+    ) -> None:
+        begin_upload(database, key=1, rows=3)
+        assert list(prune_rows(database, dry_run=False)) == []
+        assert list(prune_expired(storage, dry_run=False)) == []
+        assert list(prune_unreferenced(storage, older_than=-DAY, dry_run=False)) == []
+        assert StoredFile.rows.using(database).count() == 3
 
 
 class TestRows:

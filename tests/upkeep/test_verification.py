@@ -6,6 +6,7 @@ from django.core.files.storage import storages
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.upkeep.verification import Verified, verify
+from tests.support.uploads import begin_upload
 
 
 @pytest.fixture
@@ -34,6 +35,12 @@ def test_files_are_intact(storage: DatabaseStorage) -> None:
     assert [file.name for file in files] == ["a.txt", "dir/b.txt", "dir/c.txt", "empty.txt"]
     assert not any(file.problems for file in files)
     assert [file.size for file in files] == [storage.size(file.name) for file in files]
+
+
+def test_an_unfinished_upload_is_no_file(storage: DatabaseStorage, database: str) -> None:
+    begin_upload(database, key=1, rows=3)
+    assert len(list(verify(storage, repair=True))) == 4
+    assert StoredFile.rows.using(database).of(1).count() == 3
 
 
 def test_a_run_can_be_limited_to_a_directory_and_continue_another(

@@ -23,18 +23,33 @@ from secure_dbstorage.management.reporting import (
 )
 from secure_dbstorage.names import is_canonical
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.upkeep.pruning import Pruned, prune_expired, prune_rows, prune_unreferenced
+from secure_dbstorage.upkeep.pruning import (
+    Pruned,
+    prune_expired,
+    prune_rows,
+    prune_unfinished,
+    prune_unreferenced,
+)
+
+#: How each kind is printed for people.
+_LABELS = {
+    "expired": "expired file",
+    "unreferenced": "unreferenced file",
+    "stray": "stray rows",
+    "used": "record of used link",
+}
 
 
 class Command(ReportingCommand):
     """Prunes a storage."""
 
     help = (
-        "Remove temporary files that have expired, records of used one-time links that have "
-        "expired, and rows that belong to no file. Run it daily. With --unreferenced, also remove "
-        "files that no FileField of any model refers to. References in other places (rich text, "
-        "JSON, history tables, tables of thumbnail packages, other projects that use this "
-        "storage) are not seen: try --dry-run first, and protect directories with --keep."
+        "Remove temporary files that have expired, uploads that nobody finished in time, records "
+        "of used one-time links that have expired, and rows that belong to no file. Run it "
+        "daily. With --unreferenced, also remove files that no FileField of any model refers to. "
+        "References in other places (rich text, JSON, history tables, tables of thumbnail "
+        "packages, other projects that use this storage) are not seen: try --dry-run first, and "
+        "protect directories with --keep."
     )
     examples = """
         manage.py dbstorage_prune
@@ -78,7 +93,7 @@ class Command(ReportingCommand):
             if pruned is not None:
                 pruned.append(asdict(item))
             verb = "would remove" if options["dry_run"] else "removed"
-            report.say(f"{verb} {item.kind} {item.name} ({readable_size(item.size)})")
+            report.say(f"{verb} {_LABELS[item.kind]} {item.name} ({readable_size(item.size)})")
 
 
 def _everything(storage: DatabaseStorage, options: dict[str, Any]) -> Iterator[Pruned]:
@@ -88,6 +103,7 @@ def _everything(storage: DatabaseStorage, options: dict[str, Any]) -> Iterator[P
         raise usage_error("--keep must name a directory of the storage.")
     found = [
         prune_expired(storage, dry_run=dry_run),
+        prune_unfinished(storage, dry_run=dry_run),
         prune_rows(storage.catalog.writer, dry_run=dry_run),
     ]
     if options["unreferenced"]:

@@ -58,6 +58,8 @@ class Command(ReportingCommand):
             "temporary": found.temporary,
             "expired": found.expired,
         }
+        if not prefix:  # An unfinished upload is in no directory yet.
+            amounts["unfinished"] = found.unfinished
         for label, amount in amounts.items():
             report.say(_line(label, amount))
         for title, parts in (

@@ -54,7 +54,7 @@ class Command(ReportingCommand):
         parser.add_argument(
             "--ip",
             metavar="NETWORK",
-            help="IP address or network from which alone the link works",
+            help="the only IP address or network that the link works from",
         )
         parser.add_argument("--once", action="store_true", help="make a link that works only once")
         parser.add_argument(

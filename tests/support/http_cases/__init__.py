@@ -1,4 +1,4 @@
-"""What one request gets, as data: RFC 9110 to the letter, abuse, and the header policy.
+"""Requests and expected answers, as data: RFC 9110 to the letter, abuse, and the header policy.
 
 A target may hold ``{signed[NAME]}`` and other spellings of a token: see ``links``. What an answer
 expects beyond its own fields is the policy for its kind.

@@ -112,7 +112,7 @@ def problem(status: int, reason: str) -> Expected:
 def unsatisfiable(name: str) -> Expected:
     """Return the answer 416."""
     size = len(CONTENTS[name])
-    return refused(416, "The file ends before that", content_range=f"bytes */{size}")
+    return refused(416, "This part of the file doesn’t exist", content_range=f"bytes */{size}")
 
 
 def _named(changes: Mapping[str, Value]) -> dict[str, Value]:
