@@ -137,7 +137,7 @@ def test_a_refusal_says_nothing_to_who_has_no_good_link(store: Store, client: Cl
     asked = fetched("empty", "cors")
     answers = [client.get(f"/files/{name}", **asked) for name in ("a.html", "none.html")]
     assert [answer.status_code for answer in answers] == [404, 404]
-    assert "may not open" in client.get(storage.url("a.html"), **asked).content.decode()
+    assert "another account" in client.get(storage.url("a.html"), **asked).content.decode()
     bad = client.get("/files/a.html?token=bad", **fetched("script"))
     assert "link doesn’t work" in bad.content.decode()
 
