@@ -45,7 +45,10 @@ def register() -> None:
         *(check_models, check_history, check_pgbouncer),
     ):
         checks.register(_listed(check), Tags.compatibility)
-    for check in (check_proxies, check_fail_open, check_lifted_limits, check_sizes):
+    for check in (
+        *(check_deployed_secret_key, check_proxies, check_fail_open),
+        *(check_lifted_limits, check_sizes),
+    ):
         checks.register(_listed(check), Tags.security, deploy=True)
     for check in (check_cache, check_connections):
         checks.register(_listed(check), Tags.compatibility, deploy=True)
@@ -122,9 +125,20 @@ def check_users(**kwargs: Any) -> Iterator[CheckMessage]:
             )
 
 
+def check_deployed_secret_key(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Refuse to deploy a ``SECRET_KEY`` that can be guessed: who does opens every file."""
+    if _signs_with_short_key():
+        yield Error(
+            f"Links are signed with a SECRET_KEY of fewer than {MIN_KEY_BYTES} bytes. "
+            "Whoever guesses it opens every file.",
+            hint="Make SECRET_KEY longer, or set the option signing_keys.",
+            id="secure_dbstorage.E007",
+        )
+
+
 def check_secret_key(**kwargs: Any) -> Iterator[CheckMessage]:
     """Find a ``SECRET_KEY`` that is too short to sign links."""
-    if conf.secret_key_is_short() and any(map(conf.uses_secret_key, _declared().values())):
+    if _signs_with_short_key():
         yield checks.Warning(
             f"Links are signed with a SECRET_KEY of fewer than {MIN_KEY_BYTES} bytes.",
             hint="Make SECRET_KEY longer, or set the option signing_keys.",
@@ -346,6 +360,10 @@ def _default_storage() -> object:
         return storages["default"]
     except (ImproperlyConfigured, InvalidStorageError):
         return None  # Django or `check_options()` reports it.
+
+
+def _signs_with_short_key() -> bool:
+    return conf.secret_key_is_short() and any(map(conf.uses_secret_key, _declared().values()))
 
 
 def _usable() -> dict[str, StorageOptions]:

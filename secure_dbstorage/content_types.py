@@ -2,62 +2,209 @@
 
 import mimetypes
 import posixpath
+from collections.abc import Mapping
+from types import MappingProxyType
 
 #: The type of a file whose name says nothing.
 UNKNOWN = "application/octet-stream"
 
-#: Types that `mimetypes` lacks, or that differ between versions of Python.
+#: Types that `mimetypes` lacks, that differ between versions of Python, or that IANA or mime-db
+#: know better. Phones and browsers act on them: a pass goes to the wallet, a route to the map.
 _OURS = {
+    ".3g2": "video/3gpp2",
+    ".3gp": "video/3gpp",
+    ".3gpp": "video/3gpp",
+    ".3mf": "model/3mf",
     ".7z": "application/x-7z-compressed",
     ".aac": "audio/aac",
+    ".ai": "application/postscript",
+    ".amr": "audio/amr",
+    ".apk": "application/vnd.android.package-archive",
     ".apng": "image/apng",
+    ".arrow": "application/vnd.apache.arrow.file",
+    ".asc": "application/pgp-signature",
+    ".asf": "video/x-ms-asf",
+    ".atom": "application/atom+xml",
+    ".avci": "image/avci",
     ".avif": "image/avif",
+    ".azw3": "application/vnd.amazon.mobi8-ebook",
     ".bmp": "image/bmp",
+    ".cab": "application/vnd.ms-cab-compressed",
+    ".cbr": "application/vnd.comicbook-rar",
+    ".cbz": "application/vnd.comicbook+zip",
+    ".cer": "application/pkix-cert",
+    ".conf": "text/plain",
+    ".crl": "application/pkix-crl",
+    ".crt": "application/x-x509-ca-cert",
+    ".crx": "application/x-chrome-extension",
+    ".dcm": "application/dicom",
+    ".deb": "application/vnd.debian.binary-package",
+    ".der": "application/x-x509-ca-cert",
+    ".dmg": "application/x-apple-diskimage",
+    ".docm": "application/vnd.ms-word.document.macroenabled.12",
     ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".dotm": "application/vnd.ms-word.template.macroenabled.12",
+    ".dotx": "application/vnd.openxmlformats-officedocument.wordprocessingml.template",
+    ".dtd": "application/xml-dtd",
+    ".dwg": "image/vnd.dwg",
+    ".dxf": "image/vnd.dxf",
+    ".emf": "image/emf",
+    ".eot": "application/vnd.ms-fontobject",
     ".epub": "application/epub+zip",
+    ".exr": "image/aces",
+    ".f4v": "video/x-f4v",
     ".flac": "audio/flac",
+    ".flv": "video/x-flv",
     ".geojson": "application/geo+json",
+    ".glb": "model/gltf-binary",
+    ".gltf": "model/gltf+json",
+    ".gpx": "application/gpx+xml",
+    ".hdr": "image/vnd.radiance",
     ".heic": "image/heic",
+    ".heics": "image/heic-sequence",
     ".heif": "image/heif",
+    ".heifs": "image/heif-sequence",
     ".ico": "image/vnd.microsoft.icon",
     ".ics": "text/calendar",
+    ".igs": "model/iges",
+    ".ini": "text/plain",
+    ".ipynb": "application/x-ipynb+json",
+    ".iso": "application/x-iso9660-image",
+    ".jar": "application/java-archive",
+    ".jfif": "image/jpeg",
+    ".jnlp": "application/x-java-jnlp-file",
+    ".jp2": "image/jp2",
     ".jpg": "image/jpeg",
+    ".jpx": "image/jpx",
     ".js": "text/javascript",
+    ".json5": "application/json5",
+    ".jsonld": "application/ld+json",
     ".jxl": "image/jxl",
+    ".jxr": "image/jxr",
+    ".jxs": "image/jxs",
+    ".key": "application/vnd.apple.keynote",
+    ".kml": "application/vnd.google-earth.kml+xml",
+    ".kmz": "application/vnd.google-earth.kmz",
+    ".ktx": "image/ktx",
+    ".ktx2": "image/ktx2",
     ".log": "text/plain",
+    ".lzh": "application/x-lzh-compressed",
+    ".m2ts": "video/mp2t",
+    ".m2v": "video/mpeg",
+    ".m3u": "audio/x-mpegurl",
     ".m3u8": "application/vnd.apple.mpegurl",
     ".m4a": "audio/mp4",
+    ".m4b": "audio/mp4",
+    ".m4s": "video/iso.segment",
     ".m4v": "video/mp4",
+    ".map": "application/json",
     ".markdown": "text/markdown",
+    ".mathml": "application/mathml+xml",
+    ".mbox": "application/mbox",
     ".md": "text/markdown",
+    ".mid": "audio/midi",
+    ".midi": "audio/midi",
     ".mjs": "text/javascript",
+    ".mk3d": "video/x-matroska",
+    ".mka": "audio/x-matroska",
     ".mkv": "video/x-matroska",
+    ".mobi": "application/x-mobipocket-ebook",
+    ".mobileconfig": "application/x-apple-aspen-config",
+    ".mpd": "application/dash+xml",
+    ".mpga": "audio/mpeg",
+    ".msg": "application/vnd.ms-outlook",
+    ".mts": "video/mp2t",
+    ".mxf": "application/mxf",
+    ".ndjson": "application/x-ndjson",
+    ".numbers": "application/vnd.apple.numbers",
+    ".obj": "model/obj",
+    ".odf": "application/vnd.oasis.opendocument.formula",
+    ".odg": "application/vnd.oasis.opendocument.graphics",
     ".odp": "application/vnd.oasis.opendocument.presentation",
     ".ods": "application/vnd.oasis.opendocument.spreadsheet",
     ".odt": "application/vnd.oasis.opendocument.text",
     ".oga": "audio/ogg",
     ".ogg": "audio/ogg",
     ".ogv": "video/ogg",
+    ".ogx": "application/ogg",
+    ".one": "application/onenote",
     ".opus": "audio/ogg",
     ".otf": "font/otf",
+    ".ott": "application/vnd.oasis.opendocument.text-template",
+    ".owl": "application/rdf+xml",
+    ".p7s": "application/pkcs7-signature",
+    ".pages": "application/vnd.apple.pages",
+    ".parquet": "application/vnd.apache.parquet",
+    ".pem": "application/x-x509-ca-cert",
+    ".pgp": "application/pgp-encrypted",
+    ".php": "application/x-httpd-php",
+    ".pkpass": "application/vnd.apple.pkpass",
+    ".pkpasses": "application/vnd.apple.pkpasses",
+    ".potm": "application/vnd.ms-powerpoint.template.macroenabled.12",
+    ".potx": "application/vnd.openxmlformats-officedocument.presentationml.template",
+    ".ppsm": "application/vnd.ms-powerpoint.slideshow.macroenabled.12",
+    ".ppsx": "application/vnd.openxmlformats-officedocument.presentationml.slideshow",
+    ".pptm": "application/vnd.ms-powerpoint.presentation.macroenabled.12",
     ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    ".psd": "image/vnd.adobe.photoshop",
+    ".pub": "application/x-mspublisher",
     ".rar": "application/vnd.rar",
+    ".rdf": "application/rdf+xml",
+    ".rpm": "application/x-rpm",
+    ".rss": "application/rss+xml",
     ".rst": "text/x-rst",
     ".rtf": "application/rtf",
+    ".sgm": "text/sgml",
+    ".sgml": "text/sgml",
+    ".sig": "application/pgp-signature",
+    ".smil": "application/smil+xml",
+    ".sql": "application/sql",
+    ".sqlite": "application/vnd.sqlite3",
     ".sqlite3": "application/vnd.sqlite3",
+    ".step": "model/step",
+    ".stl": "model/stl",
+    ".stp": "model/step",
     ".svg": "image/svg+xml",
     ".toml": "application/toml",
+    ".torrent": "application/x-bittorrent",
+    ".ts": "video/mp2t",
+    ".ttc": "font/collection",
     ".ttf": "font/ttf",
+    ".ttl": "text/turtle",
+    ".ttml": "application/ttml+xml",
+    ".usda": "model/vnd.usda",
+    ".usdz": "model/vnd.usdz+zip",
+    ".vcard": "text/vcard",
+    ".vcf": "text/vcard",
+    ".vsd": "application/vnd.visio",
+    ".vsdx": "application/vnd.visio",
     ".vtt": "text/vtt",
+    ".war": "application/java-archive",
     ".wav": "audio/wav",
     ".weba": "audio/webm",
     ".webm": "video/webm",
     ".webmanifest": "application/manifest+json",
     ".webp": "image/webp",
+    ".wma": "audio/x-ms-wma",
+    ".wmf": "image/wmf",
+    ".wmv": "video/x-ms-wmv",
     ".woff": "font/woff",
     ".woff2": "font/woff2",
+    ".wsdl": "application/wsdl+xml",
+    ".xht": "application/xhtml+xml",
+    ".xhtml": "application/xhtml+xml",
+    ".xlsb": "application/vnd.ms-excel.sheet.binary.macroenabled.12",
+    ".xlsm": "application/vnd.ms-excel.sheet.macroenabled.12",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".xltm": "application/vnd.ms-excel.template.macroenabled.12",
+    ".xltx": "application/vnd.openxmlformats-officedocument.spreadsheetml.template",
     ".xml": "text/xml",
+    ".xpi": "application/x-xpinstall",
+    ".xps": "application/vnd.ms-xpsdocument",
+    ".xsd": "application/xml",
+    ".xsl": "application/xml",
+    ".xslt": "application/xslt+xml",
+    ".xspf": "application/xspf+xml",
     ".yaml": "application/yaml",
     ".yml": "application/yaml",
     ".zst": "application/zstd",
@@ -76,11 +223,40 @@ _OURS = {
     ".z": "application/x-compress",
 }
 
+#: Types that run in a page, or that decide what runs. The JavaScript ones are those of the MIME
+#: Sniffing standard, section 4.6. A pattern would take too many: "xml" is in those of Office too.
+_ACTIVE = frozenset(
+    {
+        *("application/manifest+json", "application/wasm", "application/xml", "text/css"),
+        *("text/html", "text/xml", "text/xsl"),
+        *("application/ecmascript", "application/javascript", "application/x-ecmascript"),
+        *("application/x-javascript", "text/ecmascript", "text/javascript", "text/jscript"),
+        *("text/livescript", "text/x-ecmascript", "text/x-javascript"),
+        *(f"text/javascript1.{minor}" for minor in range(6)),
+    }
+)
+
 # An instance has Python's own table, and not that of the host, which differs by server.
 _TYPES = mimetypes.MimeTypes().types_map[True] | _OURS
 
 
-def content_type_of(name: str) -> str:
-    """Return the media type of a file name, in lower case and without parameters."""
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def content_type_of(name: str, more: Mapping[str, str] = _NOTHING) -> str:
+    """Return the media type of a file name, in lower case and without parameters.
+
+    :param more: the project's own types by extension, which come before ours.
+    """
     extension = posixpath.splitext(name)[1].lower()
-    return _TYPES.get(extension, UNKNOWN)
+    return more.get(extension) or _TYPES.get(extension, UNKNOWN)
+
+
+def is_active(media_type: str) -> bool:
+    """Tell whether files of this type may run in a page: they are sent as mere bytes.
+
+    SVG runs no script where it is a picture, and is a download elsewhere.
+    """
+    if media_type.endswith("+xml"):
+        return media_type != "image/svg+xml"
+    return media_type in _ACTIVE

@@ -7,6 +7,7 @@
     │   └── ExpiredToken         one that we made, and that has expired
     ├── Refused                  a request that gets no file; never leaves ``serving``
     ├── UnsatisfiableRange       a byte range that selects nothing of a file
+    ├── DatabaseUnavailable      a database that can't be asked now
     ├── FileTooLarge             also a SuspiciousFileOperation
     ├── FileChanged              also an OSError
     ├── ContentVanished          also an OSError
@@ -40,6 +41,10 @@ class ExpiredToken(BadToken):
 
 class UnsatisfiableRange(SecureDBStorageError):
     """Raised when a byte range selects nothing of a file."""
+
+
+class DatabaseUnavailable(SecureDBStorageError):
+    """Raised while serving when the database can't be asked now."""
 
 
 class FileTooLarge(SecureDBStorageError, SuspiciousFileOperation):

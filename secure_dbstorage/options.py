@@ -37,6 +37,8 @@ class Options(TypedDict, total=False):
     rate_limit_key: str | Callable[..., str]
     rate_limit_fail_open: bool
     inline_types: Sequence[str]
+    content_types: Mapping[str, str]
+    cross_origin: str
     public_max_age: Duration
     private_max_age: Duration
     chunk_size: int
@@ -99,6 +101,12 @@ class StorageOptions:
     rate_limit_fail_open: bool = _option(parsers.boolean, default=False)
     #: The types that a browser may show. Everything else is a download.
     inline_types: frozenset[str] = _option(parsers.inline_types, default=parsers.INLINE_TYPES)
+    #: Media types by extension, besides those that we know. They come first.
+    content_types: Mapping[str, str] = _option(
+        parsers.content_types, default=parsers.CONTENT_TYPES
+    )
+    #: Whose pages may show private files: the Cross-Origin-Resource-Policy.
+    cross_origin: str = _option(parsers.cross_origin, default="same-site")
     #: Seconds a browser may keep a public file without asking again.
     public_max_age: int = _option(parsers.seconds, default=300)
     #: The same for a private file.

@@ -16,6 +16,7 @@ from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
 from secure_dbstorage.addresses import Network
+from secure_dbstorage.content_types import is_active
 
 #: Shorter signing keys could be guessed.
 MIN_KEY_BYTES = 32
@@ -26,7 +27,19 @@ MIN_CHUNK_SIZE, MAX_CHUNK_SIZE = 4 * 1024, 4 * 1024 * 1024
 #: A rate of django-ratelimit: "600/m", "5/10s". Python refuses to parse very long numbers.
 _RATE = re.compile(r"[0-9]{1,9}/(?!0+[smhd]?$)[0-9]{0,9}[smhd]?", re.ASCII)
 
+#: The width of the table's column (RFC 6838 section 4.2).
+_MAX_MEDIA_TYPE_LENGTH = 127
+
 _MEDIA_TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+", re.ASCII)
+
+#: The end of a name that decides its type, as `posixpath.splitext()` finds it.
+_EXTENSION = re.compile(r"\.[^./\\A-Z\s]+")
+
+#: No type of the project's own.
+CONTENT_TYPES: Mapping[str, str] = MappingProxyType({})
+
+#: The values of Cross-Origin-Resource-Policy (Fetch standard section 3.7).
+_RESOURCE_POLICIES = ("same-origin", "same-site", "cross-origin")
 
 #: The longest namespace, in characters. The column is wider, see ``models``.
 _MAX_NAMESPACE_LENGTH = 90
@@ -219,11 +232,30 @@ def inline_types(raw: object) -> frozenset[str]:
     if isinstance(raw, str) or not isinstance(raw, Sequence | frozenset | set):
         raise ValueError("must be a list of media types")
     for media_type in raw:
-        if not isinstance(media_type, str) or not _MEDIA_TYPE.fullmatch(media_type):
+        if not isinstance(media_type, str) or not _is_media_type(media_type):
             raise ValueError("must hold exact media types in lower case, like 'image/png'")
-        if _ACTIVE_TYPE.fullmatch(media_type):
+        if _ACTIVE_TYPE.fullmatch(media_type) or is_active(media_type):
             raise ValueError(f"must not contain {media_type}, which can carry script")
     return frozenset(raw)
+
+
+def content_types(raw: object) -> Mapping[str, str]:
+    """Return exact media types by extension."""
+    if not isinstance(raw, Mapping):
+        raise ValueError("must be a dictionary of media types by extension")
+    for extension, media_type in raw.items():
+        if not isinstance(extension, str) or not _EXTENSION.fullmatch(extension):
+            raise ValueError("must have extensions in lower case as keys, like '.step'")
+        if not isinstance(media_type, str) or not _is_media_type(media_type):
+            raise ValueError("must hold exact media types in lower case, like 'model/step'")
+    return dict(raw)
+
+
+def cross_origin(raw: object) -> str:
+    """Return a Cross-Origin-Resource-Policy."""
+    if not isinstance(raw, str) or raw not in _RESOURCE_POLICIES:
+        raise ValueError(f"must be one of {', '.join(map(repr, _RESOURCE_POLICIES))}")
+    return raw
 
 
 def chunk_size(raw: object) -> int:
@@ -282,6 +314,10 @@ def _hidden_key(raw: object) -> SecretKey:
         return SecretKey(raw if isinstance(raw, str | bytes) else b"")
     except UnicodeEncodeError:
         return SecretKey(b"")
+
+
+def _is_media_type(text: str) -> bool:
+    return len(text) <= _MAX_MEDIA_TYPE_LENGTH and bool(_MEDIA_TYPE.fullmatch(text))
 
 
 def _callable(raw: object) -> Callable[..., Any]:

@@ -406,6 +406,16 @@ class TestSecretKey:
         settings.STORAGES = {}
         assert messages(checks.check_secret_key) == []
 
+    @pytest.mark.parametrize("key", ["x", "k" * 31])
+    def test_a_short_key_is_an_error_when_it_is_deployed(
+        self, settings: Settings, key: str
+    ) -> None:
+        assert messages(checks.check_deployed_secret_key) == []
+        settings.SECRET_KEY = key
+        assert messages(checks.check_deployed_secret_key) == ["E007"]
+        settings.STORAGES = storages(default={"signing_keys": ["k" * 32]})
+        assert messages(checks.check_deployed_secret_key) == []
+
 
 class TestCache:
     """W002."""

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from secure_dbstorage.content_types import UNKNOWN, content_type_of
+from secure_dbstorage.content_types import UNKNOWN, content_type_of, is_active
 from secure_dbstorage.options import default_of
+from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.upkeep.verification import verify
 
 #: Every extension that a browser may show by default. One more is a decision, not an accident.
 SHOWN = {
@@ -134,3 +136,70 @@ def test_a_type_is_exact_and_in_lower_case(extension: str) -> None:
     assert content_type == content_type.lower()
     assert content_type.count("/") == 1
     assert ";" not in content_type
+
+
+@pytest.mark.parametrize(
+    ("extension", "content_type"),
+    [
+        ("pkpass", "application/vnd.apple.pkpass"),
+        ("apk", "application/vnd.android.package-archive"),
+        ("usdz", "model/vnd.usdz+zip"),
+        ("mpd", "application/dash+xml"),
+        ("ts", "video/mp2t"),
+        ("kml", "application/vnd.google-earth.kml+xml"),
+        ("xlsm", "application/vnd.ms-excel.sheet.macroenabled.12"),
+        ("msg", "application/vnd.ms-outlook"),
+        ("3gp", "video/3gpp"),
+        ("jfif", "image/jpeg"),
+        ("rdf", "application/rdf+xml"),
+        ("xhtml", "application/xhtml+xml"),
+    ],
+)
+def test_what_phones_and_programs_act_on_has_its_type(extension: str, content_type: str) -> None:
+    assert content_type_of(f"a.{extension}") == content_type
+
+
+def test_a_project_adds_types_and_they_come_first() -> None:
+    more = {".pages": "application/x-ours", ".new": "application/x-new"}
+    assert content_type_of("a.NEW", more) == "application/x-new"
+    assert content_type_of("a.pages", more) == "application/x-ours"
+    assert content_type_of("a.png", more) == "image/png"
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        *("text/html", "application/xhtml+xml", "text/css", "text/javascript", "text/xml"),
+        *("text/javascript1.5", "application/xslt+xml", "application/wasm", "text/xsl"),
+        *("application/manifest+json", "application/rss+xml"),
+    ],
+)
+def test_what_runs_in_a_page_is_active(media_type: str) -> None:
+    assert is_active(media_type)
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        *("image/svg+xml", "text/plain", "application/json", "application/pdf", "text/markdown"),
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ],
+)
+def test_what_runs_nowhere_is_not_active(media_type: str) -> None:
+    assert not is_active(media_type)
+
+
+@pytest.mark.django_db
+def test_the_types_of_a_project_are_stored_and_verified() -> None:
+    storage = DatabaseStorage(content_types={".step": "model/x-ours"})
+    storage.save("a.step", b"x")
+    assert storage.stat("a.step").content_type == "model/x-ours"
+    storage.rename("a.step", "b.txt")
+    assert storage.stat("b.txt").content_type == "text/plain"
+    storage.rename("b.txt", "b.step")
+    assert storage.stat("b.step").content_type == "model/x-ours"
+    assert [file.problems for file in verify(storage)] == [()]
+    (other,) = verify(DatabaseStorage(), repair=True)
+    assert other.repaired == ("the media type does not match the name",)
+    assert storage.stat("b.step").content_type == "model/step"

@@ -181,9 +181,11 @@ def _network(value: object) -> Network:
         network = ip_network(value)
     except ValueError as error:
         raise ValueError(f"{value!r} is not an address or a network") from error
-    if network.prefixlen == 0:
-        raise ValueError(f"{value!r} is every address")
     if isinstance(network.network_address, IPv6Address) and network.network_address.scope_id:
         raise ValueError(f"{value!r} has a zone; clients' addresses have none")
     mapped = getattr(network.network_address, "ipv4_mapped", None)
-    return ip_network((mapped, network.prefixlen - 96)) if mapped else network
+    if mapped:
+        network = ip_network((mapped, network.prefixlen - 96))
+    if network.prefixlen == 0:
+        raise ValueError(f"{value!r} is every address")
+    return network

@@ -126,6 +126,14 @@ class LinkSigner:
         network = ip_network((address, length), strict=False)
         return self._is_bound(digest, "network", str(network))
 
+    def client_digest(self, grant: Grant, address: Address) -> bytes:
+        """Return a keyed digest of who uses a one-time link."""
+        return self._keys[0].binding("client", _client(grant, address)).encode()
+
+    def is_client(self, grant: Grant, digest: bytes, address: Address) -> bool:
+        """Tell whether a digest of who uses a one-time link is of this address."""
+        return self._is_bound(digest.decode(), "client", _client(grant, address))
+
     @sensitive_variables()
     def unsign(  # noqa: PLR0913 -- all that a token is held against
         self,
@@ -231,6 +239,11 @@ class TokenBatch:
 
     def _with_nonce(self) -> str:
         return _encoded({**self._claims, "n": secrets.token_urlsafe(8)})
+
+
+def _client(grant: Grant, address: Address) -> str:
+    # With the link, so that the uses of two links don't tell that one client made them.
+    return f"{grant.use_key}:{address}"
 
 
 def _matched(token: str) -> re.Match[str]:

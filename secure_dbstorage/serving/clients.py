@@ -1,6 +1,5 @@
 """Clients: who sent a request, as far as it can be known. Made once for each request."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,8 +7,15 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from secure_dbstorage.addresses import Address, Network, parse_address
 
-#: The peer on a unix socket is on this machine. Servers report its address as "" or "localhost".
+#: The peer on a unix socket is on this machine.
 _LOCAL = IPv4Address("127.0.0.1")
+
+#: What servers write for a unix socket: gunicorn and ASGI nothing, waitress "localhost", and nginx
+#: "unix:" in what it passes on. Anything else that is no address is not known to be local.
+_UNIX_SOCKETS = ("", "localhost", "unix:")
+
+#: The budget that all clients share whose peer has no address.
+_UNKNOWN = "unknown"
 
 #: More hops than any chain of proxies has; the rest of a longer header is ignored.
 _MAX_HOPS = 32
@@ -19,53 +25,33 @@ _MAX_HOPS = 32
 class Client:
     """The sender of a request."""
 
-    #: The address. None behind a local proxy that ``trusted_proxies`` doesn't name: all visitors
-    #: would share it, and one of them could use up the budget of all.
+    #: The address. None if there is no telling.
     address: Address | None
     #: Whether the address is the visitor's beyond doubt. Behind any proxy that ``trusted_proxies``
     #: doesn't name it may be the proxy's own.
     is_certain: bool
-    #: The User-Agent header.
-    agent: str = ""
+    #: The name of the client's budget. None behind a local proxy that ``trusted_proxies`` doesn't
+    #: name: all visitors would share it, and one of them could use up the budget of all.
+    budget: str | None
 
     @classmethod
     def of(cls, meta: Mapping[str, str], trusted_proxies: Sequence[Network]) -> "Client":
         """Return the client that sent a request with these CGI variables. Never raises."""
+        peer = _peer(meta)
+        if peer is None:
+            return cls(address=None, is_certain=False, budget=_UNKNOWN)
+        forwarded = meta.get("HTTP_X_FORWARDED_FOR", "")
+        address = _address(peer, forwarded, trusted_proxies)
         return cls(
-            address=client_address(meta, trusted_proxies),
-            is_certain=bool(trusted_proxies) or not meta.get("HTTP_X_FORWARDED_FOR"),
-            agent=meta.get("HTTP_USER_AGENT", ""),
+            address=address,
+            is_certain=bool(trusted_proxies) or not forwarded,
+            budget=None if address is None else budget_of(address),
         )
 
     @property
     def certain_address(self) -> Address | None:
         """The address if it is certain, else None."""
         return self.address if self.is_certain else None
-
-    @property
-    def budget(self) -> str | None:
-        """The name of the client's budget; None if clients can't be told apart."""
-        return None if self.address is None else budget_of(self.address)
-
-    @property
-    def digest(self) -> bytes:
-        """A digest of all that identifies the client."""
-        return hashlib.sha256(f"{self.certain_address}\n{self.agent}".encode()).digest()
-
-
-def client_address(meta: Mapping[str, str], trusted_proxies: Sequence[Network]) -> Address | None:
-    """Return the address of the client that sent a request with these CGI variables.
-
-    X-Forwarded-For is read from its end, and believed as far as trusted proxies wrote it. A peer
-    on a unix socket counts as 127.0.0.1. Never raises. None as in :attr:`Client.address`.
-    """
-    peer = parse_address(meta.get("REMOTE_ADDR", "")) or _LOCAL
-    forwarded = meta.get("HTTP_X_FORWARDED_FOR", "")
-    if not forwarded:
-        return peer
-    if not trusted_proxies:
-        return None if peer.is_loopback else peer
-    return _last_untrusted(peer, forwarded, trusted_proxies)
 
 
 @lru_cache(maxsize=1024)
@@ -74,6 +60,24 @@ def budget_of(address: Address) -> str:
     if isinstance(address, IPv6Address):
         return str(ip_network((address, 64), strict=False).network_address)
     return str(address)
+
+
+def _peer(meta: Mapping[str, str]) -> Address | None:
+    """Return the address of whoever is connected to the server; None if that is not known."""
+    written = meta.get("REMOTE_ADDR") or ""
+    return _LOCAL if written in _UNIX_SOCKETS else parse_address(written)
+
+
+def _address(peer: Address, forwarded: str, trusted_proxies: Sequence[Network]) -> Address | None:
+    """Return the address of the client.
+
+    X-Forwarded-For is read from its end, and believed as far as trusted proxies wrote it.
+    """
+    if not forwarded:
+        return peer
+    if not trusted_proxies:
+        return None if peer.is_loopback else peer
+    return _last_untrusted(peer, forwarded, trusted_proxies)
 
 
 def _last_untrusted(peer: Address, forwarded: str, trusted_proxies: Sequence[Network]) -> Address:

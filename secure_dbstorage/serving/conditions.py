@@ -56,9 +56,20 @@ def drop_void_dates(request: HttpRequest) -> None:
             request.META.pop(date, None)
 
 
-def select(request: HttpRequest, file: FileStat) -> Selection:
+def drop_preconditions(request: HttpRequest) -> None:
+    """Remove the preconditions from a request: their answer would tell of the content.
+
+    ConditionalGetMiddleware would look at them later. If-Range stays: it only chooses what is
+    sent.
+    """
+    for name in _PRECONDITIONS:
+        request.META.pop(name, None)
+
+
+def select(request: HttpRequest, file: FileStat, *, tells_size: bool = True) -> Selection:
     """Return what a GET or HEAD without void dates gets of a file.
 
+    :param tells_size: whether a 416 may tell the size of the file.
     :raises Refused: 412 and 416.
     """
     whole = ByteRange(0, file.size)
@@ -67,7 +78,7 @@ def select(request: HttpRequest, file: FileStat) -> Selection:
     if request.method != "GET":
         # RFC 9110 section 14.2: ranges are defined for GET alone.
         return Selection(HTTPStatus.OK, whole, has_body=False)
-    part = _wanted_range(request.META, file)
+    part = _wanted_range(request.META, file, tells_size=tells_size)
     if part is None:
         return Selection(HTTPStatus.OK, whole, has_body=True)
     return Selection(HTTPStatus.PARTIAL_CONTENT, part, has_body=True)
@@ -105,7 +116,9 @@ def _fails_to_the_letter(meta: Mapping[str, Any]) -> bool:
     return parse_http_date_safe(meta.get("HTTP_IF_UNMODIFIED_SINCE", "")) == 0
 
 
-def _wanted_range(meta: Mapping[str, Any], file: FileStat) -> ByteRange | None:
+def _wanted_range(
+    meta: Mapping[str, Any], file: FileStat, *, tells_size: bool
+) -> ByteRange | None:
     header, condition = meta.get("HTTP_RANGE"), meta.get("HTTP_IF_RANGE")
     if header is None:
         return None
@@ -116,5 +129,5 @@ def _wanted_range(meta: Mapping[str, Any], file: FileStat) -> ByteRange | None:
     try:
         return parse_range(header, file.size)
     except UnsatisfiableRange:
-        length = {"Content-Range": f"bytes */{file.size}"}
+        length = {"Content-Range": f"bytes */{file.size}"} if tells_size else {}
         raise Refused(Reason.RANGE, headers=length) from None

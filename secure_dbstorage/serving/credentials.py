@@ -97,7 +97,7 @@ class Credentials:
 
     @property
     def has_token(self) -> bool:
-        """Whether the request came with any token."""
+        """Whether the request came with a token, good or bad."""
         return bool(self._tokens)
 
     @property

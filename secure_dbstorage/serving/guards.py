@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -18,8 +19,8 @@ from secure_dbstorage.links.tokens import LinkSigner
 from secure_dbstorage.serving.refusals import Reason, Refused
 from secure_dbstorage.serving.visits import Visit
 
-#: How long a client may resume a broken download of a one-time link, counted from its start.
-_RESUME_SECONDS = 600
+#: How long a client may ask for parts after it began to use a one-time link.
+_PART_SECONDS = 600
 
 #: Where browsers say that they fetch ahead: the Fetch standard's field, and older ones.
 _PURPOSE_FIELDS = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
@@ -95,30 +96,57 @@ def ask_hooks(
     return None
 
 
-def count_use(visit: Visit, file: FileStat, start: int) -> None:
-    """Let a one-time link to a private file be used once.
+def counts_uses(grant: Grant | None, file: FileStat) -> bool:
+    """Tell whether a link opens a file only once."""
+    return grant is not None and grant.is_for_once and not file.is_public
 
-    Resuming a broken download is not a second use, if the same client does it soon enough.
 
-    :param start: the first byte that is about to be sent.
+def count_use(visit: Visit, file: FileStat, status: HTTPStatus, *, is_played: bool) -> None:
+    """Let a one-time link to a private file be used once, just before bytes are sent.
+
+    Players, PDF viewers and download managers ask for a file in parts: Safari's first request is
+    for two bytes. So parts that the same address asks for soon enough belong to one use. Another
+    whole body is a second use, whatever was asked for.
+
+    :param status: of the answer: 206 for a part, 200 for a whole body.
+    :param is_played: whether a player shows the file; it may ask for parts until the link expires.
     :raises Refused: 403 when the link has been used; 503 for a prefetch.
     """
-    grant, client, catalog = visit.grant, visit.client, visit.storage.catalog
-    if grant is None or not grant.is_for_once or file.is_public:
+    grant = visit.grant
+    if grant is None or not counts_uses(grant, file):
         return
     if _fetches_ahead(visit.request):
         raise Refused(Reason.PREFETCH)
-    if start == 0:
-        is_good = catalog.begin_use(
-            grant.use_key, client.digest, now=visit.now, needed_until=grant.usable_until
-        )
-    else:
-        # Clients without a certain address can't be told apart.
-        is_good = client.certain_address is not None and catalog.has_begun_use(
-            grant.use_key, client.digest, since=visit.now - _RESUME_SECONDS
-        )
-    if not is_good:
+    is_part = status == HTTPStatus.PARTIAL_CONTENT
+    since = 0 if is_played else visit.now - _PART_SECONDS
+    # Looked up first, since most parts are not the first, and again after a race for the use.
+    if is_part and _has_begun(visit, grant, since):
+        return
+    client = _client_digest(visit, grant)
+    begin = visit.storage.catalog.begin_use
+    if begin(grant.use_key, client, now=visit.now, needed_until=grant.usable_until):
+        return
+    if not (is_part and _has_begun(visit, grant, since)):
         raise Refused(Reason.USED)
+
+
+def _client_digest(visit: Visit, grant: Grant) -> bytes:
+    """Return what a use is remembered by: b"" for a client that can't be told from others.
+
+    The agent doesn't count: iOS and Android hand films and downloads to another one.
+    """
+    address = visit.client.certain_address
+    if address is None:
+        return b""
+    return visit.storage.signer.client_digest(grant, address)
+
+
+def _has_begun(visit: Visit, grant: Grant, since: float) -> bool:
+    """Tell whether this client began to use a link at or after *since*."""
+    address, use = visit.client.certain_address, visit.storage.catalog.use_of(grant.use_key)
+    if address is None or use is None or use.began < since:
+        return False
+    return visit.storage.signer.is_client(grant, use.client, address)
 
 
 def _for_hooks(grant: Grant, return_path: str) -> HookGrant:

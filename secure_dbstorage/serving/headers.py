@@ -1,11 +1,16 @@
 """Header fields: all that an answer tells browsers and caches about a file or a refusal."""
 
+import re
+import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from urllib.parse import quote
 
 from django.http.response import HttpResponseBase
-from django.utils.http import content_disposition_header, http_date
+from django.utils.http import http_date
 
+from secure_dbstorage.content_types import UNKNOWN, is_active
 from secure_dbstorage.files import FileStat
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.options import StorageOptions
@@ -17,6 +22,17 @@ _SANDBOXED_POLICY = f"{_POLICY}; sandbox"
 
 #: Browsers' PDF viewers don't start in a sandbox.
 _VIEWER_TYPE = "application/pdf"
+
+#: A browser's own player loads the file once more, as media and from the page's own origin.
+_PLAYER_POLICY = f"{_POLICY}; media-src 'self'; sandbox allow-same-origin"
+_PLAYED_TYPES = ("audio/", "video/")
+
+#: What a client might not write into the name of a file, or reads as something else: wget decodes
+#: "%", and Chromium drops a field with "=?".
+_UNSAFE = re.compile(r'[^ -~]|["\\%/?:*<>|]')
+
+#: Characters that RFC 8187 section 3.2.1 lets stand in a parameter as they are.
+_ATTRIBUTE_CHARACTERS = "!#$&+-.^_`|~"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +47,13 @@ class Presentation:
     private: bool
     #: The whole Cache-Control field.
     cache_control: str
+    #: Whose pages may load a private file: the option of this name.
+    cross_origin: str = "same-site"
+
+    @property
+    def is_framed_anywhere(self) -> bool:
+        """Whether the pages of any site may show the file in a frame."""
+        return self.inline and self.cross_origin == "cross-origin"
 
 
 def present(
@@ -46,6 +69,7 @@ def present(
             cache_control=cache_control(
                 private=False, max_age_seconds=_capped(options.public_max_age, file, now)
             ),
+            cross_origin=options.cross_origin,
         )
     remaining = max(0, grant.expires - int(now))
     return Presentation(
@@ -58,12 +82,18 @@ def present(
             revalidate=bool(options.auth_hooks) and not file.is_public,
             store=not (grant.is_bound or grant.is_for_once),
         ),
+        cross_origin=options.cross_origin,
     )
 
 
 def may_show(content_type: str, options: StorageOptions) -> bool:
     """Tell whether a browser may show files of this type; it downloads others."""
     return content_type in options.inline_types
+
+
+def is_played(file: FileStat, shown: Presentation) -> bool:
+    """Tell whether a browser shows the file in a player."""
+    return shown.inline and file.content_type.startswith(_PLAYED_TYPES)
 
 
 def answer_headers(
@@ -77,6 +107,12 @@ def answer_headers(
     if status == HTTPStatus.PARTIAL_CONTENT:
         headers["Content-Range"] = span.content_range(file.size)
     return headers
+
+
+def untold(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the header fields of a HEAD, without those that tell of the content."""
+    telling = ("Content-Length", "ETag", "Last-Modified")
+    return {name: value for name, value in headers.items() if name not in telling}
 
 
 def file_headers(file: FileStat, shown: Presentation) -> dict[str, str]:
@@ -97,10 +133,10 @@ def validator_headers(file: FileStat, shown: Presentation) -> dict[str, str]:
         "Last-Modified": http_date(file.modified.timestamp()),
         "Cache-Control": shown.cache_control,
         "X-Content-Type-Options": "nosniff",
-        "Cross-Origin-Resource-Policy": "same-site" if shown.private else "cross-origin",
+        "Cross-Origin-Resource-Policy": shown.cross_origin if shown.private else "cross-origin",
         # In a 304 as well: XFrameOptionsMiddleware would say DENY, and caches update what they
         # keep with what a 304 says (RFC 9111 section 3.2).
-        **({"X-Frame-Options": "SAMEORIGIN"} if shown.inline else {}),
+        **_frame_options(shown),
         **(_PRIVATE if shown.private else {}),
     }
 
@@ -128,7 +164,12 @@ def protect(response: HttpResponseBase) -> HttpResponseBase:
     return response
 
 
-#: The fields of every answer that is not a file. No Vary: no cache keeps it.
+#: Lets shared caches keep that there is nothing, for a second, and browsers not at all. One that
+#: refreshes in the background would keep a public file for good after it was made private: it
+#: replaces what it has by what it may keep.
+NOTHING_THERE = "public, max-age=0, s-maxage=1"
+
+#: The fields of every answer that is not a file.
 REFUSAL_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": _SANDBOXED_POLICY,
@@ -150,14 +191,43 @@ def _capped(max_age_seconds: int, file: FileStat, now: float) -> int:
 
 
 def _content_type(content_type: str) -> str:
+    if is_active(content_type):
+        return UNKNOWN
     return f"{content_type}; charset=utf-8" if content_type.startswith("text/") else content_type
 
 
 def _disposition(file: FileStat, shown: Presentation) -> str:
-    filename = shown.filename or file.name.rpartition("/")[2]
-    return content_disposition_header(not shown.inline, filename) or "attachment"
+    """Return a Content-Disposition (RFC 6266), whose every name is safe in every client.
+
+    curl reads ``filename`` alone, so it is plain ASCII. Where that is not the name, ``filename*``
+    comes after it. Nothing needs to be escaped.
+    """
+    name = shown.filename or file.name.rpartition("/")[2]
+    kind = "inline" if shown.inline else "attachment"
+    plain = f'{kind}; filename="{(ascii_name := _ascii(name))}"'
+    if ascii_name == name:
+        return plain
+    return f"{plain}; filename*=UTF-8''{quote(name, safe=_ATTRIBUTE_CHARACTERS)}"
+
+
+def _ascii(name: str) -> str:
+    # Decomposed first: that makes "/", "%" and quotes of their full-width forms.
+    decomposed = unicodedata.normalize("NFKD", name)
+    plain = "".join(char for char in decomposed if not unicodedata.combining(char))
+    safe = _UNSAFE.sub("_", plain)
+    return safe if safe.strip(" ._") else "file"
 
 
 def _content_security_policy(file: FileStat, shown: Presentation) -> str:
-    viewer = shown.inline and file.content_type == _VIEWER_TYPE
-    return _POLICY if viewer else _SANDBOXED_POLICY
+    policy = _SANDBOXED_POLICY
+    if shown.inline and file.content_type == _VIEWER_TYPE:
+        policy = _POLICY
+    elif is_played(file, shown):
+        policy = _PLAYER_POLICY
+    return f"{policy}; frame-ancestors *" if shown.is_framed_anywhere else policy
+
+
+def _frame_options(shown: Presentation) -> dict[str, str]:
+    if not shown.inline or shown.is_framed_anywhere:
+        return {}
+    return {"X-Frame-Options": "SAMEORIGIN"}

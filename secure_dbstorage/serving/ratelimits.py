@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
@@ -13,24 +12,16 @@ from django_ratelimit.core import get_usage
 from secure_dbstorage.addresses import Address, parse_address
 from secure_dbstorage.conf import ratelimit_is_enabled
 from secure_dbstorage.options import StorageOptions
-from secure_dbstorage.serving.refusals import Reason, Refused
+from secure_dbstorage.serving.outages import Outage
+from secure_dbstorage.serving.refusals import Reason, Refused, unavailable
 from secure_dbstorage.serving.visits import Visit
 
 #: The kinds of request that have a budget: with a good token, without one, with a bad one.
 Kind = Literal["signed", "plain", "refused"]
 
-#: Seconds after which a client may try again while the cache is down.
-RETRY_WHEN_DOWN = 10
-
 _logger = logging.getLogger("secure_dbstorage.serving")
 
-
-@dataclass(slots=True)
-class _CacheState:
-    is_down: bool = False
-
-
-_cache = _CacheState()
+_outage = Outage("cache of the rate limits")
 
 
 def check_limit(visit: Visit, kind: Kind) -> None:
@@ -49,9 +40,10 @@ def check_limit(visit: Visit, kind: Kind) -> None:
     usage = _usage(visit.request, kind, options, rate=rate, budget=budget)
     if usage is None:
         if not options.rate_limit_fail_open:
-            raise _retry(Reason.UNAVAILABLE, RETRY_WHEN_DOWN)
+            raise unavailable()
     elif usage["should_limit"]:
-        raise _retry(Reason.TOO_MANY_REQUESTS, usage["time_left"])
+        seconds = max(1, usage["time_left"])
+        raise Refused(Reason.TOO_MANY_REQUESTS, headers={"Retry-After": str(seconds)})
 
 
 def _budget(visit: Visit) -> str | None:
@@ -112,25 +104,14 @@ def _usage(
     except ImproperlyConfigured:
         raise
     except Exception as error:  # noqa: BLE001 -- each cache has its own errors for being down
-        _note(down=True, error=error)
+        _outage.begin(error)
         return None
     if usage is None and not ratelimit_is_enabled():
         return {"should_limit": False}
     # A request that was counted is at least the first. Where the cache failed, django-ratelimit
     # says 0, or nothing by its own setting RATELIMIT_FAIL_OPEN; ours decides.
-    counted = usage is not None and usage["count"] > 0
-    _note(down=not counted, error=None)
-    return usage if counted else None
-
-
-def _note(*, down: bool, error: Exception | None) -> None:
-    """Log that the cache went down or came back, and not each request in between."""
-    if down and not _cache.is_down:
-        _logger.error("The cache of the rate limits is down", exc_info=error)
-    elif _cache.is_down and not down:
-        _logger.warning("The cache of the rate limits is back")
-    _cache.is_down = down
-
-
-def _retry(reason: Reason, seconds: int) -> Refused:
-    return Refused(reason, headers={"Retry-After": str(max(1, seconds))})
+    if usage is None or usage["count"] <= 0:
+        _outage.begin(None)
+        return None
+    _outage.end()
+    return usage

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext
 
 from secure_dbstorage.exceptions import SecureDBStorageError
-from secure_dbstorage.serving.headers import REFUSAL_HEADERS
+from secure_dbstorage.serving.headers import NOTHING_THERE, REFUSAL_HEADERS
 from secure_dbstorage.serving.negotiation import prefers_json
 from secure_dbstorage.serving.responses import FileResponse
 
@@ -25,6 +25,9 @@ from secure_dbstorage.serving.responses import FileResponse
 #: below), ``status``, ``title``, ``text``, and ``language`` (the code of their language). There is
 #: no request, and no context processor runs, so that no session is touched.
 REFUSED_TEMPLATE = "secure_dbstorage/refused.html"
+
+#: Seconds after which a client may try again during an outage.
+RETRY_WHEN_DOWN = 10
 
 _PACKAGED = Path(__file__).parents[1] / "templates" / REFUSED_TEMPLATE
 
@@ -76,6 +79,13 @@ class Reason(Enum):
         _("This link doesn’t work from here"),
         _("It was made for a particular network. Open it from there, or ask for a new one."),
     )
+    #: A page wants to run the file.
+    SUBRESOURCE = (
+        "subresource",
+        HTTPStatus.FORBIDDEN,
+        _("This file can’t be part of a page"),
+        _("Open its link in a new tab, or download it."),
+    )
     USED = (
         "used",
         HTTPStatus.FORBIDDEN,
@@ -95,7 +105,7 @@ class Reason(Enum):
         _("Too many requests"),
         _("Wait a moment, then try again."),
     )
-    #: The cache that counts requests is down.
+    #: The database is down, or the cache that counts requests.
     UNAVAILABLE = (
         "unavailable",
         HTTPStatus.SERVICE_UNAVAILABLE,
@@ -145,25 +155,38 @@ class Refused(SecureDBStorageError):
         self.headers = dict(headers or {})
 
 
-def refuse(request: HttpRequest, refused: Refused) -> HttpResponse:
+def unavailable() -> Refused:
+    """Return the refusal of a request that came during an outage."""
+    return Refused(Reason.UNAVAILABLE, headers={"Retry-After": str(RETRY_WHEN_DOWN)})
+
+
+def refuse(request: HttpRequest, refused: Refused, *, had_token: bool = True) -> HttpResponse:
     """Return the answer to a refused request.
 
     It is a page, or a problem (RFC 9457) if the client prefers JSON.
+
+    :param had_token: False lets shared caches keep for a second that there is nothing. They don't
+        keep problems, and so need no Vary to tell browsers from others.
     """
     reason, language = refused.reason, _language()
-    if prefers_json(request.META.get("HTTP_ACCEPT", "")):
+    is_problem = prefers_json(request.META.get("HTTP_ACCEPT", ""))
+    if is_problem:
         content_type, body = "application/problem+json", _problem(reason)
     else:
         content_type, body = "text/html; charset=utf-8", _page(reason, language)
+    is_kept = reason is Reason.MISSING and not had_token and not is_problem
     headers = {
         "Content-Type": content_type,
         "Content-Language": language,
         **REFUSAL_HEADERS,
+        **({"Cache-Control": NOTHING_THERE} if is_kept else {}),
         **refused.headers,
         "Content-Length": str(len(body)),
     }
     sent = b"" if request.method == "HEAD" else body
     response = FileResponse(sent, status=reason.status, headers=headers)
+    if is_kept:
+        response.drop_cookies()
     if reason.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         # Django would mail each one to the admins; whoever refused has logged the cause once.
         response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001

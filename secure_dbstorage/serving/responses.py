@@ -24,13 +24,13 @@ class _StoredBytes(HttpResponseBase):
     """Keeps middleware from changing our bytes.
 
     GZipMiddleware would compress ranges and change lengths, so it is told that there is a
-    Content-Encoding. CommonMiddleware would put a Content-Length on a 304.
+    Content-Encoding. CommonMiddleware would put a Content-Length on a 304, and
+    ConditionalGetMiddleware an ETag on a refusal that caches may keep.
     """
 
     def has_header(self, header: str) -> bool:
-        return header.lower() in ("content-encoding", "content-length") or super().has_header(
-            header
-        )
+        named = header.lower()
+        return named in ("content-encoding", "content-length", "etag") or super().has_header(named)
 
     __contains__ = has_header
 
@@ -38,6 +38,14 @@ class _StoredBytes(HttpResponseBase):
         """Set a cookie, except on what shared caches keep."""
         if not isinstance(self.cookies, _NoCookies):
             super().set_cookie(*args, **kwargs)
+
+    def allow_frames(self) -> None:
+        """Keep XFrameOptionsMiddleware from forbidding frames."""
+        self.xframe_options_exempt = True
+
+    def drop_cookies(self) -> None:
+        """Set no cookie from now on: shared caches keep this response."""
+        self.cookies = _NoCookies()
 
 
 class FileResponse(_StoredBytes, HttpResponse):
@@ -95,7 +103,7 @@ def respond(
     if "Content-Type" not in headers:
         del response["Content-Type"]
     if not is_private:
-        response.cookies = _NoCookies()
+        response.drop_cookies()
     return response
 
 

@@ -11,22 +11,33 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 
-from secure_dbstorage.exceptions import BadToken, ExpiredToken
-from secure_dbstorage.files import StoredHead
+from secure_dbstorage.exceptions import BadToken, DatabaseUnavailable, ExpiredToken
+from secure_dbstorage.files import FileStat, StoredHead
 from secure_dbstorage.names import is_canonical
 from secure_dbstorage.serving.clients import Client
 from secure_dbstorage.serving.conditions import (
     Selection,
+    drop_preconditions,
     drop_void_dates,
     has_conditions,
     select,
 )
 from secure_dbstorage.serving.credentials import Credentials
-from secure_dbstorage.serving.guards import ask_guards, count_use, may_refuse
-from secure_dbstorage.serving.headers import REFUSAL_HEADERS, answer_headers, present, protect
+from secure_dbstorage.serving.guards import ask_guards, count_use, counts_uses, may_refuse
+from secure_dbstorage.serving.headers import (
+    REFUSAL_HEADERS,
+    Presentation,
+    answer_headers,
+    is_played,
+    present,
+    protect,
+    untold,
+)
+from secure_dbstorage.serving.outages import Outage
 from secure_dbstorage.serving.ratelimits import check_limit
-from secure_dbstorage.serving.refusals import Reason, Refused, refuse
+from secure_dbstorage.serving.refusals import Reason, Refused, refuse, unavailable
 from secure_dbstorage.serving.responses import respond
+from secure_dbstorage.serving.subresources import may_be_loaded, may_run
 from secure_dbstorage.serving.visits import (
     Visit,
     WatchedBody,
@@ -38,6 +49,9 @@ from secure_dbstorage.storage import DatabaseStorage
 
 #: The methods that files support (RFC 9110 section 10.2.1).
 ALLOW = "GET, HEAD, OPTIONS"
+
+
+_outage = Outage("database")
 
 
 class _EveryAlias(set[str]):
@@ -67,9 +81,13 @@ def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResp
     )
     try:
         return _serve(visit)
-    except Refused as refused:
-        record_refusal(visit, refused.reason)
-        return refuse(request, refused)
+    except Refused as error:
+        refused = error
+    except DatabaseUnavailable as error:
+        _outage.begin(error)
+        refused = unavailable()
+    record_refusal(visit, refused.reason)
+    return refuse(request, refused, had_token=credentials.has_token)
 
 
 # The token is the key, and the hooks are the guards: a LoginRequiredMiddleware would send visitors
@@ -84,13 +102,22 @@ def _serve(visit: Visit) -> HttpResponseBase:
         return _methods()
     _check_target(visit)
     _read_token(visit)
-    check_limit(visit, "signed" if visit.grant else "plain")
     try:
-        head = _find(visit)
+        head = _look_up(visit)
         instead = ask_guards(visit, head.stat)
         return _answer(visit, head) if instead is None else _send_away(visit, instead)
     finally:
         visit.storage.catalog.release()
+
+
+def _look_up(visit: Visit) -> StoredHead:
+    """Return the head of the file, within the limits."""
+    # Limits by user ask for the user.
+    with visit.storage.catalog.outages_told():
+        check_limit(visit, "signed" if visit.grant else "plain")
+        if may_run(visit.request.META):
+            raise Refused(Reason.SUBRESOURCE)
+        return _find(visit)
 
 
 def _database_storage(alias: str) -> DatabaseStorage:
@@ -141,6 +168,7 @@ def _find(visit: Visit) -> StoredHead:
         public_only=visit.grant is None,
         with_chunk=is_plain_get and not may_refuse(visit),
     )
+    _outage.end()
     if head is None or not _opens(visit, head):
         # Missing, revoked and replaced files get the same answer.
         raise Refused(Reason.REVOKED if visit.grant else Reason.MISSING)
@@ -162,20 +190,43 @@ def _send_away(visit: Visit, response: HttpResponseBase) -> HttpResponseBase:
 
 def _answer(visit: Visit, head: StoredHead) -> HttpResponseBase:
     """Return what a GET or HEAD gets: 200, 206 or 304."""
-    drop_void_dates(visit.request)
-    selected = select(visit.request, head.stat)
     shown = present(head.stat, visit.storage.options, visit.grant, visit.now)
-    headers = answer_headers(head.stat, shown, selected.status, selected.span)
-    body = _body(visit, head, selected) if selected.has_body else b""
+    if not may_be_loaded(visit.request.META, head.stat.content_type, inline=shown.inline):
+        raise Refused(Reason.SUBRESOURCE)
+    selected, headers = _selected(visit, head.stat, shown)
+    body: bytes | Iterator[bytes] = b""
+    if selected.has_body:
+        with visit.storage.catalog.outages_told():
+            count_use(visit, head.stat, selected.status, is_played=is_played(head.stat, shown))
+        body = _body(visit, head, selected)
     response = respond(selected.status, headers, body, is_private=shown.private, pace=visit.pace)
+    if shown.is_framed_anywhere:
+        response.allow_frames()
     record_answer(visit, response)
     return response
+
+
+def _selected(
+    visit: Visit, file: FileStat, shown: Presentation
+) -> tuple[Selection, dict[str, str]]:
+    """Return what the visitor gets of a file, and the header fields of the answer.
+
+    A one-time link tells nothing of the content before it is used.
+    """
+    is_counted = counts_uses(visit.grant, file)
+    if is_counted:
+        drop_preconditions(visit.request)
+    drop_void_dates(visit.request)
+    selected = select(visit.request, file, tells_size=not is_counted)
+    headers = answer_headers(file, shown, selected.status, selected.span)
+    if is_counted and not selected.has_body:
+        headers = untold(headers)
+    return selected, headers
 
 
 def _body(visit: Visit, head: StoredHead, selected: Selection) -> bytes | Iterator[bytes]:
     """Return the selected bytes: from the head row, or in pieces read later."""
     span = selected.span
-    count_use(visit, head.stat, span.start)
     if head.first_chunk is not None and head.content.chunk_count == 1:
         return head.first_chunk[span.start : span.stop]
     # WSGI's threads bound what is read at once. An event loop has any number of readers.

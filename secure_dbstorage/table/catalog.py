@@ -3,18 +3,28 @@
 import errno
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 
 from django.core.exceptions import SuspiciousFileOperation
-from django.db import Error, IntegrityError, connections, router, transaction
+from django.db import (
+    Error,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connections,
+    router,
+    transaction,
+)
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
 from secure_dbstorage import names
-from secure_dbstorage.exceptions import FileChanged, os_error
+from secure_dbstorage.conf import project_time
+from secure_dbstorage.exceptions import DatabaseUnavailable, FileChanged, os_error
 from secure_dbstorage.files import FileRecord, LinkState, StoredHead
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet, StoredRowQuerySet
 from secure_dbstorage.options import StorageOptions
@@ -120,6 +130,19 @@ class Catalog:
             sending=streams.Sending(rows_wanted=rows_wanted),
         )
 
+    @contextmanager
+    def outages_told(self) -> Iterator[None]:
+        """Tell an outage of the database from a fault in a statement.
+
+        :raises DatabaseUnavailable: when the database can't be asked now.
+        """
+        try:
+            yield
+        except (OperationalError, InterfaceError) as error:
+            if "no such" in str(error):  # SQLite's word for a table that was not migrated.
+                raise
+            raise DatabaseUnavailable("The database can't be asked now") from error
+
     def release(self) -> None:
         """Return the connection that :meth:`find` used to its pool."""
         streams.release(self.writer)
@@ -130,12 +153,12 @@ class Catalog:
         :param now: seconds since 1970.
         :param needed_until: when the note may be forgotten, in seconds since 1970.
         """
-        expires = datetime.fromtimestamp(needed_until, tz=UTC)
+        expires = project_time(datetime.fromtimestamp(needed_until, tz=UTC))
         return uses.begin(key, client, expires, now=now, using=self.writer)
 
-    def has_begun_use(self, key: int, client: bytes, *, since: float) -> bool:
-        """Tell whether this client began to use a one-time link at or after *since*."""
-        return uses.has_begun(key, client, since=since, using=self.writer)
+    def use_of(self, key: int) -> uses.Use | None:
+        """Return the use of a one-time link, or None before it is used."""
+        return uses.find(key, using=self.writer)
 
     def get(self, name: str, *, with_chunk: bool = False) -> StoredHead:
         """Return the head of a file from the primary database.
@@ -331,7 +354,8 @@ class Catalog:
             self._check_place(new, using)
             try:
                 with transaction.atomic(using=using):
-                    self._files(using).filter(pk=row.pk).update(**heads.renamed_head(row, new))
+                    renamed = heads.renamed_head(row, new, self._options)
+                    self._files(using).filter(pk=row.pk).update(**renamed)
             except IntegrityError as error:
                 raise os_error(FileExistsError, errno.EEXIST, new) from error
 

@@ -51,11 +51,11 @@ def replaced_head(
     return columns
 
 
-def renamed_head(row: StoredFile, name: str) -> Columns:
+def renamed_head(row: StoredFile, name: str, options: StorageOptions) -> Columns:
     """Return the columns that change when a file is renamed."""
     return {
         "name": name,
-        "content_type": content_type_of(name),
+        "content_type": content_type_of(name, options.content_types),
         "link_epoch": later_epoch(row.link_epoch or 0),
     }
 
@@ -74,7 +74,7 @@ def _content_columns(
         "size": written.content.size,
         "chunk_size": written.content.chunk_size,
         "sha256": written.sha256,
-        "content_type": content_type_of(name),
+        "content_type": content_type_of(name, options.content_types),
         "modified": now,
         "data": written.first_chunk,
     }

@@ -1,27 +1,42 @@
 """The uses of one-time links: a row for each. A unique constraint lets only one exist."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
 from secure_dbstorage.models import USE_MARK_POSITION, StoredFile
 
+#: Bytes in front of the client's digest.
+_TIME_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """The use of a one-time link."""
+
+    #: When it began, in seconds since 1970.
+    began: int
+    #: A keyed digest of who began it; b"" for a client that can't be told from others.
+    client: bytes
+
 
 def begin(key: int, client: bytes, expires: datetime, *, now: float, using: str) -> bool:
     """Mark a one-time link as used, and return False if it already was, on any server.
 
     :param key: see :attr:`~secure_dbstorage.links.grants.Grant.use_key`.
-    :param client: a digest of who uses it.
+    :param client: see :class:`Use`.
     :param expires: when the mark is no longer needed.
     :param now: seconds since 1970.
     :param using: alias of the database.
     :raises RuntimeError: inside a transaction, which could take the mark back when it rolls back.
     """
-    began = int(now).to_bytes(8)
+    began = int(now).to_bytes(_TIME_BYTES)
     mark = StoredFile(
         content=key, position=USE_MARK_POSITION, data=began + client, expires=expires
     )
     try:
+        # A transaction around this one could roll the mark back after the bytes are sent.
         with transaction.atomic(using=using, durable=True):
             mark.save(using=using, force_insert=True)
     except IntegrityError:
@@ -29,10 +44,10 @@ def begin(key: int, client: bytes, expires: datetime, *, now: float, using: str)
     return True
 
 
-def has_begun(key: int, client: bytes, *, since: float, using: str) -> bool:
-    """Tell whether this client began to use a one-time link at or after *since*."""
+def find(key: int, *, using: str) -> Use | None:
+    """Return the use of a one-time link, or None before it is used."""
     mark = StoredFile.rows.using(using).of(key).use_marks().first()
     if mark is None:
-        return False
-    began, who = int.from_bytes(bytes(mark.data[:8])), bytes(mark.data[8:])
-    return who == client and began >= since
+        return None
+    data = bytes(mark.data)
+    return Use(began=int.from_bytes(data[:_TIME_BYTES]), client=data[_TIME_BYTES:])

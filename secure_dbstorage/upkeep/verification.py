@@ -1,8 +1,9 @@
 """Verification: checks that each file is still what was saved."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.exceptions import ContentVanished
@@ -46,11 +47,13 @@ def _verify(storage: DatabaseStorage, head: StoredHead, *, repair: bool) -> Veri
     problems = _problems_of_bytes(head)
     if problems and _key_of(storage, head.stat.name) != head.content.key:
         return None  # The file was deleted or replaced while it was being read.
-    repairs = {}
+    repairs: dict[str, Callable[[StoredHead], None]] = {}
     if _rows_past_end(head).exists():
         repairs["there are rows past the end of the file"] = _delete_rows_past_end
-    if head.stat.content_type != content_type_of(head.stat.name):
-        repairs["the media type does not match the name"] = _correct_type
+    content_type = content_type_of(head.stat.name, storage.options.content_types)
+    if head.stat.content_type != content_type:
+        correct = partial(_correct_type, content_type=content_type)
+        repairs["the media type does not match the name"] = correct
     if repair:
         for do_repair in repairs.values():
             do_repair(head)
@@ -95,6 +98,6 @@ def _delete_rows_past_end(head: StoredHead) -> None:
     rows._raw_delete(rows.db)  # noqa: SLF001
 
 
-def _correct_type(head: StoredHead) -> None:
+def _correct_type(head: StoredHead, *, content_type: str) -> None:
     files = StoredFile.objects.using(head.content.using).filter(content=head.content.key)
-    files.update(content_type=content_type_of(head.stat.name))
+    files.update(content_type=content_type)

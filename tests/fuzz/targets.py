@@ -14,7 +14,7 @@ from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.links.paths import MARKED_TOKEN
 from secure_dbstorage.links.tokens import CLOCK_SKEW, Audience, LinkSigner
 from secure_dbstorage.redaction import without_tokens
-from secure_dbstorage.serving.clients import budget_of, client_address
+from secure_dbstorage.serving.clients import Client, budget_of
 from secure_dbstorage.serving.ranges import (
     MAX_HEADER_LENGTH,
     ByteRange,
@@ -247,17 +247,19 @@ def check_address(data: bytes) -> None:
     """Read a peer and a header: one client, whatever a stranger wrote to the left."""
     peer, _, forwarded = data.decode("latin-1").partition("\n")
     for proxies in ([], _PROXIES):
-        address = client_address({"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded}, proxies)
+        client = Client.of({"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded}, proxies)
+        address = client.address
         if address is None:
-            assert not proxies
+            assert client.certain_address is None
+            assert client.budget == ("unknown" if proxies else client.budget)
             continue
         assert parse_address(str(address)) == address
         assert parse_address(budget_of(address)) is not None
         assert not (isinstance(address, IPv6Address) and address.ipv4_mapped)
     # The address that the proxy itself saw is at the end.
     meta = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": f"{forwarded}, {_CLIENT}"}
-    assert client_address(meta, _PROXIES) == IPv4Address(_CLIENT)
-    assert client_address({**meta, "REMOTE_ADDR": _CLIENT}, _PROXIES) == IPv4Address(_CLIENT)
+    assert Client.of(meta, _PROXIES).address == IPv4Address(_CLIENT)
+    assert Client.of({**meta, "REMOTE_ADDR": _CLIENT}, _PROXIES).address == IPv4Address(_CLIENT)
     for text in (peer, forwarded):
         # A longer one has a zone of that length, and is not a client's.
         if len(text) <= 100:

@@ -251,3 +251,10 @@ def test_a_mapped_network_is_the_network_of_ipv4() -> None:
 def test_a_window_can_be_a_timedelta(clock: Clock) -> None:
     storage = saved("a.txt")
     assert storage.url("a.txt", window=timedelta(seconds=60)) == storage.url("a.txt", window=60)
+
+
+@pytest.mark.parametrize("ip", ["0.0.0.0/0", "::/0", "::ffff:0:0/96", "::ffff:0.0.0.0/96"])
+def test_a_link_for_every_address_is_refused_however_it_is_written(ip: str) -> None:
+    storage = saved("a.txt")
+    with pytest.raises(ValueError, match="is every address"):
+        storage.url("a.txt", ip=ip)

@@ -64,6 +64,18 @@ def test_behind_a_proxy_that_nobody_configured_a_link_for_a_network_opens_nowher
     assert client.get(url).status_code == 200
 
 
+@pytest.mark.parametrize("peer", ["unknown", "nonsense", "1.2.3"])
+def test_a_peer_that_is_no_address_opens_no_link_for_a_network(
+    store: Store, client: Client, peer: str
+) -> None:
+    for proxies in ([], ["127.0.0.0/8"]):
+        url = store(trusted_proxies=proxies).url("private.txt", ip="203.0.113.9")
+        meta = {"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": "203.0.113.9"}
+        assert client.get(url, **meta).status_code == 403
+        local = store(trusted_proxies=proxies).url("private.txt", ip="127.0.0.1")
+        assert client.get(local, REMOTE_ADDR=peer).status_code == 403
+
+
 def test_a_file_is_not_read_before_the_binding_of_its_link_is_checked(
     store: Store, client: Client
 ) -> None:

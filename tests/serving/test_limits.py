@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from secure_dbstorage.serving import ratelimits
+from secure_dbstorage.serving.outages import Outage
 from tests.servers.process import free_port
 from tests.support.serving import Store
 
@@ -143,7 +144,7 @@ def dead_cache(
     settings.CACHES = {**settings.CACHES, "dead": caches[request.param]}
     settings.RATELIMIT_USE_CACHE = "dead"
     # No other test has told the process that its cache is down.
-    monkeypatch.setattr(ratelimits, "_cache", ratelimits._CacheState())
+    monkeypatch.setattr(ratelimits, "_outage", Outage("cache of the rate limits"))
 
 
 @pytest.mark.usefixtures("dead_cache")

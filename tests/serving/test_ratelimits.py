@@ -15,8 +15,9 @@ from pytest_django import Settings
 
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.serving import ratelimits
-from secure_dbstorage.serving.ratelimits import RETRY_WHEN_DOWN, Kind, check_limit
-from secure_dbstorage.serving.refusals import Reason, Refused
+from secure_dbstorage.serving.outages import Outage
+from secure_dbstorage.serving.ratelimits import Kind, check_limit
+from secure_dbstorage.serving.refusals import RETRY_WHEN_DOWN, Reason, Refused
 from tests.servers import places
 from tests.servers.process import free_port
 from tests.servers.unavailable import Unavailable, skip_or_fail
@@ -39,7 +40,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 @pytest.fixture(autouse=True)
 def _cache_was_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no test know of another's outage."""
-    monkeypatch.setattr(ratelimits._cache, "is_down", False)
+    monkeypatch.setattr(ratelimits, "_outage", Outage("cache of the rate limits"))
 
 
 def options_of(**given: Any) -> dict[str, Any]:

@@ -221,3 +221,52 @@ def test_head_of_a_refusal_has_the_length_of_its_page(store: Store, client: Clie
     page, head = client.get("/files/missing.txt"), client.head("/files/missing.txt")
     assert head.content == b""
     assert int(head["Content-Length"]) == len(page.content)
+
+
+@pytest.mark.parametrize("method", ["get", "head"])
+@pytest.mark.parametrize("name", ["missing.txt", "private.txt", "a//b"])
+@pytest.mark.django_db
+def test_shared_caches_keep_for_a_second_that_there_is_nothing(
+    store: Store, client: Client, settings: Settings, name: str, method: str
+) -> None:
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    store()
+    answer = getattr(client, method)(f"/files/{name}")
+    assert answer.status_code == 404
+    assert answer["Cache-Control"] == "public, max-age=0, s-maxage=1"
+    assert not answer.has_header("Vary")
+    answer.set_cookie("a", "b")
+    assert not answer.cookies
+
+
+@pytest.mark.parametrize(
+    ("name", "headers"),
+    [
+        ("private.txt?token=bad", {}),
+        ("private.txt?token=", {}),
+        ("a//b?token=bad", {}),
+        ("missing.txt", {"Accept": "application/json"}),  # No browser may get that.
+        ("missing.txt", {"Sec-Fetch-Dest": "script"}),
+        ("public.txt", {"If-Match": '"x"'}),
+        ("public.txt", {"Range": "bytes=99-"}),
+    ],
+)
+@pytest.mark.django_db
+def test_no_cache_keeps_any_other_refusal(
+    store: Store, client: Client, name: str, headers: dict[str, str]
+) -> None:
+    store()
+    answer = client.get(f"/files/{name}", headers=headers)
+    assert answer.status_code >= 400
+    assert answer["Cache-Control"] == "no-store"
+
+
+@pytest.mark.django_db
+def test_no_cache_keeps_a_refusal_to_a_link(store: Store, client: Client) -> None:
+    storage = store()
+    file, folder = storage.url("private.txt"), storage.folder_url("a") + "none.txt"
+    storage.delete("private.txt")
+    for url in (file, folder):
+        answer = client.get(url)
+        assert answer.status_code == 403
+        assert answer["Cache-Control"] == "no-store"

@@ -51,7 +51,7 @@ def test_another_file_in_its_place_has_another_epoch() -> None:
 
 
 def test_a_renamed_file_has_another_type_and_epoch() -> None:
-    assert renamed_head(ROW, "b.png") == {
+    assert renamed_head(ROW, "b.png", StorageOptions()) == {
         "name": "b.png",
         "content_type": "image/png",
         "link_epoch": 2**60 + 1,

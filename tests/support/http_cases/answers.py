@@ -119,6 +119,12 @@ def _named(changes: Mapping[str, Value]) -> dict[str, Value]:
     return {name.replace("_", "-"): value for name, value in changes.items()}
 
 
+def _policy(kind: str) -> str:
+    if kind.startswith(("audio/", "video/")):
+        return SANDBOX.replace("sandbox", "media-src 'self'; sandbox allow-same-origin")
+    return SANDBOX.removesuffix("; sandbox") if kind == "application/pdf" else SANDBOX
+
+
 def _file_fields(name: str, *, signed: bool) -> dict[str, str]:
     base = name.rpartition("/")[2]
     inline = shown(name)
@@ -130,9 +136,7 @@ def _file_fields(name: str, *, signed: bool) -> dict[str, str]:
     return {
         "content-type": kind,
         "content-disposition": ODD_NAMES.get(base, plain),
-        "content-security-policy": (
-            SANDBOX.removesuffix("; sandbox") if kind == "application/pdf" else SANDBOX
-        ),
+        "content-security-policy": _policy(kind),
         "accept-ranges": "bytes",
         "etag": etag_of(name),
         "last-modified": LAST_MODIFIED,
@@ -148,7 +152,11 @@ def _file_fields(name: str, *, signed: bool) -> dict[str, str]:
     }
 
 
-MISSING = refused(404, "There is nothing here")
+#: Without a token: shared caches may keep it for a second.
+MISSING = refused(404, "There is nothing here", cache_control="public, max-age=0, s-maxage=1")
+
+#: With a token, it is kept by nobody.
+MISSING_WITH_TOKEN = refused(404, "There is nothing here")
 
 BAD_TOKEN = refused(403, "This link doesn’t work")
 

@@ -15,28 +15,36 @@ _LONG = b"all work and no play makes a dull file " * 100
 
 #: Names that break headers, URLs or file systems, and how a browser is to save each.
 ODD_NAMES = {
-    'a"; filename=evil.exe': r'attachment; filename="a\"; filename=evil.exe"',
+    'a"; filename=evil.exe': (
+        """attachment; filename="a_; filename=evil.exe"; """
+        "filename*=UTF-8''a%22%3B%20filename%3Devil.exe"
+    ),
     "semi;colon.txt": 'inline; filename="semi;colon.txt"',
-    "100%41.txt": 'inline; filename="100%41.txt"',
-    "a b+c#d?e&f=g.txt": 'inline; filename="a b+c#d?e&f=g.txt"',
+    "100%41.txt": """inline; filename="100_41.txt"; filename*=UTF-8''100%2541.txt""",
+    "a b+c#d?e&f=g.txt": (
+        """inline; filename="a b+c#d_e&f=g.txt"; """
+        "filename*=UTF-8''a%20b+c#d%3Fe&f%3Dg.txt"
+    ),
     "it's.txt": 'inline; filename="it\'s.txt"',
-    "é" * 300: f"attachment; filename*=utf-8''{'%C3%A9' * 300}",
-    "e\u0301.txt": "inline; filename*=utf-8''e%CC%81.txt",
-    "夏.png": "inline; filename*=utf-8''%E5%A4%8F.png",
-    '\u202egpj."exe': "attachment; filename*=utf-8''%E2%80%AEgpj.%22exe",
+    "é" * 300: (f"""attachment; filename="{"e" * 300}"; filename*=UTF-8''{"%C3%A9" * 300}"""),
+    "e\u0301.txt": """inline; filename="e.txt"; filename*=UTF-8''e%CC%81.txt""",
+    "夏.png": """inline; filename="_.png"; filename*=UTF-8''%E5%A4%8F.png""",
+    '\u202egpj."exe': (
+        """attachment; filename="_gpj._exe"; filename*=UTF-8''%E2%80%AEgpj.%22exe"""
+    ),
     "x" * 500: f'attachment; filename="{"x" * 500}"',
     " space ": 'attachment; filename=" space "',
-    "...": 'attachment; filename="..."',
+    "...": """attachment; filename="file"; filename*=UTF-8''...""",
 }
 
 #: The type of each kind of file, and whether a browser may show it.
 KINDS = {
-    "page.html": ("text/html; charset=utf-8", False),
-    "PAGE.HTM": ("text/html; charset=utf-8", False),
+    "page.html": ("application/octet-stream", False),
+    "PAGE.HTM": ("application/octet-stream", False),
     "page.xhtml": ("application/octet-stream", False),
     "drawing.svg": ("image/svg+xml", False),
-    "feed.xml": ("text/xml; charset=utf-8", False),
-    "script.js": ("text/javascript; charset=utf-8", False),
+    "feed.xml": ("application/octet-stream", False),
+    "script.js": ("application/octet-stream", False),
     "unknown": ("application/octet-stream", False),
     "strange.qwertz": ("application/octet-stream", False),
     "packed.tar.gz": ("application/gzip", False),

@@ -6,6 +6,7 @@ from tests.support.http_cases.answers import (
     BAD_TOKEN,
     EXPIRED,
     MISSING,
+    MISSING_WITH_TOKEN,
     REVOKED,
     Case,
     ask,
@@ -82,7 +83,11 @@ CASES = [
         BAD_TOKEN,
     ),
     *(
-        Case(f"{what} in the path", ask(f"/files/~{target}"), MISSING)
+        Case(
+            f"{what} in the path",
+            ask(f"/files/~{target}"),
+            MISSING_WITH_TOKEN if target.startswith("{folder") else MISSING,
+        )
         for what, target in (
             ("half of a token", f"{{half[{SECRET}]}}/{SECRET}"),
             ("the token of a folder alone", "{folder[closed]}"),

@@ -1,0 +1,102 @@
+"""What is logged of an outage, and what a visitor gets while the database is down."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import InterfaceError, OperationalError, connection
+from django.test import Client
+from pytest_django import Settings
+
+from secure_dbstorage.serving import views
+from secure_dbstorage.serving.headers import REFUSAL_HEADERS
+from secure_dbstorage.serving.outages import Outage
+from tests.support.serving import Store, ask
+
+
+def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    outage = Outage("lamp")
+    outage.end()
+    for _ in range(2):
+        outage.begin(OSError("dark"))
+    for _ in range(2):
+        outage.end()
+    assert [record.getMessage() for record in caplog.records] == [
+        "The lamp is down",
+        "The lamp is back",
+    ]
+    assert caplog.records[0].exc_info
+
+
+def failing(error: Exception, *, word: str = "") -> Callable[..., Any]:
+    """Return a wrapper of statements that fail, or of those with this word."""
+
+    def execute(run: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
+        if word in sql:
+            raise error
+        return run(sql, params, many, context)
+
+    return execute
+
+
+@pytest.fixture
+def outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "_outage", Outage("database"))
+
+
+@pytest.mark.usefixtures("outage")
+@pytest.mark.parametrize("error", [OperationalError("gone away"), InterfaceError("closed")])
+@pytest.mark.parametrize("name", ["private.txt", "public.txt", "missing.txt"])
+@pytest.mark.django_db
+def test_while_the_database_is_down_there_is_a_503_and_one_line(
+    store: Store,
+    client: Client,
+    error: Exception,
+    name: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    storage = store()
+    url = f"/files/{name}" if name == "missing.txt" else storage.url(name)
+    with connection.execute_wrapper(failing(error)):
+        answers = [client.get(url) for _ in range(3)]
+    for answer in answers:
+        assert answer.status_code == 503
+        assert int(answer["Retry-After"]) >= 1
+        assert REFUSAL_HEADERS.items() <= answer.headers.items()
+    assert client.get(url).status_code == (404 if name == "missing.txt" else 200)
+    logged = [each.getMessage() for each in caplog.records if "database" in each.getMessage()]
+    assert logged == ["The database is down", "The database is back"]
+
+
+@pytest.mark.usefixtures("outage")
+@pytest.mark.django_db
+def test_a_use_that_can_not_be_kept_opens_nothing(store: Store, client: Client) -> None:
+    url = store().url("private.txt", uses=1)
+    with connection.execute_wrapper(failing(OperationalError("full"), word="INSERT")):
+        assert ask(client, url)[0] == 503
+    assert ask(client, url) == (200, b"private")
+
+
+@pytest.mark.usefixtures("outage")
+@pytest.mark.django_db
+def test_limits_by_user_are_refused_too_while_the_users_can_not_be_asked(
+    store: Store, client: Client, django_user_model: Any
+) -> None:
+    client.force_login(django_user_model.objects.create_user("ada"))
+    url = store(rate_limit_key="user").url("private.txt")
+    with connection.execute_wrapper(failing(OperationalError("gone away"), word="session")):
+        assert client.get(url).status_code == 503
+
+
+@pytest.mark.usefixtures("outage")
+@pytest.mark.django_db
+def test_a_table_that_was_not_migrated_is_an_error(
+    store: Store, client: Client, settings: Settings
+) -> None:
+    url = store().url("private.txt")
+    client.raise_request_exception = False
+    error = OperationalError("no such table: secure_dbstorage_storedfile")
+    with connection.execute_wrapper(failing(error)):
+        assert client.get(url).status_code == 500

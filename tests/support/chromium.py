@@ -1,0 +1,32 @@
+"""Chromium without a screen, as playwright drives it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tests.servers.unavailable import Unavailable, find_program, skip_or_fail
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+#: Silence background requests, and let a player begin without a click.
+_ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+    "--autoplay-policy=no-user-gesture-required",
+]
+
+
+@contextmanager
+def chromium() -> Iterator["Browser"]:
+    """Start Chromium; skip or fail the test where there is none."""
+    try:
+        from playwright import sync_api
+
+        program = find_program("chromium", "google-chrome", package="chromium")
+    except (ImportError, Unavailable) as reason:
+        skip_or_fail(str(reason))
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(program), args=_ARGUMENTS)
+        yield browser
+        browser.close()
