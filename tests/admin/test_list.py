@@ -8,6 +8,7 @@ from pytest_django import Settings
 
 from secure_dbstorage.models import StoredFile
 from tests.support.admin import (
+    BROWSE,
     LIST,
     add_heads,
     body,
@@ -17,6 +18,7 @@ from tests.support.admin import (
     row,
     run,
     save,
+    signed_in,
     storage,
 )
 
@@ -141,3 +143,40 @@ def test_each_storage_is_shown_from_its_own_database(settings: Settings, chief: 
     )
     assert not storage("far").exists("farther.txt")
     assert storage("invoices").exists("near.txt")
+
+
+@pytest.mark.parametrize(
+    "lookup",
+    [
+        *("data__startswith", "data__regex", "data__gt", "data", "data__isnull", "content"),
+        *("name__regex", "name__gt", "name", "id", "pk", "id__in", "namespace", "link_epoch__gte"),
+        *("expires__year", "created__year", "sha256__startswith", "position", "is_public__exact"),
+        *("storage__regex", "visibility__exact", "type__in", "no_such_field", "data__no_such"),
+    ],
+)
+def test_the_query_string_takes_no_lookup_but_the_filters(lookup: str) -> None:
+    save("a.txt", b"content")
+    viewer = signed_in("view")
+    with CaptureQueriesContext(connections["default"]) as queries:
+        for value in ("1", "\0", "(", "99999999999", "c", "a,b"):
+            assert viewer.get(LIST, {lookup: value}).status_code == 400
+    assert not any("secure_dbstorage_storedfile" in query["sql"] for query in queries)
+    changer = signed_in("change", "open")
+    answer = changer.post(f"{LIST}?{lookup}=1", {"action": "make_private", "select_across": "1"})
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("value", ["\0", ":", ":\0", ":nowhere", "(", "-1", "9" * 30, "x" * 600])
+def test_no_value_in_a_query_string_breaks_the_list(database: str, value: str) -> None:
+    save("a.txt")
+    viewer = signed_in("view")
+    for name in (
+        *("storage", "visibility", "type", "size", "modified"),
+        *("q", "o", "p", "all", "e", "_facets", "_popup"),
+    ):
+        answer = viewer.get(LIST, {name: value}, follow=True)
+        assert answer.status_code == 200, name
+    for url in (f"{LIST}?_to_field=data", f"{LIST}?_to_field={value}"):
+        assert viewer.get(url).status_code in (200, 400)
+    for url in (f"{BROWSE}default/", f"{BROWSE}"):
+        assert viewer.get(url, {"after": value}).status_code in (200, 404)
