@@ -24,7 +24,7 @@ from secure_dbstorage.admin.paging import FilePaginator
 from secure_dbstorage.admin.searching import find_files
 from secure_dbstorage.models import StoredFile
 
-_FILTERS = [StorageFilter, VisibilityFilter, TypeFilter, SizeFilter, DateFilter]
+_FILTERS: list[Any] = [StorageFilter, VisibilityFilter, TypeFilter, SizeFilter, DateFilter]
 
 
 class FileList(ChangeList):

@@ -10,6 +10,7 @@ from secure_dbstorage.models import StoredFile
 from tests.support.admin import (
     BROWSE,
     LIST,
+    YES,
     add_heads,
     body,
     messages_of,
@@ -109,11 +110,11 @@ def test_a_file_without_a_storage_can_only_be_viewed(database: str, chief: Clien
     assert 'name="operation"' not in html
     assert chief.get(page(lost, "delete")).status_code == 403
     for operation in ("rename", "public", "revoke"):
-        data = {"operation": operation, "name": "other"}
+        data = {"operation": operation, "name": "other", **YES}
         assert chief.post(page(lost), data).status_code == 403
     link = {"operation": "link", "lifetime": "3600", "presentation": "inline"}
     assert "No storage has" in messages_of(chief.post(page(lost), link, follow=True))[0]
-    assert "No storage has" in messages_of(run(chief, "make_public", [lost]))[0]
+    assert "No storage has" in messages_of(run(chief, "make_public", [lost], **YES))[0]
     lost.refresh_from_db(using=database)
     assert not lost.is_public
 
