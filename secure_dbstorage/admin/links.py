@@ -20,6 +20,9 @@ from secure_dbstorage.models import StoredFile
 #: The lifetime of the links behind previews and downloads, in seconds.
 _BRIEF = 60
 
+#: The lifetime of the links behind players, which ask again while they play, in seconds.
+_PLAYING = 3600
+
 #: Media types shown as a preview: raster images, which can't carry script.
 _PREVIEW_TYPES = frozenset(
     f"image/{kind}"
@@ -86,16 +89,20 @@ def link_form(files: list[StoredFile], data: Any = None) -> LinkForm:
 
 
 def preview_url(request: HttpRequest, file: StoredFile) -> str:
-    """Return the URL of a picture small enough for a preview; "" for any other file."""
-    if file.content_type not in _PREVIEW_TYPES or (file.size or 0) > _MAX_PREVIEW:
+    """Return the URL of a small picture, a film or a sound; "" for any other file."""
+    plays = str(file.content_type).startswith(("audio/", "video/"))
+    is_picture = file.content_type in _PREVIEW_TYPES and (file.size or 0) <= _MAX_PREVIEW
+    if not plays and not is_picture:
         return ""
     try:
-        return brief_link(request, file)
+        return brief_link(request, file, seconds=_PLAYING if plays else _BRIEF)
     except ValidationError:
         return ""
 
 
-def brief_link(request: HttpRequest, file: StoredFile, **arguments: Any) -> str:
+def brief_link(
+    request: HttpRequest, file: StoredFile, *, seconds: int = _BRIEF, **arguments: Any
+) -> str:
     """Return a link for a click. It is bound to the user, so that the access log tells who it was.
 
     :raises ValidationError: when the file belongs to no storage.
@@ -103,7 +110,7 @@ def brief_link(request: HttpRequest, file: StoredFile, **arguments: Any) -> str:
     longest = operations.require_home(file).storage.options.max_expires_in
     if _has_our_sessions(request, file):
         arguments["user"] = request.user
-    return operations.link(file, expires_in=min(_BRIEF, longest), **arguments)
+    return operations.link(file, expires_in=min(seconds, longest), **arguments)
 
 
 def _has_our_sessions(request: HttpRequest, file: StoredFile) -> bool:

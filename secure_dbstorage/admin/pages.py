@@ -126,6 +126,7 @@ class FilePages(FileLinks, DeedPages):
         if home is not None and can_open:
             context["is_inline"] = may_show(str(file.content_type), home.storage.options)
             context["preview"] = preview_url(request, file) if context["is_inline"] else ""
+            context["preview_kind"] = str(file.content_type).partition("/")[0]
             context["link_form"] = link_form([file])
         return self.render(
             request,

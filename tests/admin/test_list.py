@@ -66,8 +66,8 @@ def test_the_list_is_in_order(crowd: list[StoredFile], chief: Client) -> None:
     names = sorted(str(file.name) for file in crowd)
     assert names_in(body(chief, LIST)) == names
     assert names_in(body(chief, LIST, o="-1")) == names[::-1]
-    assert names_in(body(chief, LIST, o="6")) == [file.name for file in crowd]
-    assert names_in(body(chief, LIST, o="-6")) == [file.name for file in crowd[::-1]]
+    assert names_in(body(chief, LIST, o="7")) == [file.name for file in crowd]
+    assert names_in(body(chief, LIST, o="-7")) == [file.name for file in crowd[::-1]]
 
 
 def test_the_list_takes_the_same_number_of_queries_for_many_files(
@@ -181,3 +181,24 @@ def test_no_value_in_a_query_string_breaks_the_list(database: str, value: str) -
         assert viewer.get(url).status_code in (200, 400)
     for url in (f"{BROWSE}default/", f"{BROWSE}"):
         assert viewer.get(url, {"after": value}).status_code in (200, 404)
+
+
+def test_a_long_name_is_shortened_in_the_list_and_whole_in_its_title(chief: Client) -> None:
+    name = f"films/{'x' * 240}.mp4"
+    save(name)
+    html = body(chief, LIST)
+    assert f'<span title="{name}">films/xxx' in html
+    shown = html.split(f'<span title="{name}">')[1].split("</span>")[0]
+    assert len(shown) <= 80
+    assert shown.endswith("x.mp4")
+
+
+def test_the_list_has_a_column_for_type_and_one_for_storage_if_there_are_several(
+    settings: Settings, chief: Client
+) -> None:
+    save("a.pdf")
+    html = body(chief, LIST)
+    assert '<td class="field-kind">application/pdf</td>' in html
+    assert "column-storage" in html
+    settings.STORAGES = {key: settings.STORAGES[key] for key in ("default", "staticfiles")}
+    assert "column-storage" not in body(chief, LIST)

@@ -41,7 +41,7 @@ def test_a_page_shows_the_details_of_a_file(chief: Client) -> None:
     html = body(chief, page(file))
     assert str(file.sha256) in html
     assert "image/png" in html
-    assert f"{len(PNG)} bytes" in html
+    assert f"{len(PNG)}\xa0bytes" in html
     (source,) = re.findall(r'<img src="([^"]+token[^"]+)"', html)
     assert chief.get(source).getvalue() == PNG
 
@@ -52,6 +52,19 @@ def test_a_page_shows_the_details_of_a_file(chief: Client) -> None:
 def test_only_small_raster_pictures_are_shown(chief: Client, name: str, size: int) -> None:
     html = body(chief, page(save(name, b"x" * size)))
     assert "token=" not in html
+
+
+def test_films_and_sounds_have_a_player(chief: Client) -> None:
+    for name, tag in (("a.mp4", "video"), ("a.mp3", "audio")):
+        html = body(chief, page(save(name, b"x" * 10)))
+        (source,) = re.findall(rf'<{tag} src="([^"]+token[^"]+)"', html)
+        assert chief.get(source).getvalue() == b"x" * 10
+
+
+def test_the_size_in_bytes_is_said_once(chief: Client) -> None:
+    assert body(chief, page(save("small.txt", b"x" * 36))).count("36\xa0bytes") == 1
+    assert "(36 bytes)" not in body(chief, page(save("small2.txt", b"x" * 36)))
+    assert "(2048 bytes)" in body(chief, page(save("large.txt", b"x" * 2048)))
 
 
 def test_a_missing_file_redirects_to_the_list(chief: Client) -> None:
