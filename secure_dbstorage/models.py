@@ -196,7 +196,9 @@ class StoredFile(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name or f"chunk {self.position} of content {self.content}"
+        return (
+            names.shown_name(self.name or "") or f"chunk {self.position} of content {self.content}"
+        )
 
     def head(self) -> StoredHead:
         """Return a head row as a value, without its bytes."""

@@ -1,9 +1,10 @@
 """The storage: Django's ``Storage`` over the table, and what a table adds to it."""
 
 import errno
+import logging
 import os
 import posixpath
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from enum import Enum
@@ -26,6 +27,7 @@ from secure_dbstorage.conf import project_time, read_options, upload_directory
 from secure_dbstorage.exceptions import os_error
 from secure_dbstorage.files import FileStat, LinkState
 from secure_dbstorage.links.maker import LinkMaker
+from secure_dbstorage.links.paths import link_id
 from secure_dbstorage.links.terms import FolderLinkArguments, LinkArguments
 from secure_dbstorage.links.tokens import LinkSigner
 from secure_dbstorage.models import StoredFile
@@ -37,7 +39,7 @@ from secure_dbstorage.names import (
     normal_name,
 )
 from secure_dbstorage.options import OPTION_NAMES, Options, StorageOptions
-from secure_dbstorage.signals import file_deleted, file_saved
+from secure_dbstorage.signals import file_deleted, file_saved, link_made
 from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.handles import StoredFileHandle, open_file
 from secure_dbstorage.table.streams import pieces_of
@@ -54,6 +56,8 @@ class _LeftOut(Enum):
 
 #: Marks an argument that was not given, where None would be a mistake.
 _LEFT_OUT: Final = _LeftOut.LEFT_OUT
+
+_logger = logging.getLogger("secure_dbstorage.links")
 
 #: How many names a save tries. Each but the first carries 7 random characters.
 _MAX_ATTEMPTS = 10
@@ -254,7 +258,9 @@ class DatabaseStorage(Storage):
         :raises ValueError: for impossible arguments.
         """
         links, normal = self._links.batch(**arguments), _normal(name)
-        return links.url(normal, self._found([normal]).get(normal))
+        made = links.url(normal, self._found([normal]).get(normal))
+        self._tell_made({normal: made})
+        return made
 
     @async_unsafe(_SYNC_ONLY.format("aurls"))
     def urls(
@@ -266,7 +272,9 @@ class DatabaseStorage(Storage):
         links = self._links.batch(**arguments)
         normal = {name: _normal(name) for name in names}
         found = self._found(normal.values()).get
-        return {given: links.url(name, found(name)) for given, name in normal.items()}
+        made = {given: links.url(name, found(name)) for given, name in normal.items()}
+        self._tell_made({normal[given]: url for given, url in made.items()})
+        return made
 
     async def aurl(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
         """Do what :meth:`url` does, in async code."""
@@ -291,7 +299,9 @@ class DatabaseStorage(Storage):
         folder = canonical_name(prefix)
         if not folder:
             raise ValueError("A link for a folder must name one: the root is every file")
-        return self._links.folder(folder, **arguments)
+        made = self._links.folder(folder, **arguments)
+        self._tell_made({folder: made})
+        return made
 
     # What a table adds
 
@@ -385,6 +395,21 @@ class DatabaseStorage(Storage):
         return self.catalog.link_states(
             [name for name in names if name and not has_control_character(name)]
         )
+
+    def _tell_made(self, urls: Mapping[str, str]) -> None:
+        """Log each signed link by its short name, and send a signal. Most projects need neither.
+
+        :param urls: by the names of the files or folders.
+        """
+        sender = type(self)
+        if not (_logger.isEnabledFor(logging.DEBUG) or link_made.has_listeners(sender)):
+            return
+        for name, url in urls.items():
+            if short := link_id(url):
+                _logger.debug(
+                    "link=%s namespace=%a name=%a", short, self.options.namespace, str(name)
+                )
+                link_made.send_robust(sender, storage=self, name=name, link=short)
 
     def _open_file(self, name: str, mode: str) -> Any:
         def save(file: IO[bytes], *, replaced_key: int | None, must_be_new: bool) -> None:

@@ -117,3 +117,10 @@ def test_a_file_in_no_directory_gets_an_ordinary_link() -> None:
     storage = saved("index.m3u8")
     url = render("{% signed_folder_url file %}", file=field_file(storage, "index.m3u8"))
     assert grant_of(storage, "index.m3u8", url)
+
+
+@pytest.mark.parametrize("tag", ["signed_url name", "signed_folder_url name", "signed_urls names"])
+def test_a_name_in_the_place_of_a_file_is_an_error_that_helps(tag: str) -> None:
+    template = Template(f"{{% load secure_dbstorage %}}{{% {tag} %}}")
+    with pytest.raises(TypeError, match=r"takes a file, .* not 'a.txt'. For a name"):
+        template.render(Context({"name": "a.txt", "names": ["a.txt"]}))

@@ -128,7 +128,7 @@ class StoredFileAdmin(FileActions, FilePages, Browse):
     @admin.display(description=_("name"), ordering="name")
     def full_name(self, file: StoredFile) -> str:
         """Return the name, including directories. A long one loses its middle."""
-        name = str(file.name)
+        name = str(file)
         if len(name) <= MAX_SHOWN:
             return name
         shown = f"{name[: MAX_SHOWN // 2]}…{name[-MAX_SHOWN // 2 + 1 :]}"

@@ -118,4 +118,4 @@ class FileAdmin(ModelAdmin):
 
 def logged(file: StoredFile) -> StoredFile:
     """Return an instance to log for a file; its primary key is the file's key in the admin."""
-    return StoredFile(pk=key_of(file), name=file.name)
+    return StoredFile(pk=key_of(file), name=str(file))

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from secure_dbstorage.admin.base import FileAdmin
 from secure_dbstorage.admin.homes import Home, all_homes, home_named
-from secure_dbstorage.names import ancestors, canonical_name
+from secure_dbstorage.names import ancestors, canonical_name, shown_name
 
 #: How many entries a page shows.
 PAGE_SIZE = 200
@@ -48,7 +48,7 @@ class Browse(FileAdmin):
         return self.render(
             request,
             "browse",
-            title=path.rpartition("/")[2] or home.alias,
+            title=shown_name(path.rpartition("/")[2]) or home.alias,
             tools="_browse_tools",
             home=home,
             path=path,
@@ -72,9 +72,11 @@ class Browse(FileAdmin):
         for name in names:
             if name.endswith("/"):
                 url = self.page_url("browse", home.alias, prefix + name)
-                entries.append({"name": name, "url": url})
+                entries.append({"name": shown_name(name), "url": url})
             elif file := files.get(prefix + name):
-                entries.append({"name": name, "url": self.change_url(file), "file": file})
+                entries.append(
+                    {"name": shown_name(name), "url": self.change_url(file), "file": file}
+                )
         return entries
 
     def _crumbs(self) -> list[tuple[str, str]]:
@@ -96,7 +98,7 @@ class Browse(FileAdmin):
         above = [(home.alias, self.page_url("browse", home.alias))]
         for directory in ancestors(path):
             url = self.page_url("browse", home.alias, f"{directory}/")
-            above.append((directory.rpartition("/")[2], url))
+            above.append((shown_name(directory.rpartition("/")[2]), url))
         return above
 
 

@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from copy import copy
 from datetime import datetime
 from tempfile import SpooledTemporaryFile
 from typing import Any
@@ -22,6 +23,11 @@ from secure_dbstorage.files import FileRecord, utc
 #: A file in transit stays in memory up to this many bytes; a larger one goes to a temporary file.
 _SPOOL_BYTES = 2 * 1024 * 1024
 
+#: The mode of a private file in a folder.
+_PRIVATE_MODE = 0o600
+
+_LINK = "a symbolic link, which is not followed"
+
 
 class StorageEnd:
     """A storage that belongs to Django or another package, such as a folder or a bucket."""
@@ -38,14 +44,9 @@ class StorageEnd:
 
     def records(self, directory: str) -> Iterator[FileRecord]:
         """Yield the names below a directory, one directory after another."""
-        # Each with the real paths of its parents: a symbolic link may lead back to one of them.
-        pending: list[tuple[str, tuple[str, ...]]] = [(directory, ())]
+        pending = [directory]
         while pending:
-            path, above = pending.pop()
-            real = self._real_path(path)
-            if real is not None and real in above:
-                yield FileRecord(name=path, problem="a symbolic link to one of its own parents")
-                continue
+            path = pending.pop()
             try:
                 directories, files = self._storage.listdir(path)
             except OSError as error:
@@ -55,8 +56,11 @@ class StorageEnd:
                 continue
             prefix = f"{path}/" if path else ""
             yield from (FileRecord(name=prefix + name) for name in sorted(files))
-            inside = above if real is None else (*above, real)
-            pending += ((prefix + name, inside) for name in sorted(directories, reverse=True))
+            for name in sorted(directories, reverse=True):
+                if self._has_link(prefix + name):
+                    yield FileRecord(name=prefix + name, problem=_LINK)
+                else:
+                    pending.append(prefix + name)
 
     def count(self, directory: str) -> int:
         """Return the number of files below a directory."""
@@ -87,13 +91,15 @@ class StorageEnd:
             yield from file.chunks()
 
     def check_name(self, name: str) -> None:
-        """Raise CopyFailed for a name that a storage would spell differently."""
+        """Raise CopyFailed for a name that a storage would spell differently or elsewhere."""
         try:
             is_kept = names.normal_name(name) == name
         except SuspiciousFileOperation:
             is_kept = False
         if not is_kept:
             raise CopyFailed("the target can't store a file under this name")
+        if self._has_link(name):
+            raise CopyFailed(_LINK)
 
     def find(self, name: str) -> FileRecord | None:
         """Return the file of this name, with its size; None if the name is free."""
@@ -134,7 +140,7 @@ class StorageEnd:
     def _save(self, record: FileRecord, file: "File[Any]", size: int, digest: str) -> None:
         is_whole = False
         try:
-            saved = self._storage.save(record.name, file)
+            saved = self._storage_for(record).save(record.name, file)
             if saved != record.name:
                 self._storage.delete(saved)
                 raise CopyFailed("another file has taken this name in the meantime")
@@ -144,6 +150,22 @@ class StorageEnd:
             if not is_whole:
                 self._discard(record.name, size)
         self._keep_time(record)
+
+    def _storage_for(self, record: FileRecord) -> Storage:
+        """Return the storage that saves a file: in a folder, private ones are for us alone.
+
+        Unless the folder's own options say which mode its files get.
+        """
+        storage = self._storage
+        if (
+            record.is_public is not False
+            or not isinstance(storage, FileSystemStorage)
+            or getattr(storage, "_file_permissions_mode", None) is not None
+        ):
+            return storage
+        private = copy(storage)
+        private.__dict__["file_permissions_mode"] = _PRIVATE_MODE
+        return private
 
     def _discard(self, name: str, size: int) -> None:
         """Delete what a failed or interrupted save left under a name that was free."""
@@ -161,12 +183,24 @@ class StorageEnd:
         """Raise for a directory, and for anything that would never end, such as a pipe."""
         if (path := self._path(name)) is None:
             return
+        if self._has_link(name):
+            raise CopyFailed(_LINK)
         if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 -- another storage's path
             raise CopyFailed("this is a directory or a special file")
 
-    def _real_path(self, name: str) -> str | None:
-        path = self._path(name)
-        return None if path is None else os.path.realpath(path)
+    def _has_link(self, name: str) -> bool:
+        """Tell whether a name leads through a symbolic link below the root of a folder.
+
+        Who may put a link into the folder could otherwise have any file of the disk copied or
+        overwritten.
+        """
+        if (root := self._path("")) is None:
+            return False
+        parts = name.split("/")
+        return any(
+            os.path.islink(os.path.join(root, *parts[: depth + 1]))  # noqa: PTH114, PTH118
+            for depth in range(len(parts))
+        )
 
     def _path(self, name: str) -> str | None:
         """Return a file's path on the disk; None for a storage without one."""

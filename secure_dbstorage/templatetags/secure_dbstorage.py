@@ -29,8 +29,8 @@ def signed_url(file: Any, **arguments: Any) -> str:
     Return "" if there is no file. A file in another kind of storage, as in tests, gets that
     storage's URL.
     """
-    if file and isinstance(file.storage, DatabaseStorage):
-        return file.storage.url(file.name, **arguments)
+    if _is_stored(file):
+        return str(file.storage.url(file.name, **arguments))
     return _url(file)
 
 
@@ -45,7 +45,7 @@ def signed_urls(
     pairs = [(each, getattr(each, field) if field else each) for each in objects]
     names: dict[DatabaseStorage, set[str]] = {}
     for _, file in pairs:
-        if file and isinstance(file.storage, DatabaseStorage):
+        if _is_stored(file):
             names.setdefault(file.storage, set()).add(file.name)
     urls = {storage: storage.urls(wanted, **arguments) for storage, wanted in names.items()}
     return [
@@ -62,12 +62,25 @@ def signed_folder_url(file: Any, **arguments: Any) -> str:
     the arguments of ``DatabaseStorage.folder_url()``. Return "" if there is no file. A file in
     another kind of storage gets that storage's URL, and a file in no directory an ordinary link.
     """
-    if not (file and isinstance(file.storage, DatabaseStorage)):
+    if not _is_stored(file):
         return _url(file)
     folder, _, name = file.name.rpartition("/")
     if not folder:  # A link to the root directory would open every file.
-        return file.storage.url(file.name, **arguments)
+        return str(file.storage.url(file.name, **arguments))
     return f"{file.storage.folder_url(folder, **arguments)}{filepath_to_uri(name)}"
+
+
+def _is_stored(file: Any) -> bool:
+    """Tell whether there is a file, and one of our storages holds it.
+
+    :raises TypeError: for something else than a file, such as a name.
+    """
+    if file and not hasattr(file, "storage"):
+        raise TypeError(
+            f"This tag takes a file, such as the value of a FileField, not {file!r}. For a name, "
+            "call url() of the storage in the view."
+        )
+    return bool(file) and isinstance(file.storage, DatabaseStorage)
 
 
 def _url(file: Any) -> str:
