@@ -45,7 +45,8 @@ MAKE_PUBLIC = Deed(
     question=ngettext_lazy("Make this file public?", "Make these files public?"),
     warning=ngettext_lazy(
         "Anyone who knows or guesses its URL will be able to open this file:",
-        "Anyone who knows or guesses their URLs will be able to open these %d files:",
+        "Anyone who knows or guesses their URLs will be able to open these %(number)s files:",
+        "number",
     ),
     done=_("“%s” is public now."),
     done_to_many=ngettext_lazy("%d file is public now.", "%d files are public now."),
@@ -64,7 +65,8 @@ REVOKE = Deed(
     question=ngettext_lazy("Revoke the links to this file?", "Revoke the links to these files?"),
     warning=ngettext_lazy(
         "All existing links to this file will stop working:",
-        "All existing links to these %d files will stop working:",
+        "All existing links to these %(number)s files will stop working:",
+        "number",
     ),
     done=_("The existing links to “%s” no longer work."),
     done_to_many=ngettext_lazy(
@@ -79,7 +81,8 @@ DELETE = Deed(
     question=ngettext_lazy("Delete this file?", "Delete these files?"),
     warning=ngettext_lazy(
         "This file will be deleted, and links to it will stop working:",
-        "These %d files will be deleted, and links to them will stop working:",
+        "These %(number)s files will be deleted, and links to them will stop working:",
+        "number",
     ),
     done=_("“%s” was deleted."),
     done_to_many=ngettext_lazy("%d file was deleted.", "%d files were deleted."),
@@ -102,7 +105,7 @@ class DeedPages(FileAdmin):
             request,
             "ask",
             title=question,
-            warning=deed.warning % len(files),
+            warning=deed.warning % {"number": len(files)},
             files=files,
             is_deletion=deed is DELETE,
             action_checkbox_name=helpers.ACTION_CHECKBOX_NAME,
