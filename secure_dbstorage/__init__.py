@@ -7,7 +7,7 @@ need from where it is. These paths are public, and change only with a note in th
 ``storage.DatabaseStorage``          the storage, for ``STORAGES`` and ``FileField(storage=...)``
 ``urls``                             the route, for ``include()``
 ``access``                           the types of an auth hook, and two ready hooks
-``signals``                          what happened to files: saved, deleted, served, refused
+``signals``                          what happened to files and links
 ``exceptions``                       the errors that a project may catch
 ``files.FileStat``                   what is known about a file
 ``redaction.TokenFilter``            a logging filter that removes tokens
@@ -17,7 +17,8 @@ need from where it is. These paths are public, and change only with a note in th
 ===================================  ============================================================
 
 So are the options, the setting ``SECURE_DBSTORAGE``, the commands, the ids of the checks, and the
-names of the loggers: ``secure_dbstorage.access`` has one record for each request;
+names of the loggers: ``secure_dbstorage.access`` has one record for each request, and
+``secure_dbstorage.links``, at level DEBUG, one for each signed link that is made;
 ``secure_dbstorage.serving``, ``secure_dbstorage.storage`` and ``secure_dbstorage.upkeep`` have
 problems. Everything else may change without notice. It lives in five wings:
 

@@ -209,7 +209,7 @@ class StoredFile(models.Model):
 
     def __str__(self) -> str:
         if self.position == 0:
-            return self.name or f"unfinished upload {self.content}"
+            return names.shown_name(self.name or "") or f"unfinished upload {self.content}"
         return f"chunk {self.position} of content {self.content}"
 
     def head(self) -> StoredHead:

@@ -10,6 +10,11 @@ from django.core.exceptions import SuspiciousFileOperation
 #: The longest name of a file, in characters. The column is wider, see ``models``.
 MAX_LENGTH = 512
 
+#: The characters of Unicode's property Bidi_Control.
+_BIDI_CONTROLS = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+
 #: Characters that need no escaping in names, URLs and headers.
 _PLAIN = (string.ascii_letters + string.digits + "_-./").encode()
 
@@ -56,6 +61,23 @@ def is_canonical(name: str) -> bool:
 def has_control_character(name: str) -> bool:
     """Tell whether a name contains a control character. No name in the table does."""
     return not name.isprintable() and any(unicodedata.category(char) == "Cc" for char in name)
+
+
+def has_bidi_control(name: str) -> bool:
+    """Tell whether a name contains a character that turns the direction of writing.
+
+    With one, ``invoice<U+202E>fdp.exe`` looks like ``invoiceexe.pdf``.
+    """
+    return not name.isprintable() and any(char in _BIDI_CONTROLS for char in name)
+
+
+def shown_name(name: str) -> str:
+    """Return a name with its invisible characters escaped, for people to see."""
+    if name.isprintable():
+        return name
+    return "".join(
+        ascii(char)[1:-1] if unicodedata.category(char) in ("Cc", "Cf") else char for char in name
+    )
 
 
 def is_plain(name: str) -> bool:

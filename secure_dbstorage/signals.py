@@ -12,6 +12,10 @@ file_saved = Signal()
 #: A file was deleted, and the transaction committed. Argument: ``name``.
 file_deleted = Signal()
 
+#: A signed link was made. Arguments: ``name``, that of the file or the folder, and ``link``, its
+#: short name in the access log, which opens nothing.
+link_made = Signal()
+
 #: A request got an answer that isn't a refusal. For a streamed body this is sent when the body has
 #: ended or broken off. Arguments: ``request``; ``file``, a
 #: :class:`~secure_dbstorage.files.FileStat`; ``grant``, a

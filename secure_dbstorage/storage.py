@@ -1,10 +1,11 @@
 """The storage: Django's ``Storage`` over the table, with links and more."""
 
 import errno
+import logging
 import os
 import posixpath
 from asyncio import _get_running_loop
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from enum import Enum
@@ -35,6 +36,7 @@ from secure_dbstorage.conf import (
 from secure_dbstorage.exceptions import os_error
 from secure_dbstorage.files import FileStat, LinkState
 from secure_dbstorage.links.maker import LinkMaker
+from secure_dbstorage.links.paths import link_id
 from secure_dbstorage.links.terms import FolderLinkArguments, LinkArguments
 from secure_dbstorage.links.tokens import Audience, LinkSigner
 from secure_dbstorage.models import StoredFile
@@ -46,7 +48,7 @@ from secure_dbstorage.names import (
     normal_name,
 )
 from secure_dbstorage.options import OPTION_NAMES, Options, StorageOptions
-from secure_dbstorage.signals import file_deleted, file_saved
+from secure_dbstorage.signals import file_deleted, file_saved, link_made
 from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.handles import StoredFileHandle, open_file
 from secure_dbstorage.table.streams import pieces_of
@@ -63,6 +65,8 @@ class _LeftOut(Enum):
 
 #: Marks an argument that was not given, where None would be a mistake.
 _LEFT_OUT: Final = _LeftOut.LEFT_OUT
+
+_logger = logging.getLogger("secure_dbstorage.links")
 
 #: How many names a save tries. Each but the first carries 7 random characters.
 _MAX_ATTEMPTS = 10
@@ -326,9 +330,12 @@ class DatabaseStorage(Storage):
         """
         normal, audience = _normal(name), self.audience
         if _is_in_event_loop():
-            return self._links.unseen_batch(audience, **arguments).url(normal)
-        links = self._links.batch(audience, **arguments)
-        return links.url(normal, self._found([normal], audience).get(normal))
+            made = self._links.unseen_batch(audience, **arguments).url(normal)
+        else:
+            links = self._links.batch(audience, **arguments)
+            made = links.url(normal, self._found([normal], audience).get(normal))
+        self._tell_made({normal: made})
+        return made
 
     def urls(
         self, names: Iterable[AnyName], **arguments: Unpack[LinkArguments]
@@ -343,10 +350,13 @@ class DatabaseStorage(Storage):
         audience = self.audience
         if _is_in_event_loop():
             unseen = self._links.unseen_batch(audience, **arguments)
-            return {given: unseen.url(name) for given, name in normal.items()}
-        links = self._links.batch(audience, **arguments)
-        found = self._found(normal.values(), audience).get
-        return {given: links.url(name, found(name)) for given, name in normal.items()}
+            made = {given: unseen.url(name) for given, name in normal.items()}
+        else:
+            links = self._links.batch(audience, **arguments)
+            found = self._found(normal.values(), audience).get
+            made = {given: links.url(name, found(name)) for given, name in normal.items()}
+        self._tell_made({normal[given]: url for given, url in made.items()})
+        return made
 
     async def aurl(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
         """Do what :meth:`url` does, in async code."""
@@ -371,7 +381,9 @@ class DatabaseStorage(Storage):
         folder = canonical_name(prefix)
         if not folder:
             raise ValueError("A link for a folder must name one: the root is every file")
-        return self._links.folder(folder, self.audience, **arguments)
+        made = self._links.folder(folder, self.audience, **arguments)
+        self._tell_made({folder: made})
+        return made
 
     # More than Django's Storage
 
@@ -466,6 +478,21 @@ class DatabaseStorage(Storage):
             [name for name in names if name and not has_control_character(name)],
             using=audience.alias,
         )
+
+    def _tell_made(self, urls: Mapping[str, str]) -> None:
+        """Log each signed link by its short name, and send a signal. Most projects need neither.
+
+        :param urls: by the names of the files or folders.
+        """
+        sender = type(self)
+        if not (_logger.isEnabledFor(logging.DEBUG) or link_made.has_listeners(sender)):
+            return
+        for name, url in urls.items():
+            if short := link_id(url):
+                _logger.debug(
+                    "link=%s namespace=%a name=%a", short, self.options.namespace, str(name)
+                )
+                link_made.send_robust(sender, storage=self, name=name, link=short)
 
     def _open_file(self, name: str, mode: str) -> Any:
         def save(file: IO[bytes], *, replaced_key: int | None, must_be_new: bool) -> None:

@@ -632,7 +632,8 @@ def test_the_keeper_uploads_links_downloads_and_revokes(keeper: Visit) -> None:
         page.get_by_role("link", name="Download").click()
     assert Path(download.value.path()).read_bytes() == content
     page.get_by_role("button", name="Revoke links").click()
-    page.get_by_text("Links revoked").wait_for()
+    page.get_by_role("button", name="Yes, I’m sure").click()
+    page.get_by_text("The existing links to “lost and found/Loom.png” no longer work.").wait_for()
     assert page.request.get(link).status == 403
 
     page.get_by_label("New name").fill("pictures/Loom.png")

@@ -11,8 +11,10 @@ from secure_dbstorage.names import (
     ancestors,
     canonical_name,
     directory_range,
+    has_bidi_control,
     is_canonical,
     normal_name,
+    shown_name,
 )
 
 #: Names as people and attackers write them: mostly separators and dots.
@@ -198,3 +200,21 @@ def test_a_directory_range_holds_exactly_the_names_below_it(directory: str, name
     low, high = (bound.encode() for bound in directory_range(directory))
     assert (low <= name.encode() < high) == name.startswith(f"{directory}/")
     assert low <= f"{directory}/{name}".encode() < high
+
+
+def test_invisible_characters_are_escaped_where_a_name_is_shown() -> None:
+    assert shown_name("a/ünï 日本.txt") == "a/ünï 日本.txt"
+    assert shown_name("invoice\u202efdp.exe") == r"invoice\u202efdp.exe"
+    assert shown_name("a\u200b.txt") == r"a\u200b.txt"
+
+
+def test_only_characters_that_turn_the_direction_of_writing_count_as_such() -> None:
+    turning = {
+        chr(code)
+        for code in range(0x110000)
+        if not 0xD800 <= code < 0xE000 and has_bidi_control(chr(code))
+    }
+    assert "".join(sorted(turning)) == (
+        "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    )
+    assert not has_bidi_control("a\u200b\u200dב.txt")

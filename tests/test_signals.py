@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
+from django.core.files.storage import storages
 from django.db import transaction
 from django.dispatch import Signal
+from django.test import Client
 
 from secure_dbstorage import signals
+from secure_dbstorage.signals import link_made
 from secure_dbstorage.storage import DatabaseStorage
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -90,3 +93,37 @@ def test_a_receiver_that_raises_does_not_undo_a_save() -> None:
 def test_each_signal_is_one() -> None:
     names = ("file_saved", "file_deleted", "file_served", "file_refused")
     assert all(isinstance(getattr(signals, name), Signal) for name in names)
+
+
+def test_a_link_that_is_made_is_told_by_the_name_that_the_access_log_gives_it(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "secure_dbstorage")
+    made: list[dict[str, Any]] = []
+
+    def receiver(**arguments: Any) -> None:
+        made.append(arguments)
+
+    storage = storages["default"]
+    storage.save("dir/a.txt", ContentFile(b"words"))
+    storage.save("public.txt", ContentFile(b"words"))
+    storage.set_public("public.txt", True)
+    link_made.connect(receiver, sender=type(storage))
+    try:
+        url = storage.url("dir/a.txt")
+        storage.urls(["dir/a.txt", "public.txt", "none.txt"])
+        folder = storage.folder_url("dir")
+    finally:
+        link_made.disconnect(receiver, sender=type(storage))
+    assert [each["name"] for each in made] == ["dir/a.txt", "dir/a.txt", "dir"]
+    assert all(each["storage"] is storage for each in made)
+    client.get(url)
+    client.get(f"{folder}a.txt")
+    used = [record.access.link for record in caplog.records if hasattr(record, "access")]
+    assert used == [made[0]["link"], made[2]["link"]]
+    told = [record for record in caplog.records if record.name == "secure_dbstorage.links"]
+    assert [record.getMessage() for record in told] == [
+        f"link={each['link']} namespace='' name={each['name']!r}" for each in made
+    ]
+    assert {record.levelname for record in told} == {"DEBUG"}
+    assert not any(url.rpartition(".")[2] in record.getMessage() for record in told)

@@ -134,3 +134,12 @@ def test_no_directory_is_guessed() -> None:
     """With a flat ``upload_to``, the file's own directory holds everybody's files."""
     with pytest.raises(TemplateSyntaxError, match="folder"):
         render("{% signed_folder_url file %}", file=field_file(saved(), "reports/a.pdf"))
+
+
+@pytest.mark.parametrize(
+    "tag", ["signed_url name", "signed_folder_url name 'a'", "signed_urls names"]
+)
+def test_a_name_in_the_place_of_a_file_is_an_error_that_helps(tag: str) -> None:
+    template = Template(f"{{% load secure_dbstorage %}}{{% {tag} %}}")
+    with pytest.raises(TypeError, match=r"takes a file, .* not 'a.txt'. For a name"):
+        template.render(Context({"name": "a.txt", "names": ["a.txt"]}))

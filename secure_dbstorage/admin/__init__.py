@@ -1,5 +1,6 @@
 """The admin of stored files: their list, and the URLs of all other pages."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -7,6 +8,9 @@ from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from secure_dbstorage.admin.actions import FileActions
@@ -18,11 +22,16 @@ from secure_dbstorage.admin.filters import (
     TypeFilter,
     VisibilityFilter,
 )
-from secure_dbstorage.admin.homes import home_of
+from secure_dbstorage.admin.homes import all_homes, home_of
 from secure_dbstorage.admin.pages import FilePages
 from secure_dbstorage.admin.paging import FilePaginator
 from secure_dbstorage.admin.searching import find_files
 from secure_dbstorage.models import StoredFile
+
+#: A longer name is shortened in the list, in characters.
+MAX_SHOWN = 80
+
+_FILTERS: list[Any] = [StorageFilter, VisibilityFilter, TypeFilter, SizeFilter, DateFilter]
 
 
 class FileList(ChangeList):
@@ -51,8 +60,7 @@ class FileList(ChangeList):
 class StoredFileAdmin(FileActions, FilePages, Browse):
     """Manages the stored files, without loading their content."""
 
-    list_display = ["full_name", "storage", "visibility", "readable_size", "last_saved", "added"]
-    list_filter = [StorageFilter, VisibilityFilter, TypeFilter, SizeFilter, DateFilter]
+    list_filter = _FILTERS
     search_fields = ["name"]
     search_help_text = _(
         "Enter the beginning of a name, including its directories. If no name starts with it, "
@@ -66,9 +74,24 @@ class StoredFileAdmin(FileActions, FilePages, Browse):
     show_facets = admin.ShowFacets.NEVER
     change_list_template = "admin/secure_dbstorage/storedfile/list.html"
 
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Return the columns. The storage is one of them if there are several."""
+        storage = ["storage"] if len(list(all_homes())) != 1 else []
+        return [
+            *("full_name", "kind", *storage, "visibility"),
+            *("readable_size", "last_saved", "added"),
+        ]
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the list that is ordered by an index."""
         return FileList
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Allow what the filters ask for. Any other lookup would tell of hidden columns.
+
+        With Django's rule, who may see the list could guess the bytes of a file one by one.
+        """
+        return lookup in {filter_class.parameter_name for filter_class in _FILTERS}
 
     def get_paginator(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:
         """Return a paginator that does not count millions of files."""
@@ -103,9 +126,18 @@ class StoredFileAdmin(FileActions, FilePages, Browse):
         return [*ours, *super().get_urls()]
 
     @admin.display(description=_("name"), ordering="name")
-    def full_name(self, file: StoredFile) -> str | None:
-        """Return the name, including directories."""
-        return file.name
+    def full_name(self, file: StoredFile) -> str:
+        """Return the name, including directories. A long one loses its middle."""
+        name = str(file)
+        if len(name) <= MAX_SHOWN:
+            return name
+        shown = f"{name[: MAX_SHOWN // 2]}…{name[-MAX_SHOWN // 2 + 1 :]}"
+        return format_html('<span title="{}">{}</span>', name, shown)
+
+    @admin.display(description=_("type"))
+    def kind(self, file: StoredFile) -> str | None:
+        """Return the media type."""
+        return file.content_type
 
     @admin.display(description=_("storage"))
     def storage(self, file: StoredFile) -> str | None:
@@ -113,10 +145,10 @@ class StoredFileAdmin(FileActions, FilePages, Browse):
         home = home_of(file)
         return home.alias if home else None
 
-    @admin.display(description=_("public"), boolean=True)
-    def visibility(self, file: StoredFile) -> bool | None:
+    @admin.display(description=_("visibility"))
+    def visibility(self, file: StoredFile) -> Any:
         """Tell whether a file opens without a signed link."""
-        return file.is_public
+        return _("Public") if file.is_public else _("Private")
 
     @admin.display(description=_("size"))
     def readable_size(self, file: StoredFile) -> str:
@@ -126,9 +158,21 @@ class StoredFileAdmin(FileActions, FilePages, Browse):
     @admin.display(description=_("modified"))
     def last_saved(self, file: StoredFile) -> Any:
         """Return when the content was last saved."""
-        return file.modified
+        return _date(file.modified)
 
     @admin.display(description=_("added"), ordering="pk")
     def added(self, file: StoredFile) -> Any:
         """Return when a file was first saved under this name."""
-        return file.created
+        return _date(file.created)
+
+
+def _date(moment: datetime | None) -> str:
+    """Return the date; the time shows when the pointer rests on it."""
+    if moment is None:
+        return ""
+    local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
+    return format_html(
+        '<time title="{}">{}</time>',
+        date_format(local, "DATETIME_FORMAT"),
+        date_format(local, "SHORT_DATE_FORMAT"),
+    )

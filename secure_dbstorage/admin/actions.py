@@ -1,6 +1,6 @@
 """The admin's actions on several files at once."""
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -13,6 +13,14 @@ from django.views.decorators.debug import sensitive_variables
 
 from secure_dbstorage.admin import operations
 from secure_dbstorage.admin.base import logged
+from secure_dbstorage.admin.deeds import (
+    DELETE,
+    MAKE_PRIVATE,
+    MAKE_PUBLIC,
+    REVOKE,
+    Deed,
+    DeedPages,
+)
 from secure_dbstorage.admin.links import FileLinks, link_form
 from secure_dbstorage.models import StoredFile
 
@@ -20,7 +28,7 @@ from secure_dbstorage.models import StoredFile
 MAX_SELECTED = 500
 
 
-class FileActions(FileLinks):
+class FileActions(FileLinks, DeedPages):
     """Actions on the files selected in the list."""
 
     actions = ["make_links", "make_public", "make_private", "revoke_links", "delete_selected"]
@@ -54,66 +62,55 @@ class FileActions(FileLinks):
         )
 
     @admin.action(description=gettext_lazy("Make public"), permissions=["publish_many"])
-    def make_public(self, request: HttpRequest, queryset: Any) -> None:
+    def make_public(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         """Let anyone open the files."""
-        self._each(request, queryset, operations.make_public, _("Made public."))
+        return self._each(request, queryset, "make_public", MAKE_PUBLIC)
 
     @admin.action(description=gettext_lazy("Make private"), permissions=["change"])
-    def make_private(self, request: HttpRequest, queryset: Any) -> None:
+    def make_private(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         """Let only signed links open the files."""
-        self._each(request, queryset, operations.make_private, _("Made private."))
+        return self._each(request, queryset, "make_private", MAKE_PRIVATE)
 
     @admin.action(description=gettext_lazy("Revoke links"), permissions=["change"])
-    def revoke_links(self, request: HttpRequest, queryset: Any) -> None:
+    def revoke_links(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         """Make all existing links to the files stop working."""
-        self._each(request, queryset, operations.revoke, _("Links revoked."))
+        return self._each(request, queryset, "revoke_links", REVOKE)
 
     @admin.action(description=gettext_lazy("Delete"), permissions=["delete"])
     def delete_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        """Ask for confirmation, then delete the files through their storages."""
-        files = self._selected(request, queryset)
-        if not files:
-            return None
-        if "post" not in request.POST:
-            title = ngettext("Delete this file?", "Delete these files?", len(files))
-            return self._ask(request, "delete_selected", files, title=title)
-        self._report(request, self._delete(request, files))
-        return None
+        """Delete the files through their storages."""
+        return self._each(request, queryset, "delete_selected", DELETE)
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         """Delete files through their storages: QuerySet.delete() may load their content."""
         for file in queryset:
             operations.delete(file)
 
-    def _delete(self, request: HttpRequest, files: list[StoredFile]) -> list[str]:
-        entries = {id(file): logged(file) for file in files}
-        problems: list[str] = []
-        for file, problem in operations.each(operations.delete, files):
-            if problem:
-                problems.append(f"{file}: {problem}")
-            else:
-                deleted: Any = [entries[id(file)]]
-                self.log_deletions(request, deleted)
-        self._tell_done(request, len(files) - len(problems))
-        return problems
-
     def _each(
-        self,
-        request: HttpRequest,
-        queryset: Any,
-        operation: Callable[[StoredFile], None],
-        done: str,
-    ) -> None:
+        self, request: HttpRequest, queryset: Any, action: str, deed: Deed
+    ) -> HttpResponse | None:
+        """Do something to each file, or ask first."""
         files = self._selected(request, queryset)
+        if not files:
+            return None
+        if deed.question and "post" not in request.POST:
+            return self.ask_first(
+                request, deed, files, action=action, back=request.get_full_path()
+            )
+        done: list[str] = []
         problems: list[str] = []
-        for file, problem in operations.each(operation, files):
+        # A deleted file has no key any more.
+        entries = {id(file): logged(file) for file in files}
+        for file, problem in operations.each(partial(deed.run, request), files):
             if problem:
                 problems.append(f"{file}: {problem}")
-            else:
-                self.note(request, file, done)
-        if files:
-            self._tell_done(request, len(files) - len(problems))
+                continue
+            done.append(str(file))
+            self.note_deed(request, entries[id(file)], deed)
+        if done:
+            self.tell_done(request, deed, done)
         self._report(request, problems)
+        return None
 
     def _selected(self, request: HttpRequest, queryset: Any) -> list[StoredFile]:
         """Return the selected files; if there are too many, none, and show a message."""
@@ -123,15 +120,6 @@ class FileActions(FileLinks):
         text = ngettext("Select at most %d file.", "Select at most %d files.", MAX_SELECTED)
         self.message_user(request, text % MAX_SELECTED, messages.ERROR)
         return []
-
-    def _tell_done(self, request: HttpRequest, count: int) -> None:
-        if count:
-            text = ngettext(
-                "The action was completed for %d file.",
-                "The action was completed for %d files.",
-                count,
-            )
-            self.message_user(request, text % count, messages.SUCCESS)
 
     def _report(self, request: HttpRequest, problems: list[str]) -> None:
         for problem in problems[:10]:
@@ -143,11 +131,10 @@ class FileActions(FileLinks):
     def _ask(
         self, request: HttpRequest, action: str, files: list[StoredFile], **context: Any
     ) -> HttpResponse:
-        """Show the page that asks before an action is carried out."""
-        template = "delete" if action == "delete_selected" else "ask_links"
+        """Show the page that asks for the terms of links."""
         return self.render(
             request,
-            template,
+            "ask_links",
             files=files,
             action=action,
             original=context["title"],

@@ -7,7 +7,6 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import ValidationError
-from django.forms import Media
 from django.http import HttpRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -27,6 +26,10 @@ _TEMPLATES = "admin/secure_dbstorage/storedfile"
 
 class FileAdmin(ModelAdmin):
     """A ModelAdmin for rows in several databases, which change only through storages."""
+
+    class Media:
+        css = {"all": ["secure_dbstorage/admin.css"]}
+        js = ["secure_dbstorage/admin.js"]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Return the files of the first storage's database, without their content."""
@@ -96,7 +99,6 @@ class FileAdmin(ModelAdmin):
         :param tools: the template of the buttons beside the title, if any.
         """
         request.current_app = self.admin_site.name
-        ours = Media(css={"all": ["secure_dbstorage/admin.css"]}, js=["secure_dbstorage/admin.js"])
         return TemplateResponse(
             request,
             f"{_TEMPLATES}/{template}.html",
@@ -107,7 +109,7 @@ class FileAdmin(ModelAdmin):
                 "tools_stand_apart": django.VERSION >= (6, 1),
                 "opts": self.opts,
                 "app_label": self.opts.app_label,
-                "media": self.media + ours,
+                "media": self.media,
                 "has_view_permission": self.has_view_permission(request),
                 **context,
             },
@@ -116,4 +118,4 @@ class FileAdmin(ModelAdmin):
 
 def logged(file: StoredFile) -> StoredFile:
     """Return an instance to log for a file; its primary key is the file's key in the admin."""
-    return StoredFile(pk=key_of(file), name=file.name)
+    return StoredFile(pk=key_of(file), name=str(file))

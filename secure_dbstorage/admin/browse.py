@@ -4,11 +4,13 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, SuspiciousFileOperation
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from secure_dbstorage.admin.base import FileAdmin
 from secure_dbstorage.admin.homes import Home, all_homes, home_named
-from secure_dbstorage.names import ancestors, canonical_name
+from secure_dbstorage.names import ancestors, canonical_name, shown_name
 
 #: How many entries a page shows.
 PAGE_SIZE = 200
@@ -34,7 +36,7 @@ class Browse(FileAdmin):
             for home in all_homes()
         ]
         return self.render(
-            request, "browse", title=_("Browse"), original=_("Browse"), entries=entries
+            request, "browse", title=_("Browse"), crumbs=self._crumbs(), entries=entries
         )
 
     def _show_directory(self, request: HttpRequest, home: Home, path: str) -> HttpResponse:
@@ -46,12 +48,15 @@ class Browse(FileAdmin):
         return self.render(
             request,
             "browse",
-            title=path.rpartition("/")[2] or home.alias,
+            title=shown_name(path.rpartition("/")[2]) or home.alias,
             tools="_browse_tools",
-            original=_("Browse"),
             home=home,
             path=path,
-            trail=self._trail(home, path),
+            crumbs=[
+                *self._crumbs(),
+                (_("Browse"), self.page_url("browse")),
+                *self._trail(home, path),
+            ],
             entries=self._entries(home, path, shown),
             is_first=not after,
             next=shown[-1] if len(names) > PAGE_SIZE else "",
@@ -67,10 +72,24 @@ class Browse(FileAdmin):
         for name in names:
             if name.endswith("/"):
                 url = self.page_url("browse", home.alias, prefix + name)
-                entries.append({"name": name, "url": url})
+                entries.append({"name": shown_name(name), "url": url})
             elif file := files.get(prefix + name):
-                entries.append({"name": name, "url": self.change_url(file), "file": file})
+                entries.append(
+                    {"name": shown_name(name), "url": self.change_url(file), "file": file}
+                )
         return entries
+
+    def _crumbs(self) -> list[tuple[str, str]]:
+        """Return the names and URLs of the admin's pages above."""
+        index = reverse("admin:index", current_app=self.admin_site.name)
+        app = reverse(
+            "admin:app_list", args=[self.opts.app_label], current_app=self.admin_site.name
+        )
+        return [
+            (_("Home"), index),
+            (str(self.opts.app_config.verbose_name), app),
+            (str(capfirst(self.opts.verbose_name_plural)), self.page_url("changelist")),
+        ]
 
     def _trail(self, home: Home, path: str) -> list[tuple[str, str]]:
         """Return the names and URLs of the parent directories, from the storage down."""
@@ -79,7 +98,7 @@ class Browse(FileAdmin):
         above = [(home.alias, self.page_url("browse", home.alias))]
         for directory in ancestors(path):
             url = self.page_url("browse", home.alias, f"{directory}/")
-            above.append((directory.rpartition("/")[2], url))
+            above.append((shown_name(directory.rpartition("/")[2]), url))
         return above
 
 

@@ -45,6 +45,8 @@ class StorageFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         """Return the files of the chosen storage or namespace; without one, all of them."""
         chosen = self.value() or ""
+        if chosen not in dict(self.lookup_choices):
+            return queryset
         if chosen.startswith(":"):
             return queryset.using(home_database()).in_namespace(chosen[1:])
         home = home_named(chosen)

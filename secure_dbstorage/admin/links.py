@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -13,10 +14,14 @@ from django.views.decorators.debug import sensitive_variables
 from secure_dbstorage.admin import operations
 from secure_dbstorage.admin.base import FileAdmin
 from secure_dbstorage.admin.forms import LinkForm, readable_lifetime
+from secure_dbstorage.links.paths import link_id
 from secure_dbstorage.models import StoredFile
 
 #: The lifetime of the links behind previews and downloads, in seconds.
 _BRIEF = 60
+
+#: The lifetime of the links behind players, which ask again while they play, in seconds.
+_PLAYING = 3600
 
 #: Media types shown as a preview: raster images, which can't carry script.
 _PREVIEW_TYPES = frozenset(
@@ -39,9 +44,12 @@ class FileLinks(FileAdmin):
         if file is None:
             return self.gone(request, unquote(object_id))
         try:
-            url = _brief_link(file, attachment=attachment, window=0)
+            url = brief_link(request, file, attachment=attachment, window=0)
         except ValidationError as error:
             return self.back_to(request, file, error)
+        if not _has_our_sessions(request, file):
+            # The access log can't tell who it was.
+            self.note(request, file, _("Opened through the link %s.") % link_id(url))
         return HttpResponseRedirect(url, headers={"Referrer-Policy": "no-referrer"})
 
     @sensitive_variables()
@@ -56,8 +64,8 @@ class FileLinks(FileAdmin):
             return None
         seconds = form.cleaned_data["lifetime"]
         links = operations.links(files, **form.arguments)
-        for file in files:
-            self.note(request, file, _("Link created, valid for %s.") % readable_lifetime(seconds))
+        for file, url in links:
+            self.note(request, file, _made(url, readable_lifetime(seconds)))
         return self.render(
             request,
             "links",
@@ -80,16 +88,42 @@ def link_form(files: list[StoredFile], data: Any = None) -> LinkForm:
     return LinkForm(data, usual=min(usual, longest), longest=longest)
 
 
-def preview_url(file: StoredFile) -> str:
-    """Return the URL of a picture small enough for a preview; "" for any other file."""
-    if file.content_type not in _PREVIEW_TYPES or (file.size or 0) > _MAX_PREVIEW:
+def preview_url(request: HttpRequest, file: StoredFile) -> str:
+    """Return the URL of a small picture, a film or a sound; "" for any other file."""
+    plays = str(file.content_type).startswith(("audio/", "video/"))
+    is_picture = file.content_type in _PREVIEW_TYPES and (file.size or 0) <= _MAX_PREVIEW
+    if not plays and not is_picture:
         return ""
     try:
-        return _brief_link(file)
+        return brief_link(request, file, seconds=_PLAYING if plays else _BRIEF)
     except ValidationError:
         return ""
 
 
-def _brief_link(file: StoredFile, **arguments: Any) -> str:
+def brief_link(
+    request: HttpRequest, file: StoredFile, *, seconds: int = _BRIEF, **arguments: Any
+) -> str:
+    """Return a link for a click. It is bound to the user, so that the access log tells who it was.
+
+    :raises ValidationError: when the file belongs to no storage.
+    """
     longest = operations.require_home(file).storage.options.max_expires_in
-    return operations.link(file, expires_in=min(_BRIEF, longest), **arguments)
+    if _has_our_sessions(request, file):
+        arguments["user"] = request.user
+    return operations.link(file, expires_in=min(seconds, longest), **arguments)
+
+
+def _has_our_sessions(request: HttpRequest, file: StoredFile) -> bool:
+    """Tell whether the files are served where the user is signed in."""
+    host = urlsplit(operations.require_home(file).storage.base_url).netloc
+    return host in ("", request.get_host())
+
+
+def _made(url: str, lifetime: str) -> str:
+    """Return the log entry for a link. Its short name finds the link in the access log."""
+    if short := link_id(url):
+        return _("Link %(link)s created, valid for %(lifetime)s.") % {
+            "link": short,
+            "lifetime": lifetime,
+        }
+    return _("Unsigned link shown.")

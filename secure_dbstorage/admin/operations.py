@@ -13,6 +13,8 @@ from secure_dbstorage.exceptions import FileTooLarge
 from secure_dbstorage.links.terms import LinkArguments
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import canonical_name
+from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.upkeep.renaming import Reference, rename_with_rows, rows_naming
 
 Result = TypeVar("Result")
 
@@ -29,31 +31,53 @@ def require_home(file: StoredFile) -> Home:
 
 
 def upload(
-    home: Home, name: str, content: Any, *, public: bool | None, may_replace: bool
-) -> tuple[StoredFile, bool]:
-    """Save a file, and return its row and whether it is new.
+    home: Home,
+    name: str,
+    content: Any,
+    *,
+    public: bool | None,
+    before_publishing: Callable[[StoredFile], None],
+) -> StoredFile:
+    """Save a new file, and return its row. No file is ever replaced.
 
     :param public: None for the storage's default.
-    :param may_replace: whether the user may overwrite a file, if the storage allows overwriting.
-    :raises ValidationError: if the file can't be saved.
+    :param before_publishing: raises ValidationError if the user may not make the file public.
+    :raises ValidationError: if the file can't be saved; nothing is saved then.
     """
     with readable_errors(), transaction.atomic(using=home.database):
-        name = canonical_name(name)
-        before = home.files.filter(name=name).exists()
-        if before and home.storage.options.allow_overwrite and not may_replace:
-            raise ValidationError(
-                _("A file with this name exists, and you don’t have permission to replace it.")
-            )
-        saved = home.storage.save(name, content)
+        saved = _save_new(home.storage, canonical_name(name), content)
+        if public:
+            before_publishing(home.files.get(name=saved))
         if public is not None:
             home.storage.set_public(saved, public)
-        return home.files.get(name=saved), not (before and saved == name)
+        return home.files.get(name=saved)
 
 
-def rename(file: StoredFile, name: str) -> str:
-    """Rename a file, and return the new name as the storage spells it."""
+def rename(file: StoredFile, name: str) -> tuple[str, int]:
+    """Rename a file in its storage and in the rows that name it.
+
+    :returns: the new name as the storage spells it, and the number of rows.
+    """
     with readable_errors():
-        return require_home(file).storage.rename(_name(file), name)
+        return rename_with_rows(require_home(file).storage, _name(file), name)
+
+
+def references(file: StoredFile, name: str = "") -> list[Reference]:
+    """Return the rows that name a file.
+
+    :param name: another name that the file is about to have.
+    """
+    storage = require_home(file).storage
+    return list(rows_naming(storage, name or _name(file)))
+
+
+def canonical(name: str) -> str:
+    """Return a name as the storage spells it.
+
+    :raises ValidationError: when no file can have it.
+    """
+    with readable_errors():
+        return canonical_name(name)
 
 
 def make_public(file: StoredFile) -> None:
@@ -131,6 +155,19 @@ def readable_errors() -> Iterator[None]:
         raise ValidationError(_("This is the name of a directory.")) from error
     except (ImproperlyConfigured, ValueError) as error:
         raise ValidationError(str(error)) from error
+
+
+def _save_new(storage: DatabaseStorage, name: str, content: Any) -> str:
+    """Save a file under a free name, and return its name.
+
+    :raises FileExistsError: when the name is taken, and the storage tries no other.
+    """
+    if not storage.options.allow_overwrite:
+        return storage.save(name, content)
+    with storage.open(name, "xb") as target:
+        for chunk in content.chunks():
+            target.write(chunk)
+    return name
 
 
 def _name(file: StoredFile) -> str:

@@ -1,10 +1,11 @@
 """The admin's pages of one file: view, upload, rename, link, publish, revoke, delete."""
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin.utils import quote, unquote
+from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
@@ -13,14 +14,17 @@ from django.views.decorators.debug import sensitive_variables
 
 from secure_dbstorage.admin import operations
 from secure_dbstorage.admin.base import logged
+from secure_dbstorage.admin.deeds import DELETE, MAKE_PRIVATE, MAKE_PUBLIC, REVOKE, DeedPages
 from secure_dbstorage.admin.forms import RenameForm, UploadForm
 from secure_dbstorage.admin.homes import all_homes, home_of, key_of
+from secure_dbstorage.admin.hooks import check_hooks
 from secure_dbstorage.admin.links import FileLinks, link_form, preview_url
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.serving.headers import may_show
+from secure_dbstorage.upkeep.renaming import Reference
 
 
-class FilePages(FileLinks):
+class FilePages(FileLinks, DeedPages):
     """The pages of one file."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -88,22 +92,16 @@ class FilePages(FileLinks):
         if file is None:
             return self.gone(request, unquote(object_id))
         if request.method != "POST":
-            return self.render(
-                request,
-                "delete",
-                title=ngettext("Delete this file?", "Delete these files?", 1),
-                files=[file],
-                original=file,
-                back=self.change_url(file),
-                **(extra_context or {}),
+            return self.ask_first(
+                request, DELETE, [file], original=file, back=self.change_url(file)
             )
         entry = logged(file)
         try:
             self.delete_model(request, file)
         except ValidationError as error:
             return self.back_to(request, file, error)
-        self.log_deletions(request, [entry])  # type: ignore[arg-type]
-        self.message_user(request, _("“%s” was deleted.") % file, messages.SUCCESS)
+        self.note_deed(request, entry, DELETE)
+        self.tell_done(request, DELETE, [str(file)])
         return HttpResponseRedirect(self.page_url("changelist"))
 
     def delete_model(self, request: HttpRequest, obj: StoredFile) -> None:
@@ -127,7 +125,8 @@ class FilePages(FileLinks):
         }
         if home is not None and can_open:
             context["is_inline"] = may_show(str(file.content_type), home.storage.options)
-            context["preview"] = preview_url(file) if context["is_inline"] else ""
+            context["preview"] = preview_url(request, file) if context["is_inline"] else ""
+            context["preview_kind"] = str(file.content_type).partition("/")[0]
             context["link_form"] = link_form([file])
         return self.render(
             request,
@@ -142,36 +141,74 @@ class FilePages(FileLinks):
 
     def _upload(self, request: HttpRequest, form: UploadForm) -> HttpResponse:
         given = form.cleaned_data
-        file, is_new = operations.upload(
+        file = operations.upload(
             given["home"],
             given["path"],
             given["file"],
             public=form.public,
-            may_replace=self.has_change_permission(request),
+            before_publishing=partial(self._check_may_publish, request),
         )
-        if is_new:
-            self.log_addition(request, logged(file), _("Uploaded."))
-        else:
-            self.note(request, file, _("Content replaced."))
+        self.log_addition(request, logged(file), _("Uploaded."))
         self.message_user(request, _("“%s” was uploaded.") % file, messages.SUCCESS)
         if self.has_view_permission(request, file):
             return HttpResponseRedirect(self.change_url(file))
         return HttpResponseRedirect(self.page_url("add"))
 
     def _rename(self, request: HttpRequest, file: StoredFile) -> HttpResponse:
-        if not self.has_change_permission(request, file):
+        # With the name of another file that was deleted, it would show in that one's place.
+        if not self.has_publish_permission(request, file):
             raise PermissionDenied
-        form = RenameForm(request.POST)
+        form, name, changed = RenameForm(request.POST), "", 0
         if form.is_valid():
             try:
-                name = operations.rename(file, form.cleaned_data["name"])
+                name = operations.canonical(form.cleaned_data["name"])
+                # Under its new name, the file may show in another place, to other people.
+                check_hooks(request, file)
+                check_hooks(request, file, name=name)
+                if "post" not in request.POST and (page := self._ask_rename(request, file, name)):
+                    return page
+                name, changed = operations.rename(file, name)
             except ValidationError as error:
                 form.add_error("name", error)
         if form.errors:
             return self._show(request, file, rename_form=form, errors=form.errors)
         self.note(request, file, _("Renamed to “%s”.") % name)
-        self.message_user(request, _("The file was renamed to “%s”.") % name, messages.SUCCESS)
+        said = _("The file was renamed to “%s”.") % name
+        if changed:
+            rows = ngettext("%d row was changed.", "%d rows were changed.", changed) % changed
+            said = f"{said} {rows}"
+        self.message_user(request, said, messages.SUCCESS)
         return HttpResponseRedirect(self.change_url(file))
+
+    def _ask_rename(
+        self, request: HttpRequest, file: StoredFile, name: str
+    ) -> HttpResponse | None:
+        """Show which rows name the file, or name what it is to be called; None if no row does."""
+        if name == file.name:
+            return None
+        changing, waiting = operations.references(file), operations.references(file, name)
+        if not changing and not waiting:
+            return None
+        return self.render(
+            request,
+            "rename",
+            title=_("Rename this file?"),
+            original=file,
+            file=file,
+            name=name,
+            changing=[_described(request, found) for found in changing],
+            waiting=[_described(request, found) for found in waiting],
+            back=self.change_url(file),
+        )
+
+    def _check_may_publish(self, request: HttpRequest, file: StoredFile) -> None:
+        """Return if a user may make a file public.
+
+        :raises ValidationError: if not.
+        """
+        if not self.has_publish_permission(request, file):
+            raise ValidationError(_("You don’t have permission to make files public."))
+        check_hooks(request, file)
 
     @sensitive_variables()
     def _link(self, request: HttpRequest, file: StoredFile) -> HttpResponse:
@@ -194,24 +231,31 @@ class FilePages(FileLinks):
 
     def _run(self, request: HttpRequest, file: StoredFile, name: str) -> HttpResponse:
         """Run an operation that needs no form."""
-        operation: Callable[[StoredFile], None]
-        if name == "public":
-            may, operation = self.has_publish_permission, operations.make_public
-            done = _("Made public.")
-        elif name == "private":
-            may, operation = self.has_change_permission, operations.make_private
-            done = _("Made private.")
-        elif name == "revoke":
-            may, operation = self.has_change_permission, operations.revoke
-            done = _("Links revoked. Existing links no longer open this file.")
-        else:
+        deed, may = {
+            "public": (MAKE_PUBLIC, self.has_publish_permission),
+            "private": (MAKE_PRIVATE, self.has_change_permission),
+            "revoke": (REVOKE, self.has_change_permission),
+        }.get(name, (None, None))
+        if deed is None or may is None:
             return HttpResponseRedirect(self.change_url(file))
         if not may(request, file):
             raise PermissionDenied
+        back = self.change_url(file)
+        if deed.question and "post" not in request.POST:
+            return self.ask_first(request, deed, [file], original=file, operation=name, back=back)
         try:
-            operation(file)
+            deed.run(request, file)
         except ValidationError as error:
             return self.back_to(request, file, error)
-        self.note(request, file, done)
-        self.message_user(request, done, messages.SUCCESS)
-        return HttpResponseRedirect(self.change_url(file))
+        self.note_deed(request, logged(file), deed)
+        self.tell_done(request, deed, [str(file)])
+        return HttpResponseRedirect(back)
+
+
+def _described(request: HttpRequest, found: Reference) -> str:
+    """Return a row as far as a user may see it."""
+    options = found.row._meta
+    codename = get_permission_codename("view", options)
+    if request.user.has_perm(f"{options.app_label}.{codename}"):
+        return f"{options.verbose_name}: {found.row}"
+    return f"{options.verbose_name} {found.row.pk}"

@@ -5,12 +5,15 @@ Each line is an object with ``name``, ``size``, ``sha256``, ``is_public`` and th
 """
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from secure_dbstorage.files import FileRecord
+from secure_dbstorage.files import FileRecord, utc
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 _TIMES = ("created", "modified", "expires")
 
@@ -52,34 +55,45 @@ class ManifestWriter:
 def read(path: Path, directory: str = "") -> Iterator[FileRecord]:
     """Yield the records of a manifest for the files below a directory.
 
-    :raises ValueError: for a line that does not belong in a manifest; the text says which.
+    A line that does not belong in a manifest gives a record with a problem, which names the line.
+
+    :raises OSError: when the manifest can't be read.
     """
     prefix = f"{directory}/" if directory else ""
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
                 record = _record_of(json.loads(line))
-            except (ValueError, TypeError, KeyError) as error:
-                raise ValueError(
-                    f"{path}, line {number}: not a line of a manifest: {error}"
-                ) from error
-            if record.name.startswith(prefix):
-                yield record
+            except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+                problem = f"not a line of a manifest: {error}"
+                yield FileRecord(name=f"{path.name}, line {number}", problem=problem)
+            else:
+                if record.name.startswith(prefix):
+                    yield record
 
 
 def _record_of(line: dict[str, Any]) -> FileRecord:
-    name, is_public = line["name"], line["is_public"]
+    name, size, digest, is_public = (line[key] for key in ("name", "size", "sha256", "is_public"))
     if not isinstance(name, str) or not isinstance(is_public, bool):
         raise TypeError("name must be text, and is_public must be true or false")
-    created, modified, expires = (
-        line[key] and datetime.fromisoformat(line[key]) for key in _TIMES
-    )
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise TypeError("size must be a number of bytes")
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        raise TypeError("sha256 must be 64 hexadecimal digits")
+    created, modified, expires = (_time_of(line[key]) for key in _TIMES)
     return FileRecord(
         name=name,
-        size=line["size"],
-        sha256=line["sha256"],
+        size=size,
+        sha256=digest,
         is_public=is_public,
         created=created,
         modified=modified,
         expires=expires,
     )
+
+
+def _time_of(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    # A time that UTC can't hold is an OverflowError here, and not while a file is saved.
+    return utc(datetime.fromisoformat(text))

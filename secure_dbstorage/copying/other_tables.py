@@ -93,9 +93,12 @@ class OtherTable:
         meanings = [name for name in self._layout.columns if name != "content"]
         rows = self._rows.annotate(length=Length("content")).values(*meanings, "length")
         last: Any = None
-        while page := list((rows if last is None else rows.filter(pk__gt=last))[:_PAGE_LENGTH]):
-            yield from (self._record_of(row) for row in page if row["name"].startswith(prefix))
-            last = page[-1]["id"]
+        while page := self._page(rows if last is None else rows.filter(pk__gt=last)):
+            for key, row in page:
+                record = self._record_of(key, row)
+                if record.problem or record.name.startswith(prefix):
+                    yield record
+            last = page[-1][0]
 
     def count(self, directory: str) -> int:
         """Return the number of files below a directory."""
@@ -127,7 +130,20 @@ class OtherTable:
         content = part.encode() if isinstance(part, str) else bytes(part)
         return base64.b64decode(content, validate=True) if self._layout.is_encoded else content
 
-    def _record_of(self, row: dict[str, Any]) -> FileRecord:
+    def _page(self, rows: "models.QuerySet[Any, Any]") -> list[tuple[Any, Any]]:
+        """Return the keys of the next rows, with their values or an error."""
+        try:
+            return [(row["id"], row) for row in rows[:_PAGE_LENGTH]]
+        except (ValueError, TypeError, OverflowError):
+            # SQLite keeps any text in a column of times. One bad row must not hide the others.
+            keys = list(rows.values_list("pk", flat=True)[:_PAGE_LENGTH])
+            return [(key, _value_or_error(rows, key)) for key in keys]
+
+    def _record_of(self, key: Any, row: Any) -> FileRecord:
+        if isinstance(row, Exception):
+            return FileRecord(name=f"row {key}", problem=f"the row can't be read: {row}")
+        if not isinstance(row["name"], str) or not isinstance(row["length"], int):
+            return FileRecord(name=f"row {key}", problem="the row has no name or no content")
         created, modified = row.get("created"), row.get("modified")
         return FileRecord(
             name=row["name"],
@@ -137,6 +153,13 @@ class OtherTable:
             modified=modified and utc(modified),
             key=(row["id"], row["length"]),
         )
+
+
+def _value_or_error(rows: "models.QuerySet[Any, Any]", key: Any) -> Any:
+    try:
+        return rows.get(pk=key)
+    except (ValueError, TypeError, OverflowError) as error:
+        return error
 
 
 def _check_table(layout: Layout, table: str, using: str) -> None:

@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from tempfile import SpooledTemporaryFile
@@ -26,6 +27,11 @@ _SPOOL_BYTES = 2 * 1024 * 1024
 #: The longest path that is listed: that of a key on S3. What never ends would pass it.
 _MAX_PATH_LENGTH = 1024
 
+#: The mode of a private file in a folder.
+_PRIVATE_MODE = 0o600
+
+_LINK = "a symbolic link, which is not followed"
+
 _BAD_NAME = "the source lists a name that no file or directory can have"
 
 
@@ -35,8 +41,6 @@ class _Directory:
 
     path: str
     above: "_Directory | None" = None
-    #: None for a storage without paths. A symbolic link may lead back to one of its parents.
-    real_path: str | None = None
     directories: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
 
@@ -83,7 +87,6 @@ class StorageEnd:
         pending = [_Directory(path=directory)]
         while pending:
             here = pending.pop()
-            here.real_path = self._real_path(here.path)
             try:
                 directories, files = self._listing(here)
             except Exception as error:
@@ -95,11 +98,12 @@ class StorageEnd:
                 if not _is_segment(name):
                     yield FileRecord(name=here.prefix + name, problem=_BAD_NAME)
             yield from (FileRecord(name=here.prefix + name) for name in files if _is_segment(name))
-            pending += (
-                _Directory(path=here.prefix + name, above=here)
-                for name in reversed(directories)
-                if _is_segment(name)
-            )
+            for name in filter(_is_segment, reversed(directories)):
+                path = here.prefix + name
+                if self._has_link(path):
+                    yield FileRecord(name=path, problem=_LINK)
+                else:
+                    pending.append(_Directory(path=path, above=here))
 
     def _listing(self, here: "_Directory") -> tuple[list[str], list[str]]:
         """Return the directories and the files of a directory, each once.
@@ -109,8 +113,6 @@ class StorageEnd:
         if len(here.path) > _MAX_PATH_LENGTH:
             raise CopyFailed(f"the path is longer than {_MAX_PATH_LENGTH} characters")
         above = list(here.parents())
-        if here.real_path is not None and any(one.real_path == here.real_path for one in above):
-            raise CopyFailed("a symbolic link to one of its own parents")
         directories, files = self._storage.listdir(here.path)
         here.directories = sorted({name.removesuffix("/") for name in directories})
         here.files = sorted(set(files))
@@ -147,13 +149,15 @@ class StorageEnd:
             yield from file.chunks()
 
     def check_name(self, name: str) -> None:
-        """Raise CopyFailed for a name that a storage would spell differently."""
+        """Raise CopyFailed for a name that a storage would spell differently or elsewhere."""
         try:
             is_kept = names.normal_name(name) == name
         except SuspiciousFileOperation:
             is_kept = False
         if not is_kept:
             raise CopyFailed("the target can't store a file under this name")
+        if self._has_link(name):
+            raise CopyFailed(_LINK)
 
     def find(self, name: str) -> FileRecord | None:
         """Return the file of this name, with its size; None if the name is free."""
@@ -194,7 +198,7 @@ class StorageEnd:
     def _save(self, record: FileRecord, file: "File[Any]", size: int, digest: str) -> None:
         is_whole = False
         try:
-            saved = self._storage.save(record.name, file)
+            saved = self._storage_for(record).save(record.name, file)
             if saved != record.name:
                 self._storage.delete(saved)
                 raise CopyFailed("another file has taken this name in the meantime")
@@ -204,6 +208,22 @@ class StorageEnd:
             if not is_whole:
                 self._discard(record.name, size)
         self._keep_time(record)
+
+    def _storage_for(self, record: FileRecord) -> Storage:
+        """Return the storage that saves a file: in a folder, private ones are for us alone.
+
+        Unless the folder's own options say which mode its files get.
+        """
+        storage = self._storage
+        if (
+            record.is_public is not False
+            or not isinstance(storage, FileSystemStorage)
+            or getattr(storage, "_file_permissions_mode", None) is not None
+        ):
+            return storage
+        private = copy(storage)
+        private.__dict__["file_permissions_mode"] = _PRIVATE_MODE
+        return private
 
     def _discard(self, name: str, size: int) -> None:
         """Delete what a failed or interrupted save left under a name that was free."""
@@ -221,12 +241,24 @@ class StorageEnd:
         """Raise for a directory, and for anything that would never end, such as a pipe."""
         if (path := self._path(name)) is None:
             return
+        if self._has_link(name):
+            raise CopyFailed(_LINK)
         if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 -- another storage's path
             raise CopyFailed("this is a directory or a special file")
 
-    def _real_path(self, name: str) -> str | None:
-        path = self._path(name)
-        return None if path is None else os.path.realpath(path)
+    def _has_link(self, name: str) -> bool:
+        """Tell whether a name leads through a symbolic link below the root of a folder.
+
+        Who may put a link into the folder could otherwise have any file of the disk copied or
+        overwritten.
+        """
+        if (root := self._path("")) is None:
+            return False
+        parts = name.split("/")
+        return any(
+            os.path.islink(os.path.join(root, *parts[: depth + 1]))  # noqa: PTH114, PTH118
+            for depth in range(len(parts))
+        )
 
     def _path(self, name: str) -> str | None:
         """Return a file's path on the disk; None for a storage without one."""

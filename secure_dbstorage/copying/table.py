@@ -45,6 +45,8 @@ class TableEnd:
         """Raise CopyFailed for a name that the table does not accept."""
         if not names.is_canonical(name):
             raise CopyFailed("the target can't store a file under this name")
+        if names.has_bidi_control(name):
+            raise CopyFailed("the name turns the direction of writing")
         if len(name) > names.MAX_LENGTH:
             raise CopyFailed(f"the name is longer than {names.MAX_LENGTH} characters")
 

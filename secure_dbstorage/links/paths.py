@@ -67,6 +67,17 @@ class NameConverter(PathConverter):
         return SignedPath(value) if MARKED_TOKEN.search(value) else value
 
 
+def link_id(url: str) -> str:
+    """Return the short name of the link in a URL that we made; "" for an unsigned one.
+
+    It is the beginning of the signature, as in the access log, and opens nothing.
+    """
+    token = url.rpartition(f"?{PARAMETER}=")[2] if f"?{PARAMETER}=" in url else ""
+    if not token and (found := MARKED_TOKEN.search(url)):
+        token = found["token"]
+    return token.rpartition(".")[2][:8]
+
+
 def leading_token(name: str) -> tuple[SignedPath, str] | None:
     """Return the token and the name behind it, or None if *name* begins otherwise."""
     marked, _, rest = name.partition("/")

@@ -122,7 +122,11 @@ def _lifetime(given: Mapping[str, object], options: StorageOptions) -> tuple[int
     if lifetime < 1:
         raise ValueError("A link must last at least one second")
     if lifetime > options.max_expires_in:
-        raise ValueError(f"A link must not outlive {options.max_expires_in} seconds")
+        longest = str(timedelta(seconds=options.max_expires_in)).removesuffix(", 0:00:00")
+        raise ValueError(
+            f"A link must not outlive {options.max_expires_in} seconds ({longest}), which is the "
+            "option max_expires_in"
+        )
     return end, lifetime
 
 

@@ -22,7 +22,7 @@ def add_storage(parser: CommandParser) -> None:
         "--storage",
         default="default",
         metavar="ALIAS",
-        help="alias of the storage in STORAGES (default: %(default)s)",
+        help='alias of the storage in STORAGES (without this option: "%(default)s")',
     )
 
 

@@ -47,8 +47,10 @@ from django.core.management.base import (
     DjangoHelpFormatter,
     OutputWrapper,
 )
+from django.db import DatabaseError  # noqa: TID251 -- nothing is asked of it here
 from django.template.defaultfilters import filesizeformat
 
+from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 
 #: Exit codes besides 0. The help explains them.
@@ -85,6 +87,8 @@ class Report:
         self.facts: dict[str, Any] = {}
         #: Bytes processed, shown with the progress.
         self.bytes_done = 0
+        #: Other words for the outcomes, in the summary line for people.
+        self.words: dict[str, str] = {}
         #: Whether to print the summary line for people.
         self.has_summary = True
         self._stdout = stdout
@@ -147,11 +151,14 @@ class Report:
             return
         if not self.has_summary:
             return
-        counts = {**self.counts, "failed": len(self.failures)}
+        counts = {self.words.get(word, word): number for word, number in self.counts.items()}
+        counts["failed"] = len(self.failures)
         if more.get("dry_run"):
             self.say("Dry run: nothing was changed.")
         parts = ", ".join(f"{word} {number:,}" for word, number in counts.items())
-        self.say(f"{parts}{_in_megabytes(self.bytes_done)} in {seconds:,.1f} s")
+        if not any(counts.values()):
+            parts = "nothing to do"
+        self.say(f"{parts}{_amount(self.bytes_done)} in {seconds:,.1f} s")
 
     def _with_bar(self, items: Iterable[Item], bar: Any) -> Iterator[Item]:
         self._bar = bar
@@ -159,7 +166,7 @@ class Report:
             try:
                 for item in items:
                     yield item
-                    bar.set_postfix_str(_in_megabytes(self.bytes_done).strip(", "), refresh=False)
+                    bar.set_postfix_str(_amount(self.bytes_done).strip(", "), refresh=False)
                     bar.update()
             finally:
                 self._bar = None
@@ -171,7 +178,7 @@ class Report:
             yield item
             if (now := time.monotonic()) - last >= _SECONDS_BETWEEN_LINES:
                 last = now
-                line = f"{done:,}{of_total} {unit}{_in_megabytes(self.bytes_done)}"
+                line = f"{done:,}{of_total} {unit}{_amount(self.bytes_done)}"
                 self._stderr.write(line, style_func=str)  # Not in red, which would mean an error.
 
     def _above_bar(self) -> AbstractContextManager[None]:
@@ -235,6 +242,10 @@ class ReportingCommand(BaseCommand):
             self.run(report, options)
         except KeyboardInterrupt:
             interrupted = True
+        except DatabaseError as error:
+            if not _is_table_missing(error):
+                raise
+            raise usage_error("The table of files is missing. Run `manage.py migrate`.") from error
         report.close(interrupted=interrupted, more=more)
         if interrupted:
             raise CommandError(
@@ -242,6 +253,13 @@ class ReportingCommand(BaseCommand):
             )
         if report.failures:
             raise CommandError(f"{len(report.failures):,} failed", returncode=FAILED)
+
+
+def _is_table_missing(error: DatabaseError) -> bool:
+    """Tell whether `migrate` was forgotten. Each database says it in other words."""
+    text = str(error)
+    missing = ("no such table", "does not exist", "doesn't exist")
+    return StoredFile._meta.db_table in text and any(words in text for words in missing)
 
 
 def usage_error(text: str) -> CommandError:
@@ -305,5 +323,5 @@ def _bar_class() -> Any:
     return tqdm
 
 
-def _in_megabytes(size: int) -> str:
-    return f", {size / 1e6:,.1f} MB" if size else ""
+def _amount(size: int) -> str:
+    return f", {readable_size(size)}" if size else ""

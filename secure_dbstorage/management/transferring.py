@@ -27,6 +27,9 @@ from secure_dbstorage.storage import DatabaseStorage
 #: How many threads copy over a network.
 _MANY_JOBS = 4
 
+#: What a dry run says instead of an outcome.
+_WOULD = {Outcome.COPIED: "would copy", Outcome.REPLACED: "would replace"}
+
 
 class CountedSource(Source, Protocol):
     """A source that can count its files."""
@@ -98,6 +101,8 @@ class TransferCommand(ReportingCommand):
         jobs = options["jobs"] or _best_jobs(source, target)
         report.facts |= {"prefix": prefix, "jobs": jobs, "public": 0}
         report.counts.update({word.value: 0 for word in Outcome if word != Outcome.FAILED})
+        if options["dry_run"]:
+            report.words = {word.value: would for word, would in _WOULD.items()}
         if prefix and total == 0:
             report.fail(prefix, "there are no files below this directory")
         copier = Copier(
@@ -133,7 +138,8 @@ def _report(report: Report, transfer: Transfer) -> None:
     report.count(transfer.outcome)
     report.bytes_done += record.size or 0
     report.facts["public"] += record.is_public is True
-    report.say(f"{transfer.outcome} {shown(record.name)}", verbosity=2)
+    word = report.words.get(transfer.outcome, transfer.outcome)
+    report.say(f"{word} {shown(record.name)}", verbosity=2)
 
 
 def _best_jobs(source: Source, target: Target) -> int:
@@ -145,6 +151,8 @@ def _counted(source: CountedSource, prefix: str) -> int:
     try:
         return source.count(prefix)
     except Exception as error:  # Another storage may raise anything.
+        if prefix and isinstance(error, FileNotFoundError):
+            raise usage_error(f"The source has no files below {prefix!r}.") from error
         raise usage_error(f"The source can't be listed: {error}") from error
 
 

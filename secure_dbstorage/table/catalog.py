@@ -418,6 +418,8 @@ class Catalog:
         """
         if not 0 < len(name) <= names.MAX_LENGTH:
             raise SuspiciousFileOperation(f"{name!r} can't be the name of a file")
+        if names.has_bidi_control(name):
+            raise SuspiciousFileOperation(f"The name {name!a} turns the direction of writing")
         if not (above := names.ancestors(name)):
             return
         files = rows(using).link_states(self._options.namespace, above)

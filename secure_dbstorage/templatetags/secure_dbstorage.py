@@ -30,8 +30,8 @@ def signed_url(file: Any, **arguments: Any) -> str:
     Return "" if there is no file. A file in another kind of storage, as in tests, gets that
     storage's URL.
     """
-    if file and isinstance(file.storage, DatabaseStorage):
-        return file.storage.url(file.name, **arguments)
+    if _is_stored(file):
+        return str(file.storage.url(file.name, **arguments))
     return _url(file)
 
 
@@ -46,7 +46,7 @@ def signed_urls(
     pairs = [(each, getattr(each, field) if field else each) for each in objects]
     names: dict[DatabaseStorage, set[str]] = {}
     for _, file in pairs:
-        if file and isinstance(file.storage, DatabaseStorage):
+        if _is_stored(file):
             names.setdefault(file.storage, set()).add(file.name)
     urls = {storage: storage.urls(wanted, **arguments) for storage, wanted in names.items()}
     return [
@@ -66,13 +66,26 @@ def signed_folder_url(file: Any, folder: str, **arguments: Any) -> str:
 
     :raises ValueError: when the file is not below the directory, and for the root.
     """
-    if not (file and isinstance(file.storage, DatabaseStorage)):
+    if not _is_stored(file):
         return _url(file)
     url = file.storage.folder_url(folder, **arguments)
     name, above = canonical_name(file.name), f"{canonical_name(folder)}/"
     if not name.startswith(above):
         raise ValueError(f"The file {name!r} is not below the directory {folder!r}")
     return f"{url}{filepath_to_uri(name.removeprefix(above))}"
+
+
+def _is_stored(file: Any) -> bool:
+    """Tell whether there is a file, and one of our storages holds it.
+
+    :raises TypeError: for something else than a file, such as a name.
+    """
+    if file and not hasattr(file, "storage"):
+        raise TypeError(
+            f"This tag takes a file, such as the value of a FileField, not {file!r}. For a name, "
+            "call url() of the storage in the view."
+        )
+    return bool(file) and isinstance(file.storage, DatabaseStorage)
 
 
 def _url(file: Any) -> str:

@@ -35,7 +35,7 @@ class ReferredNames:
     def __init__(self, storage: DatabaseStorage) -> None:
         """Read all names, a few thousand at a time."""
         self._hashes: set[int] = set()
-        for column, rows in _columns_of(storage):
+        for column, rows in columns_of(storage):
             names = rows.exclude(**{column: ""}).values_list(column, flat=True)
             self._add(names.iterator(chunk_size=2000))
         self._add(revisions.names_in(_fields_by_model(storage), _databases_of))
@@ -63,7 +63,7 @@ def referred(
         return found
     for start in range(0, len(wanted), _NAMES_PER_QUERY):
         part = wanted[start : start + _NAMES_PER_QUERY]
-        for column, rows in _columns_of(storage, using):
+        for column, rows in columns_of(storage, using):
             values = rows.filter(**{f"{column}__in": part})
             found.update(values.values_list(column, flat=True))
     databases = partial(_databases_of, changed=using)
@@ -80,7 +80,7 @@ def file_fields(model: type[Model]) -> Iterator[FileField]:
             yield field
 
 
-def _columns_of(
+def columns_of(
     storage: DatabaseStorage, changed: str | None = None
 ) -> Iterator[tuple[str, QuerySet[Any]]]:
     """Yield each column that refers to files of a storage, with all rows of its table."""
@@ -129,10 +129,11 @@ def _may_name(field: FileField, storage: DatabaseStorage) -> bool:
     A subclass, such as django-filer's, may choose a storage for each instance whatever the field
     says. Its names therefore count in every storage.
     """
-    return type(field) not in (FileField, ImageField) or _is_same(field.storage, storage)
+    return type(field) not in (FileField, ImageField) or is_same(field.storage, storage)
 
 
-def _is_same(one: Any, other: DatabaseStorage) -> bool:
+def is_same(one: Any, other: DatabaseStorage) -> bool:
+    """Tell whether a storage has the same files as another."""
     return isinstance(one, DatabaseStorage) and (one.options.namespace, one.catalog.writer) == (
         other.options.namespace,
         other.catalog.writer,

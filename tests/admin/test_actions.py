@@ -8,7 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from secure_dbstorage.models import StoredFile
-from tests.support.admin import add_heads, messages_of, row, run, save, storage
+from tests.support.admin import YES, add_heads, messages_of, row, run, save, storage
 
 # Users and sessions are in "default", wherever the files are.
 pytestmark = pytest.mark.django_db(databases=["default"])
@@ -28,14 +28,14 @@ def test_an_action_takes_a_limited_number_of_files(
 def test_many_are_made_public_and_private_and_revoked(chief: Client) -> None:
     files = [save("a.txt"), save("b.txt", alias="invoices"), save("c.txt")]
     links = storage().urls(["a.txt", "c.txt"])
-    answer = run(chief, "make_public", files[:2])
-    assert messages_of(answer) == ["The action was completed for 2 files."]
+    answer = run(chief, "make_public", files[:2], **YES)
+    assert messages_of(answer) == ["2 files are public now."]
     assert [storage().is_public("a.txt"), storage("invoices").is_public("b.txt")] == [True, True]
     assert not storage().is_public("c.txt")
     run(chief, "make_private", files)
     assert not storage().is_public("a.txt")
     assert Client().get(links["a.txt"]).status_code == 200
-    run(chief, "revoke_links", files[:1])
+    run(chief, "revoke_links", files[:1], **YES)
     assert [Client().get(link).status_code for link in links.values()] == [403, 200]
 
 
@@ -53,13 +53,32 @@ def test_links_to_many_are_made_by_one_query_for_each_storage(chief: Client) -> 
     assert {Client().get(link).content for link in links} == {b"words"}
 
 
+@pytest.mark.parametrize(
+    ("action", "question", "done"),
+    [
+        ("make_public", "Make this file public?", "“a.txt” is public now."),
+        ("revoke_links", "Revoke the links to this file?", "The existing links to “a.txt” no lon"),
+        ("delete_selected", "Delete this file?", "“a.txt” was deleted."),
+    ],
+)
+def test_a_grave_action_asks_first_and_says_what_it_did(
+    chief: Client, action: str, question: str, done: str
+) -> None:
+    file = save("a.txt")
+    assert question in run(chief, action, [file]).text
+    left = row("a.txt")
+    assert (left.is_public, left.link_epoch) == (False, file.link_epoch)
+    (said,) = messages_of(run(chief, action, [file], **YES))
+    assert said.startswith(done)
+
+
 def test_deleting_many_asks_for_confirmation(chief: Client) -> None:
     files = [save("a.txt"), save("b.txt", alias="invoices"), save("c.txt")]
     asked = run(chief, "delete_selected", files[:2])
     assert "Delete these files?" in asked.text
     assert storage().exists("a.txt")
     answer = run(chief, "delete_selected", files[:2], post="yes")
-    assert messages_of(answer) == ["The action was completed for 2 files."]
+    assert messages_of(answer) == ["2 files were deleted."]
     assert not storage().exists("a.txt")
     assert not storage("invoices").exists("b.txt")
     assert storage().exists("c.txt")
@@ -71,8 +90,8 @@ def test_an_error_with_one_of_many_files_is_shown(
     files = [save("a.txt"), save("b.txt")]
     add_heads("default", 1, namespace="forgotten")
     lost: StoredFile = StoredFile.objects.get(namespace="forgotten")
-    answer = run(chief, "revoke_links", [*files, lost])
+    answer = run(chief, "revoke_links", [*files, lost], **YES)
     assert messages_of(answer) == [
-        "The action was completed for 2 files.",
+        "The existing links to 2 files no longer work.",
         "many/00000.txt: No storage has the namespace “forgotten”.",
     ]

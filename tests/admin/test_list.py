@@ -8,7 +8,9 @@ from pytest_django import Settings
 
 from secure_dbstorage.models import StoredFile
 from tests.support.admin import (
+    BROWSE,
     LIST,
+    YES,
     add_heads,
     body,
     messages_of,
@@ -17,6 +19,7 @@ from tests.support.admin import (
     row,
     run,
     save,
+    signed_in,
     storage,
 )
 from tests.support.uploads import begin_upload
@@ -64,8 +67,8 @@ def test_the_list_is_in_order(crowd: list[StoredFile], chief: Client) -> None:
     names = sorted(str(file.name) for file in crowd)
     assert names_in(body(chief, LIST)) == names
     assert names_in(body(chief, LIST, o="-1")) == names[::-1]
-    assert names_in(body(chief, LIST, o="6")) == [file.name for file in crowd]
-    assert names_in(body(chief, LIST, o="-6")) == [file.name for file in crowd[::-1]]
+    assert names_in(body(chief, LIST, o="7")) == [file.name for file in crowd]
+    assert names_in(body(chief, LIST, o="-7")) == [file.name for file in crowd[::-1]]
 
 
 def test_the_list_takes_the_same_number_of_queries_for_many_files(
@@ -114,11 +117,11 @@ def test_a_file_without_a_storage_can_only_be_viewed(database: str, chief: Clien
     assert 'name="operation"' not in html
     assert chief.get(page(lost, "delete")).status_code == 403
     for operation in ("rename", "public", "revoke"):
-        data = {"operation": operation, "name": "other"}
+        data = {"operation": operation, "name": "other", **YES}
         assert chief.post(page(lost), data).status_code == 403
     link = {"operation": "link", "lifetime": "3600", "presentation": "inline"}
     assert "No storage has" in messages_of(chief.post(page(lost), link, follow=True))[0]
-    assert "No storage has" in messages_of(run(chief, "make_public", [lost]))[0]
+    assert "No storage has" in messages_of(run(chief, "make_public", [lost], **YES))[0]
     lost.refresh_from_db(using=database)
     assert not lost.is_public
 
@@ -148,3 +151,61 @@ def test_each_storage_is_shown_from_its_own_database(settings: Settings, chief: 
     )
     assert not storage("far").exists("farther.txt")
     assert storage("invoices").exists("near.txt")
+
+
+@pytest.mark.parametrize(
+    "lookup",
+    [
+        *("data__startswith", "data__regex", "data__gt", "data", "data__isnull", "content"),
+        *("name__regex", "name__gt", "name", "id", "pk", "id__in", "namespace", "link_epoch__gte"),
+        *("expires__year", "created__year", "sha256__startswith", "position", "is_public__exact"),
+        *("storage__regex", "visibility__exact", "type__in", "no_such_field", "data__no_such"),
+    ],
+)
+def test_the_query_string_takes_no_lookup_but_the_filters(lookup: str) -> None:
+    save("a.txt", b"content")
+    viewer = signed_in("view")
+    with CaptureQueriesContext(connections["default"]) as queries:
+        for value in ("1", "\0", "(", "99999999999", "c", "a,b"):
+            assert viewer.get(LIST, {lookup: value}).status_code == 400
+    assert not any("secure_dbstorage_storedfile" in query["sql"] for query in queries)
+    changer = signed_in("change", "open")
+    answer = changer.post(f"{LIST}?{lookup}=1", {"action": "make_private", "select_across": "1"})
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("value", ["\0", ":", ":\0", ":nowhere", "(", "-1", "9" * 30, "x" * 600])
+def test_no_value_in_a_query_string_breaks_the_list(database: str, value: str) -> None:
+    save("a.txt")
+    viewer = signed_in("view")
+    for name in (
+        *("storage", "visibility", "type", "size", "modified"),
+        *("q", "o", "p", "all", "e", "_facets", "_popup"),
+    ):
+        answer = viewer.get(LIST, {name: value}, follow=True)
+        assert answer.status_code == 200, name
+    for url in (f"{LIST}?_to_field=data", f"{LIST}?_to_field={value}"):
+        assert viewer.get(url).status_code in (200, 400)
+    for url in (f"{BROWSE}default/", f"{BROWSE}"):
+        assert viewer.get(url, {"after": value}).status_code in (200, 404)
+
+
+def test_a_long_name_is_shortened_in_the_list_and_whole_in_its_title(chief: Client) -> None:
+    name = f"films/{'x' * 240}.mp4"
+    save(name)
+    html = body(chief, LIST)
+    assert f'<span title="{name}">films/xxx' in html
+    shown = html.split(f'<span title="{name}">')[1].split("</span>")[0]
+    assert len(shown) <= 80
+    assert shown.endswith("x.mp4")
+
+
+def test_the_list_has_a_column_for_type_and_one_for_storage_if_there_are_several(
+    settings: Settings, chief: Client
+) -> None:
+    save("a.pdf")
+    html = body(chief, LIST)
+    assert '<td class="field-kind">application/pdf</td>' in html
+    assert "column-storage" in html
+    settings.STORAGES = {key: settings.STORAGES[key] for key in ("default", "staticfiles")}
+    assert "column-storage" not in body(chief, LIST)

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.test import Client
 
-from tests.support.admin import LINK, body, page, row, run, save, upload
+from tests.support.admin import LINK, YES, body, link_in, page, row, run, save, upload
 
 # Users and sessions are in "default", wherever the files are.
 pytestmark = pytest.mark.django_db(databases=["default"])
@@ -15,13 +15,13 @@ def test_each_change_is_in_the_log(chief: Client) -> None:
     file = row("a.txt")
     for data in (
         {"operation": "rename", "name": "b.txt"},
-        {"operation": "public"},
+        {"operation": "public", **YES},
         {"operation": "private"},
-        {"operation": "revoke"},
-        LINK,
+        {"operation": "revoke", **YES},
     ):
         chief.post(page(file), data)
-    run(chief, "make_public", [file])
+    link = link_in(chief.post(page(file), LINK))
+    run(chief, "make_public", [file], **YES)
     chief.post(page(file, "delete"), {"post": "yes"})
     entries = LogEntry.objects.order_by("pk")
     assert [(entry.action_flag, entry.get_change_message()) for entry in entries] == [
@@ -29,8 +29,8 @@ def test_each_change_is_in_the_log(chief: Client) -> None:
         (CHANGE, "Renamed to “b.txt”."),
         (CHANGE, "Made public."),
         (CHANGE, "Made private."),
-        (CHANGE, "Links revoked. Existing links no longer open this file."),
-        (CHANGE, "Link created, valid for 1 hour."),
+        (CHANGE, "Links revoked."),
+        (CHANGE, f"Link {link.rpartition('.')[2][:8]} created, valid for 1 hour."),
         (CHANGE, "Made public."),
         (DELETION, ""),
     ]
@@ -48,5 +48,5 @@ def test_failed_operations_are_not_in_the_log(chief: Client) -> None:
 
 def test_the_history_of_a_file_is_shown(chief: Client) -> None:
     file = save("a.txt")
-    chief.post(page(file), {"operation": "public"})
+    chief.post(page(file), {"operation": "public", **YES})
     assert "Made public." in body(chief, page(file, "history"))

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from secure_dbstorage.models import StoredFile
-from tests.support.admin import BROWSE, LIST, body, no_content_selected, page, run
+from tests.support.admin import BROWSE, LIST, YES, body, no_content_selected, page, run
 
 # Users and sessions are in "default", wherever the files are.
 pytestmark = pytest.mark.django_db(databases=["default"])
@@ -52,9 +52,9 @@ def test_the_pages_of_a_file_read_no_content(
             body(chief, page(large, which))
     for data in (
         {"operation": "rename", "name": "a/other.bin"},
-        {"operation": "public"},
+        {"operation": "public", **YES},
         {"operation": "private"},
-        {"operation": "revoke"},
+        {"operation": "revoke", **YES},
         {"operation": "link", "lifetime": "3600", "presentation": "inline"},
     ):
         with no_content_selected(database):
@@ -75,9 +75,9 @@ def test_browsing_reads_no_content(crowd: list[StoredFile], database: str, chief
 def test_actions_read_no_content(crowd: list[StoredFile], database: str, chief: Client) -> None:
     terms = {"post": "yes", "lifetime": "3600", "presentation": "inline"}
     for action, more in (
-        ("make_public", {}),
+        ("make_public", YES),
         ("make_private", {}),
-        ("revoke_links", {}),
+        ("revoke_links", YES),
         ("make_links", {}),
         ("make_links", terms),
         ("delete_selected", {}),

@@ -3,14 +3,19 @@
 import re
 import subprocess
 import sys
+from contextlib import suppress
+from io import BytesIO
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
+from django.core.exceptions import ValidationError
+from django.core.files.base import File
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from pytest_django import Settings
 
+from secure_dbstorage.admin import operations
+from secure_dbstorage.admin.homes import home_named
 from secure_dbstorage.models import StoredFile
 from tests.support.admin import (
     ADD,
@@ -36,9 +41,9 @@ def test_a_page_shows_the_details_of_a_file(chief: Client) -> None:
     html = body(chief, page(file))
     assert str(file.sha256) in html
     assert "image/png" in html
-    assert f"<td>{len(PNG)}\xa0bytes</td>" in html
+    assert f"{len(PNG)}\xa0bytes" in html
     (source,) = re.findall(r'<img src="([^"]+token[^"]+)"', html)
-    assert Client().get(source).content == PNG
+    assert chief.get(source).getvalue() == PNG
 
 
 @pytest.mark.parametrize(
@@ -47,6 +52,19 @@ def test_a_page_shows_the_details_of_a_file(chief: Client) -> None:
 def test_only_small_raster_pictures_are_shown(chief: Client, name: str, size: int) -> None:
     html = body(chief, page(save(name, b"x" * size)))
     assert "token=" not in html
+
+
+def test_films_and_sounds_have_a_player(chief: Client) -> None:
+    for name, tag in (("a.mp4", "video"), ("a.mp3", "audio")):
+        html = body(chief, page(save(name, b"x" * 10)))
+        (source,) = re.findall(rf'<{tag} src="([^"]+token[^"]+)"', html)
+        assert chief.get(source).getvalue() == b"x" * 10
+
+
+def test_the_size_in_bytes_is_said_once(chief: Client) -> None:
+    assert body(chief, page(save("small.txt", b"x" * 36))).count("36\xa0bytes") == 1
+    assert "(36 bytes)" not in body(chief, page(save("small2.txt", b"x" * 36)))
+    assert "(2048 bytes)" in body(chief, page(save("large.txt", b"x" * 2048)))
 
 
 def test_a_missing_file_redirects_to_the_list(chief: Client) -> None:
@@ -123,17 +141,57 @@ def test_an_upload_under_a_taken_name_gets_another(chief: Client) -> None:
         assert stored.read() == b"first"
 
 
-def test_an_upload_replaces_a_file_if_the_storage_and_the_user_may(
-    settings: Settings, chief: Client
-) -> None:
+def test_an_upload_never_replaces_a_file(settings: Settings, database: str, chief: Client) -> None:
     settings.SECURE_DBSTORAGE = {"ALLOW_OVERWRITE": True}
     save("a b.txt", b"first")
-    answer = upload(signed_in("add", "view"))
-    assert "have permission to replace it" in answer.text
-    upload(chief)
+    for client in (signed_in("add", "view"), chief):
+        assert "“a b.txt” already exists." in upload(client).text
     with storage().open("a b.txt") as stored:
+        assert stored.read() == b"first"
+    assert messages_of(upload(chief, name="new.txt")) == ["“new.txt” was uploaded."]
+    with storage().open("new.txt") as stored:
         assert stored.read() == b"words"
-    assert LogEntry.objects.get().get_change_message() == "Content replaced."
+
+
+class Late(BytesIO):
+    """Content that is read only after somebody else has saved a file of the same name."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if not self.tell():
+            save("late.txt", b"first")
+        return super().read(size)
+
+
+@pytest.mark.parametrize("may_overwrite", [True, False])
+def test_an_upload_does_not_replace_a_file_that_comes_meanwhile(
+    settings: Settings, database: str, *, may_overwrite: bool
+) -> None:
+    settings.SECURE_DBSTORAGE = {"ALLOW_OVERWRITE": may_overwrite}
+    home = home_named("default")
+    assert home is not None
+    saved: set[str] = set()
+    with suppress(ValidationError):
+        file = operations.upload(
+            home,
+            "late.txt",
+            File(Late(b"second")),
+            public=None,
+            before_publishing=lambda _file: None,
+        )
+        saved.add(str(file.name))
+    assert "late.txt" not in saved
+    assert may_overwrite == (not saved)
+
+
+def test_an_upload_as_public_needs_permission_to_publish(database: str) -> None:
+    for permissions in (("add",), ("add", "change"), ("add", "open")):
+        answer = upload(signed_in(*permissions), visibility="public")
+        assert "permission to make files public" in answer.text
+    assert not StoredFile.rows.using(database).exists()
+    upload(signed_in("add", "change", "open"), visibility="public")
+    assert row("a b.txt").is_public
+    upload(signed_in("add"), visibility="private", name="b.txt")
+    assert not row("b.txt").is_public
 
 
 @pytest.mark.parametrize(

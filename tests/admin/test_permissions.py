@@ -9,7 +9,20 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from secure_dbstorage.models import StoredFile
-from tests.support.admin import ADD, BROWSE, LINK, LIST, PNG, body, page, row, run, save, signed_in
+from tests.support.admin import (
+    ADD,
+    BROWSE,
+    LINK,
+    LIST,
+    PNG,
+    YES,
+    body,
+    page,
+    row,
+    run,
+    save,
+    signed_in,
+)
 
 # Users and sessions are in "default", wherever the files are.
 pytestmark = pytest.mark.django_db(databases=["default"])
@@ -27,12 +40,12 @@ DEEDS: dict[str, tuple[set[str], Deed]] = {
     "download": ({"view", "open"}, lambda client, file: client.get(page(file, "download"))),
     "link": ({"view", "open"}, lambda client, file: client.post(page(file), LINK)),
     "rename": (
-        {"change"},
+        {"change", "open"},
         lambda client, file: client.post(page(file), {"operation": "rename", "name": "b.txt"}),
     ),
     "publish": (
         {"change", "open"},
-        lambda client, file: client.post(page(file), {"operation": "public"}),
+        lambda client, file: client.post(page(file), {"operation": "public", **YES}),
     ),
     "hide": (
         {"change"},
@@ -40,7 +53,7 @@ DEEDS: dict[str, tuple[set[str], Deed]] = {
     ),
     "revoke": (
         {"change"},
-        lambda client, file: client.post(page(file), {"operation": "revoke"}),
+        lambda client, file: client.post(page(file), {"operation": "revoke", **YES}),
     ),
     "delete": (
         {"delete"},
@@ -71,7 +84,14 @@ def test_a_page_offers_only_permitted_actions() -> None:
     assert opener.count(page(file, "download")) == opener.count(page(file, "open")) == 1
     assert re.findall(r'name="operation" value="(\w+)"', opener) == ["link"]
     changer = body(signed_in("change"), page(file))
-    assert re.findall(r'name="operation" value="(\w+)"', changer) == ["rename", "revoke"]
+    assert re.findall(r'name="operation" value="(\w+)"', changer) == ["revoke"]
+    both = body(signed_in("change", "open"), page(file))
+    assert re.findall(r'name="operation" value="(\w+)"', both) == [
+        "link",
+        "rename",
+        "public",
+        "revoke",
+    ]
 
 
 def test_the_list_offers_the_actions_that_a_user_may_run() -> None:

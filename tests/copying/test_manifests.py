@@ -3,8 +3,6 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
 from secure_dbstorage.copying.manifests import ManifestWriter, read
 from secure_dbstorage.files import FileRecord
 
@@ -44,11 +42,14 @@ def test_an_unfinished_manifest_replaces_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
-def test_an_invalid_line_is_named(tmp_path: Path) -> None:
+def test_an_invalid_line_is_named_and_hides_no_other(tmp_path: Path) -> None:
     write(tmp_path / "m", RECORDS)
     with (tmp_path / "m").open("a") as file:
-        file.write('{"name": "x", "size": 1, "sha256": "", "is_public": true, "created": "soon"}')
-    found = read(tmp_path / "m")
-    assert [next(found) for _ in RECORDS] == RECORDS
-    with pytest.raises(ValueError, match="line 4: not a line of a manifest"):
-        next(found)
+        file.write(
+            '{"name": "x", "size": 1, "sha256": "", "is_public": true, "created": "soon"}\n'
+        )
+        file.write((tmp_path / "m").read_text().splitlines()[0])
+    *found, bad, last = read(tmp_path / "m")
+    assert [*found, last] == [*RECORDS, RECORDS[0]]
+    assert bad.name == "m, line 4"
+    assert "not a line of a manifest" in bad.problem

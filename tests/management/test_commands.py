@@ -14,8 +14,10 @@ import pytest
 from django.core.files.storage import storages
 from django.core.management import call_command, get_commands
 from django.core.management.base import CommandError
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from secure_dbstorage.files import Content
 from secure_dbstorage.models import StoredFile
@@ -107,6 +109,28 @@ class TestUrl:
     def test_it_prints_a_whole_url_and_json(self, run: Run, storage: DatabaseStorage) -> None:
         ran = run("url", "a.txt", "--base", "https://example.com", "--json")
         assert ran.told["url"].startswith("https://example.com/files/a.txt?token=")
+
+    @pytest.mark.parametrize(
+        "base", ["example.com", "//example.com", "ftp://example.com", "https:"]
+    )
+    def test_an_address_that_would_be_ignored_is_refused(
+        self, run: Run, storage: DatabaseStorage, base: str
+    ) -> None:
+        ran = run("url", "a.txt", "--base", base)
+        assert (ran.code, ran.out) == (2, "")
+        assert "such as https://example.com" in ran.err
+
+    def test_an_address_has_no_place_before_another(
+        self, run: Run, storage: DatabaseStorage, settings: Settings
+    ) -> None:
+        settings.SECURE_DBSTORAGE = {"BASE_URL": "https://files.example/"}
+        assert run("url", "a.txt", "--base", "https://example.com").code == 2
+
+    def test_a_lifetime_above_the_maximum_names_the_option_and_the_days(
+        self, run: Run, storage: DatabaseStorage
+    ) -> None:
+        said = run("url", "a.txt", "--expires-in", "8d").err
+        assert "604800 seconds (7 days), which is the option max_expires_in" in said
 
     def test_a_link_can_be_limited_to_one_use_a_user_and_a_network(
         self, run: Run, storage: DatabaseStorage
@@ -231,6 +255,9 @@ class TestVerify:
 class TestPrune:
     """``dbstorage_prune``."""
 
+    def test_without_anything_to_prune_it_says_so(self, run: Run) -> None:
+        assert run("prune").out.startswith("nothing to do in ")
+
     def test_expired_files_and_stray_rows_are_deleted(
         self, run: Run, storage: DatabaseStorage
     ) -> None:
@@ -273,3 +300,12 @@ class TestPrune:
         assert [item["name"] for item in told["pruned"]] == ["a.txt"]
         assert told["dry_run"] is True
         assert run("prune", "--unreferenced", "--keep", "../dir").code == 2
+
+
+@pytest.mark.parametrize("name", ["stats", "verify", "prune"])
+def test_a_forgotten_migration_is_named(run: Run, name: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {StoredFile._meta.db_table} RENAME TO elsewhere")
+    ran = run(name)
+    assert (ran.code, ran.out) == (2, "")
+    assert "Run `manage.py migrate`" in ran.err

@@ -24,6 +24,14 @@ from tests.servers.unavailable import Unavailable, skip_or_fail
 from tests.support.copying import FILES, LARGE, contents, filled
 
 FOLDER = "django.core.files.storage.FileSystemStorage"
+GOOD_LINE: dict[str, Any] = {
+    "name": "x",
+    "size": 1,
+    "sha256": "0" * 64,
+    "is_public": False,
+    **dict.fromkeys(("created", "modified", "expires")),
+}
+
 OURS = "secure_dbstorage.storage.DatabaseStorage"
 
 
@@ -84,7 +92,8 @@ def test_a_manifest_brings_each_byte_name_time_and_flag_back(
     assert out["public"] == 2
     # The second run has nothing to do, and writes a complete manifest all the same.
     run("--from", "default", "--to", "out", "--manifest", manifest, "--jobs", "1")
-    run("--from", "out", "--to", "back", "--manifest", manifest, "--jobs", "1")
+    arguments = ("--from", "out", "--to", "back", "--manifest", manifest, "--jobs", "1")
+    run(*arguments, "--restore-flags")
     assert contents(back) == FILES
     assert [back.stat(name) for name in FILES] == [default.stat(name) for name in FILES]
 
@@ -172,7 +181,7 @@ def test_a_lost_public_flag_is_reported(database: str, capsys: pytest.CaptureFix
         ),
         (("--from", "default", "--to", "out", "--public"), "can't store public flags"),
         (("--from", "folder", "--to", "default", "--manifest", "/none"), "/none"),
-        (("--from", "folder", "--to", "default", "--prefix", "none"), "can't be listed"),
+        (("--from", "folder", "--to", "default", "--prefix", "none"), "no files below 'none'"),
     ],
 )
 def test_impossible_arguments_change_nothing(
@@ -184,13 +193,101 @@ def test_impossible_arguments_change_nothing(
 
 
 @pytest.mark.parametrize(
-    "line", ["x", "[]", "{}", '{"name": 1}', '{"name": "a", "is_public": 1, "size": 0}']
+    "line",
+    [
+        *("x", "[]", "{}", '{"name": 1}', '{"name": "a", "is_public": 1, "size": 0}'),
+        *("\xff", "[" * 100_000, '"name"', "null", ""),
+        *(
+            json.dumps({**GOOD_LINE, **wrong})
+            for wrong in (
+                *({"size": "1"}, {"size": -1}, {"size": True}, {"sha256": ""}, {"sha256": 1}),
+                *({"created": 1}, {"created": "soon"}, {"created": "0001-01-01T00:00:00+14:00"}),
+                {"is_public": "false"},
+            )
+        ),
+    ],
+    ids=range(19),
 )
-def test_an_invalid_manifest_is_refused(database: str, tmp_path: Path, line: str) -> None:
+def test_a_bad_line_of_a_manifest_is_reported_and_the_rest_goes_on(
+    database: str, tmp_path: Path, line: str
+) -> None:
+    filled(storages["back"])
     manifest = tmp_path / "files.jsonl"
-    manifest.write_text(f"{line}\n")
-    said = refusal("--from", "folder", "--to", "default", "--manifest", str(manifest))
-    assert "line 1: not a line of a manifest" in said
+    run("--from", "back", "--to", "out", "--manifest", str(manifest), "--jobs", "1")
+    manifest.write_bytes(line.encode("latin-1") + b"\n" + manifest.read_bytes())
+    report = run("--from", "out", "--to", "default", "--manifest", str(manifest), "--jobs", "1")
+    ((failure),) = report["failures"]
+    assert failure["name"] == "files.jsonl, line 1"
+    assert "not a line of a manifest" in failure["problem"]
+    assert contents(storages["default"]) == FILES
+
+
+def test_the_flags_of_a_manifest_are_restored_only_if_asked_for(
+    database: str, tmp_path: Path
+) -> None:
+    filled(storages["back"])
+    manifest = tmp_path / "files.jsonl"
+    run("--from", "back", "--to", "out", "--manifest", str(manifest), "--jobs", "1")
+    manifest.write_text(manifest.read_text().replace('"is_public": false', '"is_public": true'))
+    arguments = ("--from", "out", "--to", "default", "--manifest", str(manifest), "--jobs", "1")
+    run(*arguments)
+    assert not any(storages["default"].is_public(name) for name in FILES)
+    for name in FILES:
+        storages["default"].delete(name)
+    run(*arguments, "--restore-flags")
+    assert all(storages["default"].is_public(name) for name in FILES)
+
+
+def test_a_dry_run_says_what_it_would_do(database: str) -> None:
+    filled(storages["folder"])
+    told = io.StringIO()
+    call_command(
+        *("dbstorage_copy", "--from", "folder", "--to", "default", "--dry-run", "--jobs", "1"),
+        stdout=told,
+        verbosity=2,
+    )
+    assert f"would copy {len(FILES)}, " in told.getvalue().splitlines()[-1]
+    assert "would copy a.txt" in told.getvalue()
+
+
+def test_private_files_in_a_folder_are_for_their_owner_alone(
+    database: str, settings: Settings, tmp_path: Path
+) -> None:
+    def modes() -> dict[str, int]:
+        return {name: (tmp_path / "out" / name).stat().st_mode & 0o777 for name in FILES}
+
+    filled(storages["back"])
+    storages["back"].set_public("a.txt", True)
+    run("--from", "back", "--to", "out", "--jobs", "1")
+    assert modes() == {name: 0o644 if name == "a.txt" else 0o600 for name in FILES}
+    out = {"location": str(tmp_path / "out"), "file_permissions_mode": 0o640}
+    settings.STORAGES = {**settings.STORAGES, "out": {"BACKEND": FOLDER, "OPTIONS": out}}
+    for name in FILES:
+        storages["out"].delete(name)
+    run("--from", "back", "--to", "out", "--jobs", "1")
+    assert set(modes().values()) == {0o640}
+
+
+@pytest.mark.parametrize("link", ["dir", "a.txt"])
+def test_no_symbolic_link_is_followed_out_of_a_folder(
+    database: str, tmp_path: Path, link: str
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "secret.txt").write_bytes(b"secret")
+    target = elsewhere if link == "dir" else elsewhere / "secret.txt"
+    for name in ("folder", "out"):
+        (tmp_path / name / link).symlink_to(target)
+    report = run("--from", "folder", "--to", "default", "--jobs", "1")
+    assert [failure["name"] for failure in report["failures"]] == [link]
+    assert contents(storages["default"]) == {}
+    filled(storages["back"])
+    report = run("--from", "back", "--to", "out", "--jobs", "1")
+    failed = {failure["name"] for failure in report["failures"]}
+    assert failed == {name for name in FILES if f"{name}/".startswith(f"{link}/")}
+    assert {path.name: path.read_bytes() for path in elsewhere.iterdir()} == {
+        "secret.txt": b"secret"
+    }
 
 
 def test_an_unusable_storage_is_reported_before_anything_is_done(

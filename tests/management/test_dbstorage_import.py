@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
+from django.db import connections
 from django.test import Client
 
 from secure_dbstorage.models import StoredFile
@@ -126,3 +127,21 @@ def test_impossible_arguments_change_nothing(
         run(database, *options)
     assert caught.value.returncode == 2
     assert contents(storages["default"]) == {}
+
+
+def test_a_bad_row_is_reported_and_the_rest_goes_on(
+    database: str, old: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = old.create(**row_of(SINGLE_TABLE, "bad.txt", b"x"))
+    connection = connections[database]
+    if connection.vendor != "sqlite":
+        pytest.skip("other databases take no text for a time")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {old.model._meta.db_table} SET created_ts = '2020-13-45 00:00' WHERE id = %s",
+            [bad.pk],
+        )
+    with pytest.raises(CommandError, match="1 failed"):
+        run(database)
+    assert f"row {bad.pk}: the row can't be read" in capsys.readouterr().err
+    assert contents(storages["default"]) == FILES

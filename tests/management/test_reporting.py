@@ -38,7 +38,7 @@ def count(*arguments: str) -> tuple[str, str, int]:
 
 def test_all_went_well() -> None:
     out, err, code = count("good", "good")
-    assert out.startswith("good 2, failed 0, 5.0 MB in ")
+    assert out.startswith("good 2, failed 0, 4.8 MB in ")
     assert (err, code) == ("", 0)
 
 
@@ -86,7 +86,7 @@ def test_verbosity_decides_which_lines_are_printed() -> None:
 
 def test_a_log_gets_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reporting, "_SECONDS_BETWEEN_LINES", 0)
-    assert count("good", "good")[1] == "1 of 2 files, 2.5 MB\n2 of 2 files, 5.0 MB\n"
+    assert count("good", "good")[1] == "1 of 2 files, 2.4 MB\n2 of 2 files, 4.8 MB\n"
     assert count("good", "--verbosity", "0")[1] == ""
     monkeypatch.setattr(reporting, "_SECONDS_BETWEEN_LINES", 60)
     assert count("good", "good")[1] == ""
@@ -120,7 +120,7 @@ def test_a_terminal_gets_a_bar_if_tqdm_is_installed(has_tqdm: bool) -> None:  # 
     process.wait(60)
     assert ("3/3 [" in text) is has_tqdm, text
     assert "bad: is bad" in text
-    assert "good 2, failed 1, 5.0 MB in " in text
+    assert "good 2, failed 1, 4.8 MB in " in text
 
 
 def _lines(terminal: int) -> Iterator[str]:

@@ -27,6 +27,9 @@ PNG = (
     b"=\x1d\x00\x00\x00\x00IEND\xaeB`\x82"
 )
 
+#: The answer to the page that asks first.
+YES = {"post": "yes"}
+
 LINK = {"operation": "link", "lifetime": "3600", "presentation": "inline"}
 
 

@@ -25,13 +25,15 @@ command again to continue an interrupted copy. A different file of the same name
 without --overwrite, and the source is never changed.
 
 A DatabaseStorage keeps public flags and times. A folder keeps only the modification time, and a
-bucket keeps neither. --manifest saves them to a file on the way out, and restores them on the way
-in. Links to files in the source never open the copies."""
+bucket keeps neither. --manifest saves them to a file on the way out, and restores the times on the
+way in, and with --restore-flags the public flags too. In a folder, private files get the mode 0600
+unless the folder's option file_permissions_mode says otherwise; symbolic links are not followed.
+Links to files in the source never open the copies."""
     examples = """
         manage.py dbstorage_copy --from folder --to default --dry-run
         manage.py dbstorage_copy --from folder --to default --private
         manage.py dbstorage_copy --from default --to bucket --manifest files.jsonl
-        manage.py dbstorage_copy --from bucket --to default --manifest files.jsonl
+        manage.py dbstorage_copy --from bucket --to default --manifest files.jsonl --restore-flags
     """
 
     def add_options(self, parser: CommandParser) -> None:
@@ -49,7 +51,13 @@ in. Links to files in the source never open the copies."""
             metavar="FILE",
             help="when copying from a DatabaseStorage, write names, digests, public flags and "
             "times to this file; when copying into one, copy the files listed in it and restore "
-            "their flags and times",
+            "their times",
+        )
+        parser.add_argument(
+            "--restore-flags",
+            action="store_true",
+            help="with --manifest, make those files public that it says were public; whoever can "
+            "change the manifest can publish files",
         )
 
     def run(self, report: Report, options: dict[str, Any]) -> None:
@@ -77,9 +85,12 @@ in. Links to files in the source never open the copies."""
         prefix = canonical_prefix(options)
         try:
             total = sum(1 for _ in manifests.read(path, prefix))
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise usage_error(str(error)) from error
         records = manifests.read(path, prefix)
+        if not options["restore_flags"]:
+            # Who can write the manifest must not be able to publish files.
+            records = (replace(record, is_public=None) for record in records)
         self.transfer(report, options, replace(plan, records=records, total=total))
 
     def _copy_out(self, report: Report, options: dict[str, Any], plan: Plan, path: Path) -> None:

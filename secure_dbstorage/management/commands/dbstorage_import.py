@@ -55,7 +55,7 @@ files get the storage's default_public, unless you pass --public or --private.""
             "--database",
             default="default",
             metavar="ALIAS",
-            help="database that holds the table (default: %(default)s)",
+            help='database that holds the table (without this option: "%(default)s")',
         )
         for column in ("name", "content"):
             parser.add_argument(

@@ -2,7 +2,7 @@
 
 import errno
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
 from django.core.management.base import CommandParser
@@ -91,9 +91,23 @@ class Command(ReportingCommand):
             return
         except (ImproperlyConfigured, SuspiciousFileOperation, TypeError, ValueError) as error:
             raise usage_error(str(error)) from error
-        url = urljoin(options["base"], url)
+        url = _absolute(options["base"], url)
         report.facts |= {"name": options["name"], "url": url}
         report.say(url, verbosity=0)
+
+
+def _absolute(base: str, url: str) -> str:
+    """Return a URL with the address of the site in front, if there is one.
+
+    :raises CommandError: when the address would be ignored.
+    """
+    if not base:
+        return url
+    if urlsplit(base).scheme not in ("http", "https") or not urlsplit(base).netloc:
+        raise usage_error(f"--base takes an address such as https://example.com, not {base!r}.")
+    if urlsplit(url).netloc:
+        raise usage_error("--base has no effect: the option base_url of the storage has a host.")
+    return urljoin(base, url)
 
 
 def _url(

@@ -29,8 +29,8 @@ ODD_NAMES = {
     "é" * 300: (f"""attachment; filename="{"e" * 300}"; filename*=UTF-8''{"%C3%A9" * 300}"""),
     "e\u0301.txt": """inline; filename="e.txt"; filename*=UTF-8''e%CC%81.txt""",
     "夏.png": """inline; filename="_.png"; filename*=UTF-8''%E5%A4%8F.png""",
-    '\u202egpj."exe': (
-        """attachment; filename="_gpj._exe"; filename*=UTF-8''%E2%80%AEgpj.%22exe"""
+    '\u200bgpj."exe': (
+        """attachment; filename="_gpj._exe"; filename*=UTF-8''%E2%80%8Bgpj.%22exe"""
     ),
     "x" * 500: f'attachment; filename="{"x" * 500}"',
     " space ": 'attachment; filename=" space "',
