@@ -350,7 +350,7 @@ def test_a_project_graduates_to_a_bucket_and_comes_back(
     again = run("--from", "default", "--to", "bucket")
     assert again["counts"] == {"copied": 0, "replaced": 0, "present": len(files)}
 
-    back = run("--from", "bucket", "--to", "back", "--manifest", manifest)
+    back = run("--from", "bucket", "--to", "back", "--manifest", manifest, "--restore-flags")
     assert back["counts"]["copied"] == len(files)
     assert contents(storages["back"]) == files
     assert all(storages["back"].stat(name) == storages["default"].stat(name) for name in files)

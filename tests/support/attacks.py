@@ -21,6 +21,9 @@ _OURS = {200, 206, 304, 403, 405, 412, 416, 429}
 #: Where a visitor may be sent: to sign in, and to the same host by https.
 _LOCATION = re.compile(r"/sign-in/\?next=/|https://127\.0\.0\.1/")
 
+#: What keeps a public file that was made private from staying in shared caches.
+_NOTHING_THERE = "public, max-age=0, s-maxage=1"
+
 _NAMES_END = re.compile(rb"[?#]")
 
 
@@ -445,7 +448,9 @@ class Judge:
             return
         if head.status != 304 and "content-security-policy" not in head:
             yield "the Content-Security-Policy is missing"
-        if head.status >= 400 and head["cache-control"] != "no-store":
+        # Without a token, shared caches may keep for a second that there is nothing.
+        may_say = {"no-store", _NOTHING_THERE} if head.status == 404 else {"no-store"}
+        if head.status >= 400 and head["cache-control"] not in may_say:
             yield "a refusal may be stored"
         if head.status == 429 and not head["retry-after"].isdigit():
             yield "Retry-After is missing"

@@ -2,4 +2,4 @@
 
 from tests.settings import *  # noqa: F403
 
-SECURE_DBSTORAGE = {"PUBLIC_MAX_AGE": 1}
+SECURE_DBSTORAGE = {"PUBLIC_MAX_AGE": 1, "AUDIENCE": "tests"}
