@@ -13,7 +13,6 @@ from functools import cached_property, partial
 from pathlib import Path, PurePath
 from pickle import PicklingError
 from typing import IO, Any, Final, Self, TypeVar, Unpack, cast
-from weakref import ref
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
@@ -48,6 +47,7 @@ from secure_dbstorage.names import (
     normal_name,
 )
 from secure_dbstorage.options import OPTION_NAMES, Options, StorageOptions
+from secure_dbstorage.saving import FreeName, UnsettledName
 from secure_dbstorage.signals import file_deleted, file_saved, link_made
 from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.handles import StoredFileHandle, open_file
@@ -140,7 +140,7 @@ class DatabaseStorage(Storage):
 
     @property
     def audience(self) -> Audience:
-        """Whose files these are at this moment, as every link signs it.
+        """The owner of these files at this moment, which every link signs.
 
         :raises ImproperlyConfigured: when the option ``audience`` gives no text.
         :raises SynchronousOnlyOperation: in an event loop that can't know the tenant.
@@ -170,7 +170,7 @@ class DatabaseStorage(Storage):
         validate_file_name(name, allow_relative_path=True)
         available = self.get_available_name(name, max_length=max_length)
         validate_file_name(available, allow_relative_path=True)
-        free = _FreeName(available, max_length)
+        free = FreeName(available, max_length)
         saved = str(self._save(free, content))
         validate_file_name(saved, allow_relative_path=True)
         # A field always gives its limit. Everyone else gets plain text, which holds no content.
@@ -267,7 +267,7 @@ class DatabaseStorage(Storage):
         return StoredFileHandle(canonical, mode, opener=partial(self._open_file, canonical))
 
     def _save(self, name: str, content: "File[Any]") -> str:
-        free = name if isinstance(name, _FreeName) else _FreeName(name, None)
+        free = name if isinstance(name, FreeName) else FreeName(name, None)
         others = self._other_names(free, free.max_length)
         name, created = str(canonical_name(name)), True
         if self.options.allow_overwrite:
@@ -531,76 +531,6 @@ def _made_again(storage_class: type[DatabaseStorage], options: Options) -> Datab
 
 def _declared_as(alias: str) -> Storage:
     return storages[alias]
-
-
-class UnsettledName(str):
-    """The name of a file whose save may still be rolled back, and how to save it again.
-
-    Django puts the name that ``save()`` returns into the model instance, and forgets the content.
-    A disk still has the file after a rollback; here it has to be saved again.
-    """
-
-    __slots__ = ("__weakref__", "_is_there", "_save_again")
-
-    _is_there: Callable[[], bool] | None
-    _save_again: Callable[[], str] | None
-
-    def __new__(
-        cls, name: str, *, is_there: Callable[[], bool], save_again: Callable[[], str]
-    ) -> Self:
-        """Make one of a name and what :meth:`resaved` calls."""
-        unsettled = super().__new__(cls, name)
-        unsettled._is_there, unsettled._save_again = is_there, save_again
-        return unsettled
-
-    def resaved(self) -> str | None:
-        """Save the file again if its save was rolled back, and return its new name.
-
-        :returns: None if the file is there. Takes one query, or none after the commit.
-        :raises FileNotFoundError: when the content can't be read again.
-        """
-        if self._is_there is None or self._save_again is None or self._is_there():
-            return None
-        return self._save_again()
-
-    def settler(self) -> Callable[[], None]:
-        """Return a function that forgets the content. It keeps neither name nor content alive."""
-        return partial(_settle, ref(self))
-
-    def settle(self) -> None:
-        """Forget the content: the save is committed."""
-        self._is_there = self._save_again = None
-
-    def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        """Copy and pickle as plain text."""
-        return str, (str(self),)
-
-
-def _settle(reference: "ref[UnsettledName]") -> None:
-    if (name := reference()) is not None:
-        name.settle()
-
-
-class _FreeName(str):
-    """A name that was free a moment ago, and the limit for another if it is taken by now.
-
-    Django's ``_save()`` takes a name and content, and no limit.
-    """
-
-    __slots__ = ("created", "max_length")
-
-    max_length: int | None
-    #: When the file was created, set by ``_save()``. Tells it from a later file of its name.
-    created: datetime | None
-
-    def __new__(cls, name: str, max_length: int | None) -> Self:
-        free = super().__new__(cls, name)
-        free.max_length, free.created = max_length, None
-        return free
-
-    def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        """Copy and pickle as plain text: a subclass may keep what ``_save()`` is given."""
-        return str, (str(self),)
 
 
 def _is_in_event_loop() -> bool:

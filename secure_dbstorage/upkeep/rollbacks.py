@@ -7,7 +7,7 @@ from django.db.models import Model
 from django.db.models.fields.files import FieldFile
 from django.db.models.signals import pre_save
 
-from secure_dbstorage.storage import UnsettledName
+from secure_dbstorage.saving import UnsettledName
 
 
 def connect() -> None:

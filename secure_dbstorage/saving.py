@@ -1,0 +1,78 @@
+"""Saving: names that carry what Django's ``save()`` and fields do not hand on."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Self
+from weakref import ref
+
+
+class FreeName(str):
+    """A name that was free a moment ago, and the limit for another if it is taken by now.
+
+    Django's ``_save()`` takes a name and content, and no limit.
+    """
+
+    __slots__ = ("created", "max_length")
+
+    max_length: int | None
+    #: When the file was created, set by ``_save()``. Tells it from a later file of its name.
+    created: datetime | None
+
+    def __new__(cls, name: str, max_length: int | None) -> Self:
+        """Make one of a name, with no time of creation yet."""
+        free = super().__new__(cls, name)
+        free.max_length, free.created = max_length, None
+        return free
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        """Copy and pickle as plain text: a subclass may keep what ``_save()`` is given."""
+        return str, (str(self),)
+
+
+class UnsettledName(str):
+    """The name of a file whose save may still be rolled back, and how to save it again.
+
+    Django puts the name that ``save()`` returns into the model instance, and forgets the content.
+    A disk still has the file after a rollback; here it has to be saved again.
+    """
+
+    __slots__ = ("__weakref__", "_is_there", "_save_again")
+
+    _is_there: Callable[[], bool] | None
+    _save_again: Callable[[], str] | None
+
+    def __new__(
+        cls, name: str, *, is_there: Callable[[], bool], save_again: Callable[[], str]
+    ) -> Self:
+        """Make one of a name and what :meth:`resaved` calls."""
+        unsettled = super().__new__(cls, name)
+        unsettled._is_there, unsettled._save_again = is_there, save_again
+        return unsettled
+
+    def resaved(self) -> str | None:
+        """Save the file again if its save was rolled back, and return its new name.
+
+        :returns: None if the file is there. Takes one query, or none after the commit.
+        :raises FileNotFoundError: when the content can't be read again.
+        """
+        if self._is_there is None or self._save_again is None or self._is_there():
+            return None
+        return self._save_again()
+
+    def settler(self) -> Callable[[], None]:
+        """Return a function that forgets the content. It keeps neither name nor content alive."""
+        return partial(_settle, ref(self))
+
+    def settle(self) -> None:
+        """Forget the content: the save is committed."""
+        self._is_there = self._save_again = None
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        """Copy and pickle as plain text."""
+        return str, (str(self),)
+
+
+def _settle(reference: "ref[UnsettledName]") -> None:
+    if (name := reference()) is not None:
+        name.settle()
