@@ -37,10 +37,14 @@ class UnsettledName(str):
     A disk still has the file after a rollback; here it has to be saved again.
     """
 
-    __slots__ = ("__weakref__", "_is_there", "_save_again")
+    __slots__ = ("__weakref__", "_is_there", "_resaved", "_save_again", "_settler")
 
-    _is_there: Callable[[], bool] | None
+    _is_there: Callable[[], bool]
     _save_again: Callable[[], str] | None
+    #: The name under which the file was saved again.
+    _resaved: str | None
+    #: What Django calls after the commit, and drops when no commit can come any more.
+    _settler: "ref[Callable[[], None]] | None"
 
     def __new__(
         cls, name: str, *, is_there: Callable[[], bool], save_again: Callable[[], str]
@@ -48,29 +52,51 @@ class UnsettledName(str):
         """Make one of a name and what :meth:`resaved` calls."""
         unsettled = super().__new__(cls, name)
         unsettled._is_there, unsettled._save_again = is_there, save_again
+        unsettled._resaved = unsettled._settler = None
         return unsettled
 
     def resaved(self) -> str | None:
         """Save the file again if its save was rolled back, and return its new name.
 
-        :returns: None if the file is there. Takes one query, or none after the commit.
+        However many attributes and rows share this name, there is one file.
+
+        :returns: None if nothing was lost. Takes one query at most, and none after the commit.
         :raises FileNotFoundError: when the content can't be read again.
         """
-        if self._is_there is None or self._save_again is None or self._is_there():
+        if self._resaved is not None:
+            again = self._resaved.resaved() if isinstance(self._resaved, UnsettledName) else None
+            return again or self._resaved
+        if self._save_again is None or not self._is_lost():
             return None
-        return self._save_again()
+        self._resaved, self._save_again = self._save_again(), None
+        return self._resaved
 
     def settler(self) -> Callable[[], None]:
         """Return a function that forgets the content. It keeps neither name nor content alive."""
-        return partial(_settle, ref(self))
+        settler = partial(_settle, ref(self))
+        self._settler = ref(settler)
+        return settler
 
     def settle(self) -> None:
         """Forget the content: the save is committed."""
-        self._is_there = self._save_again = None
+        self._save_again = None
+
+    def release(self) -> None:
+        """Note that the file was deleted or renamed on purpose: its absence is no loss."""
+        self._is_there = _is_true
+
+    def _is_lost(self) -> bool:
+        was_dropped = self._settler is not None and self._settler() is None
+        # A savepoint that is rolled back by hand drops nothing.
+        return was_dropped or not self._is_there()
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
         """Copy and pickle as plain text."""
         return str, (str(self),)
+
+
+def _is_true() -> bool:
+    return True
 
 
 def _settle(reference: "ref[UnsettledName]") -> None:

@@ -13,6 +13,7 @@ from functools import cached_property, partial
 from pathlib import Path, PurePath
 from pickle import PicklingError
 from typing import IO, Any, Final, Self, TypeVar, Unpack, cast
+from weakref import WeakValueDictionary
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
@@ -67,6 +68,9 @@ class _LeftOut(Enum):
 _LEFT_OUT: Final = _LeftOut.LEFT_OUT
 
 _logger = logging.getLogger("secure_dbstorage.links")
+
+#: Names whose saves may still be rolled back, by alias, namespace and name.
+_unsettled: WeakValueDictionary[tuple[str, str, str], UnsettledName] = WeakValueDictionary()
 
 #: How many names a save tries. Each but the first carries 7 random characters.
 _MAX_ATTEMPTS = 10
@@ -181,7 +185,9 @@ class DatabaseStorage(Storage):
             is_there=partial(self._is_there, saved, free.created),
             save_again=partial(self._save_again, name, content, max_length),
         )
-        self.catalog.after_own_commit(unsettled.settler())
+        _unsettled[self._identity(saved)] = unsettled
+        if self.catalog.is_in_atomic_block:
+            self.catalog.after_commit(unsettled.settler())
         return unsettled
 
     def get_available_name(self, name: Name, max_length: int | None = None) -> str:
@@ -305,8 +311,16 @@ class DatabaseStorage(Storage):
     def _delete(self, name: str, condition: Callable[[StoredFile], bool] | None = None) -> bool:
         is_deleted = self.catalog.remove(name, condition)
         if is_deleted:
+            self._release(name)
             _announce(file_deleted, self, name=name)
         return is_deleted
+
+    def _release(self, name: str) -> None:
+        if (unsettled := _unsettled.pop(self._identity(name), None)) is not None:
+            unsettled.release()
+
+    def _identity(self, name: str) -> tuple[str, str, str]:
+        return self.catalog.writer, self.options.namespace, name
 
     # Links
 
@@ -450,6 +464,7 @@ class DatabaseStorage(Storage):
         """
         name = canonical_name(new)
         self.catalog.rename(canonical_name(old), name)
+        self._release(canonical_name(old))
         return name
 
     def _other_names(self, name: str, max_length: int | None) -> Iterator[str]:

@@ -201,6 +201,7 @@ class StorageEnd:
             saved = self._storage_for(record).save(record.name, file)
             if saved != record.name:
                 self._storage.delete(saved)
+                is_whole = True  # Whatever has the name now is another's file.
                 raise CopyFailed("another file has taken this name in the meantime")
             check_content(record, digest, digest_of(self.read(record)))
             is_whole = True

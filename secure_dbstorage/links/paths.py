@@ -28,8 +28,9 @@ def _spelled(char: str) -> str:
 #: The parameter in a text, however a client spelled its name. It may stand in a URL that is itself
 #: a parameter of another, such as that of a login page. Group 1 is what comes before the token.
 PARAMETER_IN_TEXT = re.compile(
-    f"((?:^|{_spelled('?')}|{_spelled('&')}){''.join(map(_spelled, PARAMETER))}{_spelled('=')})"
-    "[^&\\s\"'#]+",
+    rf"((?:^|[\"';\s]|{_spelled('?')}|{_spelled('&')})"
+    rf"{''.join(map(_spelled, PARAMETER))}{_spelled('=')})"
+    r"[^&\s\"'#]+",
     re.IGNORECASE,
 )
 
@@ -41,9 +42,10 @@ SEGMENT_IN_TEXT = re.compile(
 )
 
 #: The mark and the token anywhere in the name that the route found. Behind a slash too many, for
-#: example, it makes no link, but it is still a token.
+#: example, it makes no link, but it is still a token. So is that of a query whose "?" was quoted.
 MARKED_TOKEN = re.compile(
-    rf"(?P<mark>{_spelled(MARK)})(?P<token>{_TOKEN.pattern})", re.ASCII | re.IGNORECASE
+    rf"(?P<mark>{_spelled(MARK)}|[?&]{PARAMETER}=)(?P<token>{_TOKEN.pattern})",
+    re.ASCII | re.IGNORECASE,
 )
 
 

@@ -1,6 +1,6 @@
 """Credentials: take the tokens out of a request, so that no log, report or later code has them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
@@ -19,6 +19,11 @@ from secure_dbstorage.redaction import REMOVED, without_segments, without_tokens
 #: The shortest parameter whose value is removed wherever it stands, in characters. The value of a
 #: shorter one could stand anywhere by chance.
 _SHORTEST = 40
+
+#: Fields that tell who asks, and for which site: no token is there. A client whose token is a copy
+#: of its own address must not take that out of the log and the limits.
+_WHO_ASKS = frozenset({"HTTP_HOST", "HTTP_X_FORWARDED_FOR", "REMOTE_ADDR"})
+_WHO_ASKS_HEADERS = frozenset({b"host", b"x-forwarded-for"})
 
 #: Rewrites a text that may be a copy of the request's target.
 _Change = Callable[[str], str]
@@ -129,7 +134,8 @@ class _PathToken:
             return None
         leading = leading_token(name)
         if leading is not None:
-            return cls(*leading, is_in_place=True)
+            token, rest = leading
+            return cls(token, MARKED_TOKEN.sub(rf"\g<mark>{REMOVED}", rest), is_in_place=True)
         token = SignedPath(found["token"])
         return cls(token, _without_token(name, token), is_in_place=False)
 
@@ -176,7 +182,7 @@ class _QueryTokens:
 def _rewrite_copies(request: HttpRequest, change: _Change) -> None:
     """Change every copy of a request's target that Django, servers and proxies keep."""
     request.path, request.path_info = change(request.path), change(request.path_info)
-    _rewrite_texts(request.META, change)
+    _rewrite_texts(request.META, change, left=_WHO_ASKS)
     # Error reports may show the match.
     match: Any = request.resolver_match
     for texts in (match.kwargs, match.captured_kwargs) if match is not None else ():
@@ -189,9 +195,9 @@ def _rewrite_copies(request: HttpRequest, change: _Change) -> None:
         request.__dict__.pop(cached, None)
 
 
-def _rewrite_texts(texts: dict[str, Any], change: _Change) -> None:
+def _rewrite_texts(texts: dict[str, Any], change: _Change, *, left: Collection[str] = ()) -> None:
     for key, value in texts.items():
-        if isinstance(value, str):
+        if isinstance(value, str) and key not in left:
             texts[key] = change(value)
 
 
@@ -200,7 +206,10 @@ def _rewrite_scope(scope: dict[str, Any], change: _Change) -> None:
     for key in ("path", "raw_path", "query_string"):
         if scope.get(key):
             scope[key] = _changed(scope[key], change)
-    scope["headers"] = [(name, _changed(value, change)) for name, value in scope["headers"]]
+    scope["headers"] = [
+        (name, value if name in _WHO_ASKS_HEADERS else _changed(value, change))
+        for name, value in scope["headers"]
+    ]
 
 
 def _changed(value: bytes | str, change: _Change) -> bytes | str:

@@ -101,6 +101,16 @@ def counts_uses(grant: Grant | None, file: FileStat) -> bool:
     return grant is not None and grant.is_for_once and not file.is_public
 
 
+def refuse_prefetch(request: HttpRequest) -> None:
+    """Return unless a browser fetches ahead, which neither uses a link up nor learns anything.
+
+    :raises Refused: 503.
+    """
+    purposes = " ".join(request.headers.get(name, "") for name in _PURPOSE_FIELDS).lower()
+    if request.method == "GET" and any(word in purposes for word in _FETCHES_AHEAD):
+        raise Refused(Reason.PREFETCH)
+
+
 def count_use(visit: Visit, file: FileStat, status: HTTPStatus, *, is_played: bool) -> None:
     """Let a one-time link to a private file be used once, just before bytes are sent.
 
@@ -110,13 +120,11 @@ def count_use(visit: Visit, file: FileStat, status: HTTPStatus, *, is_played: bo
 
     :param status: of the answer: 206 for a part, 200 for a whole body.
     :param is_played: whether a player shows the file; it may ask for parts until the link expires.
-    :raises Refused: 403 when the link has been used; 503 for a prefetch.
+    :raises Refused: 403 when the link has been used.
     """
     grant = visit.grant
     if grant is None or not counts_uses(grant, file):
         return
-    if _fetches_ahead(visit.request):
-        raise Refused(Reason.PREFETCH)
     is_part = status == HTTPStatus.PARTIAL_CONTENT
     since = 0 if is_played else visit.now - _PART_SECONDS
     # Looked up first, since most parts are not the first, and again after a race for the use.
@@ -151,11 +159,6 @@ def _has_begun(visit: Visit, grant: Grant, since: float) -> bool:
 
 def _for_hooks(grant: Grant, return_path: str) -> HookGrant:
     return HookGrant(**dataclasses.asdict(grant), return_path=return_path)
-
-
-def _fetches_ahead(request: HttpRequest) -> bool:
-    purposes = " ".join(request.headers.get(name, "") for name in _PURPOSE_FIELDS).lower()
-    return any(word in purposes for word in _FETCHES_AHEAD)
 
 
 async def _wait(answer: Awaitable[object]) -> object:

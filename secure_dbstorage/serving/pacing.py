@@ -90,5 +90,8 @@ def hop() -> asyncio.Semaphore:
     """Return the semaphore that a hop of the running event loop waits for."""
     loop = asyncio.get_running_loop()
     if (semaphore := _hops.get(loop)) is None:
+        # A semaphore that was waited for refers to its loop, and would keep it for good.
+        for closed in [known for known in _hops if known.is_closed()]:
+            del _hops[closed]
         semaphore = _hops[loop] = asyncio.Semaphore(_HOPS)
     return semaphore

@@ -165,16 +165,16 @@ def refuse(request: HttpRequest, refused: Refused, *, had_token: bool = True) ->
 
     It is a page, or a problem (RFC 9457) if the client prefers JSON.
 
-    :param had_token: False lets shared caches keep for a second that there is nothing. They don't
-        keep problems, and so need no Vary to tell browsers from others.
+    :param had_token: False lets shared caches keep for a second that there is nothing, or they
+        would keep what was there. A browser may get a problem for that second: with a Vary, caches
+        would keep the file for all who accept something else.
     """
     reason, language = refused.reason, _language()
-    is_problem = prefers_json(request.META.get("HTTP_ACCEPT", ""))
-    if is_problem:
+    if prefers_json(request.META.get("HTTP_ACCEPT", "")):
         content_type, body = "application/problem+json", _problem(reason)
     else:
         content_type, body = "text/html; charset=utf-8", _page(reason, language)
-    is_kept = reason is Reason.MISSING and not had_token and not is_problem
+    is_kept = reason is Reason.MISSING and not had_token
     headers = {
         "Content-Type": content_type,
         "Content-Language": language,

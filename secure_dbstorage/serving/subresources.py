@@ -24,11 +24,6 @@ _EMBEDDING = frozenset({"embed", "object"})
 _PAGES = frozenset({"application/xhtml+xml", "text/html"})
 
 
-def may_run(meta: Mapping[str, str]) -> bool:
-    """Tell whether a browser says that what it asks for will run."""
-    return meta.get("HTTP_SEC_FETCH_DEST", "") in _RUNNING
-
-
 def may_be_loaded(meta: Mapping[str, str], content_type: str, *, inline: bool) -> bool:
     """Tell whether a file of this type may be what the browser says that it loads.
 
@@ -38,7 +33,7 @@ def may_be_loaded(meta: Mapping[str, str], content_type: str, *, inline: bool) -
     :param inline: whether a browser may show the file.
     """
     destination = meta.get("HTTP_SEC_FETCH_DEST", "")
-    if may_run(meta) or (destination in _EMBEDDING and not inline):
+    if destination in _RUNNING or (destination in _EMBEDDING and not inline):
         return False
     # A link with the attribute "download" has the destination "empty" too, and navigates.
     is_fetched = destination == "empty" and meta.get("HTTP_SEC_FETCH_MODE") != "navigate"

@@ -23,7 +23,13 @@ from secure_dbstorage.serving.conditions import (
     select,
 )
 from secure_dbstorage.serving.credentials import Credentials
-from secure_dbstorage.serving.guards import ask_guards, count_use, counts_uses, may_refuse
+from secure_dbstorage.serving.guards import (
+    ask_guards,
+    count_use,
+    counts_uses,
+    may_refuse,
+    refuse_prefetch,
+)
 from secure_dbstorage.serving.headers import (
     REFUSAL_HEADERS,
     Presentation,
@@ -37,7 +43,7 @@ from secure_dbstorage.serving.outages import Outage
 from secure_dbstorage.serving.ratelimits import check_limit
 from secure_dbstorage.serving.refusals import Reason, Refused, refuse, unavailable
 from secure_dbstorage.serving.responses import respond
-from secure_dbstorage.serving.subresources import may_be_loaded, may_run
+from secure_dbstorage.serving.subresources import may_be_loaded
 from secure_dbstorage.serving.visits import (
     Visit,
     WatchedBody,
@@ -115,8 +121,6 @@ def _look_up(visit: Visit) -> StoredHead:
     # Limits by user ask for the user.
     with visit.storage.catalog.outages_told():
         check_limit(visit, "signed" if visit.grant else "plain")
-        if may_run(visit.request.META):
-            raise Refused(Reason.SUBRESOURCE)
         return _find(visit)
 
 
@@ -215,6 +219,7 @@ def _selected(
     """
     is_counted = counts_uses(visit.grant, file)
     if is_counted:
+        refuse_prefetch(visit.request)
         drop_preconditions(visit.request)
     drop_void_dates(visit.request)
     selected = select(visit.request, file, tells_size=not is_counted)

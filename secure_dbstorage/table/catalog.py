@@ -326,15 +326,15 @@ class Catalog:
         transaction.on_commit(function, using=self.writer, robust=True)
 
     @property
+    def is_in_atomic_block(self) -> bool:
+        """Whether Django itself will commit what is saved now, or roll it back."""
+        return connections[self.writer].in_atomic_block
+
+    @property
     def is_in_transaction(self) -> bool:
         """Whether what is saved now may still be rolled back."""
         connection = connections[self.writer]
         return connection.in_atomic_block or not connection.get_autocommit()
-
-    def after_own_commit(self, function: Callable[[], object]) -> None:
-        """Call a function after the commit; never, if the project has turned autocommit off."""
-        if connections[self.writer].in_atomic_block:
-            self.after_commit(function)
 
     def rename(self, old: str, new: str) -> None:
         """Rename a file. Links to the old name never open it.

@@ -22,7 +22,7 @@ _NAMES_PER_QUERY = 1000
 
 #: The attributes by which a model of earlier versions names the model that it follows: those of
 #: django-simple-history and django-pghistory.
-_VERSIONS_OF = ("instance_type", "pgh_tracked_model")
+VERSIONS_OF = ("instance_type", "pgh_tracked_model")
 
 
 class ReferredNames:
@@ -99,7 +99,7 @@ def _file_columns(model: type[Model], storage: DatabaseStorage) -> list[str]:
     A model of earlier versions has them as text, under the names of the fields they come from.
     """
     columns = set(_file_fields_of(model, storage))
-    for attribute in _VERSIONS_OF:
+    for attribute in VERSIONS_OF:
         origin = getattr(model, attribute, None)
         if isinstance(origin, type) and issubclass(origin, Model):
             columns.update(_file_fields_of(origin, storage))
@@ -141,11 +141,16 @@ def is_same(one: Any, other: DatabaseStorage) -> bool:
 
 
 def _databases_of(model: type[Model], changed: str | None = None) -> Iterator[str]:
-    aliases = connections if changed is None else {changed, router.db_for_write(model)}
-    for using in aliases:
-        if router.allow_migrate_model(using, model):
-            connection = connections[using]
-            if model._meta.db_table in connection.introspection.table_names(include_views=True):
+    # Rows are where the routers look for them, whatever they say of migrations: those of a legacy
+    # database are often somebody else's.
+    chosen = {router.db_for_write(model)}
+    if changed is None:
+        chosen.add(router.db_for_read(model))
+    for using in chosen.union(connections if changed is None else [changed]):
+        if using in chosen or router.allow_migrate_model(using, model):
+            tables = connections[using].introspection.table_names(include_views=True)
+            # Some databases change a table's case, and find it all the same.
+            if model._meta.db_table.casefold() in map(str.casefold, tables):
                 yield using
 
 

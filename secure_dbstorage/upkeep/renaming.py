@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Field, Model, QuerySet
 
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.upkeep.references import columns_of, is_same
+from secure_dbstorage.upkeep.references import VERSIONS_OF, columns_of, is_same
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +21,23 @@ class Reference:
 
 
 def rows_naming(storage: DatabaseStorage, name: str) -> Iterator[Reference]:
-    """Yield the rows of all databases that name a file of this storage."""
-    for column, rows in columns_of(storage):
+    """Yield the rows that name a file of this storage, in the databases where rows are written."""
+    for column, rows in columns_of(storage, storage.catalog.writer):
         # Some collations take A.txt for a.txt, and then this finds the rows of both.
         for row in rows.filter(**{column: name}):
             value = getattr(row, column)
             # A model may choose the storage for each row.
-            at = getattr(value, "storage", storage)
+            at = getattr(value, "storage", None) or _storage_of_origin(row, column, storage)
             if str(value) == name and is_same(at, storage):
                 yield Reference(row, row._meta.get_field(column))
+
+
+def _storage_of_origin(row: Model, column: str, default: DatabaseStorage) -> Any:
+    """Return the storage that an earlier version of a row, which has its names as text, had."""
+    for attribute in VERSIONS_OF:
+        if (origin := getattr(type(row), attribute, None)) is not None:
+            return getattr(origin._meta.get_field(column), "storage", default)
+    return default
 
 
 def rename_with_rows(storage: DatabaseStorage, old: str, new: str) -> tuple[str, int]:
@@ -52,7 +60,9 @@ def rename_with_rows(storage: DatabaseStorage, old: str, new: str) -> tuple[str,
                 transactions.enter_context(transaction.atomic(using=using))
             _check_length(found, new)
             rows: QuerySet[Any] = QuerySet(model=type(found.row), using=using)
-            changed += rows.filter(pk=found.row.pk).update(**{found.field.attname: new})
+            # Unless it was given another file meanwhile.
+            row = rows.filter(**{"pk": found.row.pk, found.field.attname: old})
+            changed += row.update(**{found.field.attname: new})
         return new, changed
 
 

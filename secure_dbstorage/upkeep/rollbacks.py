@@ -22,8 +22,9 @@ def _before_save(
     **_: object,
 ) -> None:
     """Save the files again whose save was rolled back."""
-    for attribute, value in list(vars(instance).items()):
-        name: Any = value.name if isinstance(value, FieldFile) else value
+    for attribute in [field.attname for field in instance._meta.concrete_fields]:
+        value: Any = vars(instance).get(attribute)
+        name = value.name if isinstance(value, FieldFile) else value
         if not isinstance(name, UnsettledName):
             continue
         if update_fields is not None and attribute not in update_fields:

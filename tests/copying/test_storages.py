@@ -179,3 +179,16 @@ def test_a_large_file_of_a_bucket_is_not_held_in_memory() -> None:
     storage = Bucket()
     StorageEnd(storage)
     assert storage.max_memory_size > 0
+
+
+def test_a_file_that_took_the_name_meanwhile_stays(folder: FileSystemStorage) -> None:
+    end = StorageEnd(folder)
+
+    def pieces() -> Any:
+        yield b"ours"
+        folder.save("report.pdf", ContentFile(b"a visitor's"))
+
+    with pytest.raises(CopyFailed, match="meantime"):
+        end.write(FileRecord(name="report.pdf"), pieces(), replace=False)
+    assert folder.listdir("") == ([], ["report.pdf"])
+    assert Path(folder.path("report.pdf")).read_bytes() == b"a visitor's"

@@ -319,6 +319,30 @@ def test_a_token_that_an_accident_has_put_elsewhere_is_gone_too(path: str) -> No
     assert FOLDER_TOKEN not in repr((request, request.path, request.META))
 
 
+@pytest.mark.parametrize("path", ["/files/a.txt%3Ftoken={}", "/files/a/b.txt%3Fx=1%26token={}"])
+def test_the_token_of_a_query_that_was_quoted_into_the_name_is_gone(path: str) -> None:
+    request = folder_request(path.format(FOLDER_TOKEN), RAW_URI=path.format(FOLDER_TOKEN))
+    token, name = take_folder(request, request.path.removeprefix("/files/"))
+    assert token is None
+    assert name.endswith("token=removed")
+    assert FOLDER_TOKEN not in repr((request, request.path, request.META))
+
+
+def test_a_second_token_behind_the_first_is_gone_too() -> None:
+    request = folder_request(f"/files/~{FOLDER_TOKEN}/a/~{FOLDER_TOKEN}/b.txt")
+    token, name = take_folder(request, request.path.removeprefix("/files/"))
+    assert (token, name) == (FOLDER_TOKEN, "a/~removed/b.txt")
+
+
+def test_a_client_takes_its_own_address_out_of_nothing() -> None:
+    address, host = "2001:0db8:0000:0000:0000:0000:0000:0001", "a" * 40 + ".example"
+    who = {"REMOTE_ADDR": address, "HTTP_HOST": host, "HTTP_X_FORWARDED_FOR": address}
+    for token in (address, host):
+        request = request_of(f"token={token}", **who)
+        take(request)
+        assert {name: request.META[name] for name in who} == who
+
+
 @pytest.mark.parametrize("header", ["HTTP_X_AUTH_REQUEST_REDIRECT", "HTTP_COOKIE", "HTTP_X_ANY"])
 @pytest.mark.parametrize("copy", ["/f%3Ftoken%3D{}", "/f?%74oken={}", "next={}"])
 def test_a_token_of_a_query_is_gone_however_a_proxy_copied_it(header: str, copy: str) -> None:

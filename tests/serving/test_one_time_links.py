@@ -264,6 +264,16 @@ def test_nothing_that_is_fetched_ahead_of_time_uses_a_link_up(
     assert client.get(url).status_code == 200
 
 
+@pytest.mark.parametrize("value", ["bytes=0-", "bytes=99999-", "bytes=-0", "nonsense"])
+def test_whoever_fetches_ahead_learns_nothing_from_a_range(
+    client: Client, once: str, value: str
+) -> None:
+    headers = {"Sec-Purpose": "prefetch", "Range": value, "If-Range": '"x"'}
+    answers = [client.get(once, headers=headers | more) for more in ({}, {"If-Range": ""})]
+    assert [answer.status_code for answer in answers] == [503, 503]
+    assert ask(client, once)[0] == 200
+
+
 def test_a_use_is_kept_as_long_as_the_link_was_made_for(store: Store, client: Client) -> None:
     url = store().url("private.txt", uses=1, expires_in=6 * 86400)
     store(max_expires_in=86400)

@@ -118,3 +118,16 @@ async def test_a_client_that_leaves_gives_its_share_back(clock: Clock) -> None:
             await anext(pieces)
         assert response.pace.rows_wanted() > 1
         await pieces.aclose()
+
+
+def test_loops_that_have_ended_are_let_go() -> None:
+    async def crowd() -> None:
+        async def hop() -> None:
+            async with pacing.hop():
+                await asyncio.sleep(0)
+
+        await asyncio.gather(*(hop() for _ in range(20)))
+
+    for _ in range(5):
+        asyncio.run(crowd())
+    assert len([loop for loop in pacing._hops if loop.is_closed()]) <= 1

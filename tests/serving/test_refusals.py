@@ -240,13 +240,27 @@ def test_shared_caches_keep_for_a_second_that_there_is_nothing(
 
 
 @pytest.mark.parametrize(
+    "headers", [{"Accept": "application/json, text/plain, */*"}, {"Sec-Fetch-Dest": "script"}]
+)
+@pytest.mark.parametrize("name", ["private.txt", "missing.txt"])
+@pytest.mark.django_db
+def test_whoever_asks_for_nothing_renews_what_caches_keep(
+    store: Store, client: Client, name: str, headers: dict[str, str]
+) -> None:
+    """Or a cache that renews in the background would keep a file that was made private."""
+    store()
+    answer = client.get(f"/files/{name}", headers=headers)
+    assert answer.status_code == 404
+    assert answer["Cache-Control"] == "public, max-age=0, s-maxage=1"
+
+
+@pytest.mark.parametrize(
     ("name", "headers"),
     [
         ("private.txt?token=bad", {}),
         ("private.txt?token=", {}),
         ("a//b?token=bad", {}),
-        ("missing.txt", {"Accept": "application/json"}),  # No browser may get that.
-        ("missing.txt", {"Sec-Fetch-Dest": "script"}),
+        ("public.txt", {"Sec-Fetch-Dest": "script"}),
         ("public.txt", {"If-Match": '"x"'}),
         ("public.txt", {"Range": "bytes=99-"}),
     ],

@@ -69,13 +69,12 @@ def test_what_does_not_run_keeps_its_type(store: Store, client: Client, name: st
 
 
 @pytest.mark.parametrize("dest", RUNNING)
-@pytest.mark.parametrize("name", ["public.txt", "private.txt", "missing.txt"])
+@pytest.mark.parametrize("name", ["public.txt", "private.txt"])
 def test_a_request_for_what_runs_is_refused_whatever_the_type(
     store: Store, client: Client, name: str, dest: str
 ) -> None:
     storage = store()
-    url = f"/files/{name}" if name == "missing.txt" else storage.url(name)
-    answer = client.get(url, **fetched(dest))
+    answer = client.get(storage.url(name), **fetched(dest))
     assert answer.status_code == 403
     assert "part of a page" in answer.content.decode()
     assert answer["Cache-Control"] == "no-store"

@@ -9,7 +9,7 @@ from django.db import connections
 from pytest_django import Settings
 
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.upkeep.references import referred
+from secure_dbstorage.upkeep.references import ReferredNames, referred
 from tests.testapp.models import Book, Letter
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default"])
@@ -48,3 +48,34 @@ def test_a_file_stays_while_another_row_spells_it_in_another_way() -> None:
     Letter.objects.filter(pk=letter.pk).update(scan="scans//a.png")
     Letter.objects.get(pk=letter.pk).delete()
     assert storage.exists("scans/a.png")
+
+
+class LegacyRouter:
+    """Rows are in a database whose tables are somebody else's to migrate."""
+
+    def db_for_read(self, model: object, **hints: object) -> str:
+        return "default"
+
+    db_for_write = db_for_read
+
+    def allow_migrate(self, db: str, app_label: str, **hints: object) -> bool:
+        return False
+
+
+def test_rows_count_where_the_routers_look_for_them(settings: Settings) -> None:
+    Book._base_manager.create(text="a.pdf")
+    settings.DATABASE_ROUTERS = [LegacyRouter()]
+    storage = storages["default"]
+    assert isinstance(storage, DatabaseStorage)
+    assert referred(storage, ["a.pdf"]) == {"a.pdf"}
+    assert "a.pdf" in ReferredNames(storage)
+
+
+def test_a_table_counts_in_whatever_case_a_database_shows_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Book._base_manager.create(text="a.pdf")
+    monkeypatch.setattr(Book._meta, "db_table", "TestApp_Book")
+    storage = storages["default"]
+    assert isinstance(storage, DatabaseStorage)
+    assert "a.pdf" in ReferredNames(storage)

@@ -51,6 +51,12 @@ def assert_has_file(book: Book, content: bytes = CONTENT) -> None:
         assert stored.read() == content
 
 
+def overwriting(settings: Settings) -> None:
+    settings.STORAGES = settings.STORAGES | {
+        "default": settings.STORAGES["default"] | {"OPTIONS": {"allow_overwrite": True}}
+    }
+
+
 # The storage's database decides, so the models stay in the default one.
 
 
@@ -315,9 +321,7 @@ def test_without_time_zones(settings: Settings, database: str) -> None:
 
 
 def test_a_storage_that_overwrites(settings: Settings) -> None:
-    settings.STORAGES = settings.STORAGES | {
-        "default": settings.STORAGES["default"] | {"OPTIONS": {"allow_overwrite": True}}
-    }
+    overwriting(settings)
     book = Book(text=file())
     rolled_back(book.save)
     book.save()
@@ -393,3 +397,63 @@ def test_a_name_is_copied_and_pickled_as_text() -> None:
         for copied in (copy.copy(name), copy.deepcopy(name), pickle.loads(pickle.dumps(name))):  # noqa: S301
             assert (type(copied), copied) == (str, "a.txt")
     assert type(default_storage.save("b.txt", file(), max_length=100)) is str
+
+
+def test_an_overwrite_that_was_rolled_back_is_repeated(settings: Settings) -> None:
+    overwriting(settings)
+    default_storage.save("books/cv.txt", ContentFile(b"old"))
+    book = Book(text=file())
+    rolled_back(book.save)
+    assert default_storage.open("books/cv.txt").read() == b"old"
+    book.save()
+    assert_has_file(book)
+
+
+def test_a_file_that_was_deleted_on_purpose_is_not_saved_again(database: str) -> None:
+    book = Book(text=file())
+    with transaction.atomic(using=database):
+        book.save()
+        default_storage.delete(book.text.name)
+        default_storage.save("books/cv.txt", ContentFile(b"small"))
+        book.save()
+    assert default_storage.listdir("books") == ([], ["cv.txt"])
+    assert_has_file(book, b"small")
+
+
+def test_a_file_that_was_renamed_is_not_saved_again(database: str) -> None:
+    book = Book(text=file())
+    with transaction.atomic(using=database):
+        book.save()
+        default_storage.rename("books/cv.txt", "books/final.txt")
+        book.save()
+    assert default_storage.listdir("books") == ([], ["final.txt"])
+
+
+def test_a_deleted_file_comes_back_with_a_rollback_of_both(database: str) -> None:
+    book = Book(text=file())
+
+    def saved_and_deleted() -> None:
+        book.save()
+        default_storage.delete(book.text.name)
+
+    rolled_back(saved_and_deleted, database)
+    book.save()
+    assert_has_file(book)
+
+
+def test_rows_and_attributes_that_share_a_name_share_the_file(database: str) -> None:
+    one, other = Book(text=file()), Book()
+
+    def both_saved() -> None:
+        one.save()
+        other.text = one.text.name
+        one.last = one.text
+        other.save()
+
+    for _ in range(2):
+        rolled_back(both_saved, database)
+    one.save()
+    other.save()
+    assert other.text.name == one.text.name
+    assert type(one.last) is type(one.text)
+    assert default_storage.listdir("books") == ([], [Path(one.text.name).name])

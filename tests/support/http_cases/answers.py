@@ -103,9 +103,9 @@ def refused(status: int, text: str, **changes: str) -> Expected:
     return Expected(status, _REFUSAL | _named(changes), text=text)
 
 
-def problem(status: int, reason: str) -> Expected:
+def problem(status: int, reason: str, **changes: str) -> Expected:
     """Return a refusal as JSON."""
-    fields = {**_REFUSAL, "content-type": "application/problem+json"}
+    fields = {**_REFUSAL, "content-type": "application/problem+json", **_named(changes)}
     return Expected(status, fields, text=f'"reason": "{reason}"')
 
 
@@ -153,7 +153,10 @@ def _file_fields(name: str, *, signed: bool) -> dict[str, str]:
 
 
 #: Without a token: shared caches may keep it for a second.
-MISSING = refused(404, "There is nothing here", cache_control="public, max-age=0, s-maxage=1")
+_FOR_A_SECOND = "public, max-age=0, s-maxage=1"
+
+MISSING = refused(404, "There is nothing here", cache_control=_FOR_A_SECOND)
+MISSING_PROBLEM = problem(404, "missing", cache_control=_FOR_A_SECOND)
 
 #: With a token, it is kept by nobody.
 MISSING_WITH_TOKEN = refused(404, "There is nothing here")

@@ -1,6 +1,15 @@
 """Header fields of requests, odd ones among them."""
 
-from tests.support.http_cases.answers import MISSING, NOT_OURS_400, Case, ask, part, problem, whole
+from tests.support.http_cases.answers import (
+    MISSING,
+    MISSING_PROBLEM,
+    NOT_OURS_400,
+    Case,
+    ask,
+    part,
+    problem,
+    whole,
+)
 from tests.support.http_cases.targets import (
     CHUNKED,
     GOOD,
@@ -78,9 +87,9 @@ CASES = [
     *(
         Case(f"Accept prefers JSON, and {name}", ask(target, method, Accept=accept), expected)
         for name, method, target, accept, expected in (
-            ("a file is missing", "GET", "/files/nothing", _JSON, problem(404, "missing")),
-            ("so in a HEAD", "HEAD", "/files/nothing", _JSON, problem(404, "missing")),
-            ("a file is private", "GET", SECRET_URL, _JSON, problem(404, "missing")),
+            ("a file is missing", "GET", "/files/nothing", _JSON, MISSING_PROBLEM),
+            ("so in a HEAD", "HEAD", "/files/nothing", _JSON, MISSING_PROBLEM),
+            ("a file is private", "GET", SECRET_URL, _JSON, MISSING_PROBLEM),
             ("a token is bad", "GET", f"{URL}?token=bad", _JSON, problem(403, "bad-token")),
             ("a browser does not", "GET", "/files/nothing", _BROWSER, MISSING),
             ("a script does not care", "GET", "/files/nothing", "*/*", MISSING),
