@@ -165,6 +165,7 @@ def test_a_retry_after_a_deadlock(database: str) -> None:
     for name in ("one.txt", "two.txt"):
         default_storage.save(name, file())
     both = threading.Barrier(2)
+    is_first_done = threading.Event()
 
     def save(first: str, second: str) -> tuple[Book, int]:
         book = Book(text=file(f"{first}.pdf"))
@@ -177,7 +178,10 @@ def test_a_retry_after_a_deadlock(database: str) -> None:
                         both.wait(30)
                     default_storage.set_public(second, public=True)
             except OperationalError:
+                # Tried again at once, it could take its first lock before the other one wakes up.
+                is_first_done.wait(30)
                 continue
+            is_first_done.set()
             break
         connections.close_all()
         return book, tries
