@@ -4,7 +4,7 @@ import ctypes
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -15,20 +15,32 @@ _CROWD = 8
 _DELAY_SECONDS = 1.0
 
 
+#: `M_TRIM_THRESHOLD` of glibc's `mallopt`, and its default value in bytes.
+_TRIM_THRESHOLD = -1
+_DEFAULT_THRESHOLD = 128 * 1024
+
+#: The limit that :func:`raise_trim_threshold` has set, in bytes.
+_raised = _DEFAULT_THRESHOLD
+
+
 # Note [A block for glibc]
-# glibc returns the free end of its heap to the system once that is more than twice the largest
+# glibc returns the free end of a heap to the system once that is more than twice the largest
 # block ever freed. Then each run of rows begins with page faults, which take up to three times as
 # long as its query. Freeing one large block raises that limit. The block is never written to, so
 # it takes no memory.
 def raise_trim_threshold(block_bytes: int) -> None:
     """Let glibc keep the memory that one reader frees for its next run of rows."""
+    global _raised  # noqa: PLW0603 -- one for each process
     bytes(block_bytes)
+    _raised = 2 * block_bytes
 
 
 # Note [Memory after a crowd]
 # With that limit raised, glibc keeps the memory that a crowd of readers frees: 500 of them left
 # 300 to 500 MiB behind. So a thread tells it every second, and once after the last reader, to
-# return every free page. The thread ends with the crowd. A single reader never starts it.
+# return every free page. That leaves out the end of each heap but the first one, up to 16 MiB in
+# each of 16 heaps, so for a crowd the limit is what it was. The thread ends with the crowd, and
+# raises it again. A single reader never starts it.
 @dataclass(slots=True)
 class _Crowd:
     """The current readers of this process, and whether they have freed memory."""
@@ -44,35 +56,56 @@ class _Crowd:
             if self.readers <= _CROWD:
                 return
             self.has_freed = True
-            if self.is_trimming or _malloc_trim is None:
+            if self.is_trimming or _glibc is None:
                 return
             self.is_trimming = True
+            _glibc.keep(_DEFAULT_THRESHOLD)
         # At the end of the interpreter no thread can be started, and none is needed.
         with suppress(RuntimeError):
-            threading.Thread(target=self.trim, name="secure_dbstorage-trim", daemon=True).start()
+            threading.Thread(
+                target=self.trim, args=(_glibc,), name="secure_dbstorage-trim", daemon=True
+            ).start()
+
+    def trim(self, glibc: "_Glibc") -> None:
+        """Return free memory until a second has passed in which nothing was freed."""
+        while self.is_trimming:
+            time.sleep(_DELAY_SECONDS)
+            glibc.trim()
+            with self.lock:
+                self.is_trimming = self.has_freed
+                self.has_freed = False
+                if not self.is_trimming:
+                    glibc.keep(_raised)
+
+
+class _Glibc:
+    """What glibc is told about memory.
+
+    :raises AttributeError, OSError, TypeError: for another C library, and on Windows.
+    """
+
+    def __init__(self) -> None:
+        library = ctypes.CDLL(None)
+        self._trim = library.malloc_trim
+        self._set = library.mallopt
 
     def trim(self) -> None:
-        """Return free memory until a second has passed in which nothing was freed."""
-        is_over = False
-        while not is_over:
-            time.sleep(_DELAY_SECONDS)
-            with self.lock:
-                is_over = not self.has_freed
-                self.has_freed = False
-                self.is_trimming = not is_over
-            if _malloc_trim is not None:
-                _malloc_trim(0)
+        """Return every free page to the system, but for the end of each heap."""
+        self._trim(0)
+
+    def keep(self, size: int) -> None:
+        """Set how many free bytes the end of a heap may keep."""
+        self._set(_TRIM_THRESHOLD, size)
 
 
-def _found() -> Callable[[int], int] | None:
+def _found() -> _Glibc | None:
     try:
-        trim: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):  # Another C library, or Windows.
+        return _Glibc()
+    except (AttributeError, OSError, TypeError):
         return None
-    return trim
 
 
-_malloc_trim = _found()
+_glibc = _found()
 _crowd = _Crowd()
 
 

@@ -12,47 +12,71 @@ from secure_dbstorage.table import heap
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(
-    heap._malloc_trim is None, reason="the C library has no malloc_trim"
+    heap._glibc is None, reason="the C library is not glibc"
 )
 
 
+class _Told:
+    """Notes what glibc is told, and tells it nothing."""
+
+    def __init__(self) -> None:
+        self.trims = 0
+        self.kept: list[int] = []
+
+    def trim(self) -> None:
+        self.trims += 1
+
+    def keep(self, size: int) -> None:
+        self.kept.append(size)
+
+
 @pytest.fixture
-def trims(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """Count what glibc is told, without waiting for it."""
-    calls: list[int] = []
-    monkeypatch.setattr(heap, "_malloc_trim", calls.append)
+def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Told]:
+    """Return what glibc is told, without waiting for it."""
+    glibc = _Told()
+    monkeypatch.setattr(heap, "_glibc", glibc)
     monkeypatch.setattr(heap, "_crowd", heap._Crowd())
     monkeypatch.setattr(heap, "_DELAY_SECONDS", 0.01)
-    yield calls
+    yield glibc
     wait_until(lambda: not heap._crowd.is_trimming)
 
 
-def test_a_crowd_gives_memory_back_while_it_reads_and_when_it_has_left(trims: list[int]) -> None:
+def test_a_crowd_gives_memory_back_while_it_reads_and_when_it_has_left(told: _Told) -> None:
     with ExitStack() as crowd:
         for _ in range(20):
             crowd.enter_context(heap.reading())
         heap.note_run()
-        wait_until(lambda: bool(trims))
+        wait_until(lambda: told.trims > 0)
         wait_until(lambda: not heap._crowd.is_trimming)
-        before = len(trims)
-    wait_until(lambda: len(trims) > before)
+        before = told.trims
+    wait_until(lambda: told.trims > before)
 
 
-def test_one_reader_starts_no_thread(trims: list[int]) -> None:
+def test_little_is_kept_for_as_long_as_there_is_a_crowd(told: _Told) -> None:
+    with ExitStack() as crowd:
+        for _ in range(20):
+            crowd.enter_context(heap.reading())
+        heap.note_run()
+        assert told.kept[-1] == 128 * 1024
+    wait_until(lambda: not heap._crowd.is_trimming)
+    assert told.kept[-1] == 16 * 1024 * 1024
+
+
+def test_one_reader_starts_no_thread(told: _Told) -> None:
     with heap.reading():
         for _ in range(100):
             heap.note_run()
     assert not heap._crowd.is_trimming
-    assert trims == []
+    assert (told.trims, told.kept) == (0, [])
 
 
-def test_the_thread_ends_with_the_crowd(trims: list[int]) -> None:
+def test_the_thread_ends_with_the_crowd(told: _Told) -> None:
     with ExitStack() as crowd:
         for _ in range(20):
             crowd.enter_context(heap.reading())
     wait_until(lambda: not heap._crowd.is_trimming)
     wait_until(lambda: "secure_dbstorage-trim" not in {t.name for t in threading.enumerate()})
-    assert trims
+    assert told.trims
 
 
 def test_a_forked_process_starts_afresh() -> None:
