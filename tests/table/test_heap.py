@@ -11,9 +11,7 @@ import pytest
 from secure_dbstorage.table import heap
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.skipif(
-    heap._glibc is None, reason="the C library is not glibc"
-)
+pytestmark = pytest.mark.skipif(heap._glibc is None, reason="the C library is not glibc")
 
 
 class _Told:
