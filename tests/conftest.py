@@ -9,6 +9,7 @@ pytest-xdist's workers share the servers and nothing else: each has databases, a
 ports and directories that no other worker uses.
 """
 
+import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import count
@@ -52,6 +53,8 @@ Server = TypeVar("Server", WebServer, NginxServer)
 
 def pytest_configure(config: pytest.Config) -> None:
     """Own the session's servers, unless another process does."""
+    # Python is started a thousand times, and must not compile everything each time.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     config.stash[_OUTCOMES] = {}
     if hasattr(config, "workerinput"):
         config.stash[_SERVERS] = OwnersServers()

@@ -29,7 +29,10 @@ from tests.benchmarks.results import Result
 _QUICK = ((10 * 1024, "10 KiB", 3), (MIB, "1 MiB", 3), (8 * MIB, "8 MiB", 2))
 _THOROUGH = (
     (10 * 1024, "10 KiB", 21),
+    (100 * 1024, "100 KiB", 21),
     (MIB, "1 MiB", 15),
+    (2 * MIB, "2 MiB", 15),
+    (5 * MIB, "5 MiB", 9),
     (64 * MIB, "64 MiB", 3),
     (1024 * MIB, "1 GiB", 2),
 )

@@ -22,6 +22,9 @@ from tests.servers.web import Kind, WebServer
 #: The databases that have a server.
 SERVED = ("postgres", "mariadb")
 
+#: For tests that no journal matters to.
+ONE_SQLITE = ("sqlite-wal", *SERVED)
+
 _numbers = count(1)
 
 

@@ -27,6 +27,7 @@ def cache(own_directory: Path, tmp_path: Path) -> Iterator[ValkeyServer]:
         skip_or_fail(str(error))
 
 
+@pytest.mark.parametrize("_victim", ["sqlite-wal"], indirect=True)
 @pytest.mark.parametrize("kind", ["gunicorn", "uvicorn"])
 def test_files_wait_for_the_cache_or_do_not_as_the_option_says(
     victim: VictimDatabase, kind: Kind, serve: Serve, cache: ValkeyServer, tally: Tally

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.conftest import StartNginx
-from tests.faults.conftest import Serve
+from tests.faults.conftest import ONE_SQLITE, Serve
 from tests.faults.contents import (
     CHUNK,
     MIB,
@@ -94,6 +94,7 @@ def test_saves_confirmed_by_a_killed_saver_survive(
     assert tally["tried"] >= rounds
 
 
+@pytest.mark.parametrize("_victim", ONE_SQLITE, indirect=True)
 @pytest.mark.parametrize("kind", ["gunicorn", "uvicorn"])
 def test_a_body_whose_server_is_killed_never_looks_whole(
     victim: VictimDatabase, kind: Kind, serve: Serve, nginx: StartNginx, tally: Tally

@@ -14,7 +14,7 @@ import pytest
 from django.db import connections
 
 from tests.conftest import StartNginx
-from tests.faults.conftest import SERVED, Serve
+from tests.faults.conftest import ONE_SQLITE, SERVED, Serve
 from tests.faults.contents import (
     BROKEN,
     CHUNK,
@@ -46,6 +46,7 @@ _POOL: dict[str, Any] = {
 }
 
 
+@pytest.mark.parametrize("_victim", ONE_SQLITE, indirect=True)
 def test_200_slow_readers_get_their_files_from_20_connections(
     victim: VictimDatabase, serve: Serve, nginx: StartNginx, tally: Tally
 ) -> None:
@@ -88,6 +89,7 @@ def test_readers_beyond_the_connections_are_refused_without_a_pool(
         assert tally[WHOLE] + tally[REFUSED] == _READERS + 1
 
 
+@pytest.mark.parametrize("_victim", ONE_SQLITE, indirect=True)
 @pytest.mark.parametrize("kind", ["gunicorn", "uvicorn"])
 def test_100_clients_that_vanish_leave_nothing_open(
     victim: VictimDatabase, kind: Kind, serve: Serve, tally: Tally

@@ -19,7 +19,6 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
         "SECRET_KEY": "only-for-this-test-and-fifty-characters-in-length!!",
         "PYTHONPATH": str(EXAMPLE.parent),  # the package itself, installed or not
         "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
         **more,
     }
 
