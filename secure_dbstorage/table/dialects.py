@@ -106,7 +106,11 @@ class MySQLRows(FastRows):
         raise IntegrityError("The content key is taken")
 
     def driver_cursor(self) -> Any:
-        return HexCursor(super().driver_cursor())
+        cursor, connection = super().driver_cursor(), self._connection
+        # Unbuffered: the driver's usual cursor copies a result before it makes rows of it. All
+        # are fetched at once, so none is left on the connection.
+        cursor.cursor = connection.connection.cursor(connection.Database.cursors.SSCursor)
+        return HexCursor(cursor)
 
     def binary(self, data: bytes) -> object:
         return data
