@@ -74,6 +74,18 @@ class StoredFileHandle(BaseFile):
             self.file = self._opener(self.mode)
         return self
 
+    def chunks(self, chunk_size: int | None = None) -> Iterator[Any]:
+        """Read the file from its start, in pieces of this length, or row by row without one."""
+        reader = getattr(self.file, "raw", None)
+        if chunk_size or not isinstance(reader, _ContentReader):
+            yield from super().chunks(chunk_size)
+            return
+        position = self.seek(0)
+        for piece in reader.rows():
+            position += len(piece)
+            self.seek(position)
+            yield piece
+
     def __exit__(
         self,
         exc_type: type[BaseException] | None,
@@ -214,6 +226,10 @@ class _ContentReader(io.RawIOBase):
             self._position = position
             self._pieces, self._piece = iter(()), memoryview(b"")
         return position
+
+    def rows(self) -> Iterator[bytes]:
+        """Yield the whole content row by row, without a copy."""
+        return self._read(0)
 
     def readall(self) -> bytes:
         """Return the rest at once. The method of io would read it in small steps."""

@@ -79,6 +79,7 @@ OPERATIONS: dict[str, Callable[[Any], Any]] = {
     "readlines": lambda file: file.readlines(),
     "iterate": list,
     "chunks": lambda file: list(file.chunks(7)),
+    "all chunks": lambda file: [file.read(3), *file.chunks(), file.tell(), file.read()],
     "size": lambda file: (file.size, len(file), bool(file)),
     "seek": lambda file: [file.seek(3), file.read(2), file.seek(0, io.SEEK_END), file.read()],
     "seek beyond": lambda file: [file.seek(100), file.tell(), file.read()],
@@ -603,3 +604,18 @@ def test_the_rest_is_read_at_once(storage: DatabaseStorage, position: int) -> No
         assert file.read() == b""
         file.seek(2)
         assert file.read(3) == content[2:5]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_chunks_are_rows_and_reading_goes_on_behind_the_last_one(storage: DatabaseStorage) -> None:
+    content = LARGE
+    with storage.open(storage.save("a.bin", ContentFile(content))) as file:
+        file.read(10)
+        chunks = file.chunks()
+        assert next(chunks) == content[:CHUNK_SIZE]
+        assert file.tell() == CHUNK_SIZE
+        assert file.read(5) == content[CHUNK_SIZE : CHUNK_SIZE + 5]
+        assert b"".join(file.chunks()) == content
+        assert file.read() == b""
+    with pytest.raises(ValueError, match="closed"):
+        next(file.chunks())
