@@ -5,7 +5,7 @@ caller's transaction. The column types that differ by vendor are in ``models``.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from django.db import IntegrityError, connections
 
@@ -106,7 +106,7 @@ class MySQLRows(FastRows):
         raise IntegrityError("The content key is taken")
 
     def driver_cursor(self) -> Any:
-        cursor, connection = super().driver_cursor(), self._connection
+        cursor, connection = super().driver_cursor(), cast("Any", self._connection)
         # Unbuffered: the driver's usual cursor copies a result before it makes rows of it. All
         # are fetched at once, so none is left on the connection.
         cursor.cursor = connection.connection.cursor(connection.Database.cursors.SSCursor)
