@@ -10,7 +10,7 @@ from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, InMemoryStorage
 
-from secure_dbstorage.copying.storages import StorageEnd
+from secure_dbstorage.copying.folders import end_of
 from secure_dbstorage.copying.table import TableEnd
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord
@@ -30,7 +30,7 @@ def test_a_folder_is_listed_directory_by_directory(folder: FileSystemStorage) ->
     for name in ("b/x", "a/y/z", "a/w", "c"):
         folder.save(name, ContentFile(b""))
     Path(folder.location, "empty").mkdir()
-    end = StorageEnd(folder)
+    end = end_of(folder)
     assert names_below(end) == ["c", "a/w", "a/y/z", "b/x"]
     assert names_below(end, "a") == ["a/w", "a/y/z"]
     with pytest.raises(FileNotFoundError):
@@ -41,7 +41,7 @@ def test_links_are_reported_and_not_followed(folder: FileSystemStorage, tmp_path
     folder.save("a/b/file", ContentFile(b""))
     (tmp_path / "same").symlink_to(tmp_path / "a")
     (tmp_path / "a" / "b" / "loop").symlink_to(tmp_path / "a")
-    records = list(StorageEnd(folder).records(""))
+    records = list(end_of(folder).records(""))
     assert [record.name for record in records if not record.problem] == ["a/b/file"]
     assert {record.name for record in records if record.problem} == {"a/b/loop", "same"}
 
@@ -57,7 +57,7 @@ def test_an_unreadable_directory_is_one_failure(
 
     folder.save("a/x", ContentFile(b""))
     folder.save("b/y", ContentFile(b""))
-    records = list(StorageEnd(Forbidding(location=folder.location)).records(""))
+    records = list(end_of(Forbidding(location=folder.location)).records(""))
     assert [(record.name, record.problem) for record in records] == [
         ("a", "no entry"),
         ("b/y", ""),
@@ -90,7 +90,7 @@ def test_a_listed_name_that_leads_elsewhere_is_a_failure(odd: str) -> None:
             else ([], ["deep"])
         )
     )
-    records = list(StorageEnd(source).records(""))
+    records = list(end_of(source).records(""))
     assert [record.name for record in records if not record.problem] == ["x/ok", "x/sub/deep"]
     failed = {record.name for record in records if record.problem}
     assert failed == {f"x/{odd}", f"x/{odd.removesuffix('/')}"}
@@ -103,7 +103,7 @@ def test_a_listed_name_that_leads_elsewhere_is_a_failure(odd: str) -> None:
 def test_a_source_that_lists_the_same_everywhere_ends(
     listing: tuple[list[str], list[str]],
 ) -> None:
-    records = list(StorageEnd(Listing(lambda path: listing)).records(""))
+    records = list(end_of(Listing(lambda path: listing)).records(""))
     assert [record for record in records if record.problem]
     assert len(records) < 1000
 
@@ -112,7 +112,7 @@ def test_the_same_names_in_two_levels_are_copied(folder: FileSystemStorage) -> N
     wanted = ["a", "b/a", "b/b/c", "x/x/x/x/x/f"]
     for name in wanted:
         folder.save(name, ContentFile(b""))
-    assert sorted(names_below(StorageEnd(folder))) == wanted
+    assert sorted(names_below(end_of(folder))) == wanted
 
 
 def test_whatever_a_listing_raises_fails_one_directory() -> None:
@@ -121,7 +121,7 @@ def test_whatever_a_listing_raises_fails_one_directory() -> None:
             raise SuspiciousFileOperation("not there")
         return ([], ["y"]) if path else (["a", "b"], [])
 
-    records = list(StorageEnd(Listing(listing)).records(""))
+    records = list(end_of(Listing(listing)).records(""))
     assert [(record.name, record.problem) for record in records] == [
         ("a", "not there"),
         ("b/y", ""),
@@ -131,7 +131,7 @@ def test_whatever_a_listing_raises_fails_one_directory() -> None:
 def test_the_older_of_two_times_is_that_of_the_creation(folder: FileSystemStorage) -> None:
     folder.save("a", ContentFile(b"abc"))
     os.utime(folder.path("a"), (1_000_000, 1_000_000))
-    record = StorageEnd(folder).complete(FileRecord(name="a"))
+    record = end_of(folder).complete(FileRecord(name="a"))
     assert record.size == 3
     assert record.created == record.modified
     assert record.modified is not None
@@ -150,7 +150,7 @@ class Timeless(InMemoryStorage):
 def test_a_storage_without_times_has_none() -> None:
     storage = Timeless()
     storage.save("a", ContentFile(b"abc"))
-    record = StorageEnd(storage).complete(FileRecord(name="a"))
+    record = end_of(storage).complete(FileRecord(name="a"))
     assert (record.size, record.created, record.modified) == (3, None, None)
 
 
@@ -158,7 +158,7 @@ def test_a_storage_without_times_has_none() -> None:
 def test_a_name_that_would_be_spelled_differently_is_refused(
     name: str, folder: FileSystemStorage, database: str
 ) -> None:
-    for end in (StorageEnd(folder), TableEnd(DatabaseStorage(using=database))):
+    for end in (end_of(folder), TableEnd(DatabaseStorage(using=database))):
         with pytest.raises(CopyFailed):
             end.check_name(name)
 
@@ -167,7 +167,7 @@ def test_only_ours_refuses_control_characters_and_long_names(
     folder: FileSystemStorage, database: str
 ) -> None:
     for name in ("line\nbreak", "n" * 513):
-        StorageEnd(folder).check_name(name)
+        end_of(folder).check_name(name)
         with pytest.raises(CopyFailed):
             TableEnd(DatabaseStorage(using=database)).check_name(name)
 
@@ -177,12 +177,12 @@ def test_a_large_file_of_a_bucket_is_not_held_in_memory() -> None:
         max_memory_size = 0  # django-storages' default: without limit
 
     storage = Bucket()
-    StorageEnd(storage)
+    end_of(storage)
     assert storage.max_memory_size > 0
 
 
 def test_a_file_that_took_the_name_meanwhile_stays(folder: FileSystemStorage) -> None:
-    end = StorageEnd(folder)
+    end = end_of(folder)
 
     def pieces() -> Any:
         yield b"ours"
