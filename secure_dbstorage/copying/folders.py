@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO, Any
+from typing import IO
 
 from django.core.files import File
 from django.core.files.base import ContentFile
@@ -126,8 +126,7 @@ class FolderEnd(StorageEnd):
 @contextmanager
 def _part_of(path: Path) -> Iterator[IO[bytes]]:
     """Make a file beside another, for its owner alone."""
-    options = {"dir": path.parent, "prefix": ".", "suffix": ".part", "delete": False}
-    with NamedTemporaryFile(**options) as part:
+    with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as part:
         try:
             yield part
         finally:

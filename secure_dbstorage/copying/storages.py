@@ -154,10 +154,13 @@ class StorageEnd:
     def read(self, record: FileRecord) -> Iterator[bytes]:
         """Yield the bytes of a file.
 
-        :raises CopyFailed: when there are none though the storage knows of some. A storage may
-            hand out the same open file again, which then is at its end.
+        A storage may hand out the same open file again, which then is at its end.
+
+        :raises CopyFailed: when there are none, though the storage knows of some.
         """
         with self.storage.open(record.name) as file:
+            if file.seekable():
+                file.seek(0)
             size = 0
             for piece in file.chunks():
                 size += len(piece)

@@ -192,3 +192,58 @@ def test_a_file_that_took_the_name_meanwhile_stays(folder: FileSystemStorage) ->
         end.write(FileRecord(name="report.pdf"), pieces(), replace=False)
     assert folder.listdir("") == ([], ["report.pdf"])
     assert Path(folder.path("report.pdf")).read_bytes() == b"a visitor's"
+
+
+class Same(InMemoryStorage):
+    """Hands out one open file again and again, which is at its end after the first time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.file: Any = ContentFile(b"content")
+        self.file.chunks = lambda chunk_size=None: iter([self.file.read()])
+        self.file.close = lambda: None
+
+    def _open(self, name: str, mode: str = "rb") -> Any:
+        return self.file
+
+
+def test_a_file_that_was_read_to_its_end_before_is_read_again() -> None:
+    end, record = end_of(Same()), FileRecord(name="a.txt", size=7)
+    assert b"".join(end.read(record)) == b"content"
+    assert b"".join(end.read(record)) == b"content"
+
+
+def test_no_empty_copy_is_made_of_a_file_that_has_bytes() -> None:
+    storage = Same()
+    storage.file.seekable = lambda: False
+    end, record = end_of(storage), FileRecord(name="a.txt", size=7)
+    assert b"".join(end.read(record)) == b"content"
+    with pytest.raises(CopyFailed, match="none of its 7 bytes"):
+        list(end.read(record))
+
+
+class Overwriting(InMemoryStorage):
+    """Overwrites, like a bucket; or runs out of space."""
+
+    is_full = False
+
+    def get_available_name(self, name: str, max_length: int | None = None) -> str:
+        return name
+
+    def _save(self, name: str, content: Any) -> str:
+        if self.is_full:
+            raise OSError("No space left on device")
+        saved: str = super()._save(name, content)
+        return saved
+
+
+def test_a_storage_that_overwrites_keeps_the_old_file_until_it_has_the_new_one() -> None:
+    storage = Overwriting()
+    storage.save("a.txt", ContentFile(b"old"))
+    storage.is_full = True
+    with pytest.raises(OSError, match="space"):
+        end_of(storage).write(FileRecord(name="a.txt"), [b"newer"], replace=True)
+    assert storage.open("a.txt").read() == b"old"
+    storage.is_full = False
+    end_of(storage).write(FileRecord(name="a.txt"), [b"newer"], replace=True)
+    assert storage.open("a.txt").read() == b"newer"
