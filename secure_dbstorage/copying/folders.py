@@ -37,9 +37,13 @@ def end_of(storage: Storage) -> StorageEnd:
 class _Part(File):  # type: ignore[type-arg]  # takes no type when it runs
     """Content in a file beside its place. Django moves such files instead of copying them."""
 
+    def __init__(self, part: IO[bytes], name: str) -> None:
+        super().__init__(part, name)
+        self._path = part.name
+
     def temporary_file_path(self) -> str:
         """Return the path of the file."""
-        return str(self.file.name)
+        return self._path
 
 
 class FolderEnd(StorageEnd):

@@ -228,7 +228,7 @@ class StorageEnd:
 
     def spool(self, name: str, *, replace: bool) -> "AbstractContextManager[IO[bytes]]":
         """Return a temporary file for the content."""
-        return SpooledTemporaryFile(max_size=_SPOOL_BYTES, dir=upload_directory())  # type: ignore[return-value]  # is one in all that is used
+        return SpooledTemporaryFile(max_size=_SPOOL_BYTES, dir=upload_directory())
 
     def add(self, record: FileRecord, content: Spooled) -> None:
         """Save a file under a name that was free."""
