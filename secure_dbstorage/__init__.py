@@ -5,6 +5,8 @@ need from where it is. These paths are public, and change only with a note in th
 
 ===================================  ============================================================
 ``storage.DatabaseStorage``          the storage, for ``STORAGES`` and ``FileField(storage=...)``
+``storage.default``                  the default storage, with its type
+``storage.named``                    the storage of another alias, with its type
 ``urls``                             the route, for ``include()``
 ``access``                           the types of an auth hook, and two ready hooks
 ``signals``                          what happened to files and links
