@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from django.core.management.base import CommandParser
 
-from secure_dbstorage.copying import folders
+from secure_dbstorage.copying import disk
 from secure_dbstorage.copying.copier import Copier, Outcome, Transfer
 from secure_dbstorage.copying.ends import Source, Target
 from secure_dbstorage.copying.manifests import ManifestWriter
@@ -128,7 +128,7 @@ def end_of(alias: str) -> TableEnd | StorageEnd:
     storage = any_storage(alias)
     if isinstance(storage, DatabaseStorage):
         return TableEnd(storage)
-    return folders.end_of(storage)
+    return disk.end_of(storage)
 
 
 def _report(report: Report, transfer: Transfer) -> None:

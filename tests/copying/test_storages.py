@@ -10,7 +10,7 @@ from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, InMemoryStorage
 
-from secure_dbstorage.copying.folders import end_of
+from secure_dbstorage.copying.disk import end_of
 from secure_dbstorage.copying.table import TableEnd
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord

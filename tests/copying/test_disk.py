@@ -10,7 +10,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
 from pytest_django import Settings
 
-from secure_dbstorage.copying.folders import FolderEnd, end_of
+from secure_dbstorage.copying.disk import FolderEnd, end_of
 from secure_dbstorage.copying.storages import StorageEnd
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord
