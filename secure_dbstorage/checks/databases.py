@@ -36,7 +36,7 @@ def check_pgbouncer(**kwargs: Any) -> Iterator[CheckMessage]:
         if has_pooler and settings.get("OPTIONS", {}).get("prepare_threshold") is not None:
             yield checks.Warning(
                 f"DATABASES[{alias!r}] has a pooler and prepares statements. Behind a pooler, a "
-                "connection may not know a statement that it is to run.",
+                "connection may not know a statement that it is asked to run.",
                 hint="Remove prepare_threshold from OPTIONS, or silence this check if your pooler "
                 "keeps prepared statements.",
                 id="secure_dbstorage.W015",

@@ -16,7 +16,7 @@ def check_deployed_secret_key(**kwargs: Any) -> Iterator[CheckMessage]:
     if _signs_with_short_key():
         yield Error(
             f"Links are signed with a SECRET_KEY of fewer than {MIN_KEY_BYTES} bytes. "
-            "Whoever guesses it opens every file.",
+            "Whoever guesses it can open every file.",
             hint="Make SECRET_KEY longer, or set the option signing_keys.",
             id="secure_dbstorage.E007",
         )

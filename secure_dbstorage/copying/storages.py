@@ -125,7 +125,7 @@ class StorageEnd:
         here.directories = sorted({name.removesuffix("/") for name in directories})
         here.files = sorted(set(files))
         if here.repeats(above):
-            raise CopyFailed("the source lists in it what its parents hold")
+            raise CopyFailed("the source lists the same in it as in the directories above")
         return here.directories, here.files
 
     def count(self, directory: str) -> int:

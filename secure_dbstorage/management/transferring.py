@@ -16,13 +16,8 @@ from secure_dbstorage.copying.storages import StorageEnd
 from secure_dbstorage.copying.table import TableEnd
 from secure_dbstorage.files import FileRecord
 from secure_dbstorage.management.arguments import add_prefix, canonical_prefix
-from secure_dbstorage.management.reporting import (
-    Report,
-    ReportingCommand,
-    any_storage,
-    shown,
-    usage_error,
-)
+from secure_dbstorage.management.reporting import Report, ReportingCommand, shown
+from secure_dbstorage.management.usage import any_storage, usage_error
 from secure_dbstorage.storage import DatabaseStorage
 
 #: How many threads copy over a network.

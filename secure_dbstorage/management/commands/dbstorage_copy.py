@@ -8,8 +8,9 @@ from django.core.management.base import CommandParser
 
 from secure_dbstorage.copying import manifests
 from secure_dbstorage.management.arguments import canonical_prefix
-from secure_dbstorage.management.reporting import Report, usage_error
+from secure_dbstorage.management.reporting import Report
 from secure_dbstorage.management.transferring import Plan, TransferCommand, end_of
+from secure_dbstorage.management.usage import usage_error
 
 
 class Command(TransferCommand):
@@ -29,10 +30,10 @@ Any other storage must delete the old file first, and has neither if the save th
 command again.
 
 A DatabaseStorage keeps public flags and times. A folder keeps only the modification time, and a
-bucket keeps neither. --manifest saves them to a file on the way out, and restores the times on the
-way in, and with --restore-flags the public flags too. In a folder, private files have the mode
-0600 from their first byte, unless the folder's option file_permissions_mode says otherwise;
-symbolic links are not followed.
+bucket keeps neither. On the way out, --manifest saves them to a file; on the way in, it restores
+the times, and with --restore-flags the public flags too. In a folder, private files have the mode
+0600 from their first byte, unless the folder's option file_permissions_mode says otherwise.
+Symbolic links are not followed.
 Links to files in the source never open the copies."""
     examples = """
         manage.py dbstorage_copy --from folder --to default --dry-run
@@ -61,8 +62,8 @@ Links to files in the source never open the copies."""
         parser.add_argument(
             "--restore-flags",
             action="store_true",
-            help="with --manifest, make those files public that it says were public; whoever can "
-            "change the manifest can publish files",
+            help="with --manifest, restore public flags too; whoever can change the manifest can "
+            "then publish files",
         )
 
     def run(self, report: Report, options: dict[str, Any]) -> None:
