@@ -8,7 +8,7 @@ from django.core.checks import CheckMessage, Error
 
 from secure_dbstorage import conf
 from secure_dbstorage.checks.declared import declared
-from secure_dbstorage.parsers import MIN_KEY_BYTES
+from secure_dbstorage.secret_keys import MIN_KEY_BYTES
 
 
 def check_deployed_secret_key(**kwargs: Any) -> Iterator[CheckMessage]:
