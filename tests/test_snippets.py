@@ -289,6 +289,21 @@ def test_a_new_project_follows_the_four_steps(project: Project) -> None:
 
 
 @pytest.mark.timeout(300)
+def test_what_a_new_project_hears_it_can_act_on(project: Project) -> None:
+    def heard(*arguments: str, options: str = "") -> dict[str, str]:
+        text = f"from site_.settings import *\nDATABASES['default']['OPTIONS'] = {{{options}}}"
+        project.write("site_/bare.py", text)
+        command = ("manage.py", "check", "--fail-level", "CRITICAL", *arguments)
+        said = project.run(*command, DJANGO_SETTINGS_MODULE="site_.bare")
+        return dict(re.findall(r"\(secure_dbstorage\.(\w+)\).*\n\tHINT: (.*)", said))
+
+    (hint,) = heard().values()
+    (option,) = re.findall(r"^Add ('\w+': '\w+') to its OPTIONS\.$", hint)
+    assert heard(options=option) == {}
+    assert heard("--deploy", options=option).keys() == {"W002", "W004", "W013", "W014"}
+
+
+@pytest.mark.timeout(300)
 def test_each_block_has_types(project: Project) -> None:
     pytest.importorskip("mypy_django_plugin", reason="django-stubs is not installed")
     said = project.run(
