@@ -101,7 +101,8 @@ def check_lifted_limits(**kwargs: Any) -> Iterator[CheckMessage]:
 def _not_counting(alias: str, reason: str) -> CheckMessage:
     return checks.Warning(
         f"Requests are counted in CACHES[{alias!r}], which does not work: {reason}.",
-        hint="Start it, or correct its LOCATION. While it is down, requests get a 503.",
+        hint="Start it, or correct its LOCATION. Until it counts, requests get a 503 (see "
+        "rate_limit_fail_open).",
         id="secure_dbstorage.W019",
     )
 

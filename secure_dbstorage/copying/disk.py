@@ -1,5 +1,6 @@
 """A folder on the disk as one end of a copy."""
 
+import hashlib
 import os
 import shutil
 import stat
@@ -7,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import IO
 
 from django.core.files import File
@@ -39,7 +39,7 @@ class _Part(File):  # type: ignore[type-arg]  # takes no type when it runs
 
     def __init__(self, part: IO[bytes], name: str) -> None:
         super().__init__(part, name)
-        self._path = part.name
+        self._path = str(part.name)
 
     def temporary_file_path(self) -> str:
         """Return the path of the file."""
@@ -129,9 +129,19 @@ class FolderEnd(StorageEnd):
 
 @contextmanager
 def _part_of(path: Path) -> Iterator[IO[bytes]]:
-    """Make a file beside another, for its owner alone."""
-    with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as part:
-        try:
-            yield part
-        finally:
-            Path(part.name).unlink(missing_ok=True)
+    """Make a file beside another, for its owner alone.
+
+    Its name is always the same, so that the next copy removes what a killed one has left.
+    """
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()
+    part = path.with_name(f".{digest[:16]}.part")
+    part.unlink(missing_ok=True)
+    try:
+        with open(part, "x+b", opener=_opened_for_owner) as file:
+            yield file
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _opened_for_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, _PRIVATE_MODE)

@@ -95,6 +95,23 @@ def test_a_full_disk_loses_neither_the_old_file_nor_leaves_a_part(tmp_path: Path
         assert (disk.path / "a.bin").read_bytes() == b"o" * 2**20
 
 
+def test_what_a_killed_copy_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    storage = FileSystemStorage(location=tmp_path)
+    storage.save("a.txt", ContentFile(b"old"))
+
+    def pieces() -> Iterator[bytes]:
+        yield b"new"
+        killed.extend(path for path in tmp_path.iterdir() if path.name != "a.txt")
+
+    killed: list[Path] = []
+    end_of(storage).write(FileRecord(name="a.txt"), pieces(), replace=True)
+    (part,) = killed
+    part.write_bytes(b"left")
+    part.chmod(0o666)
+    end_of(storage).write(FileRecord(name="a.txt"), [b"newer"], replace=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.txt": b"newer"}
+
+
 def test_a_source_that_breaks_off_leaves_the_old_file(tmp_path: Path) -> None:
     def pieces() -> Iterator[bytes]:
         yield b"new"
