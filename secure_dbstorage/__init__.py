@@ -5,6 +5,8 @@ need from where it is. These paths are public, and change only with a note in th
 
 ===================================  ============================================================
 ``storage.DatabaseStorage``          the storage, for ``STORAGES`` and ``FileField(storage=...)``
+``storage.default``                  the default storage, with its type
+``storage.named``                    the storage of another alias, with its type
 ``urls``                             the route, for ``include()``
 ``access``                           the types of an auth hook, and two ready hooks
 ``signals``                          what happened to files and links
@@ -20,11 +22,12 @@ So are the options, the setting ``SECURE_DBSTORAGE``, the commands, the ids of t
 names of the loggers: ``secure_dbstorage.access`` has one record for each request, and
 ``secure_dbstorage.links``, at level DEBUG, one for each signed link that is made;
 ``secure_dbstorage.serving``, ``secure_dbstorage.storage`` and ``secure_dbstorage.upkeep`` have
-problems. Everything else may change without notice. It lives in five wings:
+problems. Everything else may change without notice. It lives in six wings:
 
 - ``serving`` answers a request: who asks, whether they may, and with which bytes and headers.
 - ``links`` says what a link allows, and spells it as a token.
 - ``table`` knows the rows, and how each database moves their bytes fastest.
 - ``copying`` copies files between storages, and imports other tables.
+- ``checks`` finds settings that can't work, are not safe, or could be better.
 - ``upkeep`` counts, prunes, verifies, and deletes files along with their model instances.
 """

@@ -13,9 +13,9 @@ class SecureDBStorageConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks, and the receivers that keep files and model instances together."""
-        from secure_dbstorage import checks  # noqa: PLC0415 -- need the app registry
+        from secure_dbstorage.checks import registry  # noqa: PLC0415 -- needs the app registry
         from secure_dbstorage.upkeep import ownership, rollbacks  # noqa: PLC0415 -- as checks
 
-        checks.register()
+        registry.register()
         rollbacks.connect()  # First: it may change the names that the others compare.
         ownership.connect()

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from secure_dbstorage.options import OPTION_NAMES, StorageOptions, default_of, parse_option
-from secure_dbstorage.parsers import MIN_KEY_BYTES, SecretKey, hidden_keys
+from secure_dbstorage.secret_keys import MIN_KEY_BYTES, SecretKey, hidden_keys
 
 #: The setting that holds the defaults of all storages.
 SETTING = "SECURE_DBSTORAGE"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from ipaddress import ip_network
 from types import MappingProxyType
-from typing import Any, Self, cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -17,9 +17,7 @@ from django.utils.module_loading import import_string
 
 from secure_dbstorage.addresses import Network
 from secure_dbstorage.content_types import is_active
-
-#: Shorter signing keys could be guessed.
-MIN_KEY_BYTES = 32
+from secure_dbstorage.secret_keys import MIN_KEY_BYTES, hidden_key
 
 #: The smallest and the largest chunk, in bytes.
 MIN_CHUNK_SIZE, MAX_CHUNK_SIZE = 4 * 1024, 4 * 1024 * 1024
@@ -85,36 +83,11 @@ RATE_LIMITS: Mapping[str, str | None] = MappingProxyType(
 )
 
 
-class SecretKey(bytes):
-    """A signing key. Debug pages and error reports show the values of variables, but not this."""
-
-    def __new__(cls, key: str | bytes) -> Self:
-        """Make one of text, in UTF-8, or of bytes."""
-        return super().__new__(cls, key.encode() if isinstance(key, str) else key)
-
-    def __repr__(self) -> str:
-        return "<secret key>"
-
-    __str__ = __repr__
-
-
-def hidden_keys(raw: object) -> object:
-    """Return what a project gave as signing keys so that nothing shows it.
-
-    What can't be a key becomes an empty one, which :func:`signing_keys` refuses.
-    """
-    if raw is None or isinstance(raw, SecretKey):
-        return raw
-    if isinstance(raw, Sequence) and not isinstance(raw, str | bytes):
-        return tuple(map(_hidden_key, raw))
-    return SecretKey(b"")
-
-
 def namespace(raw: object) -> str:
     """Return the identity of a storage."""
     if not isinstance(raw, str) or not _NAMESPACE.fullmatch(raw):
         raise ValueError(
-            f"must be a text of at most {_MAX_NAMESPACE_LENGTH} letters, digits, '_', '-' and '.'"
+            f"must be text of at most {_MAX_NAMESPACE_LENGTH} letters, digits, '_', '-' and '.'"
         )
     return raw
 
@@ -129,7 +102,7 @@ def base_url(raw: object) -> str | None:
         raise ValueError("must be None, a path or a URL without query and fragment")
     # Browsers drop tabs and line breaks, and would see a different URL than `urlsplit()` does.
     if not raw.isprintable() or " " in raw:
-        raise ValueError("must not hold white space or control characters")
+        raise ValueError("must not contain white space or control characters")
     parts = urlsplit(raw)
     if not raw.startswith("/") and (parts.scheme not in ("http", "https") or not parts.netloc):
         raise ValueError("must begin with '/', or with http:// or https:// and a host")
@@ -195,9 +168,9 @@ def signing_keys(raw: object) -> tuple[bytes, ...]:
         return ()
     if isinstance(raw, str | bytes) or not isinstance(raw, Sequence) or not raw:
         raise ValueError("must be None or a list of keys, newest first")
-    keys = tuple(map(_hidden_key, raw))
+    keys = tuple(map(hidden_key, raw))
     if any(len(key) < MIN_KEY_BYTES for key in keys):
-        raise ValueError(f"must hold keys of at least {MIN_KEY_BYTES} bytes")
+        raise ValueError(f"must contain keys of at least {MIN_KEY_BYTES} bytes")
     return keys
 
 
@@ -214,7 +187,7 @@ def rate_limits(raw: object) -> Mapping[str, str | None]:
         raise ValueError(f"must be a dictionary with keys among {', '.join(RATE_LIMITS)}")
     for rate in raw.values():
         if rate is not None and not (isinstance(rate, str) and _RATE.fullmatch(rate)):
-            raise ValueError("must hold rates like '600/m', or None")
+            raise ValueError("must contain rates like '600/m', or None")
     return {**RATE_LIMITS, **raw}
 
 
@@ -233,7 +206,7 @@ def inline_types(raw: object) -> frozenset[str]:
         raise ValueError("must be a list of media types")
     for media_type in raw:
         if not isinstance(media_type, str) or not _is_media_type(media_type):
-            raise ValueError("must hold exact media types in lower case, like 'image/png'")
+            raise ValueError("must contain exact media types in lower case, like 'image/png'")
         if _ACTIVE_TYPE.fullmatch(media_type) or is_active(media_type):
             raise ValueError(f"must not contain {media_type}, which can carry script")
     return frozenset(raw)
@@ -247,7 +220,7 @@ def content_types(raw: object) -> Mapping[str, str]:
         if not isinstance(extension, str) or not _EXTENSION.fullmatch(extension):
             raise ValueError("must have extensions in lower case as keys, like '.step'")
         if not isinstance(media_type, str) or not _is_media_type(media_type):
-            raise ValueError("must hold exact media types in lower case, like 'model/step'")
+            raise ValueError("must contain exact media types in lower case, like 'model/step'")
     return dict(raw)
 
 
@@ -298,7 +271,7 @@ def audience(raw: object) -> Callable[[], str] | None:
     try:
         ask = _callable(raw)
     except ValueError as error:
-        raise ValueError(f"{error}; a text must have no dot") from error
+        raise ValueError(f"{error}; plain text must not contain a dot") from error
 
     def answer() -> str:
         told = ask()
@@ -309,13 +282,6 @@ def audience(raw: object) -> Callable[[], str] | None:
     return answer
 
 
-def _hidden_key(raw: object) -> SecretKey:
-    try:
-        return SecretKey(raw if isinstance(raw, str | bytes) else b"")
-    except UnicodeEncodeError:
-        return SecretKey(b"")
-
-
 def _is_media_type(text: str) -> bool:
     return len(text) <= _MAX_MEDIA_TYPE_LENGTH and bool(_MEDIA_TYPE.fullmatch(text))
 
@@ -324,7 +290,7 @@ def _callable(raw: object) -> Callable[..., Any]:
     try:
         found = import_string(raw) if isinstance(raw, str) else raw
     except ImportError as error:
-        raise ValueError(f"names what can't be imported: {error}") from error
+        raise ValueError(f"can't be imported: {error}") from error
     if not callable(found):
         raise ValueError(f"must be callable or the dotted path of a callable, not {raw!r}")
     return cast(Callable[..., Any], found)
@@ -332,11 +298,11 @@ def _callable(raw: object) -> Callable[..., Any]:
 
 def _proxy_network(raw: object) -> Network:
     if not isinstance(raw, str):  # `ip_network()` takes numbers and bytes too.
-        raise ValueError("must hold networks as texts, like '10.0.0.0/8'")
+        raise ValueError("must contain networks as text, like '10.0.0.0/8'")
     network = ip_network(raw)
     if network.prefixlen == 0:
-        raise ValueError(f"must not hold {raw}, which would believe every client")
+        raise ValueError(f"must not contain {raw}, which would trust every client")
     # `parse_address()` makes mapped addresses IPv4, so no client would be in such a network.
     if mapped := getattr(network.network_address, "ipv4_mapped", None):
-        raise ValueError(f"must hold {raw} as IPv4: {mapped}/{network.prefixlen - 96}")
+        raise ValueError(f"must contain {raw} as IPv4: {mapped}/{network.prefixlen - 96}")
     return network

@@ -525,6 +525,23 @@ class DatabaseStorage(Storage):
             self.__dict__.pop(name, None)
 
 
+def default() -> DatabaseStorage:
+    """Return ``STORAGES["default"]`` with its type, which Django's ``default_storage`` hides."""
+    return named("default")
+
+
+def named(alias: str) -> DatabaseStorage:
+    """Return the storage of an alias in ``STORAGES``, with its type.
+
+    :raises ImproperlyConfigured: when it is another kind of storage.
+    :raises InvalidStorageError: when there is none.
+    """
+    storage = storages[alias]
+    if not isinstance(storage, DatabaseStorage):
+        raise ImproperlyConfigured(f"STORAGES[{alias!r}] is not a DatabaseStorage")
+    return storage
+
+
 def announce_saved(storage: DatabaseStorage, name: str, *, created: bool) -> None:
     """Send ``file_saved`` as soon as the save is committed.
 

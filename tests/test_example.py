@@ -106,13 +106,15 @@ def test_system_checks_and_migrations_are_clean(tmp_path: Path) -> None:
     assert migrations.returncode == 0, migrations.stdout
 
 
-def test_deployed_as_its_comments_say_it_passes_the_deployment_checks(tmp_path: Path) -> None:
+def test_deployed_as_its_comments_say_it_passes_the_deployment_checks(
+    tmp_path: Path, valkey: str
+) -> None:
     result = manage(
         tmp_path,
         *("check", "--deploy", "--fail-level", "WARNING"),
         DEBUG="0",
         ALLOWED_HOSTS="cloakroom.example.com",
-        CACHE_URL="redis://127.0.0.1:6379/0",
+        CACHE_URL=valkey,
         TRUSTED_PROXIES="127.0.0.1",
     )
     found = set(re.findall(r"\((\w+\.[EW]\d+)\)", result.stderr))

@@ -22,7 +22,7 @@ from secure_dbstorage.options import (
     default_of,
     parse_option,
 )
-from secure_dbstorage.parsers import MIN_KEY_BYTES
+from secure_dbstorage.secret_keys import MIN_KEY_BYTES
 
 NAN = float("nan")
 INFINITY = float("inf")
@@ -342,12 +342,14 @@ def test_no_type_of_ours_that_carries_script_can_be_shown(extension: str) -> Non
 
 
 def test_a_proxy_network_of_all_addresses_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"not hold ::/0, which would believe every client"):
+    with pytest.raises(ValueError, match=r"not contain ::/0, which would trust every client"):
         parse_option("trusted_proxies", ["::/0"])
 
 
 def test_a_mapped_proxy_must_be_written_as_ipv4() -> None:
-    with pytest.raises(ValueError, match=r"hold ::ffff:10\.0\.0\.0/104 as IPv4: 10\.0\.0\.0/8$"):
+    with pytest.raises(
+        ValueError, match=r"contain ::ffff:10\.0\.0\.0/104 as IPv4: 10\.0\.0\.0/8$"
+    ):
         parse_option("trusted_proxies", ["::ffff:10.0.0.0/104"])
 
 

@@ -23,12 +23,14 @@ from secure_dbstorage.options import OPTION_NAMES, StorageOptions
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.templatetags import secure_dbstorage as secure_dbstorage_tags
 from tests.support.pages import (
+    CHECKS,
     CONTRIBUTING,
     LINKS,
     PAGES,
     README,
     ROOT,
     SECURITY,
+    SERVING,
     anchor,
     blocks,
     first_cells,
@@ -120,7 +122,7 @@ class TestTables:
         assert len(rows) == len(OPTION_NAMES) - len(["rate_limits", "inline_types"])
 
     def test_checks(self) -> None:
-        cells = first_cells(section(README, "System checks"))
+        cells = first_cells(CHECKS.read_text())
         ids = [cell.strip("`").removeprefix("secure_dbstorage.") for cell in cells]
         assert ids == sorted(ids_of_checks())
 
@@ -131,9 +133,7 @@ class TestTables:
 
     def test_signals(self) -> None:
         sent = {name for name, value in vars(signals).items() if isinstance(value, Signal)}
-        assert {
-            cell.strip("`") for cell in first_cells(section(README, "What is recorded"))
-        } == sent
+        assert {cell.strip("`") for cell in first_cells(section(SERVING, "Signals"))} == sent
 
     def test_arguments_of_links(self) -> None:
         shown = re.findall(r"`(\w+)", " ".join(first_cells(section(LINKS, "What the terms mean"))))
@@ -149,8 +149,9 @@ class TestTables:
 
 
 def ids_of_checks() -> set[str]:
-    source = (ROOT / "secure_dbstorage" / "checks.py").read_text()
-    return set(re.findall(r'"secure_dbstorage\.([EW]\d{3})"', source))
+    sources = (ROOT / "secure_dbstorage" / "checks").glob("*.py")
+    texts = " ".join(path.read_text() for path in sources)
+    return set(re.findall(r'"secure_dbstorage\.([EW]\d{3})"', texts))
 
 
 def test_each_template_tag_is_shown() -> None:
@@ -171,7 +172,7 @@ def test_each_method_beyond_django_is_shown() -> None:
 def test_each_reason_for_a_refusal_is_named() -> None:
     from secure_dbstorage.serving.refusals import Reason
 
-    (said,) = re.findall(r"`reason`: (.+?)\.", section(README, "Refusals"), re.DOTALL)
+    (said,) = re.findall(r"`reason`: (.+?)\.", section(SERVING, "Refusals"), re.DOTALL)
     words = re.findall(r"`([a-z-]+)`", said)
     assert sorted(words) == sorted(reason.value for reason in Reason)
 
@@ -182,7 +183,7 @@ def loggers() -> set[str]:
 
 
 def test_each_logger_is_named() -> None:
-    recorded = section(README, "What is recorded")
+    recorded = section(SERVING, "What is recorded")
     named = re.findall(r"`(secure_dbstorage\.(?!signals)\w+)`", recorded)
     beside = re.findall(r"`\.(\w+)`", recorded)
     assert loggers() == {*named, *(f"secure_dbstorage.{name}" for name in beside)}
@@ -192,7 +193,7 @@ def test_the_line_of_a_request_has_the_fields_that_are_logged() -> None:
     from secure_dbstorage.serving.visits import AccessRecord
 
     (line,) = (
-        text for text in blocks(section(README, "What is recorded"), "") if "client=" in text
+        text for text in blocks(section(SERVING, "What is recorded"), "") if "client=" in text
     )
     fields = [field.name for field in dataclasses.fields(AccessRecord)]
     assert re.findall(r"(\w+)=", line) == fields

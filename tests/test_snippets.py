@@ -22,6 +22,8 @@ from tests.support.pages import DEPLOY, LINKS, README, ROOT, blocks, section, ta
 #: Where each block is put, by what it holds; the first that fits. ``None`` is for the four steps.
 PLACES: dict[str, str | None] = {
     "class Report(": "reports/models.py",
+    "class Photo(": "reports/models.py",
+    "def collect(": "reports/views.py",
     "def upload(": "reports/views.py",
     "def owner_only(": "reports/access.py",
     "def signed_in(": "reports/access.py",
@@ -37,6 +39,7 @@ PLACES: dict[str, str | None] = {
     "SECRET_KEY, SECRET_KEY_FALLBACKS =": "site_/servers.py",
     "STORAGES[": "site_/all_settings.py",
     "SECURE_DBSTORAGE =": "site_/all_settings.py",
+    "RATELIMIT_ENABLE =": "site_/test_settings.py",
     "LOGGING =": "site_/all_settings.py",
     "storage.": "reports/examples.py",
 }
@@ -46,7 +49,7 @@ BEFORE = {
     "reports/models.py": "from django.db import models",
     "reports/views.py": """
         from django.contrib.auth.decorators import login_required
-        from django.shortcuts import redirect, render
+        from reports.examples import storage
         from reports.forms import ReportForm
     """,
     "reports/access.py": "from secure_dbstorage.access import AuthHook",
@@ -61,9 +64,14 @@ BEFORE = {
 
         from django.urls import include, path
         from reports.access import after_login
+        from reports.views import collect
         from site_ import urls
 
-        urlpatterns: list[Any] = [*urls.urlpatterns, path("after-login/", after_login)]
+        urlpatterns: list[Any] = [
+            *urls.urlpatterns,
+            path("after-login/", after_login),
+            path("collect/", collect),
+        ]
     """,
     "site_/servers.py": """
         from typing import Any
@@ -77,19 +85,18 @@ BEFORE = {
         INSTALLED_APPS += ["reports", "rest_framework"]
         ROOT_URLCONF = "site_.all_urls"
     """,
+    "site_/test_settings.py": "from site_.all_settings import *",
     "reports/examples.py": """
         from __future__ import annotations
 
         from datetime import datetime
-        from typing import cast
 
         from django.contrib.auth.models import User
         from django.core.files.base import ContentFile
-        from django.core.files.storage import default_storage
         from django.http import HttpRequest
-        from secure_dbstorage.storage import DatabaseStorage
+        from secure_dbstorage.storage import default
 
-        storage = cast(DatabaseStorage, default_storage)
+        storage = default()
     """,
 }
 
@@ -214,6 +221,9 @@ class Project:
         for name, text in FILES.items():
             self.write(name, text)
         pages = [block for page in (README, LINKS) for block in blocks(page.read_text(), "html")]
+        (form,) = (block for block in pages if "csrf_token" in block)
+        self.write("reports/templates/collect.html", form)
+        pages.remove(form)
         self.write("reports/templates/pages.html", "\n".join(pages))
         shutil.copy(reports_tests.__file__, self.directory / "reports" / "tests.py")
 
@@ -279,6 +289,21 @@ def test_a_new_project_follows_the_four_steps(project: Project) -> None:
 
 
 @pytest.mark.timeout(300)
+def test_what_a_new_project_hears_it_can_act_on(project: Project) -> None:
+    def heard(*arguments: str, options: str = "") -> dict[str, str]:
+        text = f"from site_.settings import *\nDATABASES['default']['OPTIONS'] = {{{options}}}"
+        project.write("site_/bare.py", text)
+        command = ("manage.py", "check", "--fail-level", "CRITICAL", *arguments)
+        said = project.run(*command, DJANGO_SETTINGS_MODULE="site_.bare")
+        return dict(re.findall(r"\(secure_dbstorage\.(\w+)\).*\n\tHINT: (.*)", said))
+
+    (hint,) = heard().values()
+    (option,) = re.findall(r"^Add ('\w+': '\w+') to its OPTIONS\.$", hint)
+    assert heard(options=option) == {}
+    assert heard("--deploy", options=option).keys() == {"W002", "W004", "W013", "W014"}
+
+
+@pytest.mark.timeout(300)
 def test_each_block_has_types(project: Project) -> None:
     pytest.importorskip("mypy_django_plugin", reason="django-stubs is not installed")
     said = project.run(
@@ -291,7 +316,7 @@ def test_each_block_has_types(project: Project) -> None:
 
 @pytest.mark.timeout(300)
 def test_each_block_runs_beyond_its_happy_path(project: Project) -> None:
-    settings = {"DJANGO_SETTINGS_MODULE": "site_.all_settings"}
+    settings = {"DJANGO_SETTINGS_MODULE": "site_.test_settings"}
     project.run("manage.py", "makemigrations", "reports", **settings)
     said = project.run("manage.py", "test", "reports", **settings)
     assert re.search(r"^Ran [2-9]\d tests", said, re.MULTILINE), said

@@ -21,7 +21,7 @@ from pytest_django import Settings
 
 from secure_dbstorage.exceptions import FileTooLarge
 from secure_dbstorage.models import StoredFile
-from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.storage import DatabaseStorage, default, named
 from tests.support.files import CHUNK_SIZE, LARGE, captured, read, undone
 from tests.support.storage_contract import (
     DANGEROUS_NAMES,
@@ -659,6 +659,15 @@ def test_a_changed_setting_takes_effect(settings: Settings) -> None:
     assert storage.options.max_size is None
     settings.SECURE_DBSTORAGE = {"MAX_SIZE": 5}
     assert storage.options.max_size == 5
+
+
+def test_a_storage_is_found_with_its_type_and_no_other_is(settings: Settings) -> None:
+    folder = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+    settings.STORAGES = {**settings.STORAGES, "folder": folder}
+    assert default() is storages["default"]
+    assert named("invoices") is storages["invoices"]
+    with pytest.raises(ImproperlyConfigured, match=r"STORAGES\['folder'\] is not a"):
+        named("folder")
 
 
 def test_there_is_no_path_on_a_disk() -> None:

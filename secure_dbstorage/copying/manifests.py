@@ -21,16 +21,26 @@ _TIMES = ("created", "modified", "expires")
 class ManifestWriter:
     """Writes a manifest, and puts it in place only when it is complete.
 
-    An interrupted run leaves the old one, or none. The next run writes every line again.
+    An interrupted run leaves the earlier one, or none. A run may cover a part of the files, or
+    fail for some, so the earlier lines of files that it does not name stay.
     """
 
     def __init__(self, path: Path) -> None:
+        """Begin.
+
+        :raises OSError: when the file can't be read or written.
+        :raises ValueError: when a file of this name is not a manifest: it is not overwritten.
+        """
         self._path = path
+        self._has_earlier = _is_manifest(path)
+        self._names: set[str] = set()
         self._part = path.with_name(f"{path.name}.part")
         self._file = self._part.open("w", encoding="utf-8")
 
     def add(self, record: FileRecord) -> None:
         """Write the line of a file."""
+        if self._has_earlier:
+            self._names.add(record.name)
         times = {name: getattr(record, name) for name in _TIMES}
         line = {
             "name": record.name,
@@ -45,11 +55,18 @@ class ManifestWriter:
         return self
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        self._file.close()
+        with self._file:
+            if error is None and self._has_earlier:
+                self._add_earlier()
         if error is None:
             self._part.replace(self._path)
         else:
             self._part.unlink()
+
+    def _add_earlier(self) -> None:
+        for record in read(self._path):
+            if record.name not in self._names:
+                self.add(record)
 
 
 def read(path: Path, directory: str = "") -> Iterator[FileRecord]:
@@ -70,6 +87,20 @@ def read(path: Path, directory: str = "") -> Iterator[FileRecord]:
             else:
                 if record.name.startswith(prefix):
                     yield record
+
+
+def _is_manifest(path: Path) -> bool:
+    """Tell whether there is a manifest at a path, or nothing.
+
+    :raises ValueError: when there is something else.
+    """
+    try:
+        problem = next((record for record in read(path) if record.problem), None)
+    except FileNotFoundError:
+        return False
+    if problem is not None:
+        raise ValueError(f"{problem.name}: {problem.problem}")
+    return True
 
 
 def _record_of(line: dict[str, Any]) -> FileRecord:

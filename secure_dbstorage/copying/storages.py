@@ -1,15 +1,12 @@
-"""Any other Django storage, such as a folder or a bucket, as one end of a copy."""
+"""Any other Django storage, such as a bucket, as one end of a copy."""
 
 import hashlib
-import os
-import stat
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from copy import copy
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from tempfile import SpooledTemporaryFile
-from typing import Any
+from typing import IO, Any
 
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files import File
@@ -27,10 +24,8 @@ _SPOOL_BYTES = 2 * 1024 * 1024
 #: The longest path that is listed: that of a key on S3. What never ends would pass it.
 _MAX_PATH_LENGTH = 1024
 
-#: The mode of a private file in a folder.
-_PRIVATE_MODE = 0o600
-
-_LINK = "a symbolic link, which is not followed"
+#: Why nothing behind a symbolic link is read or written.
+LINK = "a symbolic link, which is not followed"
 
 _BAD_NAME = "the source lists a name that no file or directory can have"
 
@@ -65,14 +60,27 @@ class _Directory:
         return len(same) == 2  # noqa: PLR2004
 
 
+class _NameTaken(CopyFailed):
+    """Raised when a file was saved under another name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spooled:
+    """Content that was read to its end and checked, and is ready to be saved."""
+
+    file: "IO[bytes]"
+    size: int
+    sha256: str
+
+
 class StorageEnd:
-    """A storage that belongs to Django or another package, such as a folder or a bucket."""
+    """A storage that belongs to Django or another package, such as a bucket."""
 
     has_one_writer = False
     keeps_flags = False
 
     def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+        self.storage = storage
         self.is_remote = not isinstance(storage, FileSystemStorage)
         if getattr(storage, "max_memory_size", None) == 0:
             # django-storages would keep an open file in memory as a whole.
@@ -100,8 +108,8 @@ class StorageEnd:
             yield from (FileRecord(name=here.prefix + name) for name in files if _is_segment(name))
             for name in filter(_is_segment, reversed(directories)):
                 path = here.prefix + name
-                if self._has_link(path):
-                    yield FileRecord(name=path, problem=_LINK)
+                if self.has_link(path):
+                    yield FileRecord(name=path, problem=LINK)
                 else:
                     pending.append(_Directory(path=path, above=here))
 
@@ -113,11 +121,11 @@ class StorageEnd:
         if len(here.path) > _MAX_PATH_LENGTH:
             raise CopyFailed(f"the path is longer than {_MAX_PATH_LENGTH} characters")
         above = list(here.parents())
-        directories, files = self._storage.listdir(here.path)
+        directories, files = self.storage.listdir(here.path)
         here.directories = sorted({name.removesuffix("/") for name in directories})
         here.files = sorted(set(files))
         if here.repeats(above):
-            raise CopyFailed("the source lists in it what its parents hold")
+            raise CopyFailed("the source lists the same in it as in the directories above")
         return here.directories, here.files
 
     def count(self, directory: str) -> int:
@@ -126,13 +134,13 @@ class StorageEnd:
 
     def complete(self, record: FileRecord) -> FileRecord:
         """Return a record, and fill in its size and times where they are missing."""
-        self._check_is_file(record.name)
+        self.check_is_file(record.name)
         modified = record.modified or self._time("get_modified_time", record.name)
         created = record.created or self._time("get_created_time", record.name)
         if created is None or (modified and modified < created):
             # A file system only knows when the file arrived on this disk.
             created = modified
-        size = self._storage.size(record.name) if record.size is None else record.size
+        size = self.storage.size(record.name) if record.size is None else record.size
         return FileRecord(
             name=record.name,
             size=size,
@@ -144,9 +152,21 @@ class StorageEnd:
         )
 
     def read(self, record: FileRecord) -> Iterator[bytes]:
-        """Yield the bytes of a file."""
-        with self._storage.open(record.name) as file:
-            yield from file.chunks()
+        """Yield the bytes of a file.
+
+        A storage may hand out the same open file again, which then is at its end.
+
+        :raises CopyFailed: when there are none, though the storage knows of some.
+        """
+        with self.storage.open(record.name) as file:
+            if file.seekable():
+                file.seek(0)
+            size = 0
+            for piece in file.chunks():
+                size += len(piece)
+                yield piece
+            if not size and record.size:
+                raise CopyFailed(f"the storage returned none of its {record.size:,} bytes")
 
     def check_name(self, name: str) -> None:
         """Raise CopyFailed for a name that a storage would spell differently or elsewhere."""
@@ -156,15 +176,15 @@ class StorageEnd:
             is_kept = False
         if not is_kept:
             raise CopyFailed("the target can't store a file under this name")
-        if self._has_link(name):
-            raise CopyFailed(_LINK)
+        if self.has_link(name):
+            raise CopyFailed(LINK)
 
     def find(self, name: str) -> FileRecord | None:
         """Return the file of this name, with its size; None if the name is free."""
-        if not self._storage.exists(name):
+        if not self.storage.exists(name):
             return None
-        self._check_is_file(name)
-        return FileRecord(name=name, size=self._storage.size(name))
+        self.check_is_file(name)
+        return FileRecord(name=name, size=self.storage.size(name))
 
     def digest(self, record: FileRecord) -> str:
         """Read a file, and return its SHA-256."""
@@ -176,17 +196,19 @@ class StorageEnd:
         Some storages need to seek in what they save, and this way nothing is saved before the
         source has been read to its end.
         """
-        with SpooledTemporaryFile(max_size=_SPOOL_BYTES, dir=upload_directory()) as spool:
+        with self.spool(record.name, replace=replace) as file:
             digest = hashlib.sha256()
             for piece in pieces:
                 digest.update(piece)
-                spool.write(piece)
-            check_content(record, digest.hexdigest(), digest.hexdigest())
-            size = spool.tell()
-            spool.seek(0)
+                file.write(piece)
+            file.flush()  # A full disk shows now.
+            content = Spooled(file=file, size=file.tell(), sha256=digest.hexdigest())
+            check_content(record, content.sha256, content.sha256)
+            file.seek(0)
             if replace:
-                self._storage.delete(record.name)
-            self._save(record, File(spool, record.name), size, digest.hexdigest())
+                self.replace(record, content)
+            else:
+                self.add(record, content)
 
     def is_broken_copy(self, record: FileRecord, pieces: Iterable[bytes]) -> bool:
         """Tell whether a file is the beginning of the source's file.
@@ -195,84 +217,72 @@ class StorageEnd:
         """
         return self.digest(record) == digest_of(_first(pieces, record.size or 0))
 
-    def _save(self, record: FileRecord, file: "File[Any]", size: int, digest: str) -> None:
+    # What a folder does in another way
+
+    def has_link(self, name: str) -> bool:
+        """Tell whether a name leads through a symbolic link."""
+        return False
+
+    def check_is_file(self, name: str) -> None:
+        """Raise CopyFailed for a directory, and for anything that would never end."""
+
+    def spool(self, name: str, *, replace: bool) -> "AbstractContextManager[IO[bytes]]":
+        """Return a temporary file for the content."""
+        return SpooledTemporaryFile(max_size=_SPOOL_BYTES, dir=upload_directory())
+
+    def add(self, record: FileRecord, content: Spooled) -> None:
+        """Save a file under a name that was free."""
+        with self.discarding(record.name, content):
+            self.store(self.storage, record.name, File(content.file))
+            self.read_back(record, content)
+
+    def replace(self, record: FileRecord, content: Spooled) -> None:
+        """Save a file in the place of another.
+
+        A storage that overwrites keeps the old file until it has the new one. Of any other, the
+        old file must be deleted first.
+        """
+        if self.storage.get_available_name(record.name) == record.name:
+            self.store(self.storage, record.name, File(content.file))
+            with self.discarding(record.name, content):
+                self.read_back(record, content)
+        else:
+            self.storage.delete(record.name)
+            self.add(record, content)
+
+    # What these have in common
+
+    def store(self, storage: Storage, name: str, file: "File[Any]") -> None:
+        """Save a file under exactly this name."""
+        saved = storage.save(name, file)
+        if saved != name:  # Whatever has the name now is another's file.
+            storage.delete(saved)
+            raise _NameTaken("another file has taken this name in the meantime")
+
+    def read_back(self, record: FileRecord, content: Spooled) -> None:
+        """Raise CopyFailed unless what was saved is what was written."""
+        check_content(record, content.sha256, digest_of(self.read(record)))
+
+    @contextmanager
+    def discarding(self, name: str, content: Spooled) -> Iterator[None]:
+        """Delete what a failed or interrupted save leaves under a name that was free."""
         is_whole = False
         try:
-            saved = self._storage_for(record).save(record.name, file)
-            if saved != record.name:
-                self._storage.delete(saved)
-                is_whole = True  # Whatever has the name now is another's file.
-                raise CopyFailed("another file has taken this name in the meantime")
-            check_content(record, digest, digest_of(self.read(record)))
+            yield
             is_whole = True
+        except _NameTaken:
+            is_whole = True
+            raise
         finally:
             if not is_whole:
-                self._discard(record.name, size)
-        self._keep_time(record)
-
-    def _storage_for(self, record: FileRecord) -> Storage:
-        """Return the storage that saves a file: in a folder, private ones are for us alone.
-
-        Unless the folder's own options say which mode its files get.
-        """
-        storage = self._storage
-        if (
-            record.is_public is not False
-            or not isinstance(storage, FileSystemStorage)
-            or getattr(storage, "_file_permissions_mode", None) is not None
-        ):
-            return storage
-        private = copy(storage)
-        private.__dict__["file_permissions_mode"] = _PRIVATE_MODE
-        return private
-
-    def _discard(self, name: str, size: int) -> None:
-        """Delete what a failed or interrupted save left under a name that was free."""
-        # The storage has just failed and may raise anything: the first error tells more.
-        with suppress(Exception):
-            if self._storage.exists(name) and self._storage.size(name) <= size:
-                self._storage.delete(name)
-
-    def _keep_time(self, record: FileRecord) -> None:
-        if isinstance(self._storage, FileSystemStorage) and record.modified is not None:
-            modified = utc(record.modified).timestamp()
-            os.utime(self._storage.path(record.name), (modified, modified))
-
-    def _check_is_file(self, name: str) -> None:
-        """Raise for a directory, and for anything that would never end, such as a pipe."""
-        if (path := self._path(name)) is None:
-            return
-        if self._has_link(name):
-            raise CopyFailed(_LINK)
-        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 -- another storage's path
-            raise CopyFailed("this is a directory or a special file")
-
-    def _has_link(self, name: str) -> bool:
-        """Tell whether a name leads through a symbolic link below the root of a folder.
-
-        Who may put a link into the folder could otherwise have any file of the disk copied or
-        overwritten.
-        """
-        if (root := self._path("")) is None:
-            return False
-        parts = name.split("/")
-        return any(
-            os.path.islink(os.path.join(root, *parts[: depth + 1]))  # noqa: PTH114, PTH118
-            for depth in range(len(parts))
-        )
-
-    def _path(self, name: str) -> str | None:
-        """Return a file's path on the disk; None for a storage without one."""
-        if not isinstance(self._storage, FileSystemStorage):
-            return None
-        try:
-            return self._storage.path(name)
-        except NotImplementedError:
-            return None
+                # The storage has just failed and may raise anything: the first error tells more.
+                with suppress(Exception):
+                    if self.storage.exists(name) and self.storage.size(name) <= content.size:
+                        self.storage.delete(name)
 
     def _time(self, method: str, name: str) -> datetime | None:
         try:
-            value: datetime = getattr(self._storage, method)(name)
+            value: datetime = getattr(self.storage, method)(name)
         except NotImplementedError:
             return None
         return utc(value)

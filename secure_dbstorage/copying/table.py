@@ -46,7 +46,7 @@ class TableEnd:
         if not names.is_canonical(name):
             raise CopyFailed("the target can't store a file under this name")
         if names.has_bidi_control(name):
-            raise CopyFailed("the name turns the direction of writing")
+            raise CopyFailed("the name contains a character that reverses the direction of text")
         if len(name) > names.MAX_LENGTH:
             raise CopyFailed(f"the name is longer than {names.MAX_LENGTH} characters")
 

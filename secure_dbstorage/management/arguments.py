@@ -8,7 +8,7 @@ from typing import Any
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.management.base import CommandParser
 
-from secure_dbstorage.management.reporting import usage_error
+from secure_dbstorage.management.usage import usage_error
 from secure_dbstorage.names import canonical_name
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -22,7 +22,7 @@ def add_storage(parser: CommandParser) -> None:
         "--storage",
         default="default",
         metavar="ALIAS",
-        help='alias of the storage in STORAGES (without this option: "%(default)s")',
+        help='alias of the storage in STORAGES (default: the alias "%(default)s")',
     )
 
 

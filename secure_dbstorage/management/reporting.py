@@ -38,8 +38,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
-from django.core.exceptions import ImproperlyConfigured
-from django.core.files.storage import InvalidStorageError, Storage, storages
 from django.core.management.base import (
     BaseCommand,
     CommandError,
@@ -50,11 +48,11 @@ from django.core.management.base import (
 from django.db import DatabaseError  # noqa: TID251 -- nothing is asked of it here
 from django.template.defaultfilters import filesizeformat
 
+from secure_dbstorage.management.usage import usage_error
 from secure_dbstorage.models import StoredFile
-from secure_dbstorage.storage import DatabaseStorage
 
-#: Exit codes besides 0. The help explains them.
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+#: Exit codes besides 0 and that of wrong usage. The help explains them.
+FAILED, INTERRUPTED = 1, 130
 
 #: The time between two lines of progress in a log.
 _SECONDS_BETWEEN_LINES = 5.0
@@ -260,39 +258,6 @@ def _is_table_missing(error: DatabaseError) -> bool:
     text = str(error)
     missing = ("no such table", "does not exist", "doesn't exist")
     return StoredFile._meta.db_table in text and any(words in text for words in missing)
-
-
-def usage_error(text: str) -> CommandError:
-    """Return the error to raise when a command is called with wrong arguments."""
-    return CommandError(text, returncode=USAGE)
-
-
-def any_storage(alias: str) -> Storage:
-    """Return the storage of an alias in ``STORAGES``.
-
-    :raises CommandError: when there is none, or it is unusable.
-    """
-    try:
-        storage: Storage = storages[alias]
-        if isinstance(storage, DatabaseStorage):
-            _ = storage.options  # Read them now, so that a wrong one is reported now.
-    except InvalidStorageError as error:
-        known = ", ".join(sorted(storages.backends))
-        raise usage_error(f"{error} STORAGES has: {known}.") from error
-    except ImproperlyConfigured as error:
-        raise usage_error(str(error)) from error
-    return storage
-
-
-def database_storage(alias: str) -> DatabaseStorage:
-    """Return the DatabaseStorage of an alias in ``STORAGES``.
-
-    :raises CommandError: when there is none, or it is another kind of storage.
-    """
-    storage = any_storage(alias)
-    if not isinstance(storage, DatabaseStorage):
-        raise usage_error(f"The storage {alias!r} is not a DatabaseStorage.")
-    return storage
 
 
 def shown(text: str) -> str:

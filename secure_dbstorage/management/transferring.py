@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from django.core.management.base import CommandParser
 
+from secure_dbstorage.copying import disk
 from secure_dbstorage.copying.copier import Copier, Outcome, Transfer
 from secure_dbstorage.copying.ends import Source, Target
 from secure_dbstorage.copying.manifests import ManifestWriter
@@ -15,13 +16,8 @@ from secure_dbstorage.copying.storages import StorageEnd
 from secure_dbstorage.copying.table import TableEnd
 from secure_dbstorage.files import FileRecord
 from secure_dbstorage.management.arguments import add_prefix, canonical_prefix
-from secure_dbstorage.management.reporting import (
-    Report,
-    ReportingCommand,
-    any_storage,
-    shown,
-    usage_error,
-)
+from secure_dbstorage.management.reporting import Report, ReportingCommand, shown
+from secure_dbstorage.management.usage import any_storage, usage_error
 from secure_dbstorage.storage import DatabaseStorage
 
 #: How many threads copy over a network.
@@ -127,7 +123,7 @@ def end_of(alias: str) -> TableEnd | StorageEnd:
     storage = any_storage(alias)
     if isinstance(storage, DatabaseStorage):
         return TableEnd(storage)
-    return StorageEnd(storage)
+    return disk.end_of(storage)
 
 
 def _report(report: Report, transfer: Transfer) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from django.db import transaction
 from django.db.models import Sum
 from django.db.models.functions import Length
 from django.utils import timezone
@@ -94,9 +95,23 @@ def prune_rows(using: str, *, dry_run: bool) -> Iterator[Pruned]:
         yield Pruned(kind="used", name=str(used))
     for key in rows.strays().content_keys():
         size = _size_of(key, using)
-        if not dry_run:
-            streams.delete(key, using=using)
-        yield Pruned(kind="stray", name=str(key), size=size)
+        if dry_run or _delete_stray(key, using):
+            yield Pruned(kind="stray", name=str(key), size=size)
+
+
+def _delete_stray(key: int, using: str) -> bool:
+    """Delete continuation rows, unless they have a first row by now.
+
+    MySQL at READ UNCOMMITTED shows the rows of a save that goes on. Whoever locks them waits until
+    it is committed or rolled back.
+    """
+    rows: StoredRowQuerySet = StoredFile.rows.using(using).of(key).select_for_update()
+    with transaction.atomic(using=using):
+        list(rows.continuations().values_list("pk"))
+        if rows.filter(position=0).values_list("pk"):
+            return False
+        streams.delete(key, using=using)
+        return True
 
 
 def _size_of(key: int, using: str) -> int:

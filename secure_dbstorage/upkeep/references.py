@@ -10,6 +10,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import SuspiciousFileOperation
+from django.core.files.storage import FileSystemStorage, InMemoryStorage
 from django.db import connections, router
 from django.db.models import FileField, ImageField, Model, QuerySet
 
@@ -127,9 +128,13 @@ def _may_name(field: FileField, storage: DatabaseStorage) -> bool:
     """Tell whether a field may refer to files of a storage.
 
     A subclass, such as django-filer's, may choose a storage for each instance whatever the field
-    says. Its names therefore count in every storage.
+    says, and a storage of another package may pass its files on to ours. Their names therefore
+    count in every storage.
     """
-    return type(field) not in (FileField, ImageField) or is_same(field.storage, storage)
+    if type(field) not in (FileField, ImageField):
+        return True
+    is_known = isinstance(field.storage, DatabaseStorage | FileSystemStorage | InMemoryStorage)
+    return not is_known or is_same(field.storage, storage)
 
 
 def is_same(one: Any, other: DatabaseStorage) -> bool:

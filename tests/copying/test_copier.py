@@ -15,7 +15,6 @@ from django.db import connections
 from pytest_django import Settings
 
 from secure_dbstorage.copying.copier import Copier, Outcome, Transfer
-from secure_dbstorage.copying.storages import StorageEnd
 from secure_dbstorage.copying.table import TableEnd
 from secure_dbstorage.files import FileRecord
 from secure_dbstorage.models import StoredFile
@@ -307,7 +306,7 @@ def test_a_listing_that_fails_is_a_failure(
         yield FileRecord(name="a.txt")
         raise OSError("gone")
 
-    ends = {"source": StorageEnd(folder), "target": TableEnd(ours)}
+    ends = {"source": end_of(folder), "target": TableEnd(ours)}
     done = list(Copier(**ends).copy_all(records()))  # type: ignore[arg-type]
     assert [transfer.outcome.value for transfer in done] == ["copied", "failed"]
     assert done[1].problem == "the listing failed: gone"
@@ -364,7 +363,7 @@ def test_many_threads_stop_when_nobody_waits_for_them(
     ours: DatabaseStorage, folder: FileSystemStorage
 ) -> None:
     filled(folder, {f"{number:03}": bytes(1000) for number in range(200)})
-    ends = StorageEnd(folder), TableEnd(ours)
+    ends = end_of(folder), TableEnd(ours)
     running = Copier(source=ends[0], target=ends[1]).copy_all(ends[0].records(""), jobs=4)
     next(running)
     running.close()

@@ -1,7 +1,10 @@
 """Manifests return the records written to them, all or in part."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+import pytest
 
 from secure_dbstorage.copying.manifests import ManifestWriter, read
 from secure_dbstorage.files import FileRecord
@@ -40,6 +43,20 @@ def test_an_unfinished_manifest_replaces_nothing(tmp_path: Path) -> None:
     writer.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert list(read(tmp_path / "m")) == RECORDS
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_the_lines_of_files_that_a_run_does_not_name_stay(tmp_path: Path) -> None:
+    write(tmp_path / "m", RECORDS)
+    changed = replace(RECORDS[1], size=4)
+    write(tmp_path / "m", [changed])
+    assert list(read(tmp_path / "m")) == [changed, RECORDS[0], RECORDS[2]]
+
+
+def test_a_file_that_is_no_manifest_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("Mine.\n")
+    with pytest.raises(ValueError, match=r"notes\.txt, line 1: not a line of a manifest"):
+        ManifestWriter(tmp_path / "notes.txt")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["Mine.\n"]
 
 
 def test_an_invalid_line_is_named_and_hides_no_other(tmp_path: Path) -> None:

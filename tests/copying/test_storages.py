@@ -1,7 +1,7 @@
 """Any Django storage can be listed, read and written."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, InMemoryStorage
 
-from secure_dbstorage.copying.storages import StorageEnd
+from secure_dbstorage.copying.disk import end_of
 from secure_dbstorage.copying.table import TableEnd
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord
@@ -30,7 +30,7 @@ def test_a_folder_is_listed_directory_by_directory(folder: FileSystemStorage) ->
     for name in ("b/x", "a/y/z", "a/w", "c"):
         folder.save(name, ContentFile(b""))
     Path(folder.location, "empty").mkdir()
-    end = StorageEnd(folder)
+    end = end_of(folder)
     assert names_below(end) == ["c", "a/w", "a/y/z", "b/x"]
     assert names_below(end, "a") == ["a/w", "a/y/z"]
     with pytest.raises(FileNotFoundError):
@@ -41,7 +41,7 @@ def test_links_are_reported_and_not_followed(folder: FileSystemStorage, tmp_path
     folder.save("a/b/file", ContentFile(b""))
     (tmp_path / "same").symlink_to(tmp_path / "a")
     (tmp_path / "a" / "b" / "loop").symlink_to(tmp_path / "a")
-    records = list(StorageEnd(folder).records(""))
+    records = list(end_of(folder).records(""))
     assert [record.name for record in records if not record.problem] == ["a/b/file"]
     assert {record.name for record in records if record.problem} == {"a/b/loop", "same"}
 
@@ -57,7 +57,7 @@ def test_an_unreadable_directory_is_one_failure(
 
     folder.save("a/x", ContentFile(b""))
     folder.save("b/y", ContentFile(b""))
-    records = list(StorageEnd(Forbidding(location=folder.location)).records(""))
+    records = list(end_of(Forbidding(location=folder.location)).records(""))
     assert [(record.name, record.problem) for record in records] == [
         ("a", "no entry"),
         ("b/y", ""),
@@ -90,7 +90,7 @@ def test_a_listed_name_that_leads_elsewhere_is_a_failure(odd: str) -> None:
             else ([], ["deep"])
         )
     )
-    records = list(StorageEnd(source).records(""))
+    records = list(end_of(source).records(""))
     assert [record.name for record in records if not record.problem] == ["x/ok", "x/sub/deep"]
     failed = {record.name for record in records if record.problem}
     assert failed == {f"x/{odd}", f"x/{odd.removesuffix('/')}"}
@@ -103,7 +103,7 @@ def test_a_listed_name_that_leads_elsewhere_is_a_failure(odd: str) -> None:
 def test_a_source_that_lists_the_same_everywhere_ends(
     listing: tuple[list[str], list[str]],
 ) -> None:
-    records = list(StorageEnd(Listing(lambda path: listing)).records(""))
+    records = list(end_of(Listing(lambda path: listing)).records(""))
     assert [record for record in records if record.problem]
     assert len(records) < 1000
 
@@ -112,7 +112,7 @@ def test_the_same_names_in_two_levels_are_copied(folder: FileSystemStorage) -> N
     wanted = ["a", "b/a", "b/b/c", "x/x/x/x/x/f"]
     for name in wanted:
         folder.save(name, ContentFile(b""))
-    assert sorted(names_below(StorageEnd(folder))) == wanted
+    assert sorted(names_below(end_of(folder))) == wanted
 
 
 def test_whatever_a_listing_raises_fails_one_directory() -> None:
@@ -121,7 +121,7 @@ def test_whatever_a_listing_raises_fails_one_directory() -> None:
             raise SuspiciousFileOperation("not there")
         return ([], ["y"]) if path else (["a", "b"], [])
 
-    records = list(StorageEnd(Listing(listing)).records(""))
+    records = list(end_of(Listing(listing)).records(""))
     assert [(record.name, record.problem) for record in records] == [
         ("a", "not there"),
         ("b/y", ""),
@@ -131,7 +131,7 @@ def test_whatever_a_listing_raises_fails_one_directory() -> None:
 def test_the_older_of_two_times_is_that_of_the_creation(folder: FileSystemStorage) -> None:
     folder.save("a", ContentFile(b"abc"))
     os.utime(folder.path("a"), (1_000_000, 1_000_000))
-    record = StorageEnd(folder).complete(FileRecord(name="a"))
+    record = end_of(folder).complete(FileRecord(name="a"))
     assert record.size == 3
     assert record.created == record.modified
     assert record.modified is not None
@@ -150,7 +150,7 @@ class Timeless(InMemoryStorage):
 def test_a_storage_without_times_has_none() -> None:
     storage = Timeless()
     storage.save("a", ContentFile(b"abc"))
-    record = StorageEnd(storage).complete(FileRecord(name="a"))
+    record = end_of(storage).complete(FileRecord(name="a"))
     assert (record.size, record.created, record.modified) == (3, None, None)
 
 
@@ -158,7 +158,7 @@ def test_a_storage_without_times_has_none() -> None:
 def test_a_name_that_would_be_spelled_differently_is_refused(
     name: str, folder: FileSystemStorage, database: str
 ) -> None:
-    for end in (StorageEnd(folder), TableEnd(DatabaseStorage(using=database))):
+    for end in (end_of(folder), TableEnd(DatabaseStorage(using=database))):
         with pytest.raises(CopyFailed):
             end.check_name(name)
 
@@ -167,7 +167,7 @@ def test_only_ours_refuses_control_characters_and_long_names(
     folder: FileSystemStorage, database: str
 ) -> None:
     for name in ("line\nbreak", "n" * 513):
-        StorageEnd(folder).check_name(name)
+        end_of(folder).check_name(name)
         with pytest.raises(CopyFailed):
             TableEnd(DatabaseStorage(using=database)).check_name(name)
 
@@ -177,12 +177,12 @@ def test_a_large_file_of_a_bucket_is_not_held_in_memory() -> None:
         max_memory_size = 0  # django-storages' default: without limit
 
     storage = Bucket()
-    StorageEnd(storage)
+    end_of(storage)
     assert storage.max_memory_size > 0
 
 
 def test_a_file_that_took_the_name_meanwhile_stays(folder: FileSystemStorage) -> None:
-    end = StorageEnd(folder)
+    end = end_of(folder)
 
     def pieces() -> Any:
         yield b"ours"
@@ -192,3 +192,71 @@ def test_a_file_that_took_the_name_meanwhile_stays(folder: FileSystemStorage) ->
         end.write(FileRecord(name="report.pdf"), pieces(), replace=False)
     assert folder.listdir("") == ([], ["report.pdf"])
     assert Path(folder.path("report.pdf")).read_bytes() == b"a visitor's"
+
+
+class Endless(ContentFile):  # type: ignore[type-arg]  # takes no type when it runs
+    """Is never closed, and read from where it is."""
+
+    is_seekable = True
+
+    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        yield self.read()
+
+    def seekable(self) -> bool:
+        return self.is_seekable
+
+    def close(self) -> None:
+        pass
+
+
+class Same(InMemoryStorage):
+    """Hands out one open file again and again, which is at its end after the first time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.file = Endless(b"content")
+
+    def _open(self, name: str, mode: str = "rb") -> Any:
+        return self.file
+
+
+def test_a_file_that_was_read_to_its_end_before_is_read_again() -> None:
+    end, record = end_of(Same()), FileRecord(name="a.txt", size=7)
+    assert b"".join(end.read(record)) == b"content"
+    assert b"".join(end.read(record)) == b"content"
+
+
+def test_no_empty_copy_is_made_of_a_file_that_has_bytes() -> None:
+    storage = Same()
+    storage.file.is_seekable = False
+    end, record = end_of(storage), FileRecord(name="a.txt", size=7)
+    assert b"".join(end.read(record)) == b"content"
+    with pytest.raises(CopyFailed, match="none of its 7 bytes"):
+        list(end.read(record))
+
+
+class Overwriting(InMemoryStorage):
+    """Overwrites, like a bucket; or runs out of space."""
+
+    is_full = False
+
+    def get_available_name(self, name: str, max_length: int | None = None) -> str:
+        return name
+
+    def _save(self, name: str, content: Any) -> str:
+        if self.is_full:
+            raise OSError("No space left on device")
+        saved: str = super()._save(name, content)
+        return saved
+
+
+def test_a_storage_that_overwrites_keeps_the_old_file_until_it_has_the_new_one() -> None:
+    storage = Overwriting()
+    storage.save("a.txt", ContentFile(b"old"))
+    storage.is_full = True
+    with pytest.raises(OSError, match="space"):
+        end_of(storage).write(FileRecord(name="a.txt"), [b"newer"], replace=True)
+    assert storage.open("a.txt").read() == b"old"
+    storage.is_full = False
+    end_of(storage).write(FileRecord(name="a.txt"), [b"newer"], replace=True)
+    assert storage.open("a.txt").read() == b"newer"

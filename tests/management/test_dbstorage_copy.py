@@ -111,17 +111,44 @@ def test_a_manifest_reveals_lost_and_changed_files(database: str, tmp_path: Path
 
 def test_a_manifest_is_complete_or_as_it_was(database: str, tmp_path: Path) -> None:
     manifest = tmp_path / "files.jsonl"
-    manifest.write_text("old\n")
+    old = json.dumps(GOOD_LINE)
+    manifest.write_text(old)
     filled(storages["default"])
     run("--from", "default", "--to", "out", "--manifest", str(manifest), "--dry-run")
-    assert manifest.read_text() == "old\n"
+    assert manifest.read_text() == old
     with pytest.raises(CommandError):
         call_command(
             *("dbstorage_copy", "--from", "default", "--to", "out", "--jobs", "1"),
             *("--manifest", str(manifest), "--public"),
         )
-    assert manifest.read_text() == "old\n"
+    assert manifest.read_text() == old
     assert list(tmp_path.glob("*.part")) == []
+
+
+def test_a_run_for_a_part_or_with_failures_leaves_the_manifest_whole(
+    database: str, tmp_path: Path
+) -> None:
+    def lines() -> dict[str, Any]:
+        return {line["name"]: line for line in map(json.loads, manifest.read_text().splitlines())}
+
+    manifest = tmp_path / "files.jsonl"
+    filled(storages["back"])
+    arguments = ("--from", "back", "--to", "out", "--manifest", str(manifest), "--jobs", "1")
+    run(*arguments)
+    whole = lines()
+    assert whole.keys() == FILES.keys()
+    run(*arguments, "--prefix", "dir/deeper")
+    assert lines() == whole
+    (tmp_path / "out" / "a.txt").write_bytes(b"another")
+    assert [failure["name"] for failure in run(*arguments)["failures"]] == ["a.txt"]
+    assert lines() == whole
+
+
+def test_a_file_that_is_no_manifest_is_left_alone(database: str, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("Mine.")
+    arguments = ("--from", "default", "--to", "out", "--manifest", str(tmp_path / "notes.txt"))
+    assert "not a line of a manifest" in refusal(*arguments)
+    assert (tmp_path / "notes.txt").read_text() == "Mine."
 
 
 def test_a_prefix_is_a_directory(database: str) -> None:

@@ -13,15 +13,9 @@ from collections.abc import Iterator
 import pytest
 from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
-from pytest_django import Settings
 
 from secure_dbstorage.management import reporting
-from secure_dbstorage.management.reporting import (
-    Report,
-    any_storage,
-    database_storage,
-    shown,
-)
+from secure_dbstorage.management.reporting import Report, shown
 from tests.support.reporting import Count
 
 
@@ -162,30 +156,6 @@ def test_names_in_json_are_exact() -> None:
     report.close(interrupted=False, more={})
     assert json.loads(out.getvalue())["failures"][0]["name"] == "a\nü\udcff"
     assert out.getvalue().isascii()
-
-
-def test_a_storage_is_found_by_its_alias(settings: Settings) -> None:
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "memory": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
-        "broken": {
-            "BACKEND": "secure_dbstorage.storage.DatabaseStorage",
-            "OPTIONS": {"chunk_size": 1},
-        },
-        "missing": {"BACKEND": "nowhere.Storage"},
-    }
-    assert database_storage("invoices").options.namespace == "invoices"
-    any_storage("memory")
-    with pytest.raises(CommandError, match="'memory' is not a DatabaseStorage"):
-        database_storage("memory")
-    for alias, text in {
-        "broken": "chunk_size",
-        "missing": "nowhere",
-        "no": "STORAGES has",
-    }.items():
-        with pytest.raises(CommandError, match=text) as caught:
-            any_storage(alias)
-        assert caught.value.returncode == 2
 
 
 def test_time_is_counted_from_the_start() -> None:

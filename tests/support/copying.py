@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.files.base import ContentFile
 
-from secure_dbstorage.copying.storages import StorageEnd
+from secure_dbstorage.copying import disk
 from secure_dbstorage.copying.table import TableEnd
 from secure_dbstorage.storage import DatabaseStorage
 
@@ -28,7 +28,7 @@ def filled(storage: Any, files: dict[str, bytes] = FILES) -> Any:
 
 def end_of(storage: Any) -> Any:
     is_ours = isinstance(storage, DatabaseStorage)
-    return TableEnd(storage) if is_ours else StorageEnd(storage)
+    return TableEnd(storage) if is_ours else disk.end_of(storage)
 
 
 def contents(storage: Any) -> dict[str, bytes]:

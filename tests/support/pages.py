@@ -9,11 +9,16 @@ README = ROOT / "README.md"
 SECURITY = ROOT / "SECURITY.md"
 CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
 LINKS = ROOT / "secure_dbstorage" / "links" / "README.md"
+SERVING = ROOT / "secure_dbstorage" / "serving" / "README.md"
+CHECKS = ROOT / "secure_dbstorage" / "checks" / "README.md"
 DEPLOY = ROOT / "example" / "deploy" / "README.md"
 BENCHMARKS = ROOT / "tests" / "benchmarks" / "README.md"
 PACKAGES = ROOT / "tests" / "integrations" / "README.md"
 
-PAGES = (README, SECURITY, CONTRIBUTING, LINKS, DEPLOY, BENCHMARKS, PACKAGES)
+PAGES = (
+    *(README, SECURITY, CONTRIBUTING, LINKS, SERVING, CHECKS, DEPLOY),
+    *(BENCHMARKS, PACKAGES),
+)
 
 
 def section(page: Path, title: str) -> str:

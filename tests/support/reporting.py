@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from secure_dbstorage.management.reporting import Report, ReportingCommand, usage_error
+from secure_dbstorage.management.reporting import Report, ReportingCommand
+from secure_dbstorage.management.usage import usage_error
 
 
 class Count(ReportingCommand):

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.contrib.auth.models import AnonymousUser, User
+from django.core import signing
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -139,6 +140,52 @@ class SignedIn(ReportsTestCase):
             assert back["Location"] == url
             assert opened(back["Location"], client).getvalue() == b"report"
             assert client.get("/after-login/")["Location"] == "/"
+
+
+class Collect(ReportsTestCase):
+    """The page for a mail, with a button."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        mailed = import_string("reports.views.address_to_mail")(self.request, "reports/q3.pdf")
+        self.address = mailed.removeprefix("http://testserver")
+
+    def test_only_the_button_leads_to_the_file_and_only_once(self) -> None:
+        client = self.as_user(self.owner)
+        for _ in range(3):  # as a scanner does
+            page = client.get(self.address)
+            assert (page.status_code, b"<button>" in page.content) == (200, True)
+        for status in (200, 403):
+            link = client.post(self.address)["Location"]
+            assert opened(link, client).status_code == status
+
+    def test_a_form_that_another_site_sends_is_refused(self) -> None:
+        assert Client(enforce_csrf_checks=True).post(self.address).status_code == 403
+
+    def test_nobody_is_sent_elsewhere(self) -> None:
+        evil = signing.dumps("https://evil.example/", key="another")
+        for query in ("", "?ticket=", f"?ticket={evil}", f"{self.address[9:]}x"):
+            assert Client().post(f"/collect/{query}").status_code == 404
+
+
+class Limits(ReportsTestCase):
+    """What the settings of a project's tests turn off."""
+
+    def test_no_number_of_bad_links_is_too_many(self) -> None:
+        found = {opened("/files/reports/q3.pdf?token=bad").status_code for _ in range(70)}
+        assert found == {403}
+
+
+class Photos(ReportsTestCase):
+    """A field with the storage of an alias."""
+
+    def test_a_photo_is_in_its_own_storage(self) -> None:
+        photo = import_string("reports.models.Photo").objects.create(
+            file=ContentFile(b"photo", "a.jpg")
+        )
+        assert photo.file.url == "/pictures/a.jpg"
+        assert opened(photo.file.url).getvalue() == b"photo"
+        assert not storage.exists("a.jpg")
 
 
 @skipUnless(apps.is_installed("rest_framework"), "Django REST Framework is not there")

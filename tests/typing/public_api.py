@@ -5,6 +5,8 @@ from pathlib import PurePosixPath
 from typing import Any, assert_type
 
 from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import models
 from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
 
@@ -12,7 +14,22 @@ from secure_dbstorage.access import AuthHook, authenticated, staff
 from secure_dbstorage.files import FileStat
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.signals import file_deleted, file_refused, file_saved, file_served
-from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.storage import DatabaseStorage, default, named
+
+
+def pictures() -> DatabaseStorage:
+    """Choose a storage as a FileField does."""
+    return named("pictures")
+
+
+def of_the_ways_in() -> None:
+    """Get a storage, and use what only ours has."""
+    assert_type(default(), DatabaseStorage)
+    assert_type(default().url("a.txt", expires_in=60), str)
+    assert_type(named("pictures").stat("a.txt"), FileStat)
+    models.FileField(storage=pictures)
+    models.ImageField(storage=default)
+    default_storage.url("a.txt", expires_in=60)  # type: ignore[call-arg]  # Django's promises less
 
 
 def of_files(storage: DatabaseStorage) -> None:

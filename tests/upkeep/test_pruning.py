@@ -1,13 +1,17 @@
 """Files and rows that are no longer needed are deleted, and nothing else."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import storages
+from django.db import connections
 from django.utils import timezone
 
 from secure_dbstorage.models import StoredFile
+from secure_dbstorage.options import STATEMENT_BYTES
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import uses
 from secure_dbstorage.upkeep.pruning import (
@@ -17,7 +21,9 @@ from secure_dbstorage.upkeep.pruning import (
     prune_unfinished,
     prune_unreferenced,
 )
+from tests.support.aliases import added_alias
 from tests.support.uploads import begin_upload, finish_upload
+from tests.support.waiting import wait_until
 from tests.testapp.models import Book
 
 #: Models are in the default database, wherever the files are.
@@ -216,6 +222,42 @@ class TestRows:
         assert list(prune_rows(database, dry_run=False)) == expected
         assert rows.count() == 3
         assert storage.size("a.txt") == len(storage.open("a.txt").read())
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+    def test_a_file_that_is_being_saved_is_not_stray_where_uncommitted_rows_are_seen(
+        self, storage: DatabaseStorage, database: str
+    ) -> None:
+        options = {"isolation_level": "read uncommitted", "charset": "utf8mb4"}
+
+        def prune() -> list[Pruned]:
+            try:
+                with added_alias("uncommitted", like=database, OPTIONS=options):
+                    return list(prune_rows("uncommitted", dry_run=False))
+            finally:
+                connections.close_all()
+
+        def waits_for_a_row() -> bool:
+            with connections[database].cursor() as cursor:
+                cursor.execute("SHOW FULL PROCESSLIST")
+                running = [row[7] or "" for row in cursor.fetchall()]
+            return any("FOR UPDATE" in text or text.startswith("DELETE") for text in running)
+
+        with ThreadPoolExecutor(1) as pool:
+            pruned: list[Future[list[Pruned]]] = []
+
+            def pieces() -> Iterator[bytes]:
+                # One statement's worth of rows is in the table when the next piece is asked for.
+                yield bytes(storage.options.chunk_size + STATEMENT_BYTES)
+                pruned.append(pool.submit(prune))
+                wait_until(lambda: waits_for_a_row() or pruned[0].done())
+                yield b"end"
+
+            content = ContentFile(b"")
+            content.chunks = pieces  # type: ignore[assignment, method-assign]
+            storage.save("a.bin", content)
+            assert pruned[0].result(60) == []
+        assert len(storage.open("a.bin").read()) == storage.size("a.bin") > STATEMENT_BYTES
 
     def test_records_of_used_links_are_deleted_once_the_link_has_expired(
         self, storage: DatabaseStorage, database: str

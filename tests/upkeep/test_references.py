@@ -1,10 +1,11 @@
 """Which names are held by rows, as the storage compares names: exactly."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.core.files.base import ContentFile
-from django.core.files.storage import storages
+from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.db import connections
 from pytest_django import Settings
 
@@ -69,6 +70,22 @@ def test_rows_count_where_the_routers_look_for_them(settings: Settings) -> None:
     assert isinstance(storage, DatabaseStorage)
     assert referred(storage, ["a.pdf"]) == {"a.pdf"}
     assert "a.pdf" in ReferredNames(storage)
+
+
+class Wrapper(Storage):
+    """Passes its files on, in a way that nobody sees."""
+
+
+def test_a_name_in_a_storage_that_may_pass_its_files_on_counts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    Book._base_manager.create(text="a.pdf")
+    storage, field = storages["default"], Book._meta.get_field("text")
+    assert isinstance(storage, DatabaseStorage)
+    for other, names in ((FileSystemStorage(tmp_path), set()), (Wrapper(), {"a.pdf"})):
+        monkeypatch.setattr(field, "storage", other)
+        assert referred(storage, ["a.pdf"]) == names
+        assert ("a.pdf" in ReferredNames(storage)) is bool(names)
 
 
 def test_a_table_counts_in_whatever_case_a_database_shows_it(

@@ -8,8 +8,9 @@ from django.core.management.base import CommandParser
 
 from secure_dbstorage.copying import manifests
 from secure_dbstorage.management.arguments import canonical_prefix
-from secure_dbstorage.management.reporting import Report, usage_error
+from secure_dbstorage.management.reporting import Report
 from secure_dbstorage.management.transferring import Plan, TransferCommand, end_of
+from secure_dbstorage.management.usage import usage_error
 
 
 class Command(TransferCommand):
@@ -21,13 +22,18 @@ database to a bucket, or between any other two. Use it to move a project in or o
 
 Names stay the same, so the values of FileFields stay valid. Every copy is read back from the
 target and its SHA-256 compared. Files that the target already has are skipped, so you can run the
-command again to continue an interrupted copy. A different file of the same name is not replaced
-without --overwrite, and the source is never changed.
+command again to continue an interrupted copy. The source is never changed.
+
+A different file of the same name is not replaced without --overwrite. In a DatabaseStorage, in a
+folder, and in a bucket whose storage overwrites, the old file stays until the new one is whole.
+Any other storage must delete the old file first, and has neither if the save then fails: run the
+command again.
 
 A DatabaseStorage keeps public flags and times. A folder keeps only the modification time, and a
-bucket keeps neither. --manifest saves them to a file on the way out, and restores the times on the
-way in, and with --restore-flags the public flags too. In a folder, private files get the mode 0600
-unless the folder's option file_permissions_mode says otherwise; symbolic links are not followed.
+bucket keeps neither. On the way out, --manifest saves them to a file; on the way in, it restores
+the times, and with --restore-flags the public flags too. In a folder, private files have the mode
+0600 from their first byte, unless the folder's option file_permissions_mode says otherwise.
+Symbolic links are not followed.
 Links to files in the source never open the copies."""
     examples = """
         manage.py dbstorage_copy --from folder --to default --dry-run
@@ -50,14 +56,14 @@ Links to files in the source never open the copies."""
             type=Path,
             metavar="FILE",
             help="when copying from a DatabaseStorage, write names, digests, public flags and "
-            "times to this file; when copying into one, copy the files listed in it and restore "
-            "their times",
+            "times to this file, and keep its lines for other files; when copying into one, copy "
+            "the files listed in it and restore their times",
         )
         parser.add_argument(
             "--restore-flags",
             action="store_true",
-            help="with --manifest, make those files public that it says were public; whoever can "
-            "change the manifest can publish files",
+            help="with --manifest, restore public flags too; whoever can change the manifest can "
+            "then publish files",
         )
 
     def run(self, report: Report, options: dict[str, Any]) -> None:
@@ -99,7 +105,7 @@ Links to files in the source never open the copies."""
             return
         try:
             writer = manifests.ManifestWriter(path)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise usage_error(str(error)) from error
         with writer:
             self.transfer(report, options, replace(plan, manifest=writer))

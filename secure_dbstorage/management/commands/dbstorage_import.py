@@ -7,8 +7,9 @@ from django.core.management.base import CommandParser
 
 from secure_dbstorage.copying.other_tables import LAYOUTS, OtherTable
 from secure_dbstorage.copying.table import TableEnd
-from secure_dbstorage.management.reporting import Report, database_storage, usage_error
+from secure_dbstorage.management.reporting import Report
 from secure_dbstorage.management.transferring import Plan, TransferCommand
+from secure_dbstorage.management.usage import database_storage, usage_error
 
 
 class Command(TransferCommand):
@@ -55,7 +56,7 @@ files get the storage's default_public, unless you pass --public or --private.""
             "--database",
             default="default",
             metavar="ALIAS",
-            help='database that holds the table (without this option: "%(default)s")',
+            help='alias of the database that holds the table (default: the alias "%(default)s")',
         )
         for column in ("name", "content"):
             parser.add_argument(

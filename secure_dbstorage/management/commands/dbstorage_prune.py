@@ -14,13 +14,8 @@ from secure_dbstorage.management.arguments import (
     canonical_prefix,
     duration,
 )
-from secure_dbstorage.management.reporting import (
-    Report,
-    ReportingCommand,
-    database_storage,
-    readable_size,
-    usage_error,
-)
+from secure_dbstorage.management.reporting import Report, ReportingCommand, readable_size
+from secure_dbstorage.management.usage import database_storage, usage_error
 from secure_dbstorage.names import is_canonical
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.upkeep.pruning import (
@@ -48,9 +43,9 @@ class Command(ReportingCommand):
         "Remove temporary files that have expired, uploads that nobody finished in time, records "
         "of used one-time links that have expired, and rows that belong to no file. Run it "
         "daily. With --unreferenced, also remove files that no FileField of any model refers to. "
-        "References in other places (rich text, JSON, history tables, tables of thumbnail "
-        "packages, other projects that use this storage) are not seen: try --dry-run first, and "
-        "protect directories with --keep."
+        "References in other places (rich text, JSON, tables of thumbnail packages, other "
+        "projects that use this storage) are not seen: try --dry-run first, and protect "
+        "directories with --keep."
     )
     examples = """
         manage.py dbstorage_prune

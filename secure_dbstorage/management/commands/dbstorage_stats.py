@@ -7,12 +7,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from secure_dbstorage.management.arguments import add_prefix, add_storage, canonical_prefix
-from secure_dbstorage.management.reporting import (
-    Report,
-    ReportingCommand,
-    database_storage,
-    readable_size,
-)
+from secure_dbstorage.management.reporting import Report, ReportingCommand, readable_size
+from secure_dbstorage.management.usage import database_storage
 from secure_dbstorage.upkeep.inventory import Amount, take_inventory
 
 _BAR_LENGTH = 30

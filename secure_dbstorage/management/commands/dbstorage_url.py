@@ -9,12 +9,8 @@ from django.core.management.base import CommandParser
 
 from secure_dbstorage.exceptions import os_error
 from secure_dbstorage.management.arguments import add_storage, duration
-from secure_dbstorage.management.reporting import (
-    Report,
-    ReportingCommand,
-    database_storage,
-    usage_error,
-)
+from secure_dbstorage.management.reporting import Report, ReportingCommand
+from secure_dbstorage.management.usage import database_storage, usage_error
 from secure_dbstorage.names import canonical_name
 from secure_dbstorage.storage import DatabaseStorage
 
@@ -25,8 +21,8 @@ class Command(ReportingCommand):
     help = (
         "Print a link to a file: signed and expiring if the file is private, unsigned if it is "
         "public. Anybody who sees the link can use it, so be careful with terminal logs. "
-        "A link is for the tenant that the command runs for, as under django-tenants' "
-        "tenant_command; without one it opens no tenant's file."
+        "With django-tenants, run this under tenant_command: a link opens files of the tenant "
+        "that it was made for."
     )
     examples = """
         manage.py dbstorage_url invoices/7.pdf

@@ -5,7 +5,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from secure_dbstorage.management.arguments import add_prefix, add_storage, canonical_prefix
-from secure_dbstorage.management.reporting import Report, ReportingCommand, database_storage
+from secure_dbstorage.management.reporting import Report, ReportingCommand
+from secure_dbstorage.management.usage import database_storage
 from secure_dbstorage.upkeep.verification import verify
 
 

@@ -1,0 +1,41 @@
+"""Checks of what a storage takes, and of what browsers show of it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.core import checks
+from django.core.checks import CheckMessage
+
+from secure_dbstorage.checks.declared import usable
+from secure_dbstorage.parsers import INLINE_TYPES
+
+
+def check_sizes(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find storages that take files of any size."""
+    for alias, options in usable().items():
+        if options.max_size is None:
+            yield checks.Warning(
+                f"STORAGES[{alias!r}] takes files of any size. One upload can fill the database.",
+                hint="Set max_size to the largest file that you expect, in bytes, or silence this "
+                "check.",
+                id="secure_dbstorage.W013",
+            )
+
+
+def check_added_types(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find types that a project shows beside its pages, though we have not tried them.
+
+    A host for files is advice for every site that shows uploads, and the checklist in SECURITY.md
+    gives it. Here it would be a warning for everybody: hooks that ask who is signed in need the
+    site's own host, and what we show ourselves is tried in browsers.
+    """
+    for alias, options in usable().items():
+        added = sorted(options.inline_types - INLINE_TYPES)
+        if added and (options.base_url or "/").startswith("/"):
+            yield checks.Warning(
+                f"STORAGES[{alias!r}] shows {', '.join(added)} on the host of your pages. If a "
+                "browser runs anything in such a file, it runs as part of your site.",
+                hint="Serve these files from a separate host, with base_url; or take the types "
+                "out of inline_types, or silence this check.",
+                id="secure_dbstorage.W018",
+            )

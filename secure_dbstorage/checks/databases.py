@@ -1,0 +1,102 @@
+"""Checks of the databases that hold files."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.core import checks
+from django.core.checks import CheckMessage, Error
+from django.db import connections
+
+from secure_dbstorage.checks.declared import database_of, databases_of, usable
+from secure_dbstorage.models import StoredFile
+from secure_dbstorage.options import STATEMENT_BYTES
+
+#: A MySQL statement contains chunks as hexadecimal digits, and little else.
+_STATEMENT_OVERHEAD_BYTES = 16 * 1024
+
+
+def check_sqlite_transactions(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find SQLite databases in which simultaneous writers fail."""
+    for alias in databases_of("sqlite"):
+        mode = connections[alias].settings_dict.get("OPTIONS", {}).get("transaction_mode")
+        if str(mode).upper() not in ("IMMEDIATE", "EXCLUSIVE"):
+            yield checks.Warning(
+                f"Transactions of DATABASES[{alias!r}] are deferred. One that reads before it "
+                "writes fails at once if another is writing, whatever the timeout.",
+                hint="Add 'transaction_mode': 'IMMEDIATE' to its OPTIONS.",
+                id="secure_dbstorage.W003",
+            )
+
+
+def check_pgbouncer(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find prepared statements beside a pooler: a statement may meet another connection."""
+    for alias in databases_of("postgresql"):
+        settings = connections[alias].settings_dict
+        has_pooler = settings.get("DISABLE_SERVER_SIDE_CURSORS", False)
+        if has_pooler and settings.get("OPTIONS", {}).get("prepare_threshold") is not None:
+            yield checks.Warning(
+                f"DATABASES[{alias!r}] has a pooler and prepares statements. Behind a pooler, a "
+                "connection may not know a statement that it is asked to run.",
+                hint="Remove prepare_threshold from OPTIONS, or silence this check if your pooler "
+                "keeps prepared statements.",
+                id="secure_dbstorage.W015",
+            )
+
+
+def check_connections(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find databases that each request connects to anew."""
+    for alias in sorted({database_of(options) for options in usable().values()}):
+        settings = connections[alias].settings_dict
+        if settings["CONN_MAX_AGE"] == 0 and not settings.get("OPTIONS", {}).get("pool"):
+            yield checks.Warning(
+                f"Each request connects to DATABASES[{alias!r}] anew. A small file takes about "
+                "twice the time.",
+                hint="Set CONN_MAX_AGE to None, or OPTIONS['pool'] with PostgreSQL, or silence "
+                "this check.",
+                id="secure_dbstorage.W014",
+            )
+
+
+def check_sqlite_journal(
+    databases: Sequence[str] | None = None, **kwargs: Any
+) -> Iterator[CheckMessage]:
+    """Find SQLite databases in which a large save blocks all readers."""
+    for alias in _migrated("sqlite", databases):
+        with connections[alias].cursor() as cursor:
+            cursor.execute("PRAGMA journal_mode")
+            (mode,) = cursor.fetchone()
+        if mode not in ("wal", "memory"):
+            yield checks.Warning(
+                f"The journal of DATABASES[{alias!r}] is in mode {mode}. A large save blocks all "
+                "readers.",
+                hint="Add 'init_command': 'PRAGMA journal_mode=wal' to its OPTIONS.",
+                id="secure_dbstorage.W007",
+            )
+
+
+def check_mysql_packets(
+    databases: Sequence[str] | None = None, **kwargs: Any
+) -> Iterator[CheckMessage]:
+    """Find MySQL servers that refuse the statements of a save."""
+    chunk_sizes = (options.chunk_size for options in usable().values())
+    needed = 2 * max(STATEMENT_BYTES, *chunk_sizes) + _STATEMENT_OVERHEAD_BYTES
+    for alias in _migrated("mysql", databases):
+        with connections[alias].cursor() as cursor:
+            cursor.execute("SELECT @@max_allowed_packet")
+            (allowed,) = cursor.fetchone()
+        if allowed < needed:
+            yield Error(
+                f"The server of DATABASES[{alias!r}] accepts statements of up to {allowed} bytes. "
+                f"A save needs {needed}.",
+                hint="Raise max_allowed_packet. A chunk_size above 1 MiB needs more of it.",
+                id="secure_dbstorage.E006",
+            )
+
+
+def _migrated(vendor: str, databases: Sequence[str] | None) -> Iterator[str]:
+    """Yield the databases of this vendor that have the table and are being checked."""
+    for alias in databases_of(vendor):
+        if alias in (databases or ()):
+            tables = connections[alias].introspection.table_names()
+            if StoredFile._meta.db_table in tables:
+                yield alias

@@ -1,0 +1,80 @@
+"""Checks of routes, and of the namespaces by which storages are known."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote
+
+from django.core.checks import CheckMessage, Error
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import Resolver404, get_script_prefix, resolve
+
+from secure_dbstorage.checks.declared import database_of, usable
+from secure_dbstorage.links.routes import route_prefix
+
+
+def check_routes(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find storages without a route, and routes that serve a different storage."""
+    for alias, options in usable().items():
+        if options.base_url is not None:
+            continue
+        line = _include_line(alias, options.namespace)
+        try:
+            served = _alias_served_at(route_prefix(options.namespace))
+        except (ImproperlyConfigured, Resolver404) as error:
+            yield Error(
+                f"No route serves STORAGES[{alias!r}]: {error}",
+                hint=f"Add {line} to your URLconf.",
+                id="secure_dbstorage.E003",
+            )
+            continue
+        if served != alias:
+            hint = f"Write its route as {line}. No two storages can share a route."
+            if not options.namespace:
+                line = _include_line(alias, alias)
+                hint = f"Set the option namespace to {alias!r}, and write its route as {line}."
+            yield Error(
+                f"The route of STORAGES[{alias!r}] serves STORAGES[{served!r}].",
+                hint=hint,
+                id="secure_dbstorage.E003",
+            )
+
+
+def check_identities(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find two storages that are known by one namespace.
+
+    In two databases with a ``base_url`` each, they share neither files nor a route. But budgets
+    and log lines name a storage by its namespace alone, and so do links where ``audience`` is the
+    same for both. A namespace costs nothing before the first file, and much after it.
+    """
+    seen: dict[str, tuple[str, str]] = {}
+    for alias, options in usable().items():
+        database = database_of(options)
+        first, first_database = seen.setdefault(options.namespace, (alias, database))
+        if first == alias:
+            continue
+        shared = "each would open the other's files"
+        if first_database != database:
+            shared = "limits, logs and links of one audience can't tell them apart"
+        yield Error(
+            f"STORAGES[{first!r}] and STORAGES[{alias!r}] have the same namespace "
+            f"{options.namespace!r}: {shared}.",
+            hint="Give each storage a different namespace.",
+            id="secure_dbstorage.E004",
+        )
+
+
+def _include_line(alias: str, namespace: str) -> str:
+    if not namespace and alias == "default":
+        return 'path("files/", include("secure_dbstorage.urls"))'
+    given = f', namespace="{namespace}"' if namespace else ""
+    return (
+        f'path("{namespace or alias}/", include("secure_dbstorage.urls"{given}), '
+        f'{{"storage": "{alias}"}})'
+    )
+
+
+def _alias_served_at(prefix: str) -> object:
+    """Return the alias in STORAGES that the route of this path serves."""
+    # URLconfs don't see the part of the path that the web server gives to the whole project.
+    path = unquote(prefix).removeprefix(get_script_prefix())
+    return resolve(f"/{path}_").kwargs.get("storage", "default")

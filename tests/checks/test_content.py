@@ -1,0 +1,40 @@
+"""Storages that take or show too much are found."""
+
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from secure_dbstorage.checks import content
+from secure_dbstorage.parsers import INLINE_TYPES
+from tests.support.checks import messages, storages
+
+
+class TestSizes:
+    """W013."""
+
+    def test_a_storage_without_a_limit_is_named(self, settings: Settings) -> None:
+        settings.STORAGES = storages(default={"max_size": 10**8}, other={"namespace": "other"})
+        (message,) = content.check_sizes()
+        assert message.id == "secure_dbstorage.W013"
+        assert "STORAGES['other']" in message.msg
+
+
+class TestAddedTypes:
+    """W018."""
+
+    @pytest.mark.parametrize(
+        ("options", "found"),
+        [
+            ({}, []),
+            ({"inline_types": ["image/png"]}, []),
+            ({"inline_types": [*INLINE_TYPES, "model/gltf-binary"]}, ["W018"]),
+            ({"inline_types": ["model/gltf-binary"], "base_url": "/f/"}, ["W018"]),
+            ({"inline_types": ["model/gltf-binary"], "base_url": "https://f.example/"}, []),
+        ],
+    )
+    def test_only_types_that_a_project_adds_beside_its_pages_are_named(
+        self, settings: Settings, options: dict[str, Any], found: list[str]
+    ) -> None:
+        settings.STORAGES = storages(default=options)
+        assert messages(content.check_added_types) == found

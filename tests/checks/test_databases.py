@@ -1,0 +1,142 @@
+"""Databases that can not hold files, or hold them badly, are found."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connections
+from pytest_django import Settings
+
+from secure_dbstorage.checks import databases as database_checks
+from secure_dbstorage.checks import options as option_checks
+from secure_dbstorage.models import StoredFile
+from tests.support.checks import messages, storages
+
+
+class TestSQLite:
+    """W003 and W007."""
+
+    pytestmark = pytest.mark.usefixtures("_one_storage")
+
+    @pytest.fixture
+    def options(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        """Return the OPTIONS of the SQLite database, which a test may change."""
+        options = dict(connections["default"].settings_dict["OPTIONS"])
+        monkeypatch.setitem(connections["default"].settings_dict, "OPTIONS", options)
+        return options
+
+    @pytest.mark.parametrize("mode", ["IMMEDIATE", "immediate", "EXCLUSIVE"])
+    def test_transactions_that_lock_at_once_are_no_problem(
+        self, options: dict[str, Any], mode: str
+    ) -> None:
+        options["transaction_mode"] = mode
+        assert messages(database_checks.check_sqlite_transactions) == []
+
+    @pytest.mark.parametrize("mode", ["DEFERRED", None])
+    def test_deferred_transactions_are_a_warning(
+        self, options: dict[str, Any], mode: str | None
+    ) -> None:
+        options["transaction_mode"] = mode
+        assert messages(database_checks.check_sqlite_transactions) == ["W003"]
+        del options["transaction_mode"]
+        assert messages(database_checks.check_sqlite_transactions) == ["W003"]
+
+    def test_a_database_that_no_storage_uses_is_not_looked_at(
+        self, settings: Settings, another_database: str, options: dict[str, Any]
+    ) -> None:
+        options.clear()
+        settings.STORAGES = storages(default={"using": another_database})
+        assert messages(option_checks.check_options) == []
+        assert messages(database_checks.check_sqlite_transactions) == []
+
+    @pytest.mark.django_db
+    @pytest.mark.parametrize(
+        ("mode", "found"),
+        [("wal", []), ("memory", []), ("delete", ["W007"]), ("truncate", ["W007"])],
+    )
+    def test_a_journal_that_blocks_readers_is_a_warning(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mode: str, found: list[str]
+    ) -> None:
+        ours = connections["default"].settings_dict
+        # A database that nobody else has open: only such a one can change its journal.
+        database = {**ours, "NAME": tmp_path / "sqlite3", "OPTIONS": {}}
+        connection = connections["default"].__class__(database, "default")
+        monkeypatch.setattr(database_checks, "connections", {"default": connection})
+        with closing(connection), connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA journal_mode={mode}")
+            assert messages(database_checks.check_sqlite_journal, databases=["default"]) == []
+            cursor.execute(f"CREATE TABLE {StoredFile._meta.db_table} (id)")
+            assert messages(database_checks.check_sqlite_journal, databases=["default"]) == found
+
+    @pytest.mark.parametrize("databases", [None, [], ["another"]])
+    def test_only_the_databases_being_checked_are_queried(
+        self, databases: list[str] | None
+    ) -> None:
+        assert messages(database_checks.check_sqlite_journal, databases=databases) == []
+
+
+class TestDatabases:
+    """E006, and every database check on every database."""
+
+    def test_a_database_with_room_for_a_chunk_raises_no_problem(self, database: str) -> None:
+        for check in (database_checks.check_sqlite_journal, database_checks.check_mysql_packets):
+            assert messages(check, databases=[database]) == []
+        assert messages(database_checks.check_sqlite_transactions) == []
+
+    def test_a_server_that_refuses_a_chunk_is_an_error(
+        self, database: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(database_checks, "_STATEMENT_OVERHEAD_BYTES", 2**40)
+        expected = ["E006"] if database == "mariadb" else []
+        assert messages(database_checks.check_mysql_packets, databases=[database]) == expected
+        assert messages(database_checks.check_mysql_packets, databases=None) == []
+
+    def test_a_database_without_the_table_is_left_alone(
+        self, database: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(database_checks, "_STATEMENT_OVERHEAD_BYTES", 2**40)
+        monkeypatch.setattr(StoredFile._meta, "db_table", "not_there_yet")
+        for check in (database_checks.check_sqlite_journal, database_checks.check_mysql_packets):
+            assert messages(check, databases=[database]) == []
+
+
+class TestConnections:
+    """W014 and W015."""
+
+    @pytest.mark.parametrize(
+        ("changes", "found"),
+        [
+            ({"CONN_MAX_AGE": 0}, ["W014"]),
+            ({"CONN_MAX_AGE": 60}, []),
+            ({"CONN_MAX_AGE": None}, []),
+            ({"CONN_MAX_AGE": 0, "OPTIONS": {"pool": True}}, []),
+        ],
+    )
+    def test_a_database_that_is_connected_to_anew_is_named(
+        self, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], found: list[str]
+    ) -> None:
+        for name, value in changes.items():
+            monkeypatch.setitem(connections["default"].settings_dict, name, value)
+        assert messages(database_checks.check_connections) == found
+
+    @pytest.mark.parametrize(
+        ("changes", "found"),
+        [
+            ({"DISABLE_SERVER_SIDE_CURSORS": True, "OPTIONS": {"prepare_threshold": 5}}, ["W015"]),
+            ({"DISABLE_SERVER_SIDE_CURSORS": True, "OPTIONS": {}}, []),
+            ({"OPTIONS": {"prepare_threshold": 5}}, []),
+        ],
+    )
+    def test_statements_are_not_prepared_behind_a_pooler(
+        self,
+        settings: Settings,
+        monkeypatch: pytest.MonkeyPatch,
+        changes: dict[str, Any],
+        found: list[str],
+    ) -> None:
+        connection = connections["default"]
+        monkeypatch.setattr(connection, "vendor", "postgresql")
+        for name, value in changes.items():
+            monkeypatch.setitem(connection.settings_dict, name, value)
+        assert messages(database_checks.check_pgbouncer) == found

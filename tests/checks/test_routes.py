@@ -1,0 +1,129 @@
+"""Each storage has a route and a namespace of its own."""
+
+import pytest
+from django.test.utils import override_script_prefix
+from django.urls import include, path
+from pytest_django import Settings
+
+from secure_dbstorage.checks import options, routes
+from tests.support.checks import messages, storages
+
+urlpatterns = [
+    path("docs/", include("secure_dbstorage.urls", namespace="docs")),
+    path("p é/", include("secure_dbstorage.urls", namespace="pages"), {"storage": "pages"}),
+    path("static/", include("secure_dbstorage.urls", namespace="css"), {"storage": "staticfiles"}),
+]
+
+
+class TestRoutes:
+    """E003."""
+
+    def test_storages_with_a_route_are_no_problem(self) -> None:
+        assert messages(routes.check_routes) == []
+
+    def test_a_storage_that_nothing_serves_is_an_error(self, settings: Settings) -> None:
+        settings.STORAGES = storages(default={}, papers={"namespace": "papers"})
+        (message,) = routes.check_routes()
+        assert message.id == "secure_dbstorage.E003"
+        assert "STORAGES['papers']" in message.msg
+        assert message.hint == (
+            'Add path("papers/", include("secure_dbstorage.urls", namespace="papers"), '
+            '{"storage": "papers"}) to your URLconf.'
+        )
+
+    @pytest.mark.parametrize(
+        ("alias", "hint"),
+        [
+            ("default", 'Add path("files/", include("secure_dbstorage.urls")) to your URLconf.'),
+            (
+                "other",
+                (
+                    'Add path("other/", include("secure_dbstorage.urls"), {"storage": "other"}) '
+                    "to your URLconf."
+                ),
+            ),
+        ],
+    )
+    def test_the_hint_is_the_line_to_add(self, settings: Settings, alias: str, hint: str) -> None:
+        settings.ROOT_URLCONF = __name__
+        settings.STORAGES = storages(**{alias: {}})
+        (message,) = routes.check_routes()
+        assert message.hint == hint
+
+    def test_a_base_url_needs_no_route(self, settings: Settings) -> None:
+        settings.STORAGES = storages(default={"namespace": "papers", "base_url": "/papers/"})
+        assert messages(routes.check_routes) == []
+
+    def test_a_route_of_the_namespace_is_one(self, settings: Settings) -> None:
+        settings.ROOT_URLCONF = __name__
+        settings.STORAGES = storages(default={"namespace": "docs"})
+        assert messages(routes.check_routes) == []
+
+    @pytest.mark.parametrize("prefix", ["/", "/the project/", "/files%20/"])
+    def test_a_route_of_the_alias_is_one(self, settings: Settings, prefix: str) -> None:
+        settings.ROOT_URLCONF = __name__
+        settings.STORAGES = storages(pages={"namespace": "pages"})
+        with override_script_prefix(prefix):
+            assert messages(routes.check_routes) == []
+
+    @pytest.mark.parametrize(
+        ("namespace", "served"),
+        [("docs", "default"), ("pages", "pages"), ("css", "staticfiles")],
+    )
+    def test_a_route_that_serves_another_storage_is_an_error(
+        self, settings: Settings, namespace: str, served: str
+    ) -> None:
+        settings.ROOT_URLCONF = __name__
+        settings.STORAGES = storages(ours={"namespace": namespace})
+        (message,) = routes.check_routes()
+        assert message.id == "secure_dbstorage.E003"
+        assert message.msg == f"The route of STORAGES['ours'] serves STORAGES['{served}']."
+        assert str(message.hint).startswith(
+            f'Write its route as path("{namespace}/", include("secure_dbstorage.urls", '
+            f'namespace="{namespace}"), {{"storage": "ours"}}).'
+        )
+
+    def test_one_route_serves_one_storage(self, settings: Settings, another_database: str) -> None:
+        settings.STORAGES = storages(default={}, two={"using": another_database})
+        (message,) = routes.check_routes()
+        assert message.msg == "The route of STORAGES['two'] serves STORAGES['default']."
+        assert str(message.hint) == (
+            "Set the option namespace to 'two', and write its route as path(\"two/\", "
+            'include("secure_dbstorage.urls", namespace="two"), {"storage": "two"}).'
+        )
+
+
+class TestIdentities:
+    """E004."""
+
+    def test_namespaces_of_their_own_are_no_problem(self) -> None:
+        assert messages(routes.check_identities) == []
+
+    def test_one_namespace_in_one_database_is_an_error(self, settings: Settings) -> None:
+        settings.STORAGES = storages(one={}, two={"using": "default"}, three={"namespace": "n"})
+        (message,) = routes.check_identities()
+        assert message.id == "secure_dbstorage.E004"
+        assert message.msg == (
+            "STORAGES['one'] and STORAGES['two'] have the same namespace '': each would open the "
+            "other's files."
+        )
+
+    @pytest.mark.parametrize("urls", [{}, {"base_url": "https://two.example/"}])
+    def test_one_namespace_in_two_databases_is_an_error(
+        self, settings: Settings, another_database: str, urls: dict[str, str]
+    ) -> None:
+        settings.STORAGES = storages(one={}, two={"using": another_database, **urls})
+        assert messages(options.check_options) == []
+        (message,) = routes.check_identities()
+        assert message.id == "secure_dbstorage.E004"
+        assert "can't tell them apart" in message.msg
+
+    def test_two_namespaces_in_two_databases_are_no_problem(
+        self, settings: Settings, another_database: str
+    ) -> None:
+        settings.STORAGES = storages(one={}, two={"using": another_database, "namespace": "two"})
+        assert messages(routes.check_identities) == []
+
+    def test_each_storage_beyond_the_first_is_named(self, settings: Settings) -> None:
+        settings.STORAGES = storages(one={}, two={}, three={})
+        assert messages(routes.check_identities) == ["E004", "E004"]
