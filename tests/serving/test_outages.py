@@ -81,6 +81,7 @@ def test_a_use_that_can_not_be_kept_opens_nothing(store: Store, client: Client) 
     assert ask(client, url) == (200, b"private")
 
 
+@pytest.mark.users
 @pytest.mark.usefixtures("outage")
 @pytest.mark.django_db
 def test_limits_by_user_are_refused_too_while_the_users_can_not_be_asked(
@@ -100,6 +101,7 @@ async def _counts_users_later(*_: object) -> bool:
     return await User.objects.acount() >= 0
 
 
+@pytest.mark.users
 @pytest.mark.usefixtures("outage")
 @pytest.mark.parametrize("error", [OperationalError("gone away"), InterfaceError("closed")])
 @pytest.mark.parametrize("guard", ["hook", "async hook", "binding"])

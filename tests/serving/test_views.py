@@ -226,6 +226,7 @@ def test_no_download_is_inside_a_transaction_of_atomic_requests(
     assert BaseHandler().make_view_atomic(serve) is serve
 
 
+@pytest.mark.users
 @pytest.mark.parametrize("name", ["private.txt", "public.txt"])
 def test_a_file_touches_no_session_and_sets_no_cookie(
     store: Store, client: Client, settings: Settings, name: str
