@@ -26,14 +26,13 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="session")
-def libraries(tmp_path_factory: pytest.TempPathFactory) -> str:
+def libraries() -> str:
     """Return the directory of the packages that pages load scripts from."""
     packages = ("hls.js@1.6.15", "htmx2@npm:htmx.org@2.0.8", "htmx4@npm:htmx.org@4.0.1")
     try:
-        found = npm.install(tmp_path_factory.mktemp("npm"), *packages, "pdfjs-dist@5.4.624")
+        return str(npm.install(*packages, "pdfjs-dist@5.4.624"))
     except Unavailable as reason:
         skip_or_fail(str(reason))
-    return str(found)
 
 
 @pytest.fixture(scope="module")
