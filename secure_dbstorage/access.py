@@ -31,7 +31,8 @@ class AuthHook(Protocol):
     def __call__(self, request: HttpRequest, file: FileStat, grant: HookGrant, /) -> Any:
         """Return True to let the request through, False to refuse it, or a response to send.
 
-        Anything else refuses it too, and is logged as an error. A hook that raises causes a 500.
+        Anything else refuses it too, and is logged as an error. A hook that raises causes a 500,
+        or a 503 if its database is down.
 
         :param request: without its token.
         :param file: the file that was asked for.

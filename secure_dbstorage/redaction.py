@@ -2,10 +2,10 @@
 
 import copy
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from secure_dbstorage.links.paths import PARAMETER_IN_TEXT, SEGMENT_IN_TEXT
+from secure_dbstorage.links.paths import PARAMETER_IN_TEXT, SEGMENT_IN_TEXT, WHOLE_IN_TEXT
 
 #: Stands where a token was.
 REMOVED = "removed"
@@ -34,13 +34,23 @@ class TokenFilter(logging.Filter):
 
 
 def without_tokens(text: str) -> str:
-    """Return a text with ``removed`` in place of each token, in queries and in paths."""
-    return PARAMETER_IN_TEXT.sub(rf"\1{REMOVED}", without_segments(text))
+    """Return a text with ``removed`` in place of each token, in queries, paths and elsewhere."""
+    return without_whole(PARAMETER_IN_TEXT.sub(rf"\1{REMOVED}", without_segments(text)))
 
 
 def without_segments(text: str) -> str:
     """Return a text with ``removed`` in place of each token in a path."""
     return SEGMENT_IN_TEXT.sub(rf"\1{REMOVED}", text)
+
+
+def without_whole(text: str) -> str:
+    """Return a text with ``removed`` in place of each whole token, and what looks like one."""
+    return WHOLE_IN_TEXT.sub(REMOVED, text)
+
+
+def has_whole(texts: Iterable[str]) -> bool:
+    """Tell whether there is a whole token in any of these texts."""
+    return WHOLE_IN_TEXT.search("\n".join(texts)) is not None
 
 
 def _clean(value: Any) -> Any:

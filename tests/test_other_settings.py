@@ -1,31 +1,27 @@
-"""Files are served under other settings as well: see ``tests/support/local_time_settings``."""
-
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""Files are served in other projects as well: see the settings of each in ``tests/support``."""
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-
-#: The inner session must not inherit these, nor our coverage.
-_OURS = ("DBSTORAGE_TEST_", "PYTEST_", "COV_", "DJANGO_")
+from tests.support.sessions import run_session
 
 #: What asks the view; the rest of the wing knows no settings.
-_MODULES = ("folders", "guards", "hooks", "one_time_links", "refusals", "subresources", "views")
+_MODULES = (
+    *("audiences", "folders", "guards", "hooks", "limits", "one_time_links", "outages"),
+    *("refusals", "subresources", "token_leaks", "unseen_links", "views", "visits"),
+)
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
 
 
-@pytest.mark.servers
-def test_files_are_served_without_time_zones_and_in_transactions() -> None:
+def test_files_are_served_below_a_path_without_time_zones_and_in_transactions() -> None:
+    _run("not servers", settings="tests.support.local_time_settings")
+
+
+def test_files_are_served_without_sessions_and_users_and_on_debug() -> None:
+    _run("not servers and not users", settings="tests.support.bare_settings")
+
+
+def _run(chosen: str, *, settings: str) -> None:
     modules = [f"tests/serving/test_{module}.py" for module in _MODULES]
-    options = ["-n0", "-m", "not servers", "--ds=tests.support.local_time_settings"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, "-p", "no:cacheprovider", *modules],
-        cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if not name.startswith(_OURS)},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    # pytest-django turns DEBUG off unless it is told otherwise.
+    run_session("-m", chosen, "-o", "django_debug_mode=keep", *modules, settings=settings)

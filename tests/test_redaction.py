@@ -39,6 +39,8 @@ FOLDER_TOKEN = "1noF-1.tivw00.2s0.hkt5bh5k5c.XZmujxuFqGfrpOHGW8aqd_5nly42YKbHSMA
         (f"/files/%7e{FOLDER_TOKEN}/a?x", "/files/%7eremoved/a?x"),
         (f"/in/?next=%2Ffiles%2F%7E{FOLDER_TOKEN}/a", "/in/?next=%2Ffiles%2F%7Eremoved/a"),
         ("/~ada/a.txt", "/~ada/a.txt"),
+        (f"Cookie: after={FOLDER_TOKEN}; a=1", "Cookie: after=removed; a=1"),
+        (f"Bearer eyJ0eXAiOiJKV1Qi.eyJ1IjoxMab.{'A' * 43}",) * 2,
         ("/a?next=%3Dtoken%3Dkept", "/a?next=%3Dtoken%3Dkept"),
         ("nothing to hide", "nothing to hide"),
     ],

@@ -1,6 +1,7 @@
 """The servers start, answer, and are gone afterwards; fixtures give what they promise."""
 
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -25,7 +26,7 @@ from tests.servers.drivers import require_driver, require_mysqlclient
 from tests.servers.mariadb import MariaDBServer
 from tests.servers.nginx import NginxServer
 from tests.servers.postgres import PostgresServer
-from tests.servers.process import ServerProcess, StartFailed, free_port
+from tests.servers.process import LOOPBACK, ServerProcess, StartFailed, free_port
 from tests.servers.unavailable import Unavailable, find_program, skip_or_fail
 from tests.servers.valkey import ValkeyServer
 from tests.servers.web import Kind
@@ -86,6 +87,20 @@ def test_each_web_server_answers_and_is_gone_after_stop(
     with pytest.raises(httpx.ConnectError):
         httpx.get(server.url)
     assert _are_gone(family)
+
+
+@pytest.mark.parametrize("kind", ["uvicorn", "hypercorn"])
+def test_a_long_request_is_answered_in_however_many_pieces_it_comes(
+    web_server: StartWebServer, kind: Kind
+) -> None:
+    port = web_server(kind).port
+    head = b"GET /files/a?token=%b HTTP/1.1\r\nHost: localhost\r\n\r\n" % (b"A" * 60 * 1024)
+    with socket.create_connection((LOOPBACK, port), timeout=60) as connection:
+        connection.sendall(head[: 20 * 1024])
+        # The server has read that when it answers somebody who came later.
+        assert httpx.get(f"http://{LOOPBACK}:{port}/nowhere").status_code == 404
+        connection.sendall(head[20 * 1024 :])
+        assert connection.recv(12) == b"HTTP/1.1 403"
 
 
 def test_a_web_server_sees_files_saved_by_the_test(

@@ -41,6 +41,14 @@ SEGMENT_IN_TEXT = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 
+#: A whole token anywhere in a text, such as a cookie. Nothing else has its shape: the numbers of
+#: other tokens, such as JSON Web Tokens, are longer or fewer.
+WHOLE_IN_TEXT = re.compile(
+    r"1[0-9a-z]{2}[A-Z]?a?m?(?:-[0-9a-z]{1,13})?"
+    r"\.[0-9a-z]{1,8}\.[0-9a-z]{1,6}\.[0-9a-z]{1,12}(?:\.[\w-]{1,4096})?\.[\w-]{43}",
+    re.ASCII,
+)
+
 #: The mark and the token anywhere in the name that the route found. Behind a slash too many, for
 #: example, it makes no link, but it is still a token. So is that of a query whose "?" was quoted.
 MARKED_TOKEN = re.compile(

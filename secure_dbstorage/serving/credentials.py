@@ -1,6 +1,6 @@
 """Credentials: take the tokens out of a request, so that no log, report or later code has them."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
@@ -14,7 +14,13 @@ from secure_dbstorage.exceptions import BadToken
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.links.paths import MARKED_TOKEN, PARAMETER, SignedPath, leading_token
 from secure_dbstorage.links.tokens import Audience, LinkSigner
-from secure_dbstorage.redaction import REMOVED, without_segments, without_tokens
+from secure_dbstorage.redaction import (
+    REMOVED,
+    has_whole,
+    without_segments,
+    without_tokens,
+    without_whole,
+)
 
 #: The shortest parameter whose value is removed wherever it stands, in characters. The value of a
 #: shorter one could stand anywhere by chance.
@@ -47,7 +53,7 @@ class Credentials:
 
         They are removed from every copy of the request's target that Django, servers and proxies
         keep: the path, META, headers, the ASGI scope, the resolver's match. A Referer from our own
-        host is cleaned too.
+        host is cleaned too, and so is whatever holds the token of another link, such as a cookie.
 
         :param name: the name that the route found, which may begin with a token.
         """
@@ -62,6 +68,8 @@ class Credentials:
             _set_query(request, in_query.rest)
             _rewrite_copies(request, in_query.removed_from)
         _clean_referer(request)
+        if has_whole(_texts_of(request)):
+            _rewrite_copies(request, without_whole)
         credentials = cls(
             path_token=in_path.token if in_path and in_path.is_in_place else None,
             query_tokens=in_query.tokens if in_query else (),
@@ -183,9 +191,10 @@ def _rewrite_copies(request: HttpRequest, change: _Change) -> None:
     """Change every copy of a request's target that Django, servers and proxies keep."""
     request.path, request.path_info = change(request.path), change(request.path_info)
     _rewrite_texts(request.META, change, left=_WHO_ASKS)
-    # Error reports may show the match.
+    # Error reports may show the match, and cookies that a middleware has asked for.
     match: Any = request.resolver_match
-    for texts in (match.kwargs, match.captured_kwargs) if match is not None else ():
+    cookies = request.__dict__.get("COOKIES", {})
+    for texts in (cookies, *((match.kwargs, match.captured_kwargs) if match is not None else ())):
         _rewrite_texts(texts, change)
     scope: dict[str, Any] | None = getattr(request, "scope", None)
     if scope is not None:
@@ -193,6 +202,12 @@ def _rewrite_copies(request: HttpRequest, change: _Change) -> None:
     # Django computes them anew from META when they are next asked for.
     for cached in ("GET", "headers"):
         request.__dict__.pop(cached, None)
+
+
+def _texts_of(request: HttpRequest) -> Iterator[str]:
+    for key, value in request.META.items():
+        if isinstance(value, str) and key not in _WHO_ASKS:
+            yield value
 
 
 def _rewrite_texts(texts: dict[str, Any], change: _Change, *, left: Collection[str] = ()) -> None:

@@ -13,10 +13,12 @@ from django.http.response import HttpResponseBase
 
 from secure_dbstorage.access import HookGrant
 from secure_dbstorage.addresses import Address
+from secure_dbstorage.exceptions import DatabaseUnavailable
 from secure_dbstorage.files import FileStat
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.links.tokens import LinkSigner
-from secure_dbstorage.serving.refusals import Reason, Refused
+from secure_dbstorage.serving.outages import Outage
+from secure_dbstorage.serving.refusals import Reason, Refused, unavailable
 from secure_dbstorage.serving.visits import Visit
 
 #: How long a client may ask for parts after it began to use a one-time link.
@@ -25,6 +27,9 @@ _PART_SECONDS = 600
 #: Where browsers say that they fetch ahead: the Fetch standard's field, and older ones.
 _PURPOSE_FIELDS = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 _FETCHES_AHEAD = ("prefetch", "prerender", "preview")
+
+#: Not that of the files: users and what hooks look up may be in another one.
+_outage = Outage("database of users or auth hooks")
 
 _logger = logging.getLogger("secure_dbstorage.serving")
 
@@ -40,11 +45,22 @@ def may_refuse(visit: Visit) -> bool:
 def ask_guards(visit: Visit, file: FileStat) -> HttpResponseBase | None:
     """Return None if this visit may open the file, or the response that a hook gives instead.
 
-    :raises Refused: 403.
+    :raises Refused: 403, and 503 while the database of the users or of a hook is down.
     """
-    grant, storage = visit.grant, visit.storage
-    if grant is None or file.is_public:
+    if visit.grant is None or file.is_public or not may_refuse(visit):
         return None
+    try:
+        with visit.storage.catalog.outages_told():
+            instead = _ask(visit, visit.grant, file)
+    except DatabaseUnavailable as error:
+        _outage.begin(error)
+        raise unavailable() from None
+    _outage.end()
+    return instead
+
+
+def _ask(visit: Visit, grant: Grant, file: FileStat) -> HttpResponseBase | None:
+    storage = visit.storage
     check_bindings(visit.request, grant, storage.signer, visit.client.certain_address)
     if not storage.options.auth_hooks:
         return None
@@ -126,7 +142,7 @@ def count_use(visit: Visit, file: FileStat, status: HTTPStatus, *, is_played: bo
     if grant is None or not counts_uses(grant, file):
         return
     is_part = status == HTTPStatus.PARTIAL_CONTENT
-    since = 0 if is_played else visit.now - _PART_SECONDS
+    since = _oldest(visit, is_played=is_played)
     # Looked up first, since most parts are not the first, and again after a race for the use.
     if is_part and _has_begun(visit, grant, since):
         return
@@ -136,6 +152,24 @@ def count_use(visit: Visit, file: FileStat, status: HTTPStatus, *, is_played: bo
         return
     if not (is_part and _has_begun(visit, grant, since)):
         raise Refused(Reason.USED)
+
+
+def refuse_used(visit: Visit, file: FileStat, *, is_played: bool) -> None:
+    """Return unless a link has been used up, so that no answer tells more of the file.
+
+    :raises Refused: 403.
+    """
+    grant = visit.grant
+    if grant is None or not counts_uses(grant, file):
+        return
+    is_used = visit.storage.catalog.use_of(grant.use_key) is not None
+    if is_used and not _has_begun(visit, grant, _oldest(visit, is_played=is_played)):
+        raise Refused(Reason.USED)
+
+
+def _oldest(visit: Visit, *, is_played: bool) -> float:
+    """Return when a use has begun at the earliest whose client may still ask for parts."""
+    return 0 if is_played else visit.now - _PART_SECONDS
 
 
 def _client_digest(visit: Visit, grant: Grant) -> bytes:

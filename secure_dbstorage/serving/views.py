@@ -29,6 +29,7 @@ from secure_dbstorage.serving.guards import (
     counts_uses,
     may_refuse,
     refuse_prefetch,
+    refuse_used,
 )
 from secure_dbstorage.serving.headers import (
     REFUSAL_HEADERS,
@@ -222,7 +223,13 @@ def _selected(
         refuse_prefetch(visit.request)
         drop_preconditions(visit.request)
     drop_void_dates(visit.request)
-    selected = select(visit.request, file, tells_size=not is_counted)
+    try:
+        selected = select(visit.request, file, tells_size=not is_counted)
+    except Refused:
+        # By one range after another, whoever has a used link would find out the size.
+        with visit.storage.catalog.outages_told():
+            refuse_used(visit, file, is_played=is_played(file, shown))
+        raise
     headers = answer_headers(file, shown, selected.status, selected.span)
     if is_counted and not selected.has_body:
         headers = untold(headers)

@@ -59,7 +59,7 @@ def test_a_body_whose_database_is_killed_never_looks_whole(
         victim.kill()
         with ThreadPoolExecutor(4 * len(servers)) as pool:
             ends = [pool.submit(finish, download, known) for download in downloads]
-            ends += [pool.submit(receive, server.port, target, known) for server in servers]
+            ends += [pool.submit(_ask_while_down, server.port, target) for server in servers]
             tally.add_all(end.result() for end in ends)
     victim.start()
     # The web servers were not restarted; each of their threads is asked.
@@ -132,6 +132,15 @@ def test_saves_confirmed_before_the_database_is_killed_survive(
     tally.add("left", victim.rows() - 4 * (tally["tried"] + tally["committed, not told"]))
     tally.expect()
     assert tally["tried"] >= 6
+
+
+def _ask_while_down(port: int, target: str) -> str:
+    """Ask for a file, and return how that ended: with a refusal that says when to come again."""
+    with open_download(port, target) as download:
+        assert download.head.status == 503
+        assert int(download.head["retry-after"]) >= 1
+        assert download.head["cache-control"] == "no-store"
+        return finish(download, ())
 
 
 def _fail(saver: SaverProcess) -> str:

@@ -116,6 +116,8 @@ def _uvicorn(port: int, workers: int) -> list[str]:
     return [
         *(_ASGI, "--host", LOOPBACK, "--port", str(port), "--workers", str(workers)),
         *("--lifespan", "off", "--timeout-graceful-shutdown", "1"),
+        # See hypercorn_config.
+        *("--h11-max-incomplete-event-size", str(128 * 1024)),
     ]
 
 
@@ -137,6 +139,7 @@ def _hypercorn(port: int, workers: int) -> list[str]:
     return [
         *(_ASGI, "--bind", f"{LOOPBACK}:{port}", "--workers", str(workers)),
         *("--graceful-timeout", "1", "--error-logfile", "-"),
+        *("--config", "python:tests.servers.hypercorn_config"),
     ]
 
 

@@ -10,7 +10,14 @@ from django.test import AsyncClient, Client
 from pytest_django import Settings
 
 from secure_dbstorage.storage import DatabaseStorage
+from tests.support.mounting import ask_where_it_is
 from tests.support.serving import PLAYLIST, Store
+
+
+@pytest.fixture(autouse=True)
+def _project_at_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let clients ask where these settings have the project: see ``tests/test_other_settings``."""
+    ask_where_it_is(monkeypatch)
 
 
 @pytest.fixture

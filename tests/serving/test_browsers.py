@@ -1,12 +1,9 @@
-"""What a real browser does with files: runs none, shows those it may, saves each by its name."""
+"""What a real browser does with files: it runs none, and saves each by its name."""
 
-import io
-import os
 import unicodedata
-import wave
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from django.core.files.storage import storages
@@ -14,10 +11,8 @@ from django.core.files.storage import storages
 from secure_dbstorage.storage import DatabaseStorage
 from tests.conftest import StartWebServer
 from tests.support.admin import PNG
-from tests.support.chromium import chromium
-from tests.support.example import EXAMPLE
+from tests.support.chromium import chromium_beside_django
 from tests.support.file_names import NAMES
-from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -111,13 +106,8 @@ _SITE_POLICY = "script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; worker-src
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    # playwright's loop is in this thread. The database is asked by nobody else.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    try:
-        with chromium() as browser:
-            yield browser
-    finally:
-        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+    with chromium_beside_django() as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -190,52 +180,6 @@ def test_what_a_page_may_load_still_works(storage: DatabaseStorage, page: "Page"
         with page.expect_download() as download:
             page.evaluate(saving, storage.url("page.html"))
         assert download.value.suggested_filename == "page.html"
-
-
-def _sound() -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as sound:
-        sound.setnchannels(1)
-        sound.setsampwidth(1)
-        sound.setframerate(8000)
-        sound.writeframes(bytes(8000))
-    return file.getvalue()
-
-
-def _playable() -> dict[str, bytes]:
-    film = (EXAMPLE / "library/demo_files/Harmonograph.webm").read_bytes()
-    return {"a.webm": film, "a.wav": _sound()}
-
-
-@pytest.mark.parametrize("name", ["a.webm", "a.wav"])
-@pytest.mark.parametrize("uses", [None, 1])
-def test_films_and_songs_play_in_a_tab_and_embedded(
-    storage: DatabaseStorage, page: "Page", site: str, name: str, uses: int | None
-) -> None:
-    storage.save(name, _playable()[name])
-    terms: dict[str, Any] = {} if uses is None else {"uses": uses}
-    # Such a page runs no timer, so what becomes of it is asked from here.
-    ready = "() => { const p = document.querySelector('video,audio'); return p && p.readyState }"
-    if uses is None:  # A tab asks for the whole first, and its player again.
-        page.goto(f"{site}{storage.url(name)}")
-        wait_until(lambda: page.evaluate(ready) == 4, timeout_seconds=20)
-        page.goto(f"{site}/page")
-        page.evaluate("url => tag('iframe', {src: url})", storage.url(name))
-        wait_until(
-            lambda: len(page.frames) == 2 and page.frames[1].evaluate(ready) == 4,
-            timeout_seconds=20,
-        )
-    page.goto(f"{site}/page")
-    page.evaluate("url => tag('video', {src: url, preload: 'auto'})", storage.url(name, **terms))
-    wait_until(lambda: page.evaluate(ready) == 4, timeout_seconds=20)
-    page.evaluate("() => { document.querySelector('video').currentTime = 0.5 }")
-    wait_until(
-        lambda: page.evaluate(
-            "() => { const v = document.querySelector('video');"
-            " return !v.seeking && v.currentTime >= 0.4 && v.readyState == 4 }"
-        ),
-        timeout_seconds=20,
-    )
 
 
 def test_a_download_has_the_name_that_is_stored_or_a_safe_one(

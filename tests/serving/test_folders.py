@@ -67,6 +67,7 @@ def test_a_folders_link_survives_an_overwrite(film: DatabaseStorage, client: Cli
     assert client.get(f"{folder}parts/1.ts").content == b"better"
 
 
+@pytest.mark.users
 def test_a_folders_link_can_be_for_a_user_and_a_network(
     film: DatabaseStorage, client: Client
 ) -> None:

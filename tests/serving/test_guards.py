@@ -14,6 +14,7 @@ from tests.support.serving import Store, body_of
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.users
 def test_a_link_for_a_user_opens_for_them_alone(store: Store, client: Client) -> None:
     ada, eve = (User.objects.create_user(name) for name in ("ada", "eve"))
     url = store().url("private.txt", user=ada)

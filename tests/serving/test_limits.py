@@ -190,6 +190,7 @@ def test_an_outage_of_the_cache_is_not_mailed_for_each_request(
     assert errors == ["secure_dbstorage.serving"]
 
 
+@pytest.mark.users
 def test_anonymous_visitors_have_separate_budgets(store: Store, client: Client) -> None:
     url = store(rate_limit_key="user", rate_limits={"signed": "1/m"}).url("private.txt")
     for address in ("198.51.100.1", "198.51.100.2"):

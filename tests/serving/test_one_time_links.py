@@ -149,6 +149,21 @@ def test_nothing_is_told_before_the_use(client: Client, once: str) -> None:
     assert not StoredFile.rows.use_marks().exists()
 
 
+def test_a_used_link_tells_no_size_by_ranges_either(
+    client: Client, once: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ask(client, once, "0-1")[0] == 206
+    # Whoever may go on is told where the end is.
+    assert [ask(client, once, asked)[0] for asked in ("9-", "10-")] == [206, 416]
+    for other in ({"REMOTE_ADDR": "203.0.113.9"}, {"HTTP_X_FORWARDED_FOR": "198.51.100.7"}):
+        found = [ask(client, once, asked, **other) for asked in ("0-", "9-", "10-", "-0")]
+        assert {status for status, _ in found} == {403}
+        assert len({page for _, page in found}) == 1
+    later = time.time() + 601
+    monkeypatch.setattr("time.time", lambda: later)
+    assert [ask(client, once, asked)[0] for asked in ("9-", "10-")] == [403, 403]
+
+
 @pytest.mark.parametrize("condition", ["If-None-Match", "If-Match"])
 def test_a_precondition_takes_no_use_away(client: Client, once: str, condition: str) -> None:
     assert ask(client, once, headers={condition: '"x"'}) == (200, b"0123456789")

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import InterfaceError, OperationalError, connection
 from django.test import Client
 from pytest_django import Settings
 
-from secure_dbstorage.serving import views
+from secure_dbstorage.serving import guards, views
 from secure_dbstorage.serving.headers import REFUSAL_HEADERS
 from secure_dbstorage.serving.outages import Outage
 from tests.support.serving import Store, ask
@@ -44,6 +45,7 @@ def failing(error: Exception, *, word: str = "") -> Callable[..., Any]:
 @pytest.fixture
 def outage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(views, "_outage", Outage("database"))
+    monkeypatch.setattr(guards, "_outage", Outage("database of users"))
 
 
 @pytest.mark.usefixtures("outage")
@@ -79,6 +81,7 @@ def test_a_use_that_can_not_be_kept_opens_nothing(store: Store, client: Client) 
     assert ask(client, url) == (200, b"private")
 
 
+@pytest.mark.users
 @pytest.mark.usefixtures("outage")
 @pytest.mark.django_db
 def test_limits_by_user_are_refused_too_while_the_users_can_not_be_asked(
@@ -88,6 +91,40 @@ def test_limits_by_user_are_refused_too_while_the_users_can_not_be_asked(
     url = store(rate_limit_key="user").url("private.txt")
     with connection.execute_wrapper(failing(OperationalError("gone away"), word="session")):
         assert client.get(url).status_code == 503
+
+
+def _counts_users(*_: object) -> bool:
+    return User.objects.count() >= 0
+
+
+async def _counts_users_later(*_: object) -> bool:
+    return await User.objects.acount() >= 0
+
+
+@pytest.mark.users
+@pytest.mark.usefixtures("outage")
+@pytest.mark.parametrize("error", [OperationalError("gone away"), InterfaceError("closed")])
+@pytest.mark.parametrize("guard", ["hook", "async hook", "binding"])
+@pytest.mark.django_db
+def test_while_the_users_can_not_be_asked_the_guards_let_nobody_in_and_say_so_once(
+    store: Store, client: Client, error: Exception, guard: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    user = User.objects.create_user("ada")
+    client.force_login(user)
+    hooks = {"hook": [_counts_users], "async hook": [_counts_users_later]}
+    storage = store(auth_hooks=hooks.get(guard, []))
+    url = storage.url("private.txt", user=user)
+    with connection.execute_wrapper(failing(error, word="auth_user")):
+        answers = [client.get(url) for _ in range(3)]
+        # Public files ask nobody.
+        assert client.get("/files/public.txt").status_code == 200
+    for answer in answers:
+        assert answer.status_code == 503
+        assert int(answer["Retry-After"]) >= 1
+        assert REFUSAL_HEADERS.items() <= answer.headers.items()
+    assert ask(client, url) == (200, b"private")
+    logged = [each.getMessage() for each in caplog.records if "database" in each.getMessage()]
+    assert logged == ["The database of users is down", "The database of users is back"]
 
 
 @pytest.mark.usefixtures("outage")

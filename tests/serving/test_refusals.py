@@ -15,6 +15,7 @@ from pytest_django import Settings
 
 from secure_dbstorage.serving.headers import REFUSAL_HEADERS
 from secure_dbstorage.serving.refusals import Reason, Refused, refuse
+from tests.support.mounting import mounted
 from tests.support.serving import Store
 
 
@@ -145,8 +146,10 @@ def test_the_language_is_that_of_the_visitor(
 ) -> None:
     settings.MIDDLEWARE = ["django.middleware.locale.LocaleMiddleware", *settings.MIDDLEWARE]
     store()
+    with translation.override("fr"):
+        url = mounted("/files/missing.txt")  # Some projects have the language in the path.
     with translation.override("en"):  # Afterwards it is as before.
-        answer = client.get("/files/missing.txt", headers={"Accept-Language": "fr, en;q=0.5"})
+        answer = client.get(url, headers={"Accept-Language": "fr, en;q=0.5"})
     assert answer["Content-Language"] == "fr"
     assert "Il n’y a rien ici" in answer.content.decode()
 
@@ -162,6 +165,7 @@ def test_a_language_without_a_catalog_does_not_name_itself(language: str | None)
 # --- in the view ---------------------------------------------------------------------------------
 
 
+@pytest.mark.users
 @pytest.mark.parametrize("name", ["private.txt", "private.txt?token=bad", "a//b"])
 @pytest.mark.django_db
 def test_a_refusal_touches_no_session_and_names_no_file(

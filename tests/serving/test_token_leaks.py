@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.core.files.storage import storages
@@ -18,6 +19,7 @@ from pytest_django import Settings
 from secure_dbstorage.access import HookGrant
 from secure_dbstorage.files import FileStat
 from secure_dbstorage.storage import DatabaseStorage
+from tests.support.mounting import mounted
 from tests.support.observer import places_of_tokens
 from tests.support.serving import Store, signed
 from tests.support.tokens import folder_token_of, token_of
@@ -67,7 +69,8 @@ def test_the_token_is_gone_when_a_middleware_sees_the_request_again(
 ) -> None:
     settings.MIDDLEWARE = [f"{__name__}.LateMiddleware", *settings.MIDDLEWARE]
     url = f"/files/private.txt?{query}" if query else store().url("private.txt")
-    assert json.loads(get(url)["X-Seen"]) == ["http://testserver/files/private.txt"]
+    there = mounted("/files/private.txt")
+    assert json.loads(get(url)["X-Seen"]) == [f"http://testserver{there}"]
 
 
 @pytest.mark.parametrize(
@@ -119,6 +122,47 @@ def test_an_error_report_holds_no_token(
         assert signature not in report
 
 
+@pytest.mark.parametrize("is_debug", [False, True])
+def test_an_error_report_holds_no_token_of_another_link_either(
+    store: Store, get: Callable[..., Any], settings: Settings, *, is_debug: bool
+) -> None:
+    settings.DEBUG = is_debug
+    reports: list[str] = []
+
+    def keep_reports(request: HttpRequest, **_: object) -> None:
+        for is_email in (False, True):
+            reporter = ExceptionReporter(request, *sys.exc_info(), is_email=is_email)
+            reports.extend((reporter.get_traceback_text(), reporter.get_traceback_html()))
+        reports.append(technical_500_response(request, *sys.exc_info()).content.decode())
+
+    def hook(request: HttpRequest, file: object, grant: object) -> bool:
+        assert request.COOKIES["plain"] == "kept"
+        # That of somebody else, which a hook may need.
+        assert request.COOKIES["jwt"] == jwt
+        raise RuntimeError("broken")
+
+    storage = store(auth_hooks=[hook])
+    jwt = f"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVC1ab.eyJ1c2VyIjo0Mn0.{'A' * 43}"
+    others = [storage.url("private.txt", filename="b.txt"), storage.folder_url("films") + "a"]
+    headers = {
+        "Cookie": f"plain=kept; next={quote(others[0])}; after={others[1]}; jwt={jwt}",
+        "Authorization": f"Bearer {token_of(others[0])}",
+        "X-Was-Here": "".join(others),
+        "Referer": f"http://elsewhere.example{others[0]}",
+    }
+    got_request_exception.connect(keep_reports)
+    try:
+        with pytest.raises(RuntimeError):
+            get(f"{storage.url('private.txt')}&next={quote(others[1], safe='')}", headers=headers)
+    finally:
+        got_request_exception.disconnect(keep_reports)
+    assert len(reports) == 5
+    signatures = [token_of(others[0])[-43:], folder_token_of(others[1])[-43:]]
+    for report in reports:
+        assert "broken" in report
+        assert not any(signature in report for signature in signatures)
+
+
 def test_a_refusal_logs_no_token(
     store: Store, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -162,7 +206,7 @@ def test_the_token_of_a_folder_is_gone_when_a_hook_sees_the_request(
     assert get(f"{url}?x=1", headers={"Referer": referer}).status_code == 200
     name, return_path, path, match = seen
     assert (name, return_path) == ("films/7/a b.txt", f"{url}?x=1")
-    assert path == "/files/~removed/films/7/a b.txt"
+    assert path == mounted("/files/~removed/films/7/a b.txt")
     assert token not in match
 
 

@@ -9,7 +9,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import connection
+from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import engines
 from django.test import AsyncClient, Client
@@ -17,6 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 from pytest_django import Settings
 
+from tests.support.mounting import mounted
 from tests.support.serving import Store, ask
 from tests.support.tokens import grant_of, token_of
 from tests.testapp.models import Book
@@ -27,6 +28,7 @@ NAME = "private.txt"
 HOUR = 3600
 
 
+@transaction.non_atomic_requests  # Django has no transactions for async views.
 async def page(request: HttpRequest) -> HttpResponse:
     """Render a template in the event loop."""
     book = Book(text=request.GET["name"])
@@ -34,6 +36,7 @@ async def page(request: HttpRequest) -> HttpResponse:
     return HttpResponse(template.render({"book": book}))
 
 
+@transaction.non_atomic_requests
 async def listing(request: HttpRequest) -> JsonResponse:
     """Put links into JSON, as code does that resolves attributes by itself."""
     names = request.GET.getlist("name")
@@ -187,6 +190,6 @@ def test_the_async_forms_look(store: Store) -> None:
         return await storage.aurls(["public.txt", "lost.txt"])
 
     assert async_to_sync(make)() == {
-        "public.txt": "/files/public.txt",
-        "lost.txt": "/files/lost.txt",
+        "public.txt": mounted("/files/public.txt"),
+        "lost.txt": mounted("/files/lost.txt"),
     }

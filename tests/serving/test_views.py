@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.http import parse_http_date
 from pytest_django import Settings
 
+from secure_dbstorage.models import StoredFile
 from secure_dbstorage.serving.headers import NOTHING_THERE, REFUSAL_HEADERS
 from secure_dbstorage.serving.views import serve
 from tests.support.serving import Store, signed
@@ -115,6 +116,16 @@ def test_a_file_behind_a_hook_is_read_when_the_hook_has_agreed(
         assert b"".join(client.get(url)) == b"private"
     assert asked == [1]
     assert ['"data"' in query["sql"] for query in queries] == [False, True]
+
+
+def test_bytes_that_were_changed_by_sql_are_served_under_the_old_etag(
+    store: Store, client: Client
+) -> None:
+    url = store().url("private.txt")
+    before = client.get(url)["ETag"]
+    assert StoredFile.rows.filter(data=b"private").update(data=b"changed") == 1
+    answer = client.get(url)
+    assert (answer.content, answer["ETag"]) == (b"changed", before)
 
 
 def test_a_refused_request_reads_no_content(store: Store, client: Client) -> None:
@@ -226,6 +237,7 @@ def test_no_download_is_inside_a_transaction_of_atomic_requests(
     assert BaseHandler().make_view_atomic(serve) is serve
 
 
+@pytest.mark.users
 @pytest.mark.parametrize("name", ["private.txt", "public.txt"])
 def test_a_file_touches_no_session_and_sets_no_cookie(
     store: Store, client: Client, settings: Settings, name: str

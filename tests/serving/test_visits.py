@@ -22,6 +22,7 @@ from secure_dbstorage.names import MAX_LENGTH
 from secure_dbstorage.serving.visits import AccessRecord
 from secure_dbstorage.signals import file_refused, file_served
 from secure_dbstorage.storage import DatabaseStorage
+from tests.support.mounting import mounted
 from tests.support.serving import Store, signed
 from tests.support.tokens import token_of
 
@@ -259,6 +260,7 @@ async def test_a_body_streamed_under_asgi_is_recorded_once(
     assert (record.outcome, record.bytes) == ("served", len(LARGE))
 
 
+@pytest.mark.users
 def test_a_user_is_named_where_a_hook_looked(
     store: Store, client: Client, log: pytest.LogCaptureFixture
 ) -> None:
@@ -288,7 +290,7 @@ def test_receivers_hear_of_each_served_file(
     (call,) = received
     assert call["sender"] is DatabaseStorage
     assert call["storage"] is storage
-    assert call["request"].path == "/files/private.txt"
+    assert call["request"].path == mounted("/files/private.txt")
     assert call["file"] == storage.stat("private.txt")
     assert call["grant"].link_id == call["record"].link
     assert call["record"].bytes == 7

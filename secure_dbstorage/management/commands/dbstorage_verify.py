@@ -17,8 +17,9 @@ class Command(ReportingCommand):
         "Read every file of a storage and compare it with its size and SHA-256. This finds files "
         "whose rows are missing or were changed, rows past the end of a file, and media types "
         "that an older version chose differently. --repair fixes the last two; without it, "
-        "nothing is changed. Lost bytes can only be restored from a backup. dbstorage_prune finds "
-        "rows that belong to no file."
+        "nothing is changed. Lost bytes can only be restored from a backup; until then, changed "
+        "ones are served under the ETag of those that were saved. dbstorage_prune finds rows "
+        "that belong to no file."
     )
     examples = """
         manage.py dbstorage_verify
