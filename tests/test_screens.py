@@ -160,8 +160,8 @@ def test_the_example(screen: Screen) -> None:
     ticket.wait_for()
     page.wait_for_function(
         """() => {
-            const { top, bottom } = document.querySelector("article.ticket").getBoundingClientRect();
-            return top >= 0 && bottom <= innerHeight;
+            const ticket = document.querySelector("article.ticket").getBoundingClientRect();
+            return ticket.top >= 0 && ticket.bottom <= innerHeight;
         }"""
     )
     screen.look("room")

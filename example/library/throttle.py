@@ -11,14 +11,15 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.signals import user_login_failed
 from django.dispatch import receiver
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django_ratelimit.core import get_usage
 
 #: How many wrong passwords a client may send, and in which time.
 RATE = "10/5m"
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def throttled(view: View) -> View:
@@ -29,7 +30,7 @@ def throttled(view: View) -> View:
     """
 
     @wraps(view)
-    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "POST" and (seconds := seconds_to_wait(request)):
             answer = render(request, "library/too_many.html", status=429)
             answer["Retry-After"] = str(seconds)
