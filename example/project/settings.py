@@ -1,7 +1,8 @@
 """Settings of the example: two storages in a plain, safe Django project.
 
 Environment variables: DEBUG (1 under `manage.py demo`, else 0), SECRET_KEY, DATABASE_URL,
-CACHE_URL, ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS, TRUSTED_PROXIES. deploy/cloakroom.service shows them in use.
+CACHE_URL, ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS, TRUSTED_PROXIES. deploy/cloakroom.service shows
+them in use.
 """
 
 import os
