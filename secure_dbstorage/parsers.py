@@ -81,7 +81,13 @@ INLINE_TYPES = frozenset(
 
 #: Rates by kind of request. They are generous: a page may show a hundred pictures.
 RATE_LIMITS: Mapping[str, str | None] = MappingProxyType(
-    {"signed": "600/m", "plain": "1200/m", "refused": "60/m"}
+    {
+        "signed": "600/m",
+        "plain": "1200/m",
+        "refused": "60/m",
+        "upload": "1200/m",
+        "begun": "600/h",
+    }
 )
 
 
@@ -201,7 +207,7 @@ def signing_keys(raw: object) -> tuple[bytes, ...]:
     return keys
 
 
-def auth_hooks(raw: object) -> tuple[Callable[..., object], ...]:
+def hooks(raw: object) -> tuple[Callable[..., object], ...]:
     """Return the hooks, imported."""
     if isinstance(raw, str) or not isinstance(raw, Sequence):
         raise ValueError("must be a list of callables or dotted paths")

@@ -33,11 +33,13 @@ from secure_dbstorage.conf import (
     unknown_option,
     upload_directory,
 )
-from secure_dbstorage.exceptions import os_error
-from secure_dbstorage.files import FileStat, LinkState
+from secure_dbstorage.content_types import content_type_of
+from secure_dbstorage.exceptions import UploadGone, os_error
+from secure_dbstorage.files import FileStat, LinkState, ReceivedFile, Upload
+from secure_dbstorage.links.grants import UploadGrant, UploadPlace
 from secure_dbstorage.links.maker import LinkMaker
 from secure_dbstorage.links.paths import link_id
-from secure_dbstorage.links.terms import FolderLinkArguments, LinkArguments
+from secure_dbstorage.links.terms import FolderLinkArguments, LinkArguments, UploadArguments
 from secure_dbstorage.links.tokens import Audience, LinkSigner
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import (
@@ -51,7 +53,7 @@ from secure_dbstorage.options import OPTION_NAMES, Options, StorageOptions
 from secure_dbstorage.saving import FreeName, UnsettledName
 from secure_dbstorage.signals import file_deleted, file_saved, link_made
 from secure_dbstorage.table.catalog import Catalog
-from secure_dbstorage.table.handles import StoredFileHandle, open_file
+from secure_dbstorage.table.handles import StoredFileHandle, open_file, reader
 from secure_dbstorage.table.streams import pieces_of
 
 Name = str | PurePath
@@ -276,10 +278,12 @@ class DatabaseStorage(Storage):
         free = name if isinstance(name, FreeName) else FreeName(name, None)
         others = self._other_names(free, free.max_length)
         name, created = str(canonical_name(name)), True
-        if self.options.allow_overwrite:
+        note = partial(setattr, free, "created")
+        if (adopted := self._adopted(name, content, others, note)) is not None:
+            name, created = adopted
+        elif self.options.allow_overwrite:
             created = self.catalog.replace(name, pieces_of(content))
         else:
-            note = partial(setattr, free, "created")
             name = self.catalog.add(name, pieces_of(content), others=others, note_created=note)
         announce_saved(self, name, created=created)
         if hasattr(content, "temporary_file_path"):
@@ -288,6 +292,38 @@ class DatabaseStorage(Storage):
             with suppress(OSError):
                 Path(content.temporary_file_path()).unlink()
         return name
+
+    def _adopted(
+        self,
+        name: str,
+        content: "File[Any]",
+        others: Iterable[str],
+        note_created: Callable[[object], object],
+    ) -> tuple[str, bool] | None:
+        """Make an upload to this storage the file, and return its name and whether that was new.
+
+        :returns: None for content that has to be copied.
+        :raises UploadGone: when somebody else has taken or deleted the upload.
+        """
+        if not isinstance(content, ReceivedFile) or not self._has_received(content.upload):
+            return None
+        try:
+            if self.options.allow_overwrite:
+                adopted = name, self.catalog.adopt_over(name, content.upload)
+            else:
+                adopt = partial(self.catalog.adopt, others=others, note_created=note_created)
+                adopted = adopt(name, content.upload), True
+        except UploadGone:
+            # Saved a second time, it is copied like any other file.
+            if content.is_taken:
+                return None
+            raise
+        content.is_taken = True
+        return adopted
+
+    def _has_received(self, upload: Upload) -> bool:
+        ours = self.catalog.writer, self.options.namespace
+        return (upload.content.using, upload.namespace) == ours
 
     def _is_there(self, name: str, created: datetime | None) -> bool:
         """Tell whether a file that was saved is still there, and not another of its name.
@@ -398,6 +434,87 @@ class DatabaseStorage(Storage):
         made = self._links.folder(folder, self.audience, **arguments)
         self._tell_made({folder: made})
         return made
+
+    # Uploads
+
+    def upload_url(
+        self, name: Name | _LeftOut = _LEFT_OUT, **arguments: Unpack[UploadArguments]
+    ) -> str:
+        """Return a signed URL that takes an upload: by PUT, or in pieces by tus.
+
+        With a name, the upload becomes this file. With ``prefix=``, any number of uploads become
+        files below that directory, named by the client. Without either, an upload has no name
+        until a form takes it. Makes no query.
+
+        :param arguments: see :class:`~secure_dbstorage.links.terms.UploadArguments`.
+        :raises ValueError: for impossible arguments, and without a limit of the size.
+        :raises SuspiciousFileOperation: for a name that no file can have.
+        :raises ImproperlyConfigured: without a route: a CDN takes no uploads.
+        :raises SynchronousOnlyOperation: in an event loop that can't know the tenant.
+        """
+        prefix = arguments.pop("prefix", _LEFT_OUT)
+        if None in (name, prefix):
+            raise ValueError("None is neither a name nor a prefix: leave it out")
+        place = UploadPlace.of(
+            None if isinstance(name, _LeftOut) else name,
+            None if isinstance(prefix, _LeftOut) else prefix,
+        )
+        made = self._links.upload(place, self.audience, **arguments)
+        self._tell_made({place.path: made})
+        return made
+
+    async def aupload_url(
+        self, name: Name | _LeftOut = _LEFT_OUT, **arguments: Unpack[UploadArguments]
+    ) -> str:
+        """Do what :meth:`upload_url` does, in async code."""
+        return await sync_to_async(self.upload_url)(name, **arguments)
+
+    def part_url(self, grant: UploadGrant) -> str:
+        """Return the signed URL under which one upload goes on.
+
+        :param grant: that of the link that began it, with the content key of the upload.
+        """
+        return self._links.part(grant, self.audience)
+
+    def received_file(self, upload: Upload, name: str) -> ReceivedFile:
+        """Return a complete upload to this storage as a file that ``save()`` takes over.
+
+        :param name: the client's; its last segment counts.
+        """
+        content_type = content_type_of(name, self.options.content_types)
+        return ReceivedFile(upload, name=name, content_type=content_type, opener=reader)
+
+    def name_upload(
+        self, upload: Upload, name: str, *, overwrite: bool, replaced_key: int | None = None
+    ) -> bool:
+        """Make a complete upload the file of this name, and tell whether the name was new.
+
+        :param overwrite: whether the name may be taken.
+        :param replaced_key: the content key of the file that it must replace; None for any.
+        :raises FileExistsError: when the name is taken, or lies below a file.
+        :raises FileChanged: when the file is not the one to replace.
+        :raises UploadGone: when the upload was deleted, or is a file by now.
+        """
+        name, created = canonical_name(name), True
+        if overwrite:
+            created = self.catalog.adopt_over(name, upload, replaced_key=replaced_key)
+        else:
+            self.catalog.adopt(name, upload)
+        announce_saved(self, name, created=created)
+        return created
+
+    def name_upload_below(self, upload: Upload, prefix: str, filename: str) -> str:
+        """Make a complete upload a new file below a directory, and return its name.
+
+        As in ``save()``, another name is found if this one is taken. Errors are those of
+        :meth:`name_upload`.
+        """
+        wanted = self.generate_filename(posixpath.join(prefix, filename))
+        available = self.get_available_name(wanted)
+        others = self._other_names(available, None)
+        name = self.catalog.adopt(canonical_name(available), upload, others=others)
+        announce_saved(self, name, created=True)
+        return name
 
     # More than Django's Storage
 

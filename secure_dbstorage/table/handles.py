@@ -17,7 +17,7 @@ from django.core.files.temp import NamedTemporaryFile
 from django.core.files.utils import FileProxyMixin
 
 from secure_dbstorage.exceptions import os_error
-from secure_dbstorage.files import StoredHead
+from secure_dbstorage.files import Content, StoredHead
 from secure_dbstorage.table import streams
 from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.modes import Mode
@@ -127,8 +127,16 @@ def open_file(
     )
 
 
+def reader(content: Content, first_chunk: bytes | None = None) -> io.BufferedReader:
+    """Return a seekable file object over the bytes of a content.
+
+    :param first_chunk: the first row's bytes, if they were fetched already.
+    """
+    return io.BufferedReader(_ContentReader(content, first_chunk))
+
+
 def _open_for_reading(head: StoredHead, mode: Mode) -> Any:
-    file: Any = io.BufferedReader(_ContentReader(head))
+    file: Any = reader(head.content, head.first_chunk)
     if not mode.is_binary:
         file = io.TextIOWrapper(file, encoding=_ENCODING)
     file.size = head.stat.size
@@ -188,10 +196,10 @@ class _SavedOnClose(BaseProxy):
 class _ContentReader(io.RawIOBase):
     """A seekable raw stream over the rows of one content."""
 
-    def __init__(self, head: StoredHead) -> None:
-        self._content = head.content
+    def __init__(self, content: Content, first_chunk: bytes | None) -> None:
+        self._content = content
         #: The bytes that were fetched when the file was opened.
-        self._first_chunk = head.first_chunk
+        self._first_chunk = first_chunk
         self._position = 0
         self._pieces: Iterator[bytes] = iter(())
         self._piece = memoryview(b"")
