@@ -24,7 +24,7 @@ from secure_dbstorage.access import authenticated, staff
 from secure_dbstorage.links.routes import route_prefix
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.options import OPTION_NAMES, STATEMENT_BYTES, StorageOptions
-from secure_dbstorage.parsers import MIN_KEY_BYTES
+from secure_dbstorage.parsers import MIN_KEY_BYTES, UPLOAD_KINDS
 from secure_dbstorage.storage import DatabaseStorage
 
 #: Caches that count for a single process, not at all, or not every request.
@@ -47,7 +47,7 @@ def register() -> None:
         checks.register(_listed(check), Tags.compatibility)
     for check in (
         *(check_deployed_secret_key, check_proxies, check_fail_open),
-        *(check_lifted_limits, check_sizes),
+        *(check_lifted_limits, check_lifted_upload_limits, check_sizes),
     ):
         checks.register(_listed(check), Tags.security, deploy=True)
     for check in (check_cache, check_connections):
@@ -199,12 +199,24 @@ def check_fail_open(**kwargs: Any) -> Iterator[CheckMessage]:
 def check_lifted_limits(**kwargs: Any) -> Iterator[CheckMessage]:
     """Find kinds of request without a limit."""
     for alias, options in _usable().items():
-        lifted = [kind for kind, rate in options.rate_limits.items() if rate is None]
-        if lifted:
+        if lifted := [kind for kind in _lifted(options) if kind not in UPLOAD_KINDS]:
             yield checks.Warning(
                 f"STORAGES[{alias!r}] does not limit these requests: {', '.join(lifted)}.",
                 hint="Give each kind a rate in rate_limits, or silence this check.",
                 id="secure_dbstorage.W006",
+            )
+
+
+def check_lifted_upload_limits(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find links for uploads with which one client can fill the table."""
+    for alias, options in _usable().items():
+        if lifted := [kind for kind in _lifted(options) if kind in UPLOAD_KINDS]:
+            yield checks.Warning(
+                f"STORAGES[{alias!r}] does not limit uploads: {', '.join(lifted)}. Whoever has a "
+                "link for uploads can fill the table.",
+                hint="Give each kind a rate in rate_limits, or silence this check if you make no "
+                "links for uploads.",
+                id="secure_dbstorage.W008",
             )
 
 
@@ -375,6 +387,11 @@ def _usable() -> dict[str, StorageOptions]:
         except ImproperlyConfigured:
             continue  # `check_options()` reports it.
     return usable
+
+
+def _lifted(options: StorageOptions) -> list[str]:
+    """Return the kinds of request without a limit."""
+    return [kind for kind, rate in options.rate_limits.items() if rate is None]
 
 
 def _option_error(problem: conf.Problem, *, where: str) -> CheckMessage:

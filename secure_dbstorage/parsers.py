@@ -79,7 +79,11 @@ INLINE_TYPES = frozenset(
     }
 )
 
-#: Rates by kind of request. They are generous: a page may show a hundred pictures.
+#: The kinds of request that bring an upload.
+UPLOAD_KINDS = ("upload", "begun")
+
+#: Rates by kind of request. They are generous: a page may show a hundred pictures, and a form may
+#: take eighty photographs, each in pieces.
 RATE_LIMITS: Mapping[str, str | None] = MappingProxyType(
     {
         "signed": "600/m",

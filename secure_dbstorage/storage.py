@@ -36,7 +36,7 @@ from secure_dbstorage.conf import (
 from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.exceptions import UploadGone, os_error
 from secure_dbstorage.files import FileStat, LinkState, ReceivedFile, Upload
-from secure_dbstorage.links.grants import UploadGrant, UploadPlace
+from secure_dbstorage.links.grants import PlaceKind, UploadPlace
 from secure_dbstorage.links.maker import LinkMaker
 from secure_dbstorage.links.paths import link_id
 from secure_dbstorage.links.terms import FolderLinkArguments, LinkArguments, UploadArguments
@@ -363,7 +363,7 @@ class DatabaseStorage(Storage):
     @property
     def base_url(self) -> str:
         """The URL under which the files are served, with a slash at its end."""
-        return self._links.prefix()
+        return self.links.prefix()
 
     def url(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
         """Return the URL of a file: unsigned for a public one, signed for a private one.
@@ -380,9 +380,9 @@ class DatabaseStorage(Storage):
         """
         normal, audience = _normal(name), self.audience
         if _is_in_event_loop():
-            made = self._links.unseen_batch(audience, **arguments).url(normal)
+            made = self.links.unseen_batch(audience, **arguments).url(normal)
         else:
-            links = self._links.batch(audience, **arguments)
+            links = self.links.batch(audience, **arguments)
             made = links.url(normal, self._found([normal], audience).get(normal))
         self._tell_made({normal: made})
         return made
@@ -399,10 +399,10 @@ class DatabaseStorage(Storage):
         normal = {name: _normal(name) for name in names}
         audience = self.audience
         if _is_in_event_loop():
-            unseen = self._links.unseen_batch(audience, **arguments)
+            unseen = self.links.unseen_batch(audience, **arguments)
             made = {given: unseen.url(name) for given, name in normal.items()}
         else:
-            links = self._links.batch(audience, **arguments)
+            links = self.links.batch(audience, **arguments)
             found = self._found(normal.values(), audience).get
             made = {given: links.url(name, found(name)) for given, name in normal.items()}
         self._tell_made({normal[given]: url for given, url in made.items()})
@@ -431,7 +431,7 @@ class DatabaseStorage(Storage):
         folder = canonical_name(prefix)
         if not folder:
             raise ValueError("A link for a folder must name one: the root is every file")
-        made = self._links.folder(folder, self.audience, **arguments)
+        made = self.links.folder(folder, self.audience, **arguments)
         self._tell_made({folder: made})
         return made
 
@@ -459,7 +459,7 @@ class DatabaseStorage(Storage):
             None if isinstance(name, _LeftOut) else name,
             None if isinstance(prefix, _LeftOut) else prefix,
         )
-        made = self._links.upload(place, self.audience, **arguments)
+        made = self.links.upload(place, self.audience, **arguments)
         self._tell_made({place.path: made})
         return made
 
@@ -468,13 +468,6 @@ class DatabaseStorage(Storage):
     ) -> str:
         """Do what :meth:`upload_url` does, in async code."""
         return await sync_to_async(self.upload_url)(name, **arguments)
-
-    def part_url(self, grant: UploadGrant) -> str:
-        """Return the signed URL under which one upload goes on.
-
-        :param grant: that of the link that began it, with the content key of the upload.
-        """
-        return self._links.part(grant, self.audience)
 
     def received_file(self, upload: Upload, name: str) -> ReceivedFile:
         """Return a complete upload to this storage as a file that ``save()`` takes over.
@@ -485,36 +478,36 @@ class DatabaseStorage(Storage):
         return ReceivedFile(upload, name=name, content_type=content_type, opener=reader)
 
     def name_upload(
-        self, upload: Upload, name: str, *, overwrite: bool, replaced_key: int | None = None
-    ) -> bool:
-        """Make a complete upload the file of this name, and tell whether the name was new.
+        self,
+        upload: Upload,
+        place: UploadPlace,
+        filename: str,
+        *,
+        overwrite: bool = False,
+        replaced_key: int | None = None,
+    ) -> tuple[str, bool]:
+        """Make a complete upload a file, and return its name and whether that was new.
 
-        :param overwrite: whether the name may be taken.
+        :param place: the file, or the directory below which a free name is found as in ``save()``.
+        :param filename: the client's name.
+        :param overwrite: whether the name of the file may be taken.
         :param replaced_key: the content key of the file that it must replace; None for any.
         :raises FileExistsError: when the name is taken, or lies below a file.
         :raises FileChanged: when the file is not the one to replace.
         :raises UploadGone: when the upload was deleted, or is a file by now.
         """
-        name, created = canonical_name(name), True
-        if overwrite:
+        name, created = place.path, True
+        if place.kind is PlaceKind.FOLDER:
+            wanted = self.generate_filename(posixpath.join(place.path, filename))
+            available = canonical_name(self.get_available_name(wanted))
+            others = self._other_names(available, None)
+            name = self.catalog.adopt(available, upload, others=others)
+        elif overwrite:
             created = self.catalog.adopt_over(name, upload, replaced_key=replaced_key)
         else:
             self.catalog.adopt(name, upload)
         announce_saved(self, name, created=created)
-        return created
-
-    def name_upload_below(self, upload: Upload, prefix: str, filename: str) -> str:
-        """Make a complete upload a new file below a directory, and return its name.
-
-        As in ``save()``, another name is found if this one is taken. Errors are those of
-        :meth:`name_upload`.
-        """
-        wanted = self.generate_filename(posixpath.join(prefix, filename))
-        available = self.get_available_name(wanted)
-        others = self._other_names(available, None)
-        name = self.catalog.adopt(canonical_name(available), upload, others=others)
-        announce_saved(self, name, created=True)
-        return name
+        return name, created
 
     # More than Django's Storage
 
@@ -601,7 +594,8 @@ class DatabaseStorage(Storage):
         return Catalog(self.options)
 
     @cached_property
-    def _links(self) -> LinkMaker:
+    def links(self) -> LinkMaker:
+        """Makes the URLs of this storage."""
         return LinkMaker(self.options, self.signer)
 
     def _found(self, names: Iterable[str], audience: Audience) -> dict[str, LinkState]:
@@ -638,7 +632,7 @@ class DatabaseStorage(Storage):
         return open_file(self.catalog, name, mode, save=save, directory=upload_directory())
 
     def _forget_settings(self, **kwargs: object) -> None:
-        for name in ("options", "signer", "catalog", "_links"):
+        for name in ("options", "signer", "catalog", "links"):
             self.__dict__.pop(name, None)
 
 

@@ -18,6 +18,7 @@ from django.urls import include, path
 from pytest_django import Settings
 
 from secure_dbstorage import checks
+from secure_dbstorage.parsers import RATE_LIMITS
 from secure_dbstorage.storage import DatabaseStorage
 
 BACKEND = "secure_dbstorage.storage.DatabaseStorage"
@@ -438,7 +439,7 @@ class TestCache:
         assert messages(checks.check_cache) == []
 
     def test_without_limits_no_cache_counts(self, settings: Settings) -> None:
-        settings.SECURE_DBSTORAGE = {"RATE_LIMITS": dict.fromkeys(("signed", "plain", "refused"))}
+        settings.SECURE_DBSTORAGE = {"RATE_LIMITS": dict.fromkeys(RATE_LIMITS)}
         assert messages(checks.check_cache) == []
 
 
@@ -453,7 +454,7 @@ class TestDeployment:
         assert messages(checks.check_proxies) == []
 
     def test_without_limits_proxies_do_not_matter(self, settings: Settings) -> None:
-        settings.SECURE_DBSTORAGE = {"RATE_LIMITS": dict.fromkeys(("signed", "plain", "refused"))}
+        settings.SECURE_DBSTORAGE = {"RATE_LIMITS": dict.fromkeys(RATE_LIMITS)}
         assert messages(checks.check_proxies) == []
 
     def test_limits_that_an_outage_lifts_are_reported(self, settings: Settings) -> None:
@@ -467,6 +468,15 @@ class TestDeployment:
         (message,) = checks.check_lifted_limits()
         assert message.id == "secure_dbstorage.W006"
         assert "signed, plain" in message.msg
+
+    def test_uploads_without_a_limit_are_reported_for_themselves(self, settings: Settings) -> None:
+        assert messages(checks.check_lifted_upload_limits) == []
+        settings.SECURE_DBSTORAGE = {"RATE_LIMITS": {"begun": None, "plain": None}}
+        (message,) = checks.check_lifted_upload_limits()
+        assert message.id == "secure_dbstorage.W008"
+        assert ": begun." in message.msg
+        (message,) = checks.check_lifted_limits()
+        assert ": plain." in message.msg
 
 
 class TestSQLite:

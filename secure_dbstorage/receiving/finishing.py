@@ -4,8 +4,8 @@ Clients of tus ask how far an upload is after any failure, and take the whole le
 So a named upload is told to be complete only when it has its name.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import NoReturn
 
@@ -98,8 +98,17 @@ def _ask_hooks(arrival: Arrival, upload: Upload) -> None:
 
 
 def _give_name(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
+    storage, grant = arrival.storage, arrival.grant
+    name_it = partial(
+        storage.name_upload,
+        upload,
+        grant.place,
+        _shown_name(grant),
+        overwrite=wish.overwrite,
+        replaced_key=wish.replaced_key,
+    )
     try:
-        name, created = arrival.storage.catalog.repeat(_naming(arrival, upload, wish))
+        name, created = storage.catalog.repeat(name_it)
     except FileChanged:
         _give_up(arrival, upload, Rejected(Fault.PRECONDITION))
     except FileTooLarge:
@@ -107,22 +116,6 @@ def _give_name(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
     except (FileExistsError, IsADirectoryError, SuspiciousFileOperation):
         _give_up(arrival, upload, Rejected(Fault.TAKEN))
     return Finished(name=name, sha256=str(upload.sha256), created=created)
-
-
-def _naming(arrival: Arrival, upload: Upload, wish: Wish) -> Callable[[], tuple[str, bool]]:
-    """Return what gives the upload its name, and returns that and whether it was new."""
-    storage, place = arrival.storage, arrival.grant.place
-
-    def name_it() -> tuple[str, bool]:
-        if place.kind is PlaceKind.FOLDER:
-            filename = _shown_name(arrival.grant)
-            return storage.name_upload_below(upload, place.path, filename), True
-        created = storage.name_upload(
-            upload, place.path, overwrite=wish.overwrite, replaced_key=wish.replaced_key
-        )
-        return place.path, created
-
-    return name_it
 
 
 def _finished_by_another(arrival: Arrival, upload: Upload) -> Finished:

@@ -53,7 +53,8 @@ def create(arrival: Arrival) -> HttpResponseBase:
     arrival = replace(arrival, grant=grant)
     if length is not None:
         upload = _receive(arrival, upload, length)
-    headers = {"Location": arrival.storage.part_url(grant), **progress(upload)}
+    location = arrival.storage.links.part(grant, arrival.storage.audience)
+    headers = {"Location": location, **progress(upload)}
     if length is None and not upload.is_complete:
         del headers["Upload-Offset"]
     return _answer(arrival, upload, HTTPStatus.CREATED, headers, outcome="begun", moved=length)
