@@ -212,7 +212,8 @@ class Deadlocks:
 
 def together(count: int, task: Callable[[int], object]) -> list[object]:
     """Return what a task returns or raises in each of so many threads that start at once."""
-    start, outcomes = threading.Barrier(count), [None] * count
+    start = threading.Barrier(count)
+    outcomes: list[object] = [None] * count
 
     def run(number: int) -> None:
         try:
