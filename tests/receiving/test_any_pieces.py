@@ -59,9 +59,9 @@ class AnyPieces(RuleBasedStateMachine):
     def sends_a_piece_with_its_checksum(self, length: int, is_damaged: bool) -> None:  # noqa: FBT001
         """A damaged one leaves nothing behind."""
         piece = CONTENT[self.offset : self.offset + length]
-        digest = base64.b64encode(hashlib.new("sha1", piece + b"x" * is_damaged).digest()).decode()
+        digest = base64.b64encode(hashlib.sha256(piece + b"x" * is_damaged).digest()).decode()
         answer = self.uploader.patch(
-            self.part, self.offset, piece, Upload_Checksum=f"sha1 {digest}"
+            self.part, self.offset, piece, Upload_Checksum=f"sha256 {digest}"
         )
         if self.offset == SIZE:
             assert answer.status_code == 410
