@@ -121,6 +121,16 @@ class TestHooks:
         assert not StoredFile.rows.exists()
         assert uploader.put(url, CONTENT).status_code == 201
 
+    def test_a_whole_upload_that_is_put_off_at_its_beginning_leaves_nothing(
+        self, receiver: Receiver, uploader: Uploader
+    ) -> None:
+        storage = receiver(upload_hooks=[Hook(HttpResponse(status=503), True)])
+        url = storage.upload_url("a.txt", max_size=SIZE)
+        assert uploader.create(url, SIZE, CONTENT).status_code == 503
+        assert not StoredFile.rows.exists()
+        uploader.sent(url)
+        assert content_of("a.txt") == CONTENT
+
     def test_a_hook_that_raises_loses_nothing(
         self, receiver: Receiver, uploader: Uploader
     ) -> None:
