@@ -8,10 +8,11 @@ need from where it is. These paths are public, and change only with a note in th
 ``storage.default``                  the default storage, with its type
 ``storage.named``                    the storage of another alias, with its type
 ``urls``                             the route, for ``include()``
-``access``                           the types of an auth hook, and two ready hooks
+``access``                           the types of hooks, and two ready ones
 ``signals``                          what happened to files and links
 ``exceptions``                       the errors that a project may catch
 ``files.FileStat``                   what is known about a file
+``files.ReceivedFile``               an upload that is complete, as hooks and forms get it
 ``redaction.TokenFilter``            a logging filter that removes tokens
 ``redaction.without_tokens``         the same for one text
 ``{% load secure_dbstorage %}``      template tags for links
@@ -25,6 +26,7 @@ names of the loggers: ``secure_dbstorage.access`` has one record for each reques
 problems. Everything else may change without notice. It lives in six wings:
 
 - ``serving`` answers a request: who asks, whether they may, and with which bytes and headers.
+- ``receiving`` takes uploads, in one piece or in many, until they are files.
 - ``links`` says what a link allows, and spells it as a token.
 - ``table`` knows the rows, and how each database moves their bytes fastest.
 - ``copying`` copies files between storages, and imports other tables.

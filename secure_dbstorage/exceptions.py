@@ -6,14 +6,19 @@
     ├── BadToken                 a token that we did not make, or not for this file
     │   └── ExpiredToken         one that we made, and that has expired
     ├── Refused                  a request that gets no file; never leaves ``serving``
+    ├── Rejected                 an upload that can't be done; never leaves ``receiving``
     ├── UnsatisfiableRange       a byte range that selects nothing of a file
     ├── DatabaseUnavailable      a database that can't be asked now
     ├── FileTooLarge             also a SuspiciousFileOperation
     ├── FileChanged              also an OSError
+    ├── UploadChanged            an upload that another request has continued
+    ├── UploadGone               also a FileNotFoundError
+    ├── UploadIncomplete         an upload that is claimed before all of it is there
     ├── ContentVanished          also an OSError
     └── CopyFailed               a file that could not be copied, and why
 
-``Refused`` is defined in :mod:`secure_dbstorage.serving.refusals`, beside its reasons.
+``Refused`` is defined in :mod:`secure_dbstorage.serving.refusals`, beside its reasons, and
+``Rejected`` in :mod:`secure_dbstorage.receiving.faults`.
 """
 
 import os
@@ -53,6 +58,18 @@ class FileTooLarge(SecureDBStorageError, SuspiciousFileOperation):
 
 class FileChanged(SecureDBStorageError, OSError):
     """Raised on closing a file opened for update that someone else replaced meanwhile."""
+
+
+class UploadChanged(SecureDBStorageError):
+    """Raised when another request has written at the offset where this one was to go on."""
+
+
+class UploadGone(SecureDBStorageError, FileNotFoundError):
+    """Raised when an upload was taken by another file, or deleted."""
+
+
+class UploadIncomplete(SecureDBStorageError):
+    """Raised when an upload is claimed of which bytes are missing."""
 
 
 class ContentVanished(SecureDBStorageError, OSError):

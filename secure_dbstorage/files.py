@@ -1,10 +1,17 @@
-"""Values that describe a stored file."""
+"""Values that describe a stored file, or one that is on its way."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
+from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
+
+if TYPE_CHECKING:
+    BaseUploadedFile = UploadedFile[bytes]
+else:
+    BaseUploadedFile = UploadedFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +65,81 @@ class Content:
     def chunk_count(self) -> int:
         """The number of rows, the head row included."""
         return max(1, -(-self.size // self.chunk_size))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """An upload, as its rows say it."""
+
+    #: Of the storage that receives it.
+    namespace: str
+    #: The name of the file that it has become; None before that.
+    name: str | None
+    #: Where its bytes are. The size is the one that was declared.
+    content: Content
+    #: SHA-256 of the content, 64 hexadecimal digits; None until that is known.
+    sha256: str | None
+    #: When it may be deleted if nobody finishes it; aware, UTC. None for a file that stays.
+    expires: datetime | None
+    #: The number of bytes that are there.
+    offset: int
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all bytes are there."""
+        return self.offset == self.content.size
+
+    def has_expired(self, now: float) -> bool:
+        """Tell whether it may be deleted, since nobody has finished it in time.
+
+        :param now: seconds since 1970.
+        """
+        is_over = self.expires is not None and self.expires.timestamp() <= now
+        return self.name is None and is_over
+
+    def row_lengths(self, most: int) -> list[int]:
+        """Return how many bytes fit into the rows that come next.
+
+        :param most: how many bytes to place, unless a row takes more.
+        """
+        lengths: list[int] = []
+        offset, chunk_size = self.offset, self.content.chunk_size
+        while offset < self.content.size and len(lengths) < max(1, most // chunk_size):
+            room = chunk_size - offset % chunk_size
+            lengths.append(min(room, self.content.size - offset))
+            offset += lengths[-1]
+        return lengths
+
+
+class ReceivedFile(BaseUploadedFile):
+    """A complete upload as an uploaded file: ``name``, ``size``, ``read``, ``seek``, ``chunks``.
+
+    ``save()`` of the storage that has received it takes its rows over, and copies nothing. Any
+    other storage reads it.
+    """
+
+    def __init__(
+        self, upload: Upload, *, name: str, content_type: str, opener: Callable[[Content], Any]
+    ) -> None:
+        """Open the bytes of an upload.
+
+        :param upload: complete.
+        :param name: the client's; its last segment counts.
+        :param content_type: by the name, as everywhere.
+        :param opener: returns a seekable file object.
+        """
+        super().__init__(opener(upload.content), name, content_type, upload.content.size)
+        self._opener = opener
+        self.upload = upload
+        #: Whether a file has taken its rows by :meth:`~django.core.files.storage.Storage.save`.
+        self.is_taken = False
+
+    def open(self, mode: str | None = None, *args: Any, **kwargs: Any) -> Self:
+        """Rewind the file, or reopen it if it was closed."""
+        if self.closed:
+            self.file = self._opener(self.upload.content)
+        self.seek(0)
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,17 @@ def normal_name(name: str | PurePath) -> str:
     return "/".join(segment for segment in segments if segment not in ("", "."))
 
 
+def check_new_name(name: str) -> None:
+    """Refuse a canonical name that no new file may have.
+
+    :raises SuspiciousFileOperation: for one that is empty, too long, or looks like another.
+    """
+    if not 0 < len(name) <= MAX_LENGTH:
+        raise SuspiciousFileOperation(f"{name!r} can't be the name of a file")
+    if has_bidi_control(name):
+        raise SuspiciousFileOperation(f"The name {name!a} turns the direction of writing")
+
+
 def is_canonical(name: str) -> bool:
     """Tell whether *name* is spelled as :func:`canonical_name` spells it, and names a file."""
     try:

@@ -45,6 +45,7 @@ class Options(TypedDict, total=False):
     trusted_proxies: Sequence[str]
     max_size: int | None
     audience: str | Callable[[], str] | None
+    upload_hooks: Sequence[str | Callable[..., object]]
 
 
 def _option(parser: Callable[[object], Any], *, default: Any, is_secret: bool = False) -> Any:
@@ -90,7 +91,7 @@ class StorageOptions:
     #: The keys that sign links, newest first.
     signing_keys: tuple[bytes, ...] = _option(parsers.signing_keys, default=(), is_secret=True)
     #: Asked for private files, in order.
-    auth_hooks: tuple[Callable[..., object], ...] = _option(parsers.auth_hooks, default=())
+    auth_hooks: tuple[Callable[..., object], ...] = _option(parsers.hooks, default=())
     #: Rates by kind of request. They are generous: a page may show a hundred pictures.
     rate_limits: Mapping[str, str | None] = _option(
         parsers.rate_limits, default=parsers.RATE_LIMITS
@@ -121,6 +122,8 @@ class StorageOptions:
     #: Says whose files these are, which is signed into every link; None for the database and the
     #: schema that hold them.
     audience: Callable[[], str] | None = _option(parsers.audience, default=None)
+    #: Asked before an upload gets its name, in order.
+    upload_hooks: tuple[Callable[..., object], ...] = _option(parsers.hooks, default=())
 
 
 _DEFAULTS = StorageOptions()

@@ -77,9 +77,19 @@ INLINE_TYPES = frozenset(
     }
 )
 
-#: Rates by kind of request. They are generous: a page may show a hundred pictures.
+#: The kinds of request that bring an upload.
+UPLOAD_KINDS = ("upload", "begun")
+
+#: Rates by kind of request. They are generous: a page may show a hundred pictures, and a form may
+#: take eighty photographs, each in pieces.
 RATE_LIMITS: Mapping[str, str | None] = MappingProxyType(
-    {"signed": "600/m", "plain": "1200/m", "refused": "60/m"}
+    {
+        "signed": "600/m",
+        "plain": "1200/m",
+        "refused": "60/m",
+        "upload": "1200/m",
+        "begun": "600/h",
+    }
 )
 
 
@@ -174,7 +184,7 @@ def signing_keys(raw: object) -> tuple[bytes, ...]:
     return keys
 
 
-def auth_hooks(raw: object) -> tuple[Callable[..., object], ...]:
+def hooks(raw: object) -> tuple[Callable[..., object], ...]:
     """Return the hooks, imported."""
     if isinstance(raw, str) or not isinstance(raw, Sequence):
         raise ValueError("must be a list of callables or dotted paths")

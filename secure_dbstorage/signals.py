@@ -23,7 +23,13 @@ link_made = Signal()
 #: :class:`~secure_dbstorage.serving.visits.AccessRecord`.
 file_served = Signal()
 
+#: An upload through a signed link has become a file. Arguments: ``request``; ``name``, that of the
+#: file; ``grant``, an :class:`~secure_dbstorage.links.grants.UploadGrant`; ``record``, as above.
+#: An upload that waits for a form sends ``file_saved`` alone, when the form has taken it.
+file_received = Signal()
+
 #: A request was refused, or a hook gave its own response. Arguments: ``request``; ``name``;
-#: ``reason``, the word of a :class:`~secure_dbstorage.serving.refusals.Reason` or ``sent-away``;
+#: ``reason``, the word of a :class:`~secure_dbstorage.serving.refusals.Reason`, of a
+#: :class:`~secure_dbstorage.receiving.faults.Fault`, or ``sent-away``;
 #: ``record``, as above.
 file_refused = Signal()

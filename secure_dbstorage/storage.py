@@ -33,11 +33,13 @@ from secure_dbstorage.conf import (
     unknown_option,
     upload_directory,
 )
-from secure_dbstorage.exceptions import os_error
-from secure_dbstorage.files import FileStat, LinkState
+from secure_dbstorage.content_types import content_type_of
+from secure_dbstorage.exceptions import UploadGone, os_error
+from secure_dbstorage.files import FileStat, LinkState, ReceivedFile, Upload
+from secure_dbstorage.links.grants import PlaceKind, UploadPlace
 from secure_dbstorage.links.maker import LinkMaker
 from secure_dbstorage.links.paths import link_id
-from secure_dbstorage.links.terms import FolderLinkArguments, LinkArguments
+from secure_dbstorage.links.terms import FolderLinkArguments, LinkArguments, UploadArguments
 from secure_dbstorage.links.tokens import Audience, LinkSigner
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import (
@@ -51,8 +53,8 @@ from secure_dbstorage.options import OPTION_NAMES, Options, StorageOptions
 from secure_dbstorage.saving import FreeName, UnsettledName
 from secure_dbstorage.signals import file_deleted, file_saved, link_made
 from secure_dbstorage.table.catalog import Catalog
-from secure_dbstorage.table.handles import StoredFileHandle, open_file
-from secure_dbstorage.table.streams import pieces_of
+from secure_dbstorage.table.handles import StoredFileHandle, open_file, reader
+from secure_dbstorage.table.streams import Sending, pieces_of
 
 Name = str | PurePath
 
@@ -276,10 +278,12 @@ class DatabaseStorage(Storage):
         free = name if isinstance(name, FreeName) else FreeName(name, None)
         others = self._other_names(free, free.max_length)
         name, created = str(canonical_name(name)), True
-        if self.options.allow_overwrite:
+        note = partial(setattr, free, "created")
+        if (adopted := self._adopted(name, content, others, note)) is not None:
+            name, created = adopted
+        elif self.options.allow_overwrite:
             created = self.catalog.replace(name, pieces_of(content))
         else:
-            note = partial(setattr, free, "created")
             name = self.catalog.add(name, pieces_of(content), others=others, note_created=note)
         announce_saved(self, name, created=created)
         if hasattr(content, "temporary_file_path"):
@@ -288,6 +292,38 @@ class DatabaseStorage(Storage):
             with suppress(OSError):
                 Path(content.temporary_file_path()).unlink()
         return name
+
+    def _adopted(
+        self,
+        name: str,
+        content: "File[Any]",
+        others: Iterable[str],
+        note_created: Callable[[object], object],
+    ) -> tuple[str, bool] | None:
+        """Make an upload to this storage the file, and return its name and whether that was new.
+
+        :returns: None for content that has to be copied.
+        :raises UploadGone: when somebody else has taken or deleted the upload.
+        """
+        if not isinstance(content, ReceivedFile) or not self._has_received(content.upload):
+            return None
+        try:
+            if self.options.allow_overwrite:
+                adopted = name, self.catalog.adopt_over(name, content.upload)
+            else:
+                adopt = partial(self.catalog.adopt, others=others, note_created=note_created)
+                adopted = adopt(name, content.upload), True
+        except UploadGone:
+            # Saved a second time, it is copied like any other file.
+            if content.is_taken:
+                return None
+            raise
+        content.is_taken = True
+        return adopted
+
+    def _has_received(self, upload: Upload) -> bool:
+        ours = self.catalog.writer, self.options.namespace
+        return (upload.content.using, upload.namespace) == ours
 
     def _is_there(self, name: str, created: datetime | None) -> bool:
         """Tell whether a file that was saved is still there, and not another of its name.
@@ -327,7 +363,7 @@ class DatabaseStorage(Storage):
     @property
     def base_url(self) -> str:
         """The URL under which the files are served, with a slash at its end."""
-        return self._links.prefix()
+        return self.links.prefix()
 
     def url(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
         """Return the URL of a file: unsigned for a public one, signed for a private one.
@@ -344,9 +380,9 @@ class DatabaseStorage(Storage):
         """
         normal, audience = _normal(name), self.audience
         if _is_in_event_loop():
-            made = self._links.unseen_batch(audience, **arguments).url(normal)
+            made = self.links.unseen_batch(audience, **arguments).url(normal)
         else:
-            links = self._links.batch(audience, **arguments)
+            links = self.links.batch(audience, **arguments)
             made = links.url(normal, self._found([normal], audience).get(normal))
         self._tell_made({normal: made})
         return made
@@ -363,10 +399,10 @@ class DatabaseStorage(Storage):
         normal = {name: _normal(name) for name in names}
         audience = self.audience
         if _is_in_event_loop():
-            unseen = self._links.unseen_batch(audience, **arguments)
+            unseen = self.links.unseen_batch(audience, **arguments)
             made = {given: unseen.url(name) for given, name in normal.items()}
         else:
-            links = self._links.batch(audience, **arguments)
+            links = self.links.batch(audience, **arguments)
             found = self._found(normal.values(), audience).get
             made = {given: links.url(name, found(name)) for given, name in normal.items()}
         self._tell_made({normal[given]: url for given, url in made.items()})
@@ -395,9 +431,86 @@ class DatabaseStorage(Storage):
         folder = canonical_name(prefix)
         if not folder:
             raise ValueError("A link for a folder must name one: the root is every file")
-        made = self._links.folder(folder, self.audience, **arguments)
+        made = self.links.folder(folder, self.audience, **arguments)
         self._tell_made({folder: made})
         return made
+
+    # Uploads
+
+    def upload_url(
+        self, name: Name | _LeftOut = _LEFT_OUT, **arguments: Unpack[UploadArguments]
+    ) -> str:
+        """Return a signed URL that takes an upload: by PUT, or in pieces by tus.
+
+        With a name, the upload becomes this file. With ``prefix=``, any number of uploads become
+        files below that directory, named by the client. Without either, an upload has no name
+        until a form takes it. Makes no query.
+
+        :param arguments: see :class:`~secure_dbstorage.links.terms.UploadArguments`.
+        :raises ValueError: for impossible arguments, and without a limit of the size.
+        :raises SuspiciousFileOperation: for a name that no file can have.
+        :raises ImproperlyConfigured: without a route: a CDN takes no uploads.
+        :raises SynchronousOnlyOperation: in an event loop that can't know the tenant.
+        """
+        prefix = arguments.pop("prefix", _LEFT_OUT)
+        if None in (name, prefix):
+            raise ValueError("None is neither a name nor a prefix: leave it out")
+        place = UploadPlace.of(
+            None if isinstance(name, _LeftOut) else name,
+            None if isinstance(prefix, _LeftOut) else prefix,
+        )
+        made = self.links.upload(place, self.audience, **arguments)
+        self._tell_made({place.path: made})
+        return made
+
+    async def aupload_url(
+        self, name: Name | _LeftOut = _LEFT_OUT, **arguments: Unpack[UploadArguments]
+    ) -> str:
+        """Do what :meth:`upload_url` does, in async code."""
+        return await sync_to_async(self.upload_url)(name, **arguments)
+
+    def received_file(self, upload: Upload, name: str, *, lends: bool = False) -> ReceivedFile:
+        """Return a complete upload to this storage as a file that ``save()`` takes over.
+
+        :param name: the client's; its last segment counts.
+        :param lends: whether a pooled connection is given back while its reader is busy. There
+            must be no transaction.
+        """
+        content_type = content_type_of(name, self.options.content_types)
+        opener = partial(reader, sending=Sending() if lends else None)
+        return ReceivedFile(upload, name=name, content_type=content_type, opener=opener)
+
+    def name_upload(
+        self,
+        upload: Upload,
+        place: UploadPlace,
+        filename: str,
+        *,
+        overwrite: bool = False,
+        replaced_key: int | None = None,
+    ) -> tuple[str, bool]:
+        """Make a complete upload a file, and return its name and whether that was new.
+
+        :param place: the file, or the directory below which a free name is found as in ``save()``.
+        :param filename: the client's name.
+        :param overwrite: whether the name of the file may be taken.
+        :param replaced_key: the content key of the file that it must replace; None for any.
+        :raises FileExistsError: when the name is taken, or lies below a file.
+        :raises FileChanged: when the file is not the one to replace.
+        :raises UploadGone: when the upload was deleted, or is a file by now.
+        """
+        name, created = place.path, True
+        if place.kind is PlaceKind.FOLDER:
+            wanted = self.generate_filename(posixpath.join(place.path, filename))
+            available = canonical_name(self.get_available_name(wanted))
+            others = self._other_names(available, None)
+            name = self.catalog.adopt(available, upload, others=others)
+        elif overwrite:
+            created = self.catalog.adopt_over(name, upload, replaced_key=replaced_key)
+        else:
+            self.catalog.adopt(name, upload)
+        announce_saved(self, name, created=created)
+        return name, created
 
     # More than Django's Storage
 
@@ -484,7 +597,8 @@ class DatabaseStorage(Storage):
         return Catalog(self.options)
 
     @cached_property
-    def _links(self) -> LinkMaker:
+    def links(self) -> LinkMaker:
+        """Makes the URLs of this storage."""
         return LinkMaker(self.options, self.signer)
 
     def _found(self, names: Iterable[str], audience: Audience) -> dict[str, LinkState]:
@@ -521,7 +635,7 @@ class DatabaseStorage(Storage):
         return open_file(self.catalog, name, mode, save=save, directory=upload_directory())
 
     def _forget_settings(self, **kwargs: object) -> None:
-        for name in ("options", "signer", "catalog", "_links"):
+        for name in ("options", "signer", "catalog", "links"):
             self.__dict__.pop(name, None)
 
 

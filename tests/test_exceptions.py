@@ -18,7 +18,9 @@ from secure_dbstorage.exceptions import (
     FileChanged,
     FileTooLarge,
     SecureDBStorageError,
+    UploadGone,
 )
+from secure_dbstorage.receiving.faults import Rejected
 from secure_dbstorage.serving.refusals import Reason, Refused
 
 TREE = [
@@ -28,6 +30,7 @@ TREE = [
         if issubclass(error, SecureDBStorageError)
     ),
     Refused,
+    Rejected,
 ]
 
 
@@ -63,6 +66,7 @@ def test_each_error_says_when_it_is_raised(error: type) -> None:
         (FileTooLarge, SuspiciousFileOperation),
         (FileChanged, OSError),
         (ContentVanished, OSError),
+        (UploadGone, FileNotFoundError),
     ],
 )
 def test_an_error_is_also_the_one_that_others_catch(error: type, caught_as: type) -> None:

@@ -27,7 +27,13 @@ from secure_dbstorage.secret_keys import MIN_KEY_BYTES
 NAN = float("nan")
 INFINITY = float("inf")
 LONG_KEY = "k" * MIN_KEY_BYTES
-RATES = {"signed": "600/m", "plain": "1200/m", "refused": "60/m"}
+RATES = {
+    "signed": "600/m",
+    "plain": "1200/m",
+    "refused": "60/m",
+    "upload": "1200/m",
+    "begun": "600/h",
+}
 
 
 def public_by_name(name: str) -> bool:
@@ -60,6 +66,11 @@ USABLE: dict[str, list[tuple[object, object]]] = {
         ((LONG_KEY.encode(), "é" * 16), (LONG_KEY.encode(), ("é" * 16).encode())),
     ],
     "auth_hooks": [
+        ([], ()),
+        ((), ()),
+        (["secure_dbstorage.access.authenticated", staff], (authenticated, staff)),
+    ],
+    "upload_hooks": [
         ([], ()),
         ((), ()),
         (["secure_dbstorage.access.authenticated", staff], (authenticated, staff)),
@@ -155,6 +166,15 @@ UNUSABLE: dict[str, list[object]] = {
         7,
     ],
     "auth_hooks": [
+        None,
+        "secure_dbstorage.access.staff",
+        staff,
+        ["secure_dbstorage.access.nobody"],
+        ["secure_dbstorage.access.__doc__"],
+        [None],
+        ["staff"],
+    ],
+    "upload_hooks": [
         None,
         "secure_dbstorage.access.staff",
         staff,
@@ -408,6 +428,7 @@ def test_the_defaults_are_as_they_are_documented() -> None:
         "trusted_proxies": (),
         "max_size": None,
         "audience": None,
+        "upload_hooks": (),
     }
 
 

@@ -20,6 +20,7 @@ from django.template.loader import get_template
 import secure_dbstorage
 from secure_dbstorage import signals
 from secure_dbstorage.options import OPTION_NAMES, StorageOptions
+from secure_dbstorage.receiving.faults import Fault
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.templatetags import secure_dbstorage as secure_dbstorage_tags
 from tests.support.pages import (
@@ -31,6 +32,7 @@ from tests.support.pages import (
     ROOT,
     SECURITY,
     SERVING,
+    UPLOADS,
     anchor,
     blocks,
     first_cells,
@@ -140,6 +142,22 @@ class TestTables:
         (arguments,) = get_args(DatabaseStorage.url.__annotations__["arguments"])
         assert sorted(shown) == sorted(arguments.__annotations__)
 
+    def test_arguments_of_uploads(self) -> None:
+        shown = re.findall(r"^\| `(\w+)", section(UPLOADS, "Links"), flags=re.MULTILINE)
+        (arguments,) = get_args(DatabaseStorage.upload_url.__annotations__["arguments"])
+        assert sorted(shown) == sorted(arguments.__annotations__)
+
+    def test_reasons_of_uploads(self) -> None:
+        rows = re.findall(
+            r"^\| ([\d, ]+) \| (.+?) \|", section(UPLOADS, "What is answered"), re.MULTILINE
+        )
+        said = {
+            (int(statuses[-3:]), word)
+            for statuses, words in rows
+            for word in re.findall(r"`([a-z-]+)`", words)
+        }
+        assert said == {(fault.status, fault.value) for fault in Fault}
+
     def test_checklist_of_security(self) -> None:
         checklist = section(SECURITY, "Before you go live")
         named = set(re.findall(r"`([EW]\d{3})`", checklist))
@@ -166,7 +184,9 @@ def test_each_method_beyond_django_is_shown() -> None:
         if callable(value) and not name.startswith("_") and not hasattr(Storage, name)
     }
     shown = set(re.findall(r"storage\.(\w+)\(", README.read_text()))
-    assert own - shown == {"deconstruct", "delete_if"}
+    # What other wings call.
+    ours = {"deconstruct", "delete_if", "name_upload", "received_file"}
+    assert own - shown == ours
 
 
 def test_each_reason_for_a_refusal_is_named() -> None:

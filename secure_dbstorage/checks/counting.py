@@ -12,6 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 from secure_dbstorage import conf
 from secure_dbstorage.access import authenticated, staff
 from secure_dbstorage.checks.declared import usable
+from secure_dbstorage.options import StorageOptions
+from secure_dbstorage.parsers import UPLOAD_KINDS
 
 #: Caches that count for a single process, not at all, or not every request.
 _UNFIT_CACHES = ("LocMemCache", "DummyCache", "FileBasedCache", "DatabaseCache")
@@ -89,13 +91,30 @@ def check_fail_open(**kwargs: Any) -> Iterator[CheckMessage]:
 def check_lifted_limits(**kwargs: Any) -> Iterator[CheckMessage]:
     """Find kinds of request without a limit."""
     for alias, options in usable().items():
-        lifted = [kind for kind, rate in options.rate_limits.items() if rate is None]
-        if lifted:
+        if lifted := [kind for kind in _lifted(options) if kind not in UPLOAD_KINDS]:
             yield checks.Warning(
                 f"STORAGES[{alias!r}] does not limit these requests: {', '.join(lifted)}.",
                 hint="Give each kind a rate in rate_limits, or silence this check.",
                 id="secure_dbstorage.W006",
             )
+
+
+def check_lifted_upload_limits(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find links for uploads with which one client can fill the table."""
+    for alias, options in usable().items():
+        if lifted := [kind for kind in _lifted(options) if kind in UPLOAD_KINDS]:
+            yield checks.Warning(
+                f"STORAGES[{alias!r}] does not limit uploads: {', '.join(lifted)}. Whoever has a "
+                "link for uploads can fill the table.",
+                hint="Give each kind a rate in rate_limits, or silence this check if you make no "
+                "links for uploads.",
+                id="secure_dbstorage.W008",
+            )
+
+
+def _lifted(options: StorageOptions) -> list[str]:
+    """Return the kinds of request without a limit."""
+    return [kind for kind, rate in options.rate_limits.items() if rate is None]
 
 
 def _not_counting(alias: str, reason: str) -> CheckMessage:

@@ -13,6 +13,7 @@ from secure_dbstorage.checks.counting import (
     check_counting,
     check_fail_open,
     check_lifted_limits,
+    check_lifted_upload_limits,
     check_proxies,
     check_users,
 )
@@ -40,7 +41,7 @@ def register() -> None:
         checks.register(_listed(check), Tags.compatibility)
     for check in (
         *(check_deployed_secret_key, check_proxies, check_fail_open),
-        *(check_lifted_limits, check_sizes, check_added_types),
+        *(check_lifted_limits, check_lifted_upload_limits, check_sizes, check_added_types),
     ):
         checks.register(_listed(check), Tags.security, deploy=True)
     for check in (check_cache, check_counting, check_connections):

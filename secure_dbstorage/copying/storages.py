@@ -60,10 +60,6 @@ class _Directory:
         return len(same) == 2  # noqa: PLR2004
 
 
-class _NameTaken(CopyFailed):
-    """Raised when a file was saved under another name."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spooled:
     """Content that was read to its end and checked, and is ready to be saved."""
@@ -253,11 +249,14 @@ class StorageEnd:
     # What these have in common
 
     def store(self, storage: Storage, name: str, file: "File[Any]") -> None:
-        """Save a file under exactly this name."""
+        """Save a file under exactly this name.
+
+        :raises FileExistsError: when whatever has the name now is another's file.
+        """
         saved = storage.save(name, file)
-        if saved != name:  # Whatever has the name now is another's file.
+        if saved != name:
             storage.delete(saved)
-            raise _NameTaken("another file has taken this name in the meantime")
+            raise FileExistsError("another file has taken this name in the meantime")
 
     def read_back(self, record: FileRecord, content: Spooled) -> None:
         """Raise CopyFailed unless what was saved is what was written."""
@@ -270,7 +269,7 @@ class StorageEnd:
         try:
             yield
             is_whole = True
-        except _NameTaken:
+        except FileExistsError:
             is_whole = True
             raise
         finally:

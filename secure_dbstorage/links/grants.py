@@ -1,6 +1,11 @@
 """Grants: what a link allows."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePath
+from typing import Self
+
+from secure_dbstorage.names import canonical_name, check_new_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,3 +65,83 @@ class Grant:
     def expires(self) -> int:
         """When the link stops working, in seconds since 1970."""
         return self.issued + self.lifetime
+
+
+#: Stands for the root and for no place in the path of a URL: a route takes no empty path.
+_EMPTY = "~"
+
+
+class PlaceKind(StrEnum):
+    """Where an upload goes, as its token says it."""
+
+    #: It becomes a certain file.
+    FILE = ""
+    #: It becomes a file below a directory. The client names it.
+    FOLDER = "d"
+    #: It waits for a form.
+    NOWHERE = "n"
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPlace:
+    """Where an upload goes."""
+
+    kind: PlaceKind
+    #: The canonical name of the file or the directory; "" for the root, and for no place.
+    path: str
+
+    @classmethod
+    def of(cls, name: str | PurePath | None, prefix: str | PurePath | None) -> Self:
+        """Return the place of a file, or below a directory, or none.
+
+        :param name: the file; None if it is not given.
+        :param prefix: the directory, "" for the root; None if it is not given.
+        :raises ValueError: for both.
+        :raises SuspiciousFileOperation: for a name that no file can have.
+        """
+        if name is not None and prefix is not None:
+            raise ValueError("Give a name or a prefix, not both")
+        if name is not None:
+            place = cls(PlaceKind.FILE, canonical_name(name))
+            check_new_name(place.path)
+            return place
+        if prefix is not None:
+            return cls(PlaceKind.FOLDER, canonical_name(prefix))
+        return cls(PlaceKind.NOWHERE, "")
+
+    @classmethod
+    def spelled(cls, kind: PlaceKind, path: str) -> Self:
+        """Return the place that is spelled so in the path of a URL."""
+        if kind is PlaceKind.FILE:
+            return cls(kind, path)
+        return cls(kind, "" if path == _EMPTY else path.removesuffix("/"))
+
+    @property
+    def spelling(self) -> str:
+        """The place in the path of a URL: a directory has a slash at its end."""
+        is_folder = self.kind is PlaceKind.FOLDER and self.path
+        return f"{self.path}/" if is_folder else self.path or _EMPTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadGrant(Grant):
+    """What a link for uploads allows: to begin uploads, or to continue one."""
+
+    #: Where uploads go.
+    place: UploadPlace
+    #: The most bytes of an upload.
+    max_size: int = 0
+    #: The media types, exact or like ``image/*``, that the name may have; none for all.
+    types: tuple[str, ...] = ()
+    #: Whether the file may be there already.
+    overwrite: bool = False
+    #: SHA-256 of the only content that is taken, 64 hexadecimal digits; None for any.
+    sha256: str | None = None
+    #: The content key of the upload to continue; None for a link that begins uploads.
+    key: int | None = None
+    #: The client's Upload-Metadata, as it was sent.
+    metadata: str = ""
+
+    def opens(self, link_epoch: int) -> bool:
+        """Return False: it opens no file."""
+        return False

@@ -18,14 +18,18 @@ _BINDING_BYTES = 16
 class Purpose(StrEnum):
     """What a token is for, with the letter that says so. Each purpose has its own derived key.
 
-    A signature made for one is invalid for every other. ``U`` and ``P`` (uploads), ``Z`` (zip
-    archives) and ``C`` (content for a cache) are reserved.
+    A signature made for one is invalid for every other. ``Z`` (zip archives) and ``C`` (content
+    for a cache) are reserved.
     """
 
     #: One file. These tokens are the most frequent and the shortest: they have no letter.
     FILE = ""
     #: The files below a directory.
     FOLDER = "F"
+    #: Beginning an upload.
+    UPLOAD = "U"
+    #: Continuing one upload that has begun.
+    PART = "P"
 
 
 class HMAC:

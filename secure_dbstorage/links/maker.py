@@ -2,20 +2,22 @@
 
 import string
 import time
-import zlib
 from typing import Unpack
 
 from django.utils.encoding import filepath_to_uri
 
 from secure_dbstorage.files import LinkState
-from secure_dbstorage.links.paths import MARK, PARAMETER
+from secure_dbstorage.links.grants import UploadGrant, UploadPlace
+from secure_dbstorage.links.paths import MARK, PARAMETER, SignedPath
 from secure_dbstorage.links.routes import route_prefix
 from secure_dbstorage.links.terms import (
     FolderLinkArguments,
     LinkArguments,
     LinkTerms,
+    UploadArguments,
     folder_terms,
     link_terms,
+    upload_terms,
 )
 from secure_dbstorage.links.tokens import Audience, LinkSigner, TokenBatch
 from secure_dbstorage.names import has_control_character
@@ -68,6 +70,30 @@ class LinkMaker:
         token = _Instant().token(folder.encode(), tokens, terms)
         return f"{self.prefix()}{MARK}{token}/{filepath_to_uri(folder)}/"
 
+    def upload(
+        self, place: UploadPlace, audience: Audience, **arguments: Unpack[UploadArguments]
+    ) -> str:
+        """Return the URL for uploads to a place. Errors are those of :meth:`batch`.
+
+        :raises ImproperlyConfigured: without a route. A ``base_url`` may be a CDN's, which takes
+            no uploads, and a page may only send them to its own origin.
+        """
+        terms = upload_terms(arguments, self._options, place)
+        subject = place.spelling.encode()
+        issued = terms.issue_time(subject, int(time.time()), longest=self._options.max_expires_in)
+        tokens = self._signer.upload_batch(terms, audience, kind=place.kind)
+        token = tokens.token(subject, issued, terms.lifetime_from(issued), 0)
+        return self._upload_url(place, token)
+
+    def part(self, grant: UploadGrant, audience: Audience) -> SignedPath:
+        """Return the URL under which one upload goes on."""
+        token = self._signer.part_token(grant, audience)
+        return SignedPath(self._upload_url(grant.place, token))
+
+    def _upload_url(self, place: UploadPlace, token: str) -> str:
+        path = filepath_to_uri(place.spelling)
+        return f"{route_prefix(self._options.namespace)}{path}?{PARAMETER}={token}"
+
     def prefix(self) -> str:
         """Return the URL under which the files are served."""
         if self._options.base_url is not None:
@@ -98,20 +124,11 @@ class LinkBatch:
         path = _path(name, encoded)
         if state is None or state.is_public:
             return self._prefix + path
-        issued = self._issue_time(encoded)
+        issued = self._terms.issue_time(encoded, self._now, longest=self._longest)
         token = self._tokens.token(
             encoded, issued, self._terms.lifetime_from(issued), state.link_epoch
         )
         return f"{self._prefix}{path}?{PARAMETER}={token}"
-
-    def _issue_time(self, name: bytes) -> int:
-        now, terms = self._now, self._terms
-        # Each name has its own offset, or all links would change at once.
-        issued = now - (now + zlib.crc32(name)) % terms.window if terms.window else now
-        if terms.expires_at is None:
-            return issued
-        # No window may bring the lifetime above the cap, which would end the link early.
-        return max(issued, terms.expires_at - self._longest)
 
 
 class UnseenLinkBatch:

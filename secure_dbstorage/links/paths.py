@@ -20,6 +20,10 @@ MARK = "~"
 _TOKEN = re.compile(r"1[0-9a-z]{2}[A-Z]?a?m?[.-][\w.-]{49,}", re.ASCII)
 
 
+#: A query whose token is for uploads. Its letter decides, never the method or a header.
+UPLOAD_IN_QUERY = re.compile(rf"(?:^|&){PARAMETER}=1[0-9a-z]{{2}}[UP]", re.ASCII)
+
+
 def _spelled(char: str) -> str:
     """Return the expression for a character, however often it was quoted for a URL."""
     return f"(?:{re.escape(char)}|%(?:25)*{ord(char):x})"

@@ -25,7 +25,8 @@ The grammar is the same for all purposes:
   table. The link epoch of an ``m`` link is the instant at which it was made: it opens a file whose
   epoch is not later.
 - The number, behind a hyphen, says what the purpose needs besides: for a folder its depth in
-  segments (``1noF-2`` for ``videos/7``). Most need none.
+  segments (``1noF-2`` for ``videos/7``), for a link that begins uploads their largest size in
+  bytes, for one that continues an upload its content key. Most need none.
 - A slot that a purpose doesn't need is ``0``. Numbers are in base 36.
 
 The signature is HMAC-SHA256, as base64url without padding, over six parts, each with its length in
@@ -40,6 +41,13 @@ The rarer claims are the file name (``f``), keyed digests of the user (``u``) an
 which makes every such link different.
 
 A link for a folder stands in the URL's path. Its link epoch is that of an ``m`` link.
+
+The subject of a link for uploads is the place as the URL spells it: the name of a file, a
+directory with a slash at its end, or ``~`` for the root or for none. Which of them it is, is a
+claim (``k``: ``d`` for a directory, ``n`` for none), and so are the media types (``t``), whether a
+file may be replaced (``o``), and the SHA-256 of the only content (``h``). A link that continues an
+upload has no times, since its end is in the table. It repeats ``k``, ``o``, ``h`` and the
+bindings, and has the client's Upload-Metadata as it was sent (``m``).
 """
 
 import hashlib
@@ -50,16 +58,18 @@ import secrets
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_network
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from django.views.decorators.debug import sensitive_variables
 
 from secure_dbstorage.addresses import Address
 from secure_dbstorage.exceptions import BadToken, ExpiredToken
 from secure_dbstorage.links.encodings import base36, base64url, from_base64url
-from secure_dbstorage.links.grants import Grant
+from secure_dbstorage.links.grants import Grant, PlaceKind, UploadGrant, UploadPlace
 from secure_dbstorage.links.keys import HMAC, Purpose, derive
-from secure_dbstorage.links.terms import LinkTerms
+from secure_dbstorage.links.terms import LinkTerms, Terms, UploadTerms
+
+AnyGrant = TypeVar("AnyGrant", bound=Grant)
 
 #: How far a server's clock may be ahead of ours, in seconds.
 CLOCK_SKEW = 60
@@ -114,6 +124,36 @@ class LinkSigner:
         """
         return self._batch(Purpose.FOLDER, terms, audience, number=f"-{base36(depth)}")
 
+    def upload_batch(
+        self, terms: UploadTerms, audience: Audience, *, kind: PlaceKind
+    ) -> "TokenBatch":
+        """Return a signer of links that begin uploads on these terms."""
+        claims = {
+            "k": kind.value,
+            "t": terms.types,
+            "o": int(terms.overwrite),
+            "h": terms.sha256,
+            **self._bindings(terms),
+        }
+        number = f"-{base36(terms.max_size)}"
+        return self._tokens(Purpose.UPLOAD, audience, number, _told(claims))
+
+    def part_token(self, grant: UploadGrant, audience: Audience) -> str:
+        """Return the token that continues one upload.
+
+        :param grant: with the content key of the upload. The bindings are kept as they are.
+        """
+        claims = {
+            "k": grant.place.kind.value,
+            "m": grant.metadata,
+            "o": int(grant.overwrite),
+            "h": grant.sha256,
+            "u": grant.user,
+            "i": grant.network,
+        }
+        tokens = self._tokens(Purpose.PART, audience, f"-{base36(grant.key or 0)}", _told(claims))
+        return tokens.token(grant.place.spelling.encode(), 0, 0, 0)
+
     def is_for_user(self, grant: Grant, user: str) -> bool:
         """Tell whether a link is bound to the user with this primary key."""
         return grant.user is not None and self._is_bound(grant.user, "user", user)
@@ -156,11 +196,33 @@ class LinkSigner:
         """
         match = _matched(token)
         purpose = _purpose(match)
+        if purpose not in (Purpose.FILE, Purpose.FOLDER):
+            raise BadToken("The token opens no file")
         if in_path != (purpose is Purpose.FOLDER):
             raise BadToken("The token does not stand where a link has it")
         folder = _folder(match, name) if purpose is Purpose.FOLDER else None
         self._check_signature(match, purpose, audience, name if folder is None else folder)
         return _timely(_grant(match, max_lifetime, folder), now)
+
+    @sensitive_variables()
+    def unsign_upload(
+        self, path: str, token: str, audience: Audience, *, max_lifetime: int, now: float
+    ) -> UploadGrant:
+        """Return what a token grants for uploads to the place that a path spells.
+
+        Arguments and errors are those of :meth:`unsign`. A token that continues an upload has no
+        end: that is in the upload's first row.
+        """
+        match = _matched(token)
+        purpose = _purpose(match)
+        if purpose not in (Purpose.UPLOAD, Purpose.PART):
+            raise BadToken("The token is not for uploads")
+        self._check_signature(match, purpose, audience, path)
+        try:
+            grant = _upload_grant(match, path, max_lifetime, is_part=purpose is Purpose.PART)
+        except ValueError:  # A kind of place that another release knows.
+            raise BadToken("The token is for no place that we know") from None
+        return grant if purpose is Purpose.PART else _timely(grant, now)
 
     def _batch(
         self,
@@ -171,16 +233,37 @@ class LinkSigner:
         flags: str = "",
         number: str = "",
     ) -> "TokenBatch":
-        key = self._keys[0]
         claims: dict[str, Any] = {"f": terms.filename} if terms.filename is not None else {}
+        middle = f"{'a' if terms.attachment else ''}{flags}{number}"
+        claims |= self._bindings(terms)
+        return self._tokens(purpose, audience, middle, claims, once=terms.once)
+
+    def _tokens(
+        self,
+        purpose: Purpose,
+        audience: Audience,
+        middle: str,
+        claims: Mapping[str, Any],
+        *,
+        once: bool = False,
+    ) -> "TokenBatch":
+        """Return a signer of tokens.
+
+        :param middle: flags and number.
+        """
+        key = self._keys[0]
+        owner = _owner(audience, self._namespace)
+        start = f"1{key.id}{purpose}{middle}"
+        return TokenBatch(key.hmac(purpose), owner, start, claims, once=once)
+
+    def _bindings(self, terms: Terms) -> dict[str, Any]:
+        key, claims = self._keys[0], dict[str, Any]()
         if terms.user is not None:
             claims["u"] = key.binding("user", terms.user)
         if terms.network is not None:
             digest = key.binding("network", str(terms.network))
             claims["i"] = terms.network.prefixlen, digest
-        start = f"1{key.id}{purpose}{'a' if terms.attachment else ''}{flags}{number}"
-        owner = _owner(audience, self._namespace)
-        return TokenBatch(key.hmac(purpose), owner, start, claims, once=terms.once)
+        return claims
 
     def _is_bound(self, digest: str, kind: str, value: str) -> bool:
         # With any key: the token is authentic, and it doesn't matter which of them signed it.
@@ -288,7 +371,34 @@ def _grant(match: re.Match[str], max_lifetime: int, folder: str | None) -> Grant
     )
 
 
-def _timely(grant: Grant, now: float) -> Grant:
+def _upload_grant(
+    match: re.Match[str], path: str, max_lifetime: int, *, is_part: bool
+) -> UploadGrant:
+    rare: dict[str, Any] = json.loads(from_base64url(match["rare"])) if match["rare"] else {}
+    number = int(match["number"] or "0", 36)
+    return UploadGrant(
+        link_epoch=0,
+        issued=int(match["issued"], 36),
+        lifetime=min(int(match["lifetime"], 36), max_lifetime),
+        place=UploadPlace.spelled(PlaceKind(rare.get("k", "")), path),
+        max_size=0 if is_part else number,
+        types=tuple(rare.get("t", ())),
+        overwrite=bool(rare.get("o")),
+        sha256=rare.get("h"),
+        key=number if is_part else None,
+        metadata=rare.get("m", ""),
+        user=rare.get("u"),
+        network=tuple(rare["i"]) if "i" in rare else None,
+        link_id=match["signature"][:8],
+    )
+
+
+def _told(claims: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the claims that say something."""
+    return {name: value for name, value in claims.items() if value}
+
+
+def _timely(grant: AnyGrant, now: float) -> AnyGrant:
     """Return a grant that is valid now."""
     if grant.issued > now + CLOCK_SKEW:
         raise BadToken("The token is from the future")

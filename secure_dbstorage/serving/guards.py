@@ -89,10 +89,11 @@ def check_bindings(
 
 
 def ask_hooks(
-    hooks: Sequence[Callable[..., object]], request: HttpRequest, file: FileStat, grant: HookGrant
+    hooks: Sequence[Callable[..., object]], request: HttpRequest, file: object, grant: Grant
 ) -> HttpResponseBase | None:
     """Ask each hook in order, and return None if all of them say True.
 
+    :param file: what this kind of hook is shown.
     :returns: the response of the first hook that gives one.
     :raises Refused: at the first hook that says anything else.
     """
@@ -106,7 +107,7 @@ def ask_hooks(
         if answer is not True:
             if answer is not False:
                 _logger.error(
-                    "The auth hook %r returned %s instead of a bool", hook, type(answer).__name__
+                    "The hook %r returned %s instead of a bool", hook, type(answer).__name__
                 )
             raise Refused(Reason.FORBIDDEN)
     return None

@@ -16,8 +16,9 @@ from secure_dbstorage.serving.outages import Outage
 from secure_dbstorage.serving.refusals import Reason, Refused, unavailable
 from secure_dbstorage.serving.visits import Visit
 
-#: The kinds of request that have a budget: with a good token, without one, with a bad one.
-Kind = Literal["signed", "plain", "refused"]
+#: The kinds of request that have a budget: with a good token, without one, with a bad one; with a
+#: token for uploads, and those among them that begin one.
+Kind = Literal["signed", "plain", "refused", "upload", "begun"]
 
 _logger = logging.getLogger("secure_dbstorage.serving")
 

@@ -61,7 +61,7 @@ ALLOW = "GET, HEAD, OPTIONS"
 _outage = Outage("database")
 
 
-class _EveryAlias(set[str]):
+class EveryAlias(set[str]):
     """Every database alias: no download holds a transaction of ATOMIC_REQUESTS open."""
 
     def __contains__(self, alias: object) -> bool:
@@ -76,16 +76,7 @@ def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResp
     The cheapest steps, which reveal least, come first: a refused token costs no query, and a
     private file looks like a missing one.
     """
-    credentials, name = Credentials.take(request, name)
-    asked = _database_storage(storage)
-    visit = Visit(
-        request=request,
-        storage=asked,
-        name=name,
-        credentials=credentials,
-        client=Client.of(request.META, asked.options.trusted_proxies),
-        now=time.time(),
-    )
+    visit = begin_visit(request, name, storage)
     try:
         return _serve(visit)
     except Refused as error:
@@ -94,14 +85,33 @@ def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResp
         _outage.begin(error)
         refused = unavailable()
     record_refusal(visit, refused.reason)
-    return refuse(request, refused, had_token=credentials.has_token)
+    return refuse(request, refused, had_token=visit.credentials.has_token)
 
 
 # The token is the key, and the hooks are the guards: a LoginRequiredMiddleware would send visitors
 # of public files away, and put the token of a link into the login page's URL.
 serve.login_required = False  # type: ignore[attr-defined]
 # `non_atomic_requests` would add one alias at a time.
-serve._non_atomic_requests = _EveryAlias()  # type: ignore[attr-defined]  # noqa: SLF001
+serve._non_atomic_requests = EveryAlias()  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def begin_visit(request: HttpRequest, name: str, storage: str) -> Visit:
+    """Return a visit, with the tokens taken out of its request.
+
+    :param name: what the route found.
+    :param storage: an alias in ``STORAGES``.
+    :raises ImproperlyConfigured: when that is no storage of ours.
+    """
+    credentials, name = Credentials.take(request, name)
+    asked = _database_storage(storage)
+    return Visit(
+        request=request,
+        storage=asked,
+        name=name,
+        credentials=credentials,
+        client=Client.of(request.META, asked.options.trusted_proxies),
+        now=time.time(),
+    )
 
 
 def _serve(visit: Visit) -> HttpResponseBase:

@@ -72,10 +72,11 @@ class AccessRecord:
     link: str
     #: ``served``, ``broken`` (the body ended early), ``not-modified``, ``head``, ``sent-away`` (a
     #: hook gave its own response), or the reason of a refusal. ``missing`` also means a private
-    #: file that was asked for without a token.
+    #: file that was asked for without a token. Of uploads: ``begun``, ``continued``, ``received``
+    #: (the file has its name), ``asked`` (how far it is) or ``abandoned``.
     outcome: str
     status: int
-    #: Bytes of content handed to the server.
+    #: Bytes of content handed to the server, or received.
     bytes: int
     #: Seconds until the last of them.
     seconds: float
@@ -92,13 +93,13 @@ class AccessRecord:
 def record_refusal(visit: Visit, reason: Reason) -> None:
     """Record that a request was refused."""
     word = reason.value
-    _record(visit, file_refused, word, reason.status, name=visit.name, reason=word)
+    record(visit, file_refused, word, reason.status, name=visit.name, reason=word)
 
 
 def record_sent_away(visit: Visit, response: HttpResponseBase) -> None:
     """Record that a hook gave its own response."""
     word = "sent-away"
-    _record(visit, file_refused, word, response.status_code, name=visit.name, reason=word)
+    record(visit, file_refused, word, response.status_code, name=visit.name, reason=word)
 
 
 def record_answer(visit: Visit, response: FileResponse | StreamingFileResponse) -> None:
@@ -159,18 +160,24 @@ class WatchedBody:
 
 
 def _record_served(visit: Visit, outcome: str, status: int, sent: int) -> None:
-    _record(visit, file_served, outcome, status, sent, file=visit.file, grant=visit.grant)
+    record(visit, file_served, outcome, status, sent, file=visit.file, grant=visit.grant)
 
 
-def _record(
-    visit: Visit, signal: Signal, outcome: str, status: int, sent: int = 0, **arguments: Any
+def record(
+    visit: Visit, signal: Signal, outcome: str, status: int, moved: int = 0, **arguments: Any
 ) -> None:
+    """Record how a request ended.
+
+    :param outcome: a word.
+    :param moved: bytes of content, sent or received.
+    :param arguments: those of the signal, besides the usual ones.
+    """
     sender = type(visit.storage)
     if not (_logger.isEnabledFor(logging.INFO) or signal.has_listeners(sender)):
         return
-    record = _log(visit, outcome, status, sent)
+    written = _log(visit, outcome, status, moved)
     signal.send_robust(
-        sender, storage=visit.storage, request=visit.request, record=record, **arguments
+        sender, storage=visit.storage, request=visit.request, record=written, **arguments
     )
 
 

@@ -2,14 +2,14 @@
 
 import errno
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
+from typing import TypeVar
 
-from django.core.exceptions import SuspiciousFileOperation
 from django.db import (
     Error,
     IntegrityError,
@@ -24,16 +24,30 @@ from django.db.models.functions import Greatest
 
 from secure_dbstorage import names
 from secure_dbstorage.conf import project_time
-from secure_dbstorage.exceptions import DatabaseUnavailable, FileChanged, os_error
-from secure_dbstorage.files import FileRecord, LinkState, StoredHead
+from secure_dbstorage.exceptions import (
+    DatabaseUnavailable,
+    FileChanged,
+    FileTooLarge,
+    UploadGone,
+    os_error,
+)
+from secure_dbstorage.files import FileRecord, LinkState, StoredHead, Upload
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet, StoredRowQuerySet
 from secure_dbstorage.options import StorageOptions
-from secure_dbstorage.table import heads, streams, uses
+from secure_dbstorage.table import heads, streams, uploads, uses
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.listing import entries_of
 from secure_dbstorage.table.tenants import schema_of
 
 _logger = logging.getLogger("secure_dbstorage.storage")
+
+#: What the file keeps when an upload takes its place.
+_KEPT_COLUMNS = ("is_public", "created", "link_epoch")
+
+Result = TypeVar("Result")
+
+#: How often a change is made that meets others.
+_MAX_REPEATS = 3
 
 #: How often an overwrite looks for the row again when another save interferes.
 _MAX_ATTEMPTS = 10
@@ -142,6 +156,19 @@ class Catalog:
             if "no such" in str(error):  # SQLite's word for a table that was not migrated.
                 raise
             raise DatabaseUnavailable("The database can't be asked now") from error
+
+    def repeat(self, change: Callable[[], Result]) -> Result:
+        """Make a change that is one transaction, again if it meets another one's.
+
+        :raises DatabaseUnavailable: when it fails three times.
+        """
+        for _ in range(_MAX_REPEATS):
+            try:
+                with self.outages_told():
+                    return change()
+            except (DatabaseUnavailable, IntegrityError) as error:  # Such as a deadlock.
+                met = error
+        raise DatabaseUnavailable("The change meets others again and again") from met
 
     def release(self) -> None:
         """Return the connection that :meth:`find` used to its pool."""
@@ -295,6 +322,59 @@ class Catalog:
             # This transaction can't see the row that has the name. The caller must repeat it.
             raise IntegrityError(f"{name!r} is being saved by another transaction")
 
+    def adopt(
+        self,
+        name: str,
+        upload: Upload,
+        *,
+        others: Iterable[str] = (),
+        note_created: Callable[[object], object] = lambda created: None,
+    ) -> str:
+        """Make a complete upload a new file, in one transaction, and return its name.
+
+        No byte is copied: its first row gets the name. If the transaction rolls back, it is an
+        upload again. Arguments and errors are those of :meth:`add`, and:
+
+        :param upload: complete. Without its SHA-256, it is read once.
+        :raises UploadGone: when it was deleted, or is a file by now.
+        """
+        written, using = self._written(upload), self.writer
+        with transaction.atomic(using=using):
+            self._check_place(name, using)
+            for candidate in chain([name], others):
+                head = heads.new_head(candidate, written, self._options, None)
+                if self._name(upload, head):
+                    note_created(head["created"])
+                    return candidate
+            raise os_error(FileExistsError, errno.EEXIST, name)
+
+    def adopt_over(self, name: str, upload: Upload, *, replaced_key: int | None = None) -> bool:
+        """Make a complete upload a file whose name may be taken, in one transaction.
+
+        An overwrite keeps what :meth:`replace` keeps. Arguments and errors are those of
+        :meth:`replace` and :meth:`adopt`.
+
+        :returns: whether the name was new.
+        """
+        written, using = self._written(upload), self.writer
+        with transaction.atomic(using=using):
+            self._check_place(name, using)
+            if self._files(using).below(name).exists():
+                raise os_error(IsADirectoryError, errno.EISDIR, name)
+            for _ in range(_MAX_ATTEMPTS):
+                row = self._locked(name, using)
+                if row is not None and row.content == upload.content.key:
+                    raise _gone()  # By another request that finishes it.
+                if replaced_key is not None and (row is None or row.content != replaced_key):
+                    raise FileChanged(f"{name!r} was replaced or deleted after it was opened")
+                head = heads.new_head(name, written, self._options, None)
+                if row is not None:
+                    streams.delete(row.content, using=using)
+                    head |= {column: getattr(row, column) for column in _KEPT_COLUMNS}
+                if self._name(upload, head):
+                    return row is None
+            raise IntegrityError(f"{name!r} is being saved by another transaction")
+
     def remove(self, name: str, condition: Callable[[StoredFile], bool] | None = None) -> bool:
         """Delete a file, and tell whether it existed and was deleted.
 
@@ -320,6 +400,45 @@ class Catalog:
         """Return the first rows of uploads without a name, with their bytes."""
         rows: StoredRowQuerySet = StoredFile.rows.using(self.writer)
         return rows.in_namespace(self._options.namespace).unfinished()
+
+    def append(self, upload: Upload, pieces: Sequence[bytes]) -> Upload:
+        """Write bytes behind those of an upload, and return it with them.
+
+        :param pieces: as long as :meth:`Upload.row_lengths` says; the last one may be shorter.
+        :raises UploadChanged: when another writer was faster.
+        """
+        uploads.append(upload.content, upload.offset, pieces)
+        return replace(upload, offset=upload.offset + sum(map(len, pieces)))
+
+    def note_digest(self, upload: Upload, sha256: str | None = None) -> Upload:
+        """Return a complete upload with its SHA-256, which the first row keeps from now on.
+
+        :param sha256: if it is known; otherwise the bytes are read once.
+        :raises UploadGone: when the upload was deleted, or is a file by now.
+        """
+        if upload.sha256 is not None:
+            return upload
+        known = uploads.digested(replace(upload, sha256=sha256))
+        uploads.note_digest(known)
+        return known
+
+    def delete_upload(self, upload: Upload) -> bool:
+        """Delete an upload, unless it is a file, and tell whether it was deleted."""
+        return uploads.delete(upload.content.key, using=self.writer)
+
+    def begin_upload(self, size: int, expires: datetime) -> Upload:
+        """Begin an upload of so many bytes; see :func:`~secure_dbstorage.table.uploads.begin`."""
+        return uploads.begin(
+            using=self.writer,
+            namespace=self._options.namespace,
+            size=size,
+            chunk_size=self._options.chunk_size,
+            expires=expires,
+        )
+
+    def upload(self, key: int) -> Upload | None:
+        """Return an upload, or the file that it has become, or None without either."""
+        return uploads.find(key, namespace=self._options.namespace, using=self.writer)
 
     def after_commit(self, function: Callable[[], object]) -> None:
         """Call a function after the commit, or at once outside a transaction."""
@@ -416,10 +535,7 @@ class Catalog:
         Nothing is locked, so two simultaneous saves can create a file and a directory of the same
         name, as in object stores. Each file is complete all the same.
         """
-        if not 0 < len(name) <= names.MAX_LENGTH:
-            raise SuspiciousFileOperation(f"{name!r} can't be the name of a file")
-        if names.has_bidi_control(name):
-            raise SuspiciousFileOperation(f"The name {name!a} turns the direction of writing")
+        names.check_new_name(name)
         if not (above := names.ancestors(name)):
             return
         files = rows(using).link_states(self._options.namespace, above)
@@ -434,6 +550,29 @@ class Catalog:
             max_size=self._options.max_size,
         )
 
+    def _written(self, upload: Upload) -> streams.Written:
+        if not upload.is_complete:
+            raise ValueError("The upload is not complete")
+        limit = self._options.max_size
+        if limit is not None and upload.content.size > limit:
+            raise FileTooLarge(f"The file is larger than {limit} bytes")
+        sha256 = str(uploads.digested(upload).sha256)
+        return streams.Written(content=upload.content, sha256=sha256, first_chunk=b"")
+
+    def _name(self, upload: Upload, head: heads.Columns) -> bool:
+        """Give an upload the columns of a file, and return False when the name is taken.
+
+        :raises UploadGone: when there is no such upload.
+        """
+        using, key = self.writer, upload.content.key
+        try:
+            with transaction.atomic(using=using):
+                if rows(using).update_upload(key, heads.named_head(head)):
+                    return True
+        except IntegrityError:
+            return False
+        raise _gone()
+
     def _update(
         self, row: StoredFile, written: streams.Written, using: str, kept: FileRecord | None
     ) -> None:
@@ -441,6 +580,10 @@ class Catalog:
         changes = heads.replaced_head(row, written, self._options, kept)
         rows(using).update(row.pk, changes)
         streams.delete(row.content, using=using)
+
+
+def _gone() -> UploadGone:
+    return UploadGone(errno.ENOENT, "The upload was deleted, or is a file by now")
 
 
 def _log_replica(using: str, error: Error) -> None:

@@ -17,10 +17,11 @@ from django.core.files.temp import NamedTemporaryFile
 from django.core.files.utils import FileProxyMixin
 
 from secure_dbstorage.exceptions import os_error
-from secure_dbstorage.files import StoredHead
+from secure_dbstorage.files import Content, StoredHead
 from secure_dbstorage.table import streams
 from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.modes import Mode
+from secure_dbstorage.table.streams import Sending
 
 _logger = logging.getLogger("secure_dbstorage.storage")
 
@@ -139,8 +140,19 @@ def open_file(
     )
 
 
+def reader(
+    content: Content, first_chunk: bytes | None = None, *, sending: Sending | None = None
+) -> io.BufferedReader:
+    """Return a seekable file object over the bytes of a content.
+
+    :param first_chunk: the first row's bytes, if they were fetched already.
+    :param sending: for a slow reader outside of any transaction.
+    """
+    return io.BufferedReader(_ContentReader(content, first_chunk, sending))
+
+
 def _open_for_reading(head: StoredHead, mode: Mode) -> Any:
-    file: Any = io.BufferedReader(_ContentReader(head))
+    file: Any = reader(head.content, head.first_chunk)
     if not mode.is_binary:
         file = io.TextIOWrapper(file, encoding=_ENCODING)
     file.size = head.stat.size
@@ -200,10 +212,13 @@ class _SavedOnClose(BaseProxy):
 class _ContentReader(io.RawIOBase):
     """A seekable raw stream over the rows of one content."""
 
-    def __init__(self, head: StoredHead) -> None:
-        self._content = head.content
+    def __init__(
+        self, content: Content, first_chunk: bytes | None, sending: Sending | None
+    ) -> None:
+        self._content = content
+        self._sending = sending
         #: The bytes that were fetched when the file was opened.
-        self._first_chunk = head.first_chunk
+        self._first_chunk = first_chunk
         self._position = 0
         self._pieces: Iterator[bytes] = iter(())
         self._piece = memoryview(b"")
@@ -257,4 +272,6 @@ class _ContentReader(io.RawIOBase):
         return piece
 
     def _read(self, start: int) -> Iterator[bytes]:
-        return streams.read(self._content, start=start, first_chunk=self._first_chunk)
+        return streams.read(
+            self._content, start=start, first_chunk=self._first_chunk, sending=self._sending
+        )

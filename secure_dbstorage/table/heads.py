@@ -15,6 +15,9 @@ from secure_dbstorage.table.streams import Written
 
 Columns = dict[str, object]
 
+#: The columns that an unfinished upload has already.
+_UPLOAD_COLUMNS = {"content", "position", "namespace", "size", "chunk_size", "data"}
+
 
 def new_head(
     name: str, written: Written, options: StorageOptions, kept: FileRecord | None
@@ -49,6 +52,15 @@ def replaced_head(
     if kept is not None:
         columns |= _kept_columns(kept) | {"link_epoch": later_epoch(row.link_epoch or 0)}
     return columns
+
+
+def named_head(columns: Columns) -> Columns:
+    """Return those columns of a file that an unfinished upload doesn't have yet.
+
+    :param columns: of :func:`new_head` or :func:`replaced_head`.
+    """
+    kept = {name: value for name, value in columns.items() if name not in _UPLOAD_COLUMNS}
+    return {"expires": None, **kept}
 
 
 def renamed_head(row: StoredFile, name: str, options: StorageOptions) -> Columns:

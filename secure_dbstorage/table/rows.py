@@ -16,6 +16,10 @@ from secure_dbstorage.table.statements import FIELDS
 
 _HEAD_AND_CHUNK_COLUMNS = (*HEAD_COLUMNS, "data")
 _LINK_COLUMNS = ("name", "is_public", "link_epoch")
+_UPLOAD_COLUMNS = (
+    *("name", "size", "chunk_size", "sha256", "expires"),
+    *("position", "position"),  # The last one is a length, which needs no conversion either.
+)
 _CHUNK_COLUMNS = ("content", "position", "data")
 _CHUNK_PLACEHOLDERS = ["%s"] * len(_CHUNK_COLUMNS)
 
@@ -133,13 +137,46 @@ class Rows:
         """
         self._delete(statements.OF_CONTENT, [key])
 
-    def delete_unfinished(self, key: int, now: datetime) -> bool:
-        """Delete the first row of an upload, unless it has a name or has not expired.
+    def upload(self, key: int, namespace: str) -> Sequence[Any] | None:
+        """Return the first row of an upload and how far its last row goes, or None.
 
+        :returns: name, size, chunk size, SHA-256, expiry, position and length of the last row.
+        """
+        statement = self._statement(statements.UPLOAD)
+        found = self._fetch(statement, [key, namespace], _UPLOAD_COLUMNS)
+        return found[0] if found else None
+
+    def insert_upload(self, row: Mapping[str, object]) -> None:
+        """Insert the first row of an upload, given as values by column."""
+        self._change(statements.insertion(*row), row)
+
+    def update_upload(self, key: int, row: Mapping[str, object]) -> bool:
+        """Give the first row of an upload new values, unless it has a name.
+
+        :returns: whether there was such a row.
+        :raises django.db.IntegrityError: when the values have a name that is taken.
+        """
+        return self._change(statements.update_where(statements.IS_UPLOAD, *row), row, key) == 1
+
+    def grow(self, key: int, position: int, length: int, data: bytes) -> bool:
+        """Replace the bytes of a row, unless another writer has made it longer.
+
+        :param length: how many bytes the row had.
+        :returns: whether it had as many by now.
+        """
+        template = statements.update_where(statements.IS_UNCHANGED, "data")
+        return self._change(template, {"data": data}, key, position, length) == 1
+
+    def delete_unfinished(self, key: int, expired_by: datetime | None) -> bool:
+        """Delete the first row of an upload, unless it has a name.
+
+        :param expired_by: leave one that expires later, too; None for no such condition.
         :returns: whether it was deleted.
         """
-        expired_by = FIELDS["expires"].get_db_prep_save(now, self._connection)
-        return self._delete(statements.IS_EXPIRED_UPLOAD, [key, expired_by]) == 1
+        if expired_by is None:
+            return self._delete(statements.IS_UPLOAD, [key]) == 1
+        instant = FIELDS["expires"].get_db_prep_save(expired_by, self._connection)
+        return self._delete(statements.IS_EXPIRED_UPLOAD, [key, instant]) == 1
 
     def forget(self) -> None:
         """Free the memory in which some connections keep the rows that they have read."""

@@ -18,7 +18,18 @@ FIELDS: dict[str, Any] = {field.attname: field for field in StoredFile._meta.con
 INSERT_CHUNKS = "INSERT INTO {table} ({content}, {position}, {data}) "
 #: Conditions of rows to delete.
 OF_CONTENT = "{content} = %s"
-IS_EXPIRED_UPLOAD = "{content} = %s AND {position} = 0 AND {name} IS NULL AND {expires} <= %s"
+IS_UPLOAD = "{content} = %s AND {position} = 0 AND {name} IS NULL"
+IS_EXPIRED_UPLOAD = f"{IS_UPLOAD} AND {{expires}} <= %s"
+#: The condition of a row that has as many bytes as a writer has seen.
+IS_UNCHANGED = "{content} = %s AND {position} = %s AND length({data}) = %s"
+#: The first row of an upload, and how far its last row goes.
+UPLOAD = (
+    "SELECT one.{name}, one.{size}, one.{chunk_size}, one.{sha256}, one.{expires}, "
+    "other.{position}, length(other.{data}) FROM {table} one "
+    "JOIN {table} other ON other.{content} = one.{content} "
+    "WHERE one.{content} = %s AND one.{position} = 0 AND one.{namespace} = %s "
+    "ORDER BY other.{position} DESC LIMIT 1"
+)
 RUN = (
     "SELECT {data} FROM {table} WHERE {content} = %s AND {position} >= %s AND {position} < %s "
     "ORDER BY {position}"
@@ -55,8 +66,14 @@ def insertion(*columns: str) -> str:
 @cache
 def update(*columns: str) -> str:
     """Return the template that changes these columns of the row with a primary key."""
+    return update_where("{id} = %s", *columns)
+
+
+@cache
+def update_where(condition: str, *columns: str) -> str:
+    """Return the template that changes these columns of the rows that meet a condition."""
     changes = ", ".join(f"{{{name}}} = %s" for name in columns)
-    return f"UPDATE {{table}} SET {changes} WHERE {{id}} = %s"
+    return f"UPDATE {{table}} SET {changes} WHERE {condition}"
 
 
 @cache

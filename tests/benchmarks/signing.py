@@ -37,7 +37,7 @@ def sign(rounds: int, sample_seconds: float) -> list[dict[str, Any]]:
     storage: Any = storages["default"]
     for name in NAMES:
         storage.save(name, ContentFile(b"x"))
-    links = storage._links.batch(storage.audience)
+    links = storage.links.batch(storage.audience)
     state = LinkState(is_public=False, link_epoch=storage.catalog.find(NAMES[0]).link_epoch)
     # As long as what a link signs.
     key, message = secrets.token_bytes(32), secrets.token_bytes(75)

@@ -4,6 +4,7 @@ import pytest
 from pytest_django import Settings
 
 from secure_dbstorage.checks import counting
+from secure_dbstorage.parsers import RATE_LIMITS
 from tests.support.checks import SHARED_CACHE, SharedCache, messages, storages
 
 
@@ -52,7 +53,7 @@ class TestCache:
         assert messages(counting.check_cache) == []
 
     def test_without_limits_no_cache_counts(self, settings: Settings) -> None:
-        settings.SECURE_DBSTORAGE = {"RATE_LIMITS": dict.fromkeys(("signed", "plain", "refused"))}
+        settings.SECURE_DBSTORAGE = {"RATE_LIMITS": dict.fromkeys(RATE_LIMITS)}
         assert messages(counting.check_cache) == []
 
 
@@ -67,7 +68,7 @@ class TestDeployment:
         assert messages(counting.check_proxies) == []
 
     def test_without_limits_proxies_do_not_matter(self, settings: Settings) -> None:
-        settings.SECURE_DBSTORAGE = {"RATE_LIMITS": dict.fromkeys(("signed", "plain", "refused"))}
+        settings.SECURE_DBSTORAGE = {"RATE_LIMITS": dict.fromkeys(RATE_LIMITS)}
         assert messages(counting.check_proxies) == []
 
     def test_limits_that_an_outage_lifts_are_reported(self, settings: Settings) -> None:
@@ -81,6 +82,15 @@ class TestDeployment:
         (message,) = counting.check_lifted_limits()
         assert message.id == "secure_dbstorage.W006"
         assert "signed, plain" in message.msg
+
+    def test_uploads_without_a_limit_are_reported_for_themselves(self, settings: Settings) -> None:
+        assert messages(counting.check_lifted_upload_limits) == []
+        settings.SECURE_DBSTORAGE = {"RATE_LIMITS": {"begun": None, "plain": None}}
+        (message,) = counting.check_lifted_upload_limits()
+        assert message.id == "secure_dbstorage.W008"
+        assert ": begun." in message.msg
+        (message,) = counting.check_lifted_limits()
+        assert ": plain." in message.msg
 
 
 class TestCounting:
@@ -124,5 +134,5 @@ class TestCounting:
 
     def test_without_limits_no_cache_is_asked(self, settings: Settings) -> None:
         settings.CACHES = {"default": {"BACKEND": "no_such_client.Cache"}}
-        settings.SECURE_DBSTORAGE = {"RATE_LIMITS": dict.fromkeys(("signed", "plain", "refused"))}
+        settings.SECURE_DBSTORAGE = {"RATE_LIMITS": dict.fromkeys(RATE_LIMITS)}
         assert messages(counting.check_counting) == []

@@ -132,7 +132,7 @@ def test_a_private_file_whose_name_was_taken_meanwhile_leaves_the_other(tmp_path
         storage.save("a.txt", ContentFile(b"theirs"))
 
     record = FileRecord(name="a.txt", is_public=False)
-    with pytest.raises(CopyFailed, match="meantime"):
+    with pytest.raises(FileExistsError, match="meantime"):
         end_of(storage).write(record, pieces(), replace=False)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.txt": b"theirs"}
 

@@ -11,12 +11,13 @@ CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
 LINKS = ROOT / "secure_dbstorage" / "links" / "README.md"
 SERVING = ROOT / "secure_dbstorage" / "serving" / "README.md"
 CHECKS = ROOT / "secure_dbstorage" / "checks" / "README.md"
+UPLOADS = ROOT / "secure_dbstorage" / "receiving" / "README.md"
 DEPLOY = ROOT / "example" / "deploy" / "README.md"
 BENCHMARKS = ROOT / "tests" / "benchmarks" / "README.md"
 PACKAGES = ROOT / "tests" / "integrations" / "README.md"
 
 PAGES = (
-    *(README, SECURITY, CONTRIBUTING, LINKS, SERVING, CHECKS, DEPLOY),
+    *(README, SECURITY, CONTRIBUTING, LINKS, SERVING, UPLOADS, CHECKS, DEPLOY),
     *(BENCHMARKS, PACKAGES),
 )
 

@@ -1,0 +1,100 @@
+"""Arrivals: a request that brings an upload, with everything known about it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.http import HttpRequest
+
+from secure_dbstorage.exceptions import DatabaseUnavailable
+from secure_dbstorage.files import Upload
+from secure_dbstorage.links.grants import UploadGrant
+from secure_dbstorage.links.terms import UPLOAD_LIFETIME
+from secure_dbstorage.options import STATEMENT_BYTES
+from secure_dbstorage.receiving.bodies import Body
+from secure_dbstorage.receiving.faults import Fault, Rejected
+from secure_dbstorage.serving.visits import Visit
+from secure_dbstorage.storage import DatabaseStorage
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request whose token allows it to begin or to continue an upload."""
+
+    visit: Visit
+    #: What the token allows.
+    grant: UploadGrant
+
+    @property
+    def request(self) -> HttpRequest:
+        """The request, without its token."""
+        return self.visit.request
+
+    @property
+    def storage(self) -> DatabaseStorage:
+        """The storage that receives the upload."""
+        return self.visit.storage
+
+    @property
+    def most(self) -> int:
+        """The most bytes of an upload: the link may be older than the option ``max_size``."""
+        limit = self.storage.options.max_size
+        return self.grant.max_size if limit is None else min(self.grant.max_size, limit)
+
+    def body(self, length: int) -> Body:
+        """Return the body. No connection is held while it is waited for, if there is a pool."""
+        return Body(self.request, length, before_waiting=self.storage.catalog.release)
+
+    def begin(self, size: int) -> Upload:
+        """Insert the first row of an upload of so many bytes.
+
+        The end of the link does not end it: it has a day, or as long as the link lives.
+        """
+        seconds = max(UPLOAD_LIFETIME, self.grant.lifetime)
+        expires = datetime.fromtimestamp(int(self.visit.now), tz=UTC) + timedelta(seconds=seconds)
+        catalog = self.storage.catalog
+        with catalog.outages_told():
+            return catalog.begin_upload(size, expires)
+
+    def append(self, upload: Upload, pieces: Sequence[bytes]) -> Upload:
+        """Write pieces behind those of an upload, and return it with them."""
+        catalog = self.storage.catalog
+        with catalog.outages_told():
+            return catalog.append(upload, pieces)
+
+    def receive(self, upload: Upload, body: Body) -> Upload:
+        """Write a body behind what is there, about a megabyte at a time.
+
+        No transaction is open while the network is waited for.
+
+        :raises Rejected: 409 when another request was faster.
+        """
+        while pieces := body.pieces(upload.row_lengths(STATEMENT_BYTES)):
+            upload = self.append(upload, pieces)
+        return upload
+
+    @contextmanager
+    def all_or_nothing(self, upload: Upload) -> Iterator[None]:
+        """Delete an upload whose beginning fails: nobody was told how to go on with it."""
+        is_done = False
+        try:
+            yield
+            is_done = True
+        finally:
+            catalog = self.storage.catalog
+            if not is_done:
+                with suppress(DatabaseUnavailable), catalog.outages_told():
+                    catalog.delete_upload(upload)
+
+    def find(self) -> Upload:
+        """Return the upload that the token continues, or the file that it has become.
+
+        :raises Rejected: 410 when it was deleted, or its time is over.
+        """
+        catalog = self.storage.catalog
+        with catalog.outages_told():
+            upload = catalog.upload(self.grant.key or 0)
+        if upload is None or upload.has_expired(self.visit.now):
+            raise Rejected(Fault.GONE)
+        return upload

@@ -1,0 +1,98 @@
+"""Bodies: what a client sends, taken from the network in small steps."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+from django.http import UnreadablePostError
+
+from secure_dbstorage.conf import upload_directory
+from secure_dbstorage.receiving.faults import Fault, Rejected
+from secure_dbstorage.receiving.fields import Checksum
+
+#: Bytes of one step. Of a client that leaves, no more than one step is lost.
+_STEP = 64 * 1024
+
+
+class Body:
+    """The body of a request, or a copy of it."""
+
+    def __init__(
+        self, file: Any, length: int, *, before_waiting: Callable[[], object] = lambda: None
+    ) -> None:
+        """Read nothing yet.
+
+        :param file: has ``read(size)``.
+        :param length: in bytes.
+        :param before_waiting: called before each wait for the network, which may be long.
+        """
+        self._file = file
+        self._before_waiting = before_waiting
+        #: Bytes that are still to come.
+        self.left = length
+        #: Whether it ended too early: the client has left.
+        self.is_cut = False
+
+    def pieces(self, lengths: Sequence[int]) -> list[bytes]:
+        """Return the next pieces, of these lengths; shorter and fewer at the end."""
+        self._before_waiting()
+        pieces: list[bytes] = []
+        for length in lengths:
+            if piece := self._piece(length):
+                pieces.append(piece)
+            if len(piece) < length:
+                break
+        return pieces
+
+    def steps(self) -> Iterator[bytes]:
+        """Yield all that is left, in steps."""
+        self._before_waiting()
+        while step := self._step(_STEP):
+            yield step
+
+    def _piece(self, length: int) -> bytes:
+        piece = bytearray()
+        while len(piece) < length and (step := self._step(length - len(piece))):
+            piece += step
+        return bytes(piece)
+
+    def _step(self, most: int) -> bytes:
+        size = min(most, _STEP, self.left)
+        try:
+            step: bytes = self._file.read(size) if size else b""
+        except UnreadablePostError:
+            step = b""
+        self.left -= len(step)
+        if size and not step:
+            self.is_cut, self.left = True, 0
+        return step
+
+
+@contextmanager
+def checked(body: Body, checksum: Checksum | None) -> Iterator[Body]:
+    """Give a body whose checksum is right. It goes into a temporary file first.
+
+    tus demands that a damaged piece leaves nothing behind.
+
+    :raises Rejected: 460.
+    """
+    if checksum is None:
+        yield body
+        return
+    with TemporaryFile(dir=upload_directory()) as spool:
+        length = _spool(body, spool, checksum)
+        spool.seek(0)
+        yield Body(spool, length)
+
+
+def _spool(body: Body, spool: IO[bytes], checksum: Checksum) -> int:
+    made = hashlib.new(checksum.algorithm, usedforsecurity=False)
+    length = 0
+    for step in body.steps():
+        made.update(step)
+        length += spool.write(step)
+    if body.is_cut or made.digest() != checksum.digest:
+        raise Rejected(Fault.CHECKSUM)
+    return length

@@ -1,0 +1,65 @@
+"""Claims: the file behind what a form or an API was sent in the place of a file."""
+
+import time
+from urllib.parse import parse_qsl, urlsplit
+
+from django.views.decorators.debug import sensitive_variables
+
+from secure_dbstorage.exceptions import BadToken, UploadGone, UploadIncomplete
+from secure_dbstorage.files import ReceivedFile
+from secure_dbstorage.links.grants import PlaceKind, UploadGrant, UploadPlace
+from secure_dbstorage.links.paths import PARAMETER
+from secure_dbstorage.receiving.fields import Metadata
+from secure_dbstorage.storage import DatabaseStorage
+
+#: The name of a file whose client gave none.
+UNNAMED = "upload"
+
+#: No URL of an upload is longer: its token has room for little more than the client's metadata.
+_MAX_LENGTH = 8192
+
+_NOWHERE = UploadPlace(PlaceKind.NOWHERE, "")
+
+
+@sensitive_variables()
+def claim(url: str, storage: DatabaseStorage) -> ReceivedFile:
+    """Return the upload that was given this URL, as a file that ``save()`` takes over.
+
+    The URL comes from a client and is not believed. Its upload must be one to this storage, and
+    one that waits for a form. Size and type are for the caller to check, since another form's link
+    may have begun it.
+
+    :param url: what the client was told in ``Location``: with or without a host.
+    :raises BadToken: when we did not make it, or not for such an upload.
+    :raises UploadGone: when the upload was taken, deleted, or has expired.
+    :raises UploadIncomplete: when bytes are missing.
+    """
+    grant = _grant(url, storage)
+    upload = storage.catalog.upload(grant.key or 0)
+    if upload is None or upload.name is not None or upload.has_expired(time.time()):
+        raise UploadGone("The upload is no longer there")
+    if not upload.is_complete:
+        raise UploadIncomplete("The upload is not complete")
+    return storage.received_file(upload, Metadata.parse(grant.metadata).filename or UNNAMED)
+
+
+def _grant(url: str, storage: DatabaseStorage) -> UploadGrant:
+    path, token = _parts(url)
+    if path.rpartition("/")[2] != _NOWHERE.spelling:
+        raise BadToken("The URL is not that of an upload that waits for a form")
+    grant = storage.signer.unsign_upload(
+        _NOWHERE.spelling, token, storage.audience, max_lifetime=0, now=0
+    )
+    if grant.key is None or grant.place != _NOWHERE:
+        raise BadToken("The URL is not that of an upload that waits for a form")
+    return grant
+
+
+def _parts(url: str) -> tuple[str, str]:
+    """Return the path and the token of a URL."""
+    try:
+        split = urlsplit(url if len(url) <= _MAX_LENGTH else "")
+        (token,) = (value for name, value in parse_qsl(split.query) if name == PARAMETER)
+    except ValueError as error:
+        raise BadToken("The URL has no token, or more than one") from error
+    return split.path, token

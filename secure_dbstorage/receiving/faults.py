@@ -1,0 +1,97 @@
+"""Faults: why an upload is refused, each with its status and text, as a problem in JSON."""
+
+import json
+from collections.abc import Mapping
+from enum import Enum
+from http import HTTPStatus
+from typing import Self
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from secure_dbstorage.exceptions import SecureDBStorageError
+from secure_dbstorage.receiving.answers import answer
+
+#: The status of tus for a piece that is not what its checksum says. HTTP has none of this number.
+CHECKSUM_MISMATCH = 460
+
+
+class Fault(Enum):
+    """Why an upload is refused.
+
+    The value is the word for clients, logs and receivers.
+    """
+
+    FIELD = "field", 400, _("A header field is missing, or its value can’t be used.")
+    INCOMPLETE = "incomplete", 400, _("The body ended too early. Send it again.")
+    DIGEST = "digest", 400, _("The content is not what its digest says. Send it again.")
+    #: An upload hook has said no.
+    NOT_ACCEPTED = "not-accepted", 403, _("This file is not accepted here.")
+    METHOD = "method", 405, _("This address takes uploads, but not by this method.")
+    #: Another request was faster, or the client has another offset in mind.
+    OFFSET = "offset", 409, _("The upload has come to another place. Ask where it goes on.")
+    GONE = "gone", 410, _("This upload is no longer there. Begin again.")
+    NO_LENGTH = "no-length", 411, _("The length of the body is not known. Send a Content-Length.")
+    VERSION = "version", 412, _("Only version 1.0.0 of tus is spoken here.")
+    PRECONDITION = "precondition", 412, _("The file is there already, or it has changed.")
+    TOO_LARGE = "too-large", 413, _("The file is too large.")
+    TYPE = "type", 415, _("Files of this type are not accepted here.")
+    #: Clients of tus repeat a 409, so it is none for them.
+    TAKEN = "taken", 422, _("There is already a file of this name.")
+    #: The link is for other content.
+    CONTENT = "content", 422, _("This is not the content that is expected here.")
+    CHECKSUM = "checksum", CHECKSUM_MISMATCH, _("A piece was damaged on its way. Send it again.")
+
+    status: int
+    text: Promise
+
+    def __new__(cls, word: str, status: int, text: Promise) -> Self:
+        """Make the word the value, and the rest attributes."""
+        fault = object.__new__(cls)
+        fault._value_ = word
+        fault.status, fault.text = status, text
+        return fault
+
+
+class Rejected(SecureDBStorageError):
+    """Raised when a request for an upload can't be done."""
+
+    def __init__(
+        self,
+        fault: Fault,
+        *,
+        field: str = "",
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Note why.
+
+        :param field: the header field at fault.
+        :param status: where it is not that of the fault.
+        :param headers: fields that the answer carries besides the usual ones.
+        """
+        super().__init__(fault.value)
+        self.fault = fault
+        self.field = field
+        self.status = status or fault.status
+        self.headers = dict(headers or {})
+
+
+def reject(request: HttpRequest, rejected: Rejected) -> HttpResponse:
+    """Return the answer to a request that can't be done: a problem (RFC 9457)."""
+    detail = str(rejected.fault.text)
+    problem = {
+        "type": "about:blank",
+        "title": _phrase(rejected.status),
+        "status": rejected.status,
+        "detail": f"{detail} ({rejected.field})" if rejected.field else detail,
+        "reason": rejected.fault.value,
+    }
+    body = b"" if request.method == "HEAD" else json.dumps(problem).encode()
+    headers = {"Content-Type": "application/problem+json", **rejected.headers}
+    return answer(rejected.status, headers, body)
+
+
+def _phrase(status: int) -> str:
+    return "Checksum Mismatch" if status == CHECKSUM_MISMATCH else HTTPStatus(status).phrase

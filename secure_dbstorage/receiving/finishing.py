@@ -1,0 +1,148 @@
+"""Finishing: from complete rows to a file, once the link, the hooks and the names allow it.
+
+Clients of tus ask how far an upload is after any failure, and take the whole length for success.
+So a named upload is told to be complete only when it has its name.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from typing import NoReturn
+
+from django.core.exceptions import SuspiciousFileOperation
+from django.http.response import HttpResponseBase
+
+from secure_dbstorage.exceptions import FileChanged, FileTooLarge, UploadGone
+from secure_dbstorage.files import Upload
+from secure_dbstorage.links.grants import PlaceKind, UploadGrant
+from secure_dbstorage.receiving.arrivals import Arrival
+from secure_dbstorage.receiving.faults import Fault, Rejected
+from secure_dbstorage.receiving.fields import Metadata
+from secure_dbstorage.serving.guards import ask_hooks
+from secure_dbstorage.serving.headers import protect
+from secure_dbstorage.serving.refusals import RETRY_WHEN_DOWN, Refused
+
+
+class Instead(Exception):
+    """Raised when an upload hook gives its own response."""
+
+    def __init__(self, response: HttpResponseBase) -> None:
+        super().__init__("A hook gives its own response")
+        self.response = response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a request wants besides, of the file that its upload becomes."""
+
+    #: SHA-256 of what was received, if it is known already.
+    sha256: str | None = None
+    #: Whether it may replace a file.
+    overwrite: bool = False
+    #: The content key of the file that it must replace; None for any.
+    replaced_key: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """An upload that is a file now."""
+
+    name: str
+    sha256: str
+    #: Whether the name was new.
+    created: bool
+
+
+def finish(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
+    """Make a complete upload to a named place a file. It does no harm to do so again.
+
+    What never can be is deleted. What can be later stays.
+
+    :raises Rejected: for good: 403, 410, 412, 413 or 422.
+    :raises Instead: when a hook gives its own response; one of 500 or more means "later".
+    :raises DatabaseUnavailable: when it can be later.
+    """
+    catalog = arrival.storage.catalog
+    try:
+        with catalog.outages_told():
+            upload = catalog.note_digest(upload, wish.sha256)
+        _check_content(arrival, upload)
+        _ask_hooks(arrival, upload)
+        return _give_name(arrival, upload, wish)
+    except UploadGone:
+        return _finished_by_another(arrival, upload)
+
+
+def _check_content(arrival: Arrival, upload: Upload) -> None:
+    wanted = arrival.grant.sha256
+    if wanted is not None and upload.sha256 != wanted:
+        _give_up(arrival, upload, Rejected(Fault.CONTENT))
+
+
+def _ask_hooks(arrival: Arrival, upload: Upload) -> None:
+    hooks = arrival.storage.options.upload_hooks
+    if not hooks:
+        return
+    # A scanner takes its time. Meanwhile, others may have the connection.
+    arrival.storage.catalog.release()
+    with arrival.storage.received_file(upload, _shown_name(arrival.grant), lends=True) as file:
+        try:
+            response = ask_hooks(hooks, arrival.request, file, arrival.grant)
+        except Refused:
+            _give_up(arrival, upload, Rejected(Fault.NOT_ACCEPTED))
+    if response is None:
+        return
+    if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        response.setdefault("Retry-After", str(RETRY_WHEN_DOWN))
+    else:
+        arrival.storage.catalog.delete_upload(upload)
+    raise Instead(protect(response))
+
+
+def _give_name(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
+    storage, grant = arrival.storage, arrival.grant
+    name_it = partial(
+        storage.name_upload,
+        upload,
+        grant.place,
+        _shown_name(grant),
+        overwrite=wish.overwrite,
+        replaced_key=wish.replaced_key,
+    )
+    try:
+        name, created = storage.catalog.repeat(name_it)
+    except FileChanged:
+        _give_up(arrival, upload, Rejected(Fault.PRECONDITION))
+    except FileTooLarge:
+        _give_up(arrival, upload, Rejected(Fault.TOO_LARGE))
+    except (FileExistsError, IsADirectoryError, SuspiciousFileOperation):
+        _give_up(arrival, upload, Rejected(Fault.TAKEN))
+    return Finished(name=name, sha256=str(upload.sha256), created=created)
+
+
+def _finished_by_another(arrival: Arrival, upload: Upload) -> Finished:
+    """Return what another request has made of the upload meanwhile.
+
+    :raises Rejected: 410 if it was deleted.
+    """
+    catalog = arrival.storage.catalog
+    with catalog.outages_told():
+        found = catalog.upload(upload.content.key)
+    if found is None or found.name is None:
+        raise Rejected(Fault.GONE)
+    return Finished(name=found.name, sha256=str(found.sha256), created=True)
+
+
+def _give_up(arrival: Arrival, upload: Upload, rejected: Rejected) -> NoReturn:
+    """Delete an upload that never can be a file."""
+    catalog = arrival.storage.catalog
+    with catalog.outages_told():
+        catalog.delete_upload(upload)
+    raise rejected
+
+
+def _shown_name(grant: UploadGrant) -> str:
+    """Return the last segment of the name that the file will have, or of the client's."""
+    if grant.place.kind is PlaceKind.FILE:
+        return grant.place.path.rpartition("/")[2]
+    return Metadata.parse(grant.metadata).filename

@@ -1,0 +1,196 @@
+"""tus 1.0.0: uploads in pieces, which go on after any interruption.
+
+The core of the protocol, and its extensions creation, creation-with-upload, expiration,
+termination and checksum. What a request can mean is decided before its body is read.
+"""
+
+from dataclasses import replace
+from http import HTTPStatus
+
+from django.core.exceptions import SuspiciousFileOperation
+from django.http.response import HttpResponseBase
+from django.utils.encoding import filepath_to_uri
+
+from secure_dbstorage.content_types import content_type_of
+from secure_dbstorage.exceptions import UploadChanged
+from secure_dbstorage.files import Upload
+from secure_dbstorage.links.grants import PlaceKind
+from secure_dbstorage.links.terms import is_among
+from secure_dbstorage.receiving.answers import TUS_VERSION, answer, progress
+from secure_dbstorage.receiving.arrivals import Arrival
+from secure_dbstorage.receiving.bodies import checked
+from secure_dbstorage.receiving.faults import Fault, Rejected
+from secure_dbstorage.receiving.fields import (
+    Checksum,
+    Metadata,
+    content_length,
+    has_body,
+    number,
+)
+from secure_dbstorage.receiving.finishing import Finished, Wish, finish
+from secure_dbstorage.receiving.records import record
+
+#: The media type of a piece.
+PIECE_TYPE = "application/offset+octet-stream"
+
+#: What OPTIONS tells.
+ABILITIES = {
+    "Tus-Version": TUS_VERSION,
+    "Tus-Extension": "creation,creation-with-upload,expiration,termination,checksum",
+    "Tus-Checksum-Algorithm": "sha1,sha256",
+}
+
+
+def create(arrival: Arrival) -> HttpResponseBase:
+    """Begin an upload, and receive what comes with the request (POST)."""
+    _check_version(arrival)
+    size = _size(arrival)
+    metadata = Metadata.parse(arrival.request.META.get("HTTP_UPLOAD_METADATA", ""))
+    _check_name(arrival, metadata)
+    length = _piece_length(arrival, size) if has_body(arrival.request.META) else None
+    upload = arrival.begin(size)
+    grant = replace(arrival.grant, key=upload.content.key, metadata=metadata.text)
+    arrival = replace(arrival, grant=grant)
+    with arrival.all_or_nothing(upload):
+        if length is not None:
+            upload = _receive(arrival, upload, length)
+        location = arrival.storage.links.part(grant, arrival.storage.audience)
+        headers = {"Location": location, **progress(upload)}
+        if length is None and not upload.is_complete:
+            del headers["Upload-Offset"]
+        status = HTTPStatus.CREATED
+        return _answer(arrival, upload, status, headers, outcome="begun", moved=length)
+
+
+def tell(arrival: Arrival) -> HttpResponseBase:
+    """Say how far an upload is (HEAD)."""
+    _check_version(arrival)
+    upload = arrival.find()
+    headers = {**progress(upload), "Upload-Length": str(upload.content.size)}
+    if arrival.grant.metadata:
+        headers["Upload-Metadata"] = arrival.grant.metadata
+    return _answer(arrival, upload, HTTPStatus.OK, headers, outcome="asked")
+
+
+def go_on(arrival: Arrival) -> HttpResponseBase:
+    """Receive the next piece of an upload (PATCH)."""
+    _check_version(arrival)
+    offset = number(arrival.request.META, "Upload-Offset")
+    length = _piece_length(arrival, None)
+    upload = _unfinished(arrival)
+    if offset != upload.offset:
+        raise Rejected(Fault.OFFSET)
+    if length > upload.content.size - offset:
+        raise Rejected(Fault.TOO_LARGE)
+    upload = _receive(arrival, upload, length)
+    moved = upload.offset - offset
+    headers = progress(upload)
+    return _answer(
+        arrival, upload, HTTPStatus.NO_CONTENT, headers, outcome="continued", moved=moved
+    )
+
+
+def abandon(arrival: Arrival) -> HttpResponseBase:
+    """Delete an upload (DELETE)."""
+    _check_version(arrival)
+    upload = _unfinished(arrival)
+    catalog = arrival.storage.catalog
+    with catalog.outages_told():
+        if not catalog.delete_upload(upload):
+            raise Rejected(Fault.GONE)
+    record(arrival, "abandoned", HTTPStatus.NO_CONTENT)
+    return answer(HTTPStatus.NO_CONTENT, {})
+
+
+def _check_version(arrival: Arrival) -> None:
+    if arrival.request.META.get("HTTP_TUS_RESUMABLE") != TUS_VERSION:
+        raise Rejected(Fault.VERSION, headers={"Tus-Version": TUS_VERSION})
+
+
+def _size(arrival: Arrival) -> int:
+    """Return how long the upload will be."""
+    meta = arrival.request.META
+    for field in ("Upload-Defer-Length", "Upload-Concat"):  # Extensions that we don't have.
+        if f"HTTP_{field.upper().replace('-', '_')}" in meta:
+            raise Rejected(Fault.FIELD, field=field)
+    size = number(meta, "Upload-Length")
+    if size > arrival.most:
+        raise Rejected(Fault.TOO_LARGE, headers={"Tus-Max-Size": str(arrival.most)})
+    return size
+
+
+def _check_name(arrival: Arrival, metadata: Metadata) -> None:
+    """Refuse what can't become a file, before anything is sent."""
+    storage, grant = arrival.storage, arrival.grant
+    kind, path = grant.place.kind, grant.place.path
+    name = path if kind is PlaceKind.FILE else metadata.filename
+    if kind is PlaceKind.FOLDER:
+        try:
+            name = storage.generate_filename(f"{path}/{name}" if path else name)
+        except SuspiciousFileOperation:
+            raise Rejected(Fault.FIELD, field="Upload-Metadata") from None
+    if grant.types and not is_among(
+        content_type_of(name, storage.options.content_types), grant.types
+    ):
+        raise Rejected(Fault.TYPE)
+    if kind is PlaceKind.FILE and not grant.overwrite:
+        with storage.catalog.outages_told():
+            if storage.catalog.exists(name):
+                raise Rejected(Fault.TAKEN)
+
+
+def _piece_length(arrival: Arrival, most: int | None) -> int:
+    """Return the length of the piece that comes with a request.
+
+    :param most: bytes that it may have, if that is known.
+    """
+    meta = arrival.request.META
+    if meta.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != PIECE_TYPE:
+        raise Rejected(Fault.FIELD, field="Content-Type", status=415)
+    length = content_length(meta)
+    if most is not None and length > most:
+        raise Rejected(Fault.TOO_LARGE)
+    return length
+
+
+def _unfinished(arrival: Arrival) -> Upload:
+    upload = arrival.find()
+    if upload.name is not None:
+        raise Rejected(Fault.GONE)
+    return upload
+
+
+def _receive(arrival: Arrival, upload: Upload, length: int) -> Upload:
+    given = arrival.request.META.get("HTTP_UPLOAD_CHECKSUM")
+    checksum = None if given is None else Checksum.parse(given)
+    try:
+        with checked(arrival.body(length), checksum) as body:
+            return arrival.receive(upload, body)
+    except UploadChanged:
+        raise Rejected(Fault.OFFSET) from None
+
+
+def _answer(  # noqa: PLR0913 -- all that makes an answer
+    arrival: Arrival,
+    upload: Upload,
+    status: HTTPStatus,
+    headers: dict[str, str],
+    *,
+    outcome: str,
+    moved: int | None = None,
+) -> HttpResponseBase:
+    """Return an answer about an upload, which becomes a file first if all of it is there."""
+    if (finished := _finished(arrival, upload)) is not None:
+        headers["Content-Location"] = arrival.storage.base_url + filepath_to_uri(finished.name)
+        headers.pop("Upload-Expires", None)
+        outcome = "received"
+    record(arrival, outcome, status, moved or 0, finished=finished)
+    return answer(status, headers)
+
+
+def _finished(arrival: Arrival, upload: Upload) -> Finished | None:
+    """Return the file that a complete upload has become by this request."""
+    is_named = arrival.grant.place.kind is not PlaceKind.NOWHERE
+    if not (is_named and upload.is_complete and upload.name is None):
+        return None
+    return finish(arrival, upload, Wish(overwrite=arrival.grant.overwrite))

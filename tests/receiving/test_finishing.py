@@ -1,0 +1,324 @@
+"""From complete rows to a file: hooks, and everything that can come between."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.files.storage import storages
+from django.db import OperationalError, connection, connections
+from django.http import HttpRequest, HttpResponse
+
+from secure_dbstorage.files import ReceivedFile, Upload
+from secure_dbstorage.links.grants import UploadGrant
+from secure_dbstorage.models import StoredFile
+from secure_dbstorage.storage import DatabaseStorage
+from tests.receiving.conftest import Receiver
+from tests.support.uploads import CONTENT, Uploader, metadata
+
+SIZE = len(CONTENT)
+
+
+def content_of(name: str) -> bytes:
+    with storages["default"].open(name) as file:
+        return bytes(file.read())
+
+
+class Hook:
+    """Gives these answers in turn, and remembers what it was shown."""
+
+    def __init__(self, *answers: object) -> None:
+        """Give the last one again and again."""
+        self.answers = list(answers)
+        self.shown: list[tuple[str, int, str, bytes]] = []
+
+    def __call__(self, request: HttpRequest, file: ReceivedFile, grant: UploadGrant) -> object:
+        """Read the file, and answer."""
+        assert "token" not in request.get_full_path()
+        self.shown.append((str(file.name), int(file.size or 0), grant.place.path, file.read()))
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+@pytest.mark.django_db
+class TestHooks:
+    """Only True lets an upload have its name."""
+
+    def test_a_hook_sees_the_file_and_lets_it_in(
+        self, receiver: Receiver, uploader: Uploader
+    ) -> None:
+        hook = Hook(True)
+        storage = receiver(upload_hooks=[hook])
+        uploader.sent(storage.upload_url("in/a.txt", max_size=SIZE))
+        uploader.put(storage.upload_url("in/b.txt", max_size=SIZE), CONTENT)
+        uploader.sent(storage.upload_url(prefix="below", max_size=SIZE), name="c.txt")
+        assert hook.shown == [
+            ("a.txt", SIZE, "in/a.txt", CONTENT),
+            ("b.txt", SIZE, "in/b.txt", CONTENT),
+            ("c.txt", SIZE, "below", CONTENT),
+        ]
+        assert content_of("below/c.txt") == CONTENT
+
+    def test_an_upload_for_a_form_is_shown_to_no_hook(
+        self, receiver: Receiver, uploader: Uploader
+    ) -> None:
+        hook = Hook(False)
+        uploader.sent(receiver(upload_hooks=[hook]).upload_url(max_size=SIZE))
+        assert hook.shown == []
+
+    def test_a_coroutine_is_awaited(self, receiver: Receiver, uploader: Uploader) -> None:
+        async def hook(*_: object) -> bool:
+            return True
+
+        uploader.sent(receiver(upload_hooks=[hook]).upload_url("a.txt", max_size=SIZE))
+        assert content_of("a.txt") == CONTENT
+
+    @pytest.mark.parametrize("no", [False, None, 1, HttpResponse(status=409)])
+    def test_what_a_hook_refuses_is_gone(
+        self, receiver: Receiver, uploader: Uploader, no: object
+    ) -> None:
+        storage = receiver(upload_hooks=[Hook(no)])
+        status = 409 if isinstance(no, HttpResponse) else 403
+        part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+        answer = uploader.patch(part, 0, CONTENT)
+        assert answer.status_code == status
+        assert "Upload-Offset" not in answer
+        assert not StoredFile.rows.exists()
+        assert uploader.tus("HEAD", part).status_code == 410
+        url = storage.upload_url("b.txt", max_size=SIZE)
+        assert uploader.put(url, CONTENT).status_code == status
+        assert not StoredFile.rows.exists()
+
+    def test_what_a_hook_puts_off_stays_and_is_asked_again(
+        self, receiver: Receiver, uploader: Uploader
+    ) -> None:
+        later = HttpResponse(status=503)
+        hook = Hook(later, later, True)
+        storage = receiver(upload_hooks=[hook])
+        part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+        for method in ("PATCH", "HEAD"):
+            data = CONTENT if method == "PATCH" else b""
+            answer = uploader.patch(part, 0, data) if data else uploader.tus("HEAD", part)
+            assert (answer.status_code, answer["Retry-After"]) == (503, "10")
+            assert "Upload-Offset" not in answer
+            assert not storage.exists("a.txt")
+        assert uploader.offset(part) == SIZE
+        assert len(hook.shown) == 3
+        assert content_of("a.txt") == CONTENT
+
+    def test_an_empty_piece_finishes_too(self, receiver: Receiver, uploader: Uploader) -> None:
+        storage = receiver(upload_hooks=[Hook(HttpResponse(status=503), True)])
+        part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+        assert uploader.patch(part, 0, CONTENT).status_code == 503
+        assert uploader.patch(part, SIZE, b"").status_code == 204
+        assert content_of("a.txt") == CONTENT
+
+    def test_a_put_that_is_put_off_leaves_nothing(
+        self, receiver: Receiver, uploader: Uploader
+    ) -> None:
+        storage = receiver(upload_hooks=[Hook(HttpResponse(status=503), True)])
+        url = storage.upload_url("a.txt", max_size=SIZE)
+        assert uploader.put(url, CONTENT).status_code == 503
+        assert not StoredFile.rows.exists()
+        assert uploader.put(url, CONTENT).status_code == 201
+
+    def test_a_whole_upload_that_is_put_off_at_its_beginning_leaves_nothing(
+        self, receiver: Receiver, uploader: Uploader
+    ) -> None:
+        storage = receiver(upload_hooks=[Hook(HttpResponse(status=503), True)])
+        url = storage.upload_url("a.txt", max_size=SIZE)
+        assert uploader.create(url, SIZE, CONTENT).status_code == 503
+        assert not StoredFile.rows.exists()
+        uploader.sent(url)
+        assert content_of("a.txt") == CONTENT
+
+    def test_a_hook_that_raises_loses_nothing(
+        self, receiver: Receiver, uploader: Uploader
+    ) -> None:
+        def fails(*_: object) -> bool:
+            raise RuntimeError("The scanner is down")
+
+        storage = receiver(upload_hooks=[fails])
+        part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+        with pytest.raises(RuntimeError):
+            uploader.patch(part, 0, CONTENT)
+        receiver(upload_hooks=[])
+        assert uploader.offset(part) == SIZE
+        assert content_of("a.txt") == CONTENT
+
+
+@pytest.mark.django_db
+class TestEnds:
+    """What never can be is final, what can be later stays."""
+
+    def test_other_content_than_the_link_names_is_refused(
+        self, receiver: Receiver, uploader: Uploader
+    ) -> None:
+        url = receiver().upload_url("a.txt", max_size=SIZE, sha256="ab" * 32)
+        part = uploader.begun(url, SIZE)
+        answer = uploader.patch(part, 0, CONTENT)
+        assert (answer.status_code, answer.json()["reason"]) == (422, "content")
+        assert not StoredFile.rows.exists()
+
+    def test_a_name_that_was_taken_meanwhile_is_final(
+        self, receiver: Receiver, uploader: Uploader
+    ) -> None:
+        storage = receiver()
+        part = uploader.begun(storage.upload_url("in/a.txt", max_size=SIZE), SIZE)
+        storage.save("in/a.txt", b"another")
+        assert uploader.patch(part, 0, CONTENT).status_code == 422
+        assert uploader.tus("HEAD", part).status_code == 410
+        assert content_of("in/a.txt") == b"another"
+
+    def test_a_name_below_a_file_is_final(self, receiver: Receiver, uploader: Uploader) -> None:
+        storage = receiver()
+        part = uploader.begun(storage.upload_url("in/a.txt", max_size=SIZE), SIZE)
+        storage.save("in", b"a file")
+        assert uploader.patch(part, 0, CONTENT).status_code == 422
+        assert StoredFile.rows.count() == 1
+
+    def test_a_lower_limit_is_final(self, receiver: Receiver, uploader: Uploader) -> None:
+        part = uploader.begun(receiver().upload_url("a.txt", max_size=SIZE), SIZE)
+        receiver(max_size=10)
+        assert uploader.patch(part, 0, CONTENT).status_code == 413
+        assert not StoredFile.rows.exists()
+
+    def test_a_change_that_meets_others_is_made_again(
+        self, receiver: Receiver, uploader: Uploader
+    ) -> None:
+        storage = receiver()
+        part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+        with connection.execute_wrapper(Deadlocks(2)):
+            assert uploader.patch(part, 0, CONTENT).status_code == 204
+        assert content_of("a.txt") == CONTENT
+
+    def test_one_that_meets_too_many_is_put_off(
+        self, receiver: Receiver, uploader: Uploader
+    ) -> None:
+        storage = receiver()
+        part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+        with connection.execute_wrapper(Deadlocks(3)):
+            answer = uploader.patch(part, 0, CONTENT)
+        assert answer.status_code == 503
+        assert "Retry-After" in answer
+        assert "Upload-Offset" not in answer
+        assert uploader.offset(part) == SIZE
+        assert content_of("a.txt") == CONTENT
+
+    @pytest.mark.parametrize("statement", ["INSERT", "UPDATE", "SELECT"])
+    def test_a_database_that_fails_in_the_middle_loses_nothing(
+        self, receiver: Receiver, uploader: Uploader, statement: str
+    ) -> None:
+        storage = receiver()
+        part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+        assert uploader.patch(part, 0, CONTENT[:5000]).status_code == 204
+        with connection.execute_wrapper(Outage(statement)):
+            answer = uploader.patch(part, 5000, CONTENT[5000:])
+        assert (answer.status_code, "Retry-After" in answer) == (503, True)
+        assert "Upload-Offset" not in answer
+        assert uploader.offset(part) == 5000
+        assert uploader.patch(part, 5000, CONTENT[5000:]).status_code == 204
+        assert content_of("a.txt") == CONTENT
+
+
+class Outage:
+    """Lets every statement of a kind fail."""
+
+    def __init__(self, statement: str) -> None:
+        """Let this kind fail, such as INSERT."""
+        self.statement = statement
+
+    def __call__(self, execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        """Execute a statement, or not."""
+        if sql.startswith(self.statement):
+            raise OperationalError("The server has gone away")
+        return execute(sql, *rest)
+
+
+class Deadlocks:
+    """Lets so many updates that give a name meet a deadlock."""
+
+    def __init__(self, count: int) -> None:
+        """Count down from here."""
+        self.left = count
+
+    def __call__(self, execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        """Execute a statement, or not."""
+        if sql.startswith("UPDATE") and "link_epoch" in sql and self.left:
+            self.left -= 1
+            raise OperationalError("Deadlock found when trying to get lock")
+        return execute(sql, *rest)
+
+
+def together(count: int, task: Callable[[int], object]) -> list[object]:
+    """Return what a task returns or raises in each of so many threads that start at once."""
+    start = threading.Barrier(count)
+    outcomes: list[object] = [None] * count
+
+    def run(number: int) -> None:
+        try:
+            start.wait(60)
+            outcomes[number] = task(number)
+        except Exception as error:  # noqa: BLE001 -- an outcome
+            outcomes[number] = error
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    return outcomes
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAtOnce:
+    """Requests that come at the same time."""
+
+    @pytest.mark.parametrize("arguments", [{}, {"overwrite": True}], ids=["new", "overwrite"])
+    def test_many_that_finish_one_upload_make_one_file(
+        self, database: str, receiver: Receiver, arguments: dict[str, Any]
+    ) -> None:
+        storage = receiver()
+        if arguments:
+            storage.save("a.txt", b"old")
+        upload = complete_upload(storage, arguments)
+        outcomes = together(4, lambda _: Uploader().tus("HEAD", upload).status_code)
+        assert outcomes == [200] * 4
+        assert content_of("a.txt") == CONTENT
+        assert StoredFile.rows.using(database).count() == -(-SIZE // 4096)
+
+    def test_many_below_a_directory_make_one_file(self, database: str, receiver: Receiver) -> None:
+        storage = receiver()
+        upload = complete_upload(storage, {"prefix": "in"})
+        assert together(4, lambda _: Uploader().offset(upload)) == [SIZE] * 4
+        assert storage.listdir("in") == ([], ["a.txt"])
+
+    def test_of_many_uploads_for_one_name_one_becomes_the_file(
+        self, database: str, receiver: Receiver
+    ) -> None:
+        storage = receiver()
+        parts = [complete_upload(storage, {}) for _ in range(4)]
+        outcomes = together(4, lambda number: Uploader().tus("HEAD", parts[number]).status_code)
+        assert sorted(map(str, outcomes)) == ["200", "422", "422", "422"]
+        assert content_of("a.txt") == CONTENT
+        assert StoredFile.rows.using(database).count() == -(-SIZE // 4096)
+
+
+def complete_upload(storage: DatabaseStorage, arguments: dict[str, Any]) -> str:
+    """Return the URL of an upload whose bytes are all there, and that has no name yet."""
+    name = () if "prefix" in arguments else ("a.txt",)
+    url = storage.upload_url(*name, max_size=SIZE, **arguments)
+    part = Uploader().create(url, SIZE, **metadata(filename="a.txt"))["Location"]
+    (first,) = StoredFile.rows.using(storage.catalog.writer).unfinished().order_by("-id")[:1]
+    upload = storage.catalog.upload(first.content)
+    assert isinstance(upload, Upload)
+    append_all(storage, upload)
+    return str(part)
+
+
+def append_all(storage: DatabaseStorage, upload: Upload) -> None:
+    """Write the content to an upload, as a server does that is killed before it gives the name."""
+    while lengths := upload.row_lengths(4096):
+        piece = CONTENT[upload.offset : upload.offset + lengths[0]]
+        upload = storage.catalog.append(upload, [piece])

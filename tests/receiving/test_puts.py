@@ -1,0 +1,215 @@
+"""PUT: a whole file in one request, by any client of HTTP."""
+
+import base64
+import hashlib
+from typing import Any
+
+import pytest
+from django.core.files.storage import storages
+from django.test import Client
+
+from secure_dbstorage.models import StoredFile
+from secure_dbstorage.storage import DatabaseStorage
+from tests.receiving.conftest import Receiver
+from tests.support.uploads import CONTENT, Uploader, Wire
+
+pytestmark = pytest.mark.django_db
+
+SIZE = len(CONTENT)
+SHA256 = hashlib.sha256(CONTENT)
+DIGEST = f"sha-256=:{base64.b64encode(SHA256.digest()).decode()}:"
+OTHER_DIGEST = f"sha-256=:{base64.b64encode(bytes(32)).decode()}:"
+ETAG = f'"{SHA256.hexdigest()}"'
+
+
+@pytest.fixture
+def storage(receiver: Receiver) -> DatabaseStorage:
+    """Return a storage with small rows."""
+    return receiver()
+
+
+def content_of(name: str) -> bytes:
+    with storages["default"].open(name) as file:
+        return bytes(file.read())
+
+
+@pytest.mark.parametrize("size", [0, 1, 4096, 4097, SIZE])
+def test_a_file_is_put(storage: DatabaseStorage, uploader: Uploader, size: int) -> None:
+    data = CONTENT[:size]
+    answer = uploader.put(storage.upload_url("in/é b.pdf", max_size=SIZE), data)
+    assert answer.status_code == 201
+    assert answer["ETag"] == storage.stat("in/é b.pdf").etag
+    assert answer["ETag"] == f'"{hashlib.sha256(data).hexdigest()}"'
+    assert content_of("in/é b.pdf") == data
+    assert StoredFile.rows.count() == max(1, -(-size // 4096))
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"Content-Encoding": "gzip"}, 415),
+        ({"Content-Range": f"bytes 0-{SIZE - 1}/{SIZE}"}, 400),
+        ({"Repr-Digest": OTHER_DIGEST}, 400),
+        ({"Content-Digest": OTHER_DIGEST}, 400),
+        ({"Content-Digest": "sha-256=:YQ==:"}, 400),
+        ({"Content-Digest": "sha-256=:YQ:"}, 400),
+        ({"If-Match": ETAG}, 412),
+        ({"If-Match": "*"}, 412),
+        ({"If-Match": "nonsense"}, 412),
+    ],
+)
+def test_a_put_that_is_refused_leaves_nothing(
+    storage: DatabaseStorage, uploader: Uploader, fields: dict[str, str], status: int
+) -> None:
+    url = storage.upload_url("a.pdf", max_size=SIZE)
+    fields = {} if status == 412 and fields["If-Match"] == "*" else fields
+    answer = uploader.put(url, CONTENT, fields or {"If-Match": "*"})
+    assert answer.status_code == status
+    assert not StoredFile.rows.exists()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"Content-Encoding": "identity"},
+        {"Repr-Digest": DIGEST},
+        {"Content-Digest": f"md5=:YQ==:, {DIGEST}"},
+        {"Repr-Digest": "sha-512=:YQ==:"},
+        {"If-None-Match": "*"},
+        {"If-None-Match": '"other"'},
+    ],
+)
+def test_a_put_passes_with(
+    storage: DatabaseStorage, uploader: Uploader, fields: dict[str, str]
+) -> None:
+    answer = uploader.put(storage.upload_url("a.pdf", max_size=SIZE), CONTENT, fields)
+    assert answer.status_code == 201
+    assert content_of("a.pdf") == CONTENT
+
+
+def test_a_body_that_is_too_large_is_refused_unread(
+    storage: DatabaseStorage, uploader: Uploader
+) -> None:
+    url = storage.upload_url("a.pdf", max_size=SIZE - 1)
+    assert uploader.put(url, CONTENT).status_code == 413
+    assert not StoredFile.rows.exists()
+
+
+def test_a_body_without_a_length_is_refused(storage: DatabaseStorage, uploader: Uploader) -> None:
+    url = storage.upload_url("a.pdf", max_size=SIZE)
+    for length in ("", "-1", "x"):
+        assert uploader.ask("PUT", url, CONTENT, CONTENT_LENGTH=length).status_code == 411
+    assert not StoredFile.rows.exists()
+
+
+def test_a_body_that_ends_too_early_leaves_nothing(
+    storage: DatabaseStorage, uploader: Uploader
+) -> None:
+    url = storage.upload_url("a.pdf", max_size=2 * SIZE)
+    sent = {"CONTENT_LENGTH": str(SIZE + 1), "wsgi.input": Wire(CONTENT)}
+    answer = uploader.ask("PUT", url, **sent)
+    assert (answer.status_code, answer.json()["reason"]) == (400, "incomplete")
+    assert not StoredFile.rows.exists()
+
+
+def test_a_taken_name_is_a_conflict(storage: DatabaseStorage, uploader: Uploader) -> None:
+    storage.save("in/a.pdf", b"old")
+    for name in ("in/a.pdf", "in", "in/a.pdf/b.pdf"):
+        answer = uploader.put(storage.upload_url(name, max_size=SIZE), CONTENT)
+        assert (answer.status_code, answer.json()["reason"]) == (409, "taken")
+    url = storage.upload_url("in/a.pdf", max_size=SIZE)
+    assert uploader.put(url, CONTENT, {"If-None-Match": "*"}).status_code == 412
+    assert content_of("in/a.pdf") == b"old"
+    assert StoredFile.rows.count() == 1
+
+
+def test_an_overwrite_answers_200(storage: DatabaseStorage, uploader: Uploader) -> None:
+    url = storage.upload_url("a.pdf", max_size=SIZE, overwrite=True)
+    assert uploader.put(url, b"one").status_code == 201
+    assert uploader.put(url, CONTENT).status_code == 200
+    assert content_of("a.pdf") == CONTENT
+    assert StoredFile.rows.count() == -(-SIZE // 4096)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"If-Match": ETAG}, 200),
+        ({"If-Match": f'"other", {ETAG}'}, 200),
+        ({"If-Match": "*"}, 200),
+        ({"If-Match": '"other"'}, 412),
+        ({"If-None-Match": "*"}, 412),
+        ({"If-None-Match": ETAG}, 412),
+        ({"If-None-Match": '"other"'}, 200),
+    ],
+)
+def test_an_overwrite_keeps_to_its_conditions(
+    storage: DatabaseStorage, uploader: Uploader, fields: dict[str, str], status: int
+) -> None:
+    storage.save("a.pdf", CONTENT)
+    url = storage.upload_url("a.pdf", max_size=SIZE, overwrite=True)
+    assert uploader.put(url, b"new", fields).status_code == status
+    assert content_of("a.pdf") == (b"new" if status == 200 else CONTENT)
+
+
+@pytest.mark.parametrize(
+    ("is_there", "overwrite", "fields", "status"),
+    [
+        (False, False, {}, 409),
+        (False, True, {"If-None-Match": "*"}, 412),
+        (True, True, {"If-Match": f'"{hashlib.sha256(b"x").hexdigest()}"'}, 412),
+    ],
+)
+def test_what_happens_while_the_body_comes_counts(
+    storage: DatabaseStorage,
+    uploader: Uploader,
+    is_there: bool,  # noqa: FBT001
+    overwrite: bool,  # noqa: FBT001
+    fields: dict[str, str],
+    status: int,
+) -> None:
+    if is_there:
+        storage.save("a.pdf", b"x")
+
+    def another_save() -> None:
+        if is_there:
+            storage.delete("a.pdf")
+        storage.save("a.pdf", b"another")
+
+    url = storage.upload_url("a.pdf", max_size=SIZE, overwrite=overwrite)
+    sent = {"CONTENT_LENGTH": "3", "wsgi.input": Wire(b"new", meanwhile=another_save)}
+    answer = uploader.ask("PUT", url, fields=fields, **sent)
+    assert answer.status_code == status
+    assert content_of("a.pdf") == b"another"
+    assert StoredFile.rows.count() == 1
+
+
+def test_a_link_for_one_content_takes_no_other(
+    storage: DatabaseStorage, uploader: Uploader
+) -> None:
+    url = storage.upload_url("a.pdf", max_size=SIZE, sha256=SHA256.hexdigest().upper())
+    answer = uploader.put(url, b"other")
+    assert (answer.status_code, answer.json()["reason"]) == (422, "content")
+    assert uploader.put(url, CONTENT).status_code == 201
+
+
+@pytest.mark.parametrize("arguments", [{"prefix": "in"}, {}], ids=["below", "nowhere"])
+def test_a_link_without_a_name_takes_no_put(
+    storage: DatabaseStorage, uploader: Uploader, arguments: dict[str, Any]
+) -> None:
+    answer = uploader.put(storage.upload_url(max_size=SIZE, **arguments), CONTENT)
+    assert (answer.status_code, answer["Allow"]) == (405, "POST, OPTIONS")
+
+
+def test_the_type_is_ours_and_not_the_clients(
+    storage: DatabaseStorage, uploader: Uploader
+) -> None:
+    uploader.put(storage.upload_url("a.pdf", max_size=SIZE), CONTENT)
+    assert storage.stat("a.pdf").content_type == "application/pdf"
+
+
+def test_a_put_without_a_token_is_answered_as_ever() -> None:
+    for method in ("PUT", "POST", "PATCH", "DELETE"):
+        answer = Client().generic(method, "/files/a.pdf", b"x")
+        assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD, OPTIONS")
+        assert "Tus-Resumable" not in answer

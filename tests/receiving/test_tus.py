@@ -1,0 +1,427 @@
+"""tus 1.0.0: each request, and each answer that it can get."""
+
+import base64
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.files.storage import storages
+from django.test import Client
+from django.utils.http import parse_http_date
+
+from secure_dbstorage.models import StoredFile
+from secure_dbstorage.storage import DatabaseStorage
+from tests.receiving.conftest import Receiver
+from tests.support.clocks import frozen
+from tests.support.uploads import CONTENT, PIECE, Uploader, metadata
+
+pytestmark = pytest.mark.django_db
+
+NOW = 1785240000
+SIZE = len(CONTENT)
+
+
+@pytest.fixture
+def storage(receiver: Receiver) -> DatabaseStorage:
+    """Return a storage with small rows."""
+    return receiver()
+
+
+def content_of(name: str) -> bytes:
+    with storages["default"].open(name) as file:
+        return bytes(file.read())
+
+
+def rows() -> list[tuple[int, str | None]]:
+    """Return the position and the name of every row."""
+    found = StoredFile.rows.order_by("position").values_list("position", "name")
+    return list(found)
+
+
+# --- POST ----------------------------------------------------------------------------------------
+
+
+def test_an_upload_begins(storage: DatabaseStorage, uploader: Uploader) -> None:
+    with frozen(NOW):
+        answer = uploader.create(storage.upload_url("in/a.txt", max_size=SIZE), SIZE)
+    assert answer.status_code == 201
+    assert answer["Location"].startswith("/files/in/a.txt?token=1")
+    assert parse_http_date(answer["Upload-Expires"]) == NOW + 24 * 3600
+    assert "Upload-Offset" not in answer
+    first = StoredFile.rows.get()
+    assert (first.name, first.size, bytes(first.data)) == (None, SIZE, b"")
+    assert first.expires == datetime.fromtimestamp(NOW, tz=UTC) + timedelta(days=1)
+
+
+def test_a_long_link_gives_an_upload_as_much_time(
+    storage: DatabaseStorage, uploader: Uploader
+) -> None:
+    with frozen(NOW):
+        url = storage.upload_url(max_size=9, expires_in=timedelta(days=3))
+        answer = uploader.create(url, 9)
+    assert parse_http_date(answer["Upload-Expires"]) == NOW + 3 * 24 * 3600
+
+
+def test_an_upload_may_come_with_its_beginning(
+    storage: DatabaseStorage, uploader: Uploader
+) -> None:
+    answer = uploader.create(storage.upload_url("a.txt", max_size=SIZE), SIZE, CONTENT[:5000])
+    assert (answer.status_code, answer["Upload-Offset"]) == (201, "5000")
+    assert uploader.offset(answer["Location"]) == 5000
+
+
+def test_a_whole_file_may_come_with_the_beginning(
+    storage: DatabaseStorage, uploader: Uploader
+) -> None:
+    answer = uploader.create(storage.upload_url("in/a.txt", max_size=SIZE), SIZE, CONTENT)
+    assert (answer.status_code, answer["Upload-Offset"]) == (201, str(SIZE))
+    assert "Upload-Expires" not in answer
+    assert content_of("in/a.txt") == CONTENT
+
+
+def test_an_empty_file_is_there_at_once(storage: DatabaseStorage, uploader: Uploader) -> None:
+    answer = uploader.create(storage.upload_url("a.txt", max_size=SIZE), 0)
+    assert answer.status_code == 201
+    assert storage.stat("a.txt").sha256 == hashlib.sha256().hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"Upload-Length": ""}, 400),
+        ({"Upload-Length": "-1"}, 400),
+        ({"Upload-Length": "+5"}, 400),
+        ({"Upload-Length": "5, 5"}, 400),
+        ({"Upload-Length": "\u0665"}, 400),
+        ({"Upload-Length": "0x10"}, 400),
+        ({"Upload-Length": "9" * 41}, 400),
+        ({"Upload-Length": "9" * 20}, 413),
+        ({"Upload-Length": "21"}, 413),
+        ({"Upload-Defer-Length": "1"}, 400),
+        ({"Upload-Concat": "partial"}, 400),
+        ({"Upload-Metadata": ""}, 400),
+        ({"Upload-Metadata": "type YQ=="}, 400),
+        ({"Upload-Metadata": "filename"}, 400),
+        ({"Upload-Metadata": "filename !"}, 400),
+        ({"Upload-Metadata": "filename YQ"}, 400),
+        ({"Upload-Metadata": "filename YQ==,filename Yg=="}, 400),
+        ({"Upload-Metadata": "filename YQ==,,"}, 400),
+        ({"Upload-Metadata": "filename /w=="}, 400),
+        ({"Upload-Metadata": "filename Li4="}, 400),
+        ({"Upload-Metadata": "filename YQAK"}, 400),
+        ({"Upload-Metadata": f"filename YS50eHQ=,more {'YWFh' * 260}"}, 400),
+        ({"Upload-Metadata": "filename YS5leGU="}, 415),
+        ({"Tus-Resumable": "0.2.2"}, 412),
+        ({"Tus-Resumable": ""}, 412),
+    ],
+)
+def test_an_upload_does_not_begin_with(
+    storage: DatabaseStorage, uploader: Uploader, fields: dict[str, str], status: int
+) -> None:
+    url = storage.upload_url(prefix="in", max_size=20, types=["text/plain"])
+    usual = {"Upload-Length": "5", **metadata(filename="a.txt")}
+    answer = uploader.tus("POST", url, headers={**usual, **fields})
+    assert answer.status_code == status
+    assert answer["Content-Type"] == "application/problem+json"
+    assert not rows()
+    if status == 413:
+        assert answer["Tus-Max-Size"] == "20"
+    if status == 412:
+        assert answer["Tus-Version"] == "1.0.0"
+
+
+def test_the_option_lowers_what_older_links_allow(receiver: Receiver, uploader: Uploader) -> None:
+    url = receiver().upload_url("a.txt", max_size=20)
+    receiver(max_size=10)
+    answer = uploader.create(url, 11)
+    assert (answer.status_code, answer["Tus-Max-Size"]) == (413, "10")
+
+
+def test_a_taken_name_is_refused_before_anything_is_sent(
+    storage: DatabaseStorage, uploader: Uploader
+) -> None:
+    storage.save("in/a.txt", b"x")
+    for name in ("in/a.txt", "in"):
+        answer = uploader.create(storage.upload_url(name, max_size=9), 9)
+        assert (answer.status_code, answer.json()["reason"]) == (422, "taken")
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "status"), [(b"abc", "text/plain", 415), (b"abcdef", PIECE, 413)]
+)
+def test_a_beginning_that_does_not_fit_is_refused(
+    storage: DatabaseStorage, uploader: Uploader, data: bytes, kind: str, status: int
+) -> None:
+    url = storage.upload_url("a.txt", max_size=5)
+    answer = uploader.tus("POST", url, data, {"Upload-Length": "5"}, content_type=kind)
+    assert answer.status_code == status
+    assert not rows()
+
+
+@pytest.mark.parametrize(("checksum", "status"), [("sha1 YQ==", 400), (f"sha1 {'A' * 27}=", 460)])
+def test_a_beginning_that_is_damaged_leaves_nothing(
+    storage: DatabaseStorage, uploader: Uploader, checksum: str, status: int
+) -> None:
+    url = storage.upload_url("a.txt", max_size=5)
+    answer = uploader.create(url, 5, b"abc", Upload_Checksum=checksum)
+    assert answer.status_code == status
+    assert not rows()
+
+
+def test_a_body_without_a_length_is_refused(storage: DatabaseStorage, uploader: Uploader) -> None:
+    url = storage.upload_url("a.txt", max_size=5)
+    headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "5", "Transfer-Encoding": "chunked"}
+    answer = uploader.ask("POST", url, b"", headers, CONTENT_TYPE=PIECE, CONTENT_LENGTH="")
+    assert answer.status_code == 411
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+def test_names_below_a_directory_are_made_as_a_save_makes_them(
+    storage: DatabaseStorage, uploader: Uploader
+) -> None:
+    url = storage.upload_url(prefix="in/42", max_size=SIZE)
+    uploader.sent(url, b"one", "image.jpg")
+    answer = uploader.create(url, 3, b"two", **metadata(filename="C:\\x\\../image.jpg"))
+    assert content_of("in/42/image.jpg") == b"one"
+    name = answer["Content-Location"].removeprefix("/files/")
+    assert name.startswith("in/42/image_")
+    assert content_of(name) == b"two"
+
+
+def test_a_root_is_a_directory_too(storage: DatabaseStorage, uploader: Uploader) -> None:
+    uploader.sent(storage.upload_url(prefix="", max_size=SIZE), b"one", "a b.txt")
+    assert content_of("a_b.txt") == b"one"
+
+
+def test_uppys_key_for_the_name_is_known(storage: DatabaseStorage, uploader: Uploader) -> None:
+    url = storage.upload_url(prefix="in", max_size=9)
+    uploader.create(url, 3, b"one", **metadata(name="b.txt", type="text/html"))
+    assert storage.stat("in/b.txt").content_type == "text/plain"
+
+
+def test_an_option_that_overwrites_gives_no_link_the_right_to(
+    receiver: Receiver, uploader: Uploader
+) -> None:
+    storage = receiver(allow_overwrite=True)
+    storage.save("in/a.txt", b"old")
+    answer = uploader.create(storage.upload_url("in/a.txt", max_size=9), 3, b"new")
+    assert answer.status_code == 422
+    answer = uploader.create(
+        storage.upload_url(prefix="in", max_size=9), 3, b"new", **metadata(filename="a.txt")
+    )
+    assert answer.status_code == 422
+    assert content_of("in/a.txt") == b"old"
+
+
+def test_an_overwrite_keeps_what_a_save_keeps(
+    storage: DatabaseStorage, uploader: Uploader
+) -> None:
+    storage.save("a.txt", b"old")
+    storage.set_public("a.txt", public=True)
+    before = storage.catalog.get("a.txt")
+    uploader.sent(storage.upload_url("a.txt", max_size=SIZE, overwrite=True))
+    after = storage.catalog.get("a.txt")
+    assert content_of("a.txt") == CONTENT
+    assert after.link_epoch == before.link_epoch
+    assert (after.stat.created, after.stat.is_public) == (before.stat.created, True)
+    assert StoredFile.rows.of(before.content.key).count() == 0
+
+
+def test_a_new_file_has_all_that_a_saved_one_has(receiver: Receiver, uploader: Uploader) -> None:
+    storage = receiver(default_public=True, delete_after=60)
+    uploader.sent(storage.upload_url("in/a.txt", max_size=SIZE))
+    storage.save("in/b.txt", CONTENT)
+    sent, saved = storage.catalog.get("in/a.txt"), storage.catalog.get("in/b.txt")
+    assert sent.stat.is_public
+    assert sent.stat.expires
+    assert (sent.stat.sha256, sent.stat.size) == (saved.stat.sha256, saved.stat.size)
+    assert sent.stat.content_type == "text/plain"
+    assert abs(sent.link_epoch - saved.link_epoch) < 60 * 10**6
+
+
+# --- HEAD ----------------------------------------------------------------------------------------
+
+
+def test_it_is_told_how_far_an_upload_is(storage: DatabaseStorage, uploader: Uploader) -> None:
+    part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE, "é.txt")
+    uploader.patch(part, 0, CONTENT[:10])
+    answer = uploader.tus("HEAD", part)
+    assert answer.status_code == 200
+    assert (answer["Upload-Offset"], answer["Upload-Length"]) == ("10", str(SIZE))
+    assert answer["Upload-Metadata"] == metadata(filename="é.txt")["Upload-Metadata"]
+    assert "Upload-Expires" in answer
+    assert answer["Content-Length"] == "0"
+
+
+def test_a_finished_upload_is_there_while_its_content_is_the_files(
+    storage: DatabaseStorage, uploader: Uploader
+) -> None:
+    url = storage.upload_url("a.txt", max_size=SIZE, overwrite=True)
+    part = uploader.sent(url)
+    assert uploader.offset(part) == SIZE
+    assert uploader.patch(part, SIZE, b"").status_code == 410
+    assert uploader.tus("DELETE", part).status_code == 410
+    assert content_of("a.txt") == CONTENT
+    storage.rename("a.txt", "b.txt")
+    assert uploader.offset(part) == SIZE
+    storage.delete("b.txt")
+    assert uploader.tus("HEAD", part).status_code == 410
+
+
+def test_an_upload_is_gone_when_its_time_is_over(
+    storage: DatabaseStorage, uploader: Uploader
+) -> None:
+    with frozen(NOW):
+        part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+    with frozen(NOW + 24 * 3600 - 1):
+        assert uploader.patch(part, 0, b"x").status_code == 204
+    with frozen(NOW + 24 * 3600):
+        assert uploader.tus("HEAD", part).status_code == 410
+        assert uploader.patch(part, 1, b"x").status_code == 410
+        assert uploader.tus("DELETE", part).status_code == 410
+
+
+def test_the_end_of_the_link_ends_no_upload(storage: DatabaseStorage, uploader: Uploader) -> None:
+    with frozen(NOW):
+        url = storage.upload_url("a.txt", max_size=SIZE, expires_in=60)
+        part = uploader.begun(url, SIZE)
+    with frozen(NOW + 3600):
+        assert uploader.create(url, SIZE).status_code == 403
+        assert uploader.patch(part, 0, CONTENT).status_code == 204
+    assert content_of("a.txt") == CONTENT
+
+
+# --- PATCH ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 4095, 4096, 4097, 8192, 20000])
+@pytest.mark.parametrize("piece", [1000, 4096, 5000, 20000])
+def test_pieces_of_any_length_make_the_file(
+    storage: DatabaseStorage, uploader: Uploader, size: int, piece: int
+) -> None:
+    part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), size)
+    offset = 0
+    while offset < size:
+        answer = uploader.patch(part, offset, CONTENT[offset : min(offset + piece, size)])
+        assert answer.status_code == 204
+        assert "Content-Length" not in answer.headers
+        offset = int(answer["Upload-Offset"])
+        assert uploader.offset(part) == offset
+    assert content_of("a.txt") == CONTENT[:size]
+    storage.save("b.txt", CONTENT[:size])
+    made, saved = (
+        list(
+            StoredFile.rows.of(storage.catalog.get(name).content.key)
+            .order_by("position")
+            .values_list("position", "data")
+        )
+        for name in ("a.txt", "b.txt")
+    )
+    assert made == saved
+
+
+def test_every_answer_tells_how_long_there_is(
+    storage: DatabaseStorage, uploader: Uploader
+) -> None:
+    part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+    assert "Upload-Expires" in uploader.patch(part, 0, b"x")
+
+
+def test_three_hundred_appends_of_a_byte(storage: DatabaseStorage, uploader: Uploader) -> None:
+    part = uploader.begun(storage.upload_url("a.txt", max_size=300), 300)
+    for offset in range(300):
+        assert uploader.patch(part, offset, CONTENT[offset : offset + 1]).status_code == 204
+    assert content_of("a.txt") == CONTENT[:300]
+
+
+@pytest.mark.parametrize(
+    ("fields", "data", "status"),
+    [
+        ({"Upload-Offset": "9"}, b"x", 409),
+        ({"Upload-Offset": "11"}, b"x", 409),
+        ({"Upload-Offset": "9" * 20}, b"x", 409),
+        ({"Upload-Offset": ""}, b"x", 400),
+        ({"Upload-Offset": "-1"}, b"x", 400),
+        ({}, b"x" * (SIZE - 9), 413),
+        ({"Content-Type": "application/octet-stream"}, b"x", 415),
+        ({"Upload-Checksum": "md5 YQ=="}, b"x", 400),
+        ({"Upload-Checksum": "sha1 !"}, b"x", 400),
+        ({"Upload-Checksum": "sha1 YQ=="}, b"x", 400),
+        ({"Upload-Checksum": f"sha1 {base64.b64encode(bytes(20)).decode()}"}, b"x", 460),
+        ({"Tus-Resumable": "0.9"}, b"x", 412),
+    ],
+)
+def test_a_piece_that_is_refused_leaves_nothing(
+    storage: DatabaseStorage,
+    uploader: Uploader,
+    fields: dict[str, str],
+    data: bytes,
+    status: int,
+) -> None:
+    part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+    uploader.patch(part, 0, CONTENT[:10])
+    kind = fields.get("Content-Type", PIECE)
+    headers = {"Upload-Offset": "10", **fields}
+    answer = uploader.tus("PATCH", part, data, headers, content_type=kind)
+    assert answer.status_code == status
+    assert "Upload-Offset" not in answer
+    assert uploader.offset(part) == 10
+
+
+def test_a_piece_without_a_length_is_refused(storage: DatabaseStorage, uploader: Uploader) -> None:
+    part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+    headers = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0"}
+    answer = uploader.ask("PATCH", part, b"", headers, CONTENT_TYPE=PIECE, CONTENT_LENGTH="")
+    assert answer.status_code == 411
+
+
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
+def test_a_piece_that_is_what_its_checksum_says_is_taken(
+    storage: DatabaseStorage, uploader: Uploader, algorithm: str
+) -> None:
+    part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+    digest = base64.b64encode(hashlib.new(algorithm, CONTENT).digest()).decode()
+    answer = uploader.patch(part, 0, CONTENT, Upload_Checksum=f"{algorithm} {digest}")
+    assert answer.status_code == 204
+    assert content_of("a.txt") == CONTENT
+
+
+# --- DELETE and others ---------------------------------------------------------------------------
+
+
+def test_an_upload_can_be_abandoned(storage: DatabaseStorage, uploader: Uploader) -> None:
+    part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+    uploader.patch(part, 0, CONTENT[:9000])
+    assert uploader.tus("DELETE", part).status_code == 204
+    assert not rows()
+    assert uploader.tus("DELETE", part).status_code == 410
+    assert uploader.patch(part, 9000, b"x").status_code == 410
+
+
+@pytest.mark.parametrize("override", ["PATCH", "DELETE"])
+def test_a_post_may_stand_for(storage: DatabaseStorage, uploader: Uploader, override: str) -> None:
+    part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+    headers = {"X-HTTP-Method-Override": override, "Upload-Offset": "0"}
+    answer = uploader.tus("POST", part, CONTENT, headers, content_type=PIECE)
+    assert answer.status_code == 204
+    assert bool(rows()) == (override == "PATCH")
+
+
+@pytest.mark.parametrize("override", ["PUT", "HEAD", "POST", "patch", ""])
+def test_a_post_may_not_stand_for(
+    storage: DatabaseStorage, uploader: Uploader, override: str
+) -> None:
+    url = storage.upload_url("a.txt", max_size=SIZE)
+    answer = uploader.tus("POST", url, headers={"X-HTTP-Method-Override": override})
+    assert answer.status_code == 400
+
+
+def test_a_project_that_wants_nothing_from_middleware_gets_no_length_in_a_204(
+    storage: DatabaseStorage,
+) -> None:
+    part = Uploader(Client()).begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+    answer = Uploader().patch(part, 0, b"x")
+    assert (answer.status_code, answer.has_header("Content-Type")) == (204, False)
+    assert "Content-Length" not in answer.headers

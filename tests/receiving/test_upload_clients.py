@@ -1,0 +1,218 @@
+"""Real clients and real servers: curl, tuspy, connections that break, and kills in the middle."""
+
+import hashlib
+import io
+import random
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from django.core.files.storage import storages
+
+from secure_dbstorage.storage import DatabaseStorage
+from tests.conftest import StartWebServer
+from tests.servers.process import LOOPBACK
+from tests.servers.unavailable import find_program, skip_or_fail
+from tests.servers.web import Kind, WebServer
+from tests.support.http_client import fetch
+from tests.support.uploads import PIECE
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+KIB = 1024
+#: More than a server takes at once, and no whole number of rows.
+CONTENT = random.Random(1).randbytes(1500 * KIB + 7)
+SIZE = len(CONTENT)
+TUS = {"Tus-Resumable": "1.0.0"}
+
+#: Servers that hand a body on while it comes. The others give it to Django when all is there.
+STREAMING: tuple[Kind, ...] = ("gunicorn", "granian-wsgi")
+
+
+def ours() -> DatabaseStorage:
+    storage = storages["default"]
+    assert isinstance(storage, DatabaseStorage)
+    return storage
+
+
+def content_of(name: str) -> bytes:
+    with ours().open(name) as file:
+        return bytes(file.read())
+
+
+@pytest.mark.parametrize(
+    "kind", ["gunicorn", "uvicorn", "granian-wsgi", "granian-asgi", "hypercorn"]
+)
+def test_clients_upload_to_each_server(
+    web_server: StartWebServer, kind: Kind, tmp_path: Path
+) -> None:
+    """One server for all of it: a start takes longer than the uploads."""
+    server = web_server(kind)
+    _curl_puts(server, tmp_path)
+    _tuspy_uploads(server)
+    _a_broken_connection_keeps_what_came(server, kind)
+    _a_large_file_takes_little_memory(server)
+    if kind in ("gunicorn", "uvicorn"):
+        server = _a_kill_loses_a_piece_at_most(server, web_server, kind)
+    log = server.log.read_text()
+    assert "Traceback" not in log
+    assert "Internal Server Error" not in log
+
+
+def _curl_puts(server: WebServer, directory: Path) -> None:
+    curl = find_program("curl", package="curl")
+    (file := directory / "a.bin").write_bytes(CONTENT)
+
+    def status(url: str, *options: str, data: bytes | None = None) -> int:
+        done = subprocess.run(
+            [curl, "-sS", "-o", "-", "-w", "%{stderr}%{http_code}", *options, server.url + url],
+            input=data,
+            capture_output=True,
+            check=False,
+        )
+        return int(done.stderr[-3:])
+
+    url, upload = ours().upload_url("curl/a.bin", max_size=SIZE), ("-T", str(file))
+    small = ours().upload_url("curl/b.bin", max_size=SIZE - 1)
+    wrong = ("-H", f"Content-Digest: sha-256=:{'A' * 43}=:")
+    assert status(url, *upload, *wrong) == 400
+    assert status(small, *upload) == 413
+    assert status(small.replace("b.bin", "c.bin"), *upload) == 403
+    assert status(url, "-T", "-", "-H", "Transfer-Encoding: chunked", data=CONTENT) == 411
+    assert ours().catalog.unfinished_uploads().count() == 0
+    assert status(url, *upload) == 201
+    assert status(url, *upload) == 409
+    assert content_of("curl/a.bin") == CONTENT
+
+
+def _tuspy_uploads(server: WebServer) -> None:
+    client: Any = tus_client(server.url + ours().upload_url(prefix="tuspy", max_size=SIZE))
+    for number, (size, piece, checks) in enumerate(
+        [(0, 9, False), (SIZE, SIZE, False), (SIZE, 400 * KIB, True)]
+    ):
+        data = CONTENT[:size]
+        client.uploader(
+            file_stream=io.BytesIO(data),
+            chunk_size=piece,
+            metadata={"filename": f"{number}.bin"},
+            upload_checksum=checks,
+        ).upload()
+        name = f"tuspy/{number}.bin"
+        assert ours().stat(name).sha256 == hashlib.sha256(data).hexdigest()
+        assert httpx.get(server.url + ours().url(name)).content == data
+
+
+def tus_client(url: str) -> Any:
+    try:
+        from tusclient.client import TusClient
+    except ImportError:
+        skip_or_fail("tuspy is not installed (pip install '.[test]')")
+    return TusClient(url)
+
+
+def _a_broken_connection_keeps_what_came(server: WebServer, kind: Kind) -> None:
+    part = _begun(server, "broken.bin")
+    _half_sent(server, part, 0, 700 * KIB).close()
+    if kind in STREAMING:
+        wait_until(lambda: _offset(server, part) == 700 * KIB)
+    _rest_sent(server, part)
+    assert content_of("broken.bin") == CONTENT
+
+
+def _a_large_file_takes_little_memory(server: WebServer) -> None:
+    before = most = server.rss()
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal most
+        for _ in range(40):
+            yield CONTENT[: 1024 * KIB]
+            most = max(most, server.rss())
+
+    size = 40 * 1024 * KIB
+    url = ours().upload_url("large.bin", max_size=size)
+    headers = {"Content-Length": str(size)}
+    answer = httpx.put(server.url + url, content=pieces(), headers=headers, timeout=60)
+    assert answer.status_code == 201
+    assert ours().size("large.bin") == size
+    assert most - before < 20 * 1024 * KIB
+
+
+def _a_kill_loses_a_piece_at_most(
+    server: WebServer, web_server: StartWebServer, kind: Kind
+) -> WebServer:
+    part, piece = _begun(server, "killed.bin"), 512 * KIB
+    assert _patched(server, part, 0, CONTENT[:piece]) == piece
+    with _half_sent(server, part, piece, piece // 2):
+        server.kill()
+    server = web_server(kind)
+    # The unfinished piece is what may be lost.
+    assert piece <= _offset(server, part) <= piece + piece // 2
+    _rest_sent(server, part)
+    assert content_of("killed.bin") == CONTENT
+    assert ours().catalog.unfinished_uploads().count() == 0
+    return server
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_stalled_uploads_leave_the_pool_to_others(
+    database: str, web_server: StartWebServer
+) -> None:
+    ours().save("small", b"small")
+    settings = "tests.support.serving_settings"
+    server = web_server("gunicorn", settings=settings, env={"DBSTORAGE_TEST_POOL": "1"})
+    parts = [_begun(server, f"{number}.bin") for number in range(3)]
+    with ExitStack() as stalled:
+        for part in parts:
+            stalled.enter_context(_half_sent(server, part, 0, 400 * KIB))
+        # One of gunicorn's four threads and the one connection are left.
+        for _ in range(5):
+            assert fetch(server.port, ours().url("small")).body == b"small"
+    for part in parts:
+        wait_until(lambda part=part: _offset(server, part) == 400 * KIB)
+
+
+# --- a client ------------------------------------------------------------------------------------
+
+
+def _begun(server: WebServer, name: str) -> str:
+    headers = {**TUS, "Upload-Length": str(SIZE)}
+    answer = httpx.post(server.url + ours().upload_url(name, max_size=SIZE), headers=headers)
+    assert answer.status_code == 201
+    return str(answer.headers["Location"])
+
+
+def _offset(server: WebServer, part: str) -> int:
+    answer = httpx.head(server.url + part, headers=TUS, timeout=60)
+    assert answer.status_code == 200
+    return int(answer.headers["Upload-Offset"])
+
+
+def _patched(server: WebServer, part: str, offset: int, data: bytes) -> int:
+    headers = {**TUS, "Upload-Offset": str(offset), "Content-Type": PIECE}
+    answer = httpx.patch(server.url + part, content=data, headers=headers, timeout=60)
+    assert answer.status_code == 204
+    return int(answer.headers["Upload-Offset"])
+
+
+def _rest_sent(server: WebServer, part: str) -> None:
+    offset = _offset(server, part)
+    assert _patched(server, part, offset, CONTENT[offset:]) == SIZE
+
+
+def _half_sent(server: WebServer, part: str, offset: int, count: int) -> socket.socket:
+    """Return a connection on which a piece has begun of which only so many bytes have come."""
+    connection = socket.create_connection((LOOPBACK, server.port), timeout=60)
+    fields = [
+        *(f"PATCH {part} HTTP/1.1", f"Host: {LOOPBACK}:{server.port}", "Tus-Resumable: 1.0.0"),
+        *(f"Upload-Offset: {offset}", f"Content-Type: {PIECE}"),
+        f"Content-Length: {SIZE - offset}",
+    ]
+    connection.sendall("\r\n".join([*fields, "", ""]).encode())
+    connection.sendall(CONTENT[offset : offset + count])
+    return connection
