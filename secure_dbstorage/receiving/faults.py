@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from secure_dbstorage.exceptions import SecureDBStorageError
 from secure_dbstorage.receiving.answers import answer
+from secure_dbstorage.serving.refusals import language_of_texts
 
 #: The status of tus for a piece that is not what its checksum says. HTTP has none of this number.
 CHECKSUM_MISMATCH = 460
@@ -89,7 +90,11 @@ def reject(request: HttpRequest, rejected: Rejected) -> HttpResponse:
         "reason": rejected.fault.value,
     }
     body = b"" if request.method == "HEAD" else json.dumps(problem).encode()
-    headers = {"Content-Type": "application/problem+json", **rejected.headers}
+    headers = {
+        "Content-Type": "application/problem+json",
+        "Content-Language": language_of_texts(),
+        **rejected.headers,
+    }
     return answer(rejected.status, headers, body)
 
 

@@ -169,7 +169,7 @@ def refuse(request: HttpRequest, refused: Refused, *, had_token: bool = True) ->
         would keep what was there. A browser may get a problem for that second: with a Vary, caches
         would keep the file for all who accept something else.
     """
-    reason, language = refused.reason, _language()
+    reason, language = refused.reason, language_of_texts()
     if prefers_json(request.META.get("HTTP_ACCEPT", "")):
         content_type, body = "application/problem+json", _problem(reason)
     else:
@@ -193,7 +193,7 @@ def refuse(request: HttpRequest, refused: Refused, *, had_token: bool = True) ->
     return response
 
 
-def _language() -> str:
+def language_of_texts() -> str:
     """Return the language that the texts are in: the active one, or what it falls back to."""
     # Translators: the code of your language, such as "de".
     return pgettext("code of the language that you translate into", "en")

@@ -19,7 +19,7 @@ _SERVERS_OWN = {400, 404, 405, 408, 411, 413, 414, 417, 421, 426, 431, 501, 505}
 _OURS = {200, 206, 304, 403, 405, 412, 416, 429}
 
 #: Where a visitor may be sent: to sign in, and to the same host by https.
-_LOCATION = re.compile(r"/sign-in/\?next=/|https://127\.0\.0\.1/")
+_LOCATION = re.compile(r"/sign-in/$|https://127\.0\.0\.1/")
 
 #: What keeps a public file that was made private from staying in shared caches.
 _NOTHING_THERE = "public, max-age=0, s-maxage=1"

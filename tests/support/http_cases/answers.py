@@ -109,6 +109,12 @@ def problem(status: int, reason: str, **changes: str) -> Expected:
     return Expected(status, fields, text=f'"reason": "{reason}"')
 
 
+def takes_uploads(allow: str) -> Expected:
+    """Return the refusal of a request for a file with a token that is for uploads."""
+    fields = {**_REFUSAL, "content-type": "application/problem+json", "tus-resumable": "1.0.0"}
+    return Expected(405, {**fields, "allow": allow}, text='"reason": "method"')
+
+
 def unsatisfiable(name: str) -> Expected:
     """Return the answer 416."""
     size = len(CONTENTS[name])

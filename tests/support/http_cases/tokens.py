@@ -11,6 +11,7 @@ from tests.support.http_cases.answers import (
     SANDBOX,
     Case,
     ask,
+    takes_uploads,
     whole,
 )
 from tests.support.http_cases.targets import GOOD, NAME, OPENED, SECRET, SECRET_URL, URL
@@ -44,8 +45,6 @@ CASES = [
             f"token={{respelled[{SECRET}]}}",
             f"token={{padded[{SECRET}]}}",
             f"token={{version_2[{SECRET}]}}",
-            f"token={{upload[{SECRET}]}}",
-            f"token={{part[{SECRET}]}}",
             f"token={{zip[{SECRET}]}}",
             f"token={{cache[{SECRET}]}}",
             f"token={{tenants[{SECRET}]}}",
@@ -66,6 +65,16 @@ CASES = [
             f"token=bad&token={{signed[{SECRET}]}}",
             f"token={{signed[{SECRET}]}}&%74oken=bad",
         )
+    ),
+    Case(
+        "a token to begin an upload reads nothing",
+        ask(f"{SECRET_URL}?token={{upload[{SECRET}]}}"),
+        takes_uploads("POST, PUT, OPTIONS"),
+    ),
+    Case(
+        "a token of an upload reads nothing",
+        ask(f"{SECRET_URL}?token={{part[{SECRET}]}}"),
+        takes_uploads("HEAD, PATCH, DELETE, OPTIONS"),
     ),
     *(
         Case(f"no token: {query[:60]}", ask(f"{SECRET_URL}?{query}"), MISSING)
