@@ -46,27 +46,34 @@ def databases_of(vendor: str) -> list[str]:
 def fields() -> Iterator[tuple[str, type[Model], DatabaseStorage]]:
     """Yield each field with one of our storages: its label, its model and the storage."""
     for label, model, storage in _file_fields():
-        if issubclass(type(storage), DatabaseStorage):
+        if _is_ours(storage):
             yield label, model, storage
 
 
 def wrapping_fields() -> Iterator[tuple[str, object]]:
     """Yield each field whose storage is another one that holds one of ours: label and storage."""
     for label, _, storage in _file_fields():
-        held = () if isinstance(storage, LazyObject) else getattr(storage, "__dict__", {}).values()
-        is_ours = issubclass(type(storage), DatabaseStorage)
-        if not is_ours and any(isinstance(value, DatabaseStorage) for value in held):
-            yield label, storage
+        if not _is_ours(storage) and not issubclass(type(storage), LazyObject):
+            held = getattr(storage, "__dict__", {}).values()
+            if any(map(_is_ours, map(_looked_into, held))):
+                yield label, storage
 
 
 def _file_fields() -> Iterator[tuple[str, type[Model], Any]]:
     for model in apps.get_models():
         for field in model._meta.local_fields:
             if isinstance(field, FileField):
-                storage: Any = field.storage
-                if storage is default_storage:  # Lazy: looking into it would set it up, or fail.
-                    storage = _default_storage()
-                yield f"{model._meta.label}.{field.name}", model, storage
+                yield f"{model._meta.label}.{field.name}", model, _looked_into(field.storage)
+
+
+def _is_ours(storage: object) -> bool:
+    return issubclass(type(storage), DatabaseStorage)
+
+
+def _looked_into(storage: object) -> Any:
+    """Return a storage; the default one, which is lazy, as what it is."""
+    # Looking into it would set it up, or fail.
+    return _default_storage() if storage is default_storage else storage
 
 
 def _default_storage() -> object:

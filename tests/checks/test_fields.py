@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.core.files.storage import FileSystemStorage, Storage
+from django.core.files.storage import FileSystemStorage, Storage, default_storage
 from django.db import models
 from django.test.utils import isolate_apps
 from pytest_django import Settings
@@ -81,12 +81,19 @@ class TestWrappers:
 
         return list(fields.check_wrappers())
 
-    def test_a_storage_that_holds_one_of_ours_is_named(self) -> None:
-        (message,) = self.find(Wrapper(DatabaseStorage()))
+    @pytest.mark.parametrize("inner", [DatabaseStorage(), default_storage], ids=["ours", "lazy"])
+    def test_a_storage_that_holds_one_of_ours_is_named(self, inner: Any) -> None:
+        (message,) = self.find(Wrapper(inner))
         assert message.id == "secure_dbstorage.W017"
         assert message.msg.startswith(
             "tests.Book.cover has a Wrapper, which holds a DatabaseStorage."
         )
+
+    def test_a_default_storage_that_does_not_work_is_left_to_others(
+        self, settings: Settings
+    ) -> None:
+        settings.STORAGES = storages(default={"colour": 1})
+        assert self.find(Wrapper(default_storage)) == []  # type: ignore[arg-type]  # is one
 
     @pytest.mark.parametrize(
         "storage",
