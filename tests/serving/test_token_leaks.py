@@ -145,7 +145,7 @@ def test_an_error_report_holds_no_token_of_another_link_either(
     jwt = f"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVC1ab.eyJ1c2VyIjo0Mn0.{'A' * 43}"
     others = [storage.url("private.txt", filename="b.txt"), storage.folder_url("films") + "a"]
     headers = {
-        "Cookie": f"plain=kept; next={quote(others[0])}; after={others[1]}; jwt={jwt}",
+        "Cookie": f"plain=kept; next={quote(others[0])}; after={others[1]}; jwt={jwt}; last=1",
         "Authorization": f"Bearer {token_of(others[0])}",
         "X-Was-Here": "".join(others),
         "Referer": f"http://elsewhere.example{others[0]}",
