@@ -54,9 +54,6 @@ print(StoredFile.objects.count())
 """
 
 
-#: Whether no colour is on its way from light to dark.
-AT_REST = "document.getAnimations().every(each => each.playState !== 'running')"
-
 #: Drops two files on a page, as somebody does.
 DROP = """() => {
     const dropped = new DataTransfer();
@@ -81,7 +78,6 @@ class Screen:
             self.page.emulate_media(color_scheme=scheme)
             self.page.set_viewport_size({"width": width, "height": 900})
             self.page.wait_for_load_state()  # A page without its style sheets is wider.
-            self.page.wait_for_function(AT_REST)
             assert self.page.evaluate("document.documentElement.scrollWidth") <= width, name
             if with_axe:
                 assert faults_on(self.page, self.script) == [], f"{name}, {width} pixels, {scheme}"
@@ -184,8 +180,6 @@ def test_the_example(screen: Screen) -> None:
 
 
 def test_the_lists_of_the_admin(keeper: Screen) -> None:
-    keeper.open("index", "/admin/")
-    keeper.open("app", "/admin/secure_dbstorage/")
     keeper.open("list", LIST)
     last = keeper.page.locator(".field-added").first
     box, results = last.bounding_box(), keeper.page.locator(".results").bounding_box()
@@ -198,10 +192,13 @@ def test_the_lists_of_the_admin(keeper: Screen) -> None:
     keeper.open("long-directory", f"{LIST}browse/pictures/")
 
 
-def test_the_pages_of_a_file_in_the_admin(keeper: Screen) -> None:
+def test_the_previews_of_files_in_the_admin(keeper: Screen) -> None:
     for name in ("grace/Logbook", "grace/Morning", "ada/Harmonograph", "ada/Weaving"):
         keeper.open_file(name, re.sub(r"\W", "-", name))
     keeper.open_file("long name", "words")
+
+
+def test_the_questions_about_a_file_in_the_admin(keeper: Screen) -> None:
     path = keeper.open_file("x" * 200, "long")
     for which in ("history", "delete"):
         keeper.open(which, f"{path}{which}/")
