@@ -353,13 +353,14 @@ def test_no_error_report_holds_a_token(
 
     url = receiver(upload_hooks=[hook]).upload_url("a.txt", max_size=SIZE)
     part = uploader.begun(url, SIZE)
+    sending: list[Callable[[], Any]] = [
+        lambda: uploader.put(url, CONTENT),
+        lambda: uploader.create(url, SIZE, CONTENT),
+        lambda: uploader.patch(part, 0, CONTENT),
+    ]
     got_request_exception.connect(keep_reports)
     try:
-        for send in (
-            lambda: uploader.put(url, CONTENT),
-            lambda: uploader.create(url, SIZE, CONTENT),
-            lambda: uploader.patch(part, 0, CONTENT),
-        ):
+        for send in sending:
             with pytest.raises(RuntimeError):
                 send()  # type: ignore[no-untyped-call]  # a lambda
     finally:

@@ -9,8 +9,9 @@ from django.core.files.storage import storages
 from django.db import OperationalError, connection, connections
 from django.http import HttpRequest, HttpResponse
 
+from secure_dbstorage.exceptions import UploadGone
 from secure_dbstorage.files import ReceivedFile, Upload
-from secure_dbstorage.links.grants import UploadGrant
+from secure_dbstorage.links.grants import PlaceKind, UploadGrant, UploadPlace
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from tests.receiving.conftest import Receiver
@@ -303,6 +304,21 @@ class TestAtOnce:
         assert sorted(map(str, outcomes)) == ["200", "422", "422", "422"]
         assert content_of("a.txt") == CONTENT
         assert StoredFile.rows.using(database).count() == -(-SIZE // 4096)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_request_that_comes_too_late_takes_nothing_from_the_file(
+    database: str, receiver: Receiver, *, overwrite: bool
+) -> None:
+    storage = receiver()
+    complete_upload(storage, {"overwrite": overwrite})
+    (row,) = storage.catalog.unfinished_uploads()
+    upload, place = storage.catalog.upload(row.content), UploadPlace(PlaceKind.FILE, "a.txt")
+    assert upload is not None
+    assert storage.name_upload(upload, place, "", overwrite=overwrite) == ("a.txt", True)
+    with pytest.raises(UploadGone):
+        storage.name_upload(upload, place, "", overwrite=overwrite)
+    assert content_of("a.txt") == CONTENT
 
 
 def complete_upload(storage: DatabaseStorage, arguments: dict[str, Any]) -> str:
