@@ -418,7 +418,7 @@ class Catalog:
         """
         if upload.sha256 is not None:
             return upload
-        known = uploads.digested(replace(upload, sha256=sha256))
+        known = uploads.digested(replace(upload, sha256=sha256), sending=streams.Sending())
         uploads.note_digest(known)
         return known
 
