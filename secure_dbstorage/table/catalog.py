@@ -367,6 +367,8 @@ class Catalog:
                     raise FileChanged(f"{name!r} was replaced or deleted after it was opened")
                 head = heads.new_head(name, written, self._options, None)
                 if row is not None:
+                    # If it is this upload's, by another request, there is nothing left to name,
+                    # and the error brings it back.
                     streams.delete(row.content, using=using)
                     head |= {column: getattr(row, column) for column in _KEPT_COLUMNS}
                 if self._name(upload, head):
@@ -416,7 +418,7 @@ class Catalog:
         """
         if upload.sha256 is not None:
             return upload
-        known = uploads.digested(replace(upload, sha256=sha256))
+        known = uploads.digested(replace(upload, sha256=sha256), sending=streams.Sending())
         uploads.note_digest(known)
         return known
 

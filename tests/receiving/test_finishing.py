@@ -132,6 +132,21 @@ class TestHooks:
         uploader.sent(url)
         assert content_of("a.txt") == CONTENT
 
+    @pytest.mark.parametrize("reads", [False, True])
+    def test_an_upload_that_is_deleted_while_a_hook_is_asked_is_gone(
+        self, receiver: Receiver, uploader: Uploader, *, reads: bool
+    ) -> None:
+        def hook(request: HttpRequest, file: ReceivedFile, grant: UploadGrant) -> bool:
+            assert storage.catalog.delete_upload(file.upload)
+            if reads:
+                file.read()
+            return True
+
+        storage = receiver(upload_hooks=[hook])
+        part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+        assert uploader.patch(part, 0, CONTENT).status_code == 410
+        assert not StoredFile.rows.exists()
+
     def test_a_hook_that_raises_loses_nothing(
         self, receiver: Receiver, uploader: Uploader
     ) -> None:
