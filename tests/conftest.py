@@ -50,6 +50,9 @@ _numbers = count(1)
 
 Server = TypeVar("Server", WebServer, NginxServer)
 
+# Here, and not in the package: processes that serve and save import that, and not pytest.
+pytest.register_assert_rewrite("tests.support.storage_contract")
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Own the session's servers, unless another process does."""
