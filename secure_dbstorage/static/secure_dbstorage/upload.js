@@ -75,7 +75,7 @@ if (!customElements.get("dbstorage-upload")) {
       try {
         for (let tries = 0; !signal.aborted; tries += 1) {
           try {
-            await this.send(() => { tries = 0; });
+            await this.send(signal, () => { tries = 0; });
             this.state = "done";
             this.element.done(this);
           } catch (error) {
@@ -93,13 +93,13 @@ if (!customElements.get("dbstorage-upload")) {
       } finally { end(); }
     }
 
-    async send(moved) {
-      let offset = await this.offset();
+    async send(signal, moved) {
+      let offset = await this.offset(signal);
       this.element.progress(this, offset);
       while (offset < this.file.size) {
         const body = await this.piece(offset), began = performance.now();
         const headers = { "Content-Type": "application/offset+octet-stream", "Upload-Offset": offset };
-        const answer = await this.ask("PATCH", this.url, headers, body);
+        const answer = await this.ask(signal, "PATCH", this.url, headers, body);
         if (answer.ok) {
           offset = Number(answer.headers.get("Upload-Offset"));
           this.length = performance.now() - began < 1000 ? Math.min(2 * this.length, this.most) : LEAST;
@@ -113,10 +113,10 @@ if (!customElements.get("dbstorage-upload")) {
       }
     }
 
-    async offset() { // bytes that the server has
+    async offset(signal) { // bytes that the server has
       this.url ??= memory.recall(this.key);
       if (this.url) {
-        const answer = await this.ask("HEAD", this.url);
+        const answer = await this.ask(signal, "HEAD", this.url);
         const ends = answer.headers.get("Upload-Expires"); // a form that has taken it left none
         if (answer.ok && ends) {
           memory.keep(this.key, this.url, ends);
@@ -126,7 +126,7 @@ if (!customElements.get("dbstorage-upload")) {
       memory.forget(this.key);
       this.url = null;
       const headers = { "Upload-Length": this.file.size, "Upload-Metadata": metadata(this.file.name) };
-      const answer = await this.ask("POST", this.element.dataset.begin, headers);
+      const answer = await this.ask(signal, "POST", this.element.dataset.begin, headers);
       if (!answer.ok) throw await this.refusal(answer);
       this.url = answer.headers.get("Location");
       memory.keep(this.key, this.url, answer.headers.get("Upload-Expires"));
@@ -139,12 +139,12 @@ if (!customElements.get("dbstorage-upload")) {
       } catch { throw new Refusal(this.element.dataset.unreadable); }
     }
 
-    async ask(method, url, headers, body) {
+    async ask(stop, method, url, given, body) {
       let answer;
-      const signal = AbortSignal.any([this.stopper.signal, AbortSignal.timeout(300_000)]);
-      const ours = { "Tus-Resumable": "1.0.0", Accept: "application/problem+json", ...headers };
+      const headers = { "Tus-Resumable": "1.0.0", Accept: "application/problem+json", ...given };
+      const signal = AbortSignal.any([stop, AbortSignal.timeout(300_000)]);
       try {
-        answer = await fetch(url, { method, body, signal, headers: ours, cache: "no-store" });
+        answer = await fetch(url, { method, body, headers, signal, cache: "no-store" });
       } catch { throw new Later(); }
       if (answer.status === 429 || answer.status === 408 || answer.status >= 500) {
         throw new Later(Number(answer.headers.get("Retry-After")));
@@ -180,7 +180,7 @@ if (!customElements.get("dbstorage-upload")) {
       });
       for (const type of ["dragover", "dragleave", "drop"]) {
         this.addEventListener(type, (event) => {
-          if (!event.dataTransfer?.types.includes("Files") || this.input.disabled) return;
+          if (!event.dataTransfer?.types.includes("Files") || this.input.matches(":disabled")) return;
           event.preventDefault();
           this.toggleAttribute("data-over", type === "dragover");
           if (type === "drop") this.take([...event.dataTransfer.files]);
@@ -239,6 +239,11 @@ if (!customElements.get("dbstorage-upload")) {
     }
 
     done(upload) {
+      if ([...this.querySelectorAll("input[type=hidden]")].some(({ value }) => value === upload.url)) {
+        this.uploads.delete(upload.row); // The page has shown it already: it was chosen twice.
+        upload.row.remove();
+        return;
+      }
       const hidden = document.createElement("input");
       Object.assign(hidden, { type: "hidden", name: `${this.input.name}-upload`, value: upload.url });
       upload.row.append(hidden);
