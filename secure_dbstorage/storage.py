@@ -54,7 +54,7 @@ from secure_dbstorage.saving import FreeName, UnsettledName
 from secure_dbstorage.signals import file_deleted, file_saved, link_made
 from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.handles import StoredFileHandle, open_file, reader
-from secure_dbstorage.table.streams import pieces_of
+from secure_dbstorage.table.streams import Sending, pieces_of
 
 Name = str | PurePath
 
@@ -469,13 +469,16 @@ class DatabaseStorage(Storage):
         """Do what :meth:`upload_url` does, in async code."""
         return await sync_to_async(self.upload_url)(name, **arguments)
 
-    def received_file(self, upload: Upload, name: str) -> ReceivedFile:
+    def received_file(self, upload: Upload, name: str, *, lends: bool = False) -> ReceivedFile:
         """Return a complete upload to this storage as a file that ``save()`` takes over.
 
         :param name: the client's; its last segment counts.
+        :param lends: whether a pooled connection is given back while its reader is busy. There
+            must be no transaction.
         """
         content_type = content_type_of(name, self.options.content_types)
-        return ReceivedFile(upload, name=name, content_type=content_type, opener=reader)
+        opener = partial(reader, sending=Sending() if lends else None)
+        return ReceivedFile(upload, name=name, content_type=content_type, opener=opener)
 
     def name_upload(
         self,

@@ -4,7 +4,7 @@ from django.urls import path, register_converter
 
 from secure_dbstorage.links.paths import NameConverter
 from secure_dbstorage.links.routes import DEFAULT_NAMESPACE
-from secure_dbstorage.receiving.views import serve_or_receive
+from secure_dbstorage.receiving.door import serve_or_receive
 
 app_name = DEFAULT_NAMESPACE
 

@@ -20,6 +20,7 @@ from django.template.loader import get_template
 import secure_dbstorage
 from secure_dbstorage import signals
 from secure_dbstorage.options import OPTION_NAMES, StorageOptions
+from secure_dbstorage.receiving.faults import Fault
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.templatetags import secure_dbstorage as secure_dbstorage_tags
 from tests.support.pages import (
@@ -29,6 +30,7 @@ from tests.support.pages import (
     README,
     ROOT,
     SECURITY,
+    UPLOADS,
     anchor,
     blocks,
     first_cells,
@@ -139,6 +141,22 @@ class TestTables:
         shown = re.findall(r"`(\w+)", " ".join(first_cells(section(LINKS, "What the terms mean"))))
         (arguments,) = get_args(DatabaseStorage.url.__annotations__["arguments"])
         assert sorted(shown) == sorted(arguments.__annotations__)
+
+    def test_arguments_of_uploads(self) -> None:
+        shown = re.findall(r"^\| `(\w+)", section(UPLOADS, "Links"), flags=re.MULTILINE)
+        (arguments,) = get_args(DatabaseStorage.upload_url.__annotations__["arguments"])
+        assert sorted(shown) == sorted(arguments.__annotations__)
+
+    def test_reasons_of_uploads(self) -> None:
+        rows = re.findall(
+            r"^\| ([\d, ]+) \| (.+?) \|", section(UPLOADS, "What is answered"), re.MULTILINE
+        )
+        said = {
+            (int(statuses[-3:]), word)
+            for statuses, words in rows
+            for word in re.findall(r"`([a-z-]+)`", words)
+        }
+        assert said == {(fault.status, fault.value) for fault in Fault}
 
     def test_checklist_of_security(self) -> None:
         checklist = section(SECURITY, "Before you go live")

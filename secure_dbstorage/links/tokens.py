@@ -25,7 +25,8 @@ The grammar is the same for all purposes:
   table. The link epoch of an ``m`` link is the instant at which it was made: it opens a file whose
   epoch is not later.
 - The number, behind a hyphen, says what the purpose needs besides: for a folder its depth in
-  segments (``1noF-2`` for ``videos/7``). Most need none.
+  segments (``1noF-2`` for ``videos/7``), for a link that begins uploads their largest size in
+  bytes, for one that continues an upload its content key. Most need none.
 - A slot that a purpose doesn't need is ``0``. Numbers are in base 36.
 
 The signature is HMAC-SHA256, as base64url without padding, over six parts, each with its length in
@@ -40,6 +41,13 @@ The rarer claims are the file name (``f``), keyed digests of the user (``u``) an
 which makes every such link different.
 
 A link for a folder stands in the URL's path. Its link epoch is that of an ``m`` link.
+
+The subject of a link for uploads is the place as the URL spells it: the name of a file, a
+directory with a slash at its end, or ``~`` for the root or for none. Which of them it is, is a
+claim (``k``: ``d`` for a directory, ``n`` for none), and so are the media types (``t``), whether a
+file may be replaced (``o``), and the SHA-256 of the only content (``h``). A link that continues an
+upload has no times, since its end is in the table. It repeats ``k``, ``o``, ``h`` and the
+bindings, and has the client's Upload-Metadata as it was sent (``m``).
 """
 
 import hashlib

@@ -83,7 +83,9 @@ def _ask_hooks(arrival: Arrival, upload: Upload) -> None:
     hooks = arrival.storage.options.upload_hooks
     if not hooks:
         return
-    with arrival.storage.received_file(upload, _shown_name(arrival.grant)) as file:
+    # A scanner takes its time. Meanwhile, others may have the connection.
+    arrival.storage.catalog.release()
+    with arrival.storage.received_file(upload, _shown_name(arrival.grant), lends=True) as file:
         try:
             response = ask_hooks(hooks, arrival.request, file, arrival.grant)
         except Refused:

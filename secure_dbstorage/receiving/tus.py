@@ -108,8 +108,9 @@ def _check_version(arrival: Arrival) -> None:
 def _size(arrival: Arrival) -> int:
     """Return how long the upload will be."""
     meta = arrival.request.META
-    if "HTTP_UPLOAD_DEFER_LENGTH" in meta:
-        raise Rejected(Fault.FIELD, field="Upload-Defer-Length")
+    for field in ("Upload-Defer-Length", "Upload-Concat"):  # Extensions that we don't have.
+        if f"HTTP_{field.upper().replace('-', '_')}" in meta:
+            raise Rejected(Fault.FIELD, field=field)
     size = number(meta, "Upload-Length")
     if size > arrival.most:
         raise Rejected(Fault.TOO_LARGE, headers={"Tus-Max-Size": str(arrival.most)})

@@ -21,6 +21,7 @@ from secure_dbstorage.files import Content, StoredHead
 from secure_dbstorage.table import streams
 from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.modes import Mode
+from secure_dbstorage.table.streams import Sending
 
 _logger = logging.getLogger("secure_dbstorage.storage")
 
@@ -127,12 +128,15 @@ def open_file(
     )
 
 
-def reader(content: Content, first_chunk: bytes | None = None) -> io.BufferedReader:
+def reader(
+    content: Content, first_chunk: bytes | None = None, *, sending: Sending | None = None
+) -> io.BufferedReader:
     """Return a seekable file object over the bytes of a content.
 
     :param first_chunk: the first row's bytes, if they were fetched already.
+    :param sending: for a slow reader outside of any transaction.
     """
-    return io.BufferedReader(_ContentReader(content, first_chunk))
+    return io.BufferedReader(_ContentReader(content, first_chunk, sending))
 
 
 def _open_for_reading(head: StoredHead, mode: Mode) -> Any:
@@ -196,8 +200,11 @@ class _SavedOnClose(BaseProxy):
 class _ContentReader(io.RawIOBase):
     """A seekable raw stream over the rows of one content."""
 
-    def __init__(self, content: Content, first_chunk: bytes | None) -> None:
+    def __init__(
+        self, content: Content, first_chunk: bytes | None, sending: Sending | None
+    ) -> None:
         self._content = content
+        self._sending = sending
         #: The bytes that were fetched when the file was opened.
         self._first_chunk = first_chunk
         self._position = 0
@@ -249,4 +256,6 @@ class _ContentReader(io.RawIOBase):
         return piece
 
     def _read(self, start: int) -> Iterator[bytes]:
-        return streams.read(self._content, start=start, first_chunk=self._first_chunk)
+        return streams.read(
+            self._content, start=start, first_chunk=self._first_chunk, sending=self._sending
+        )

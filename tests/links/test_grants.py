@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import pytest
+from django.core.exceptions import SuspiciousFileOperation
 
-from secure_dbstorage.links.grants import Grant
+from secure_dbstorage.links.grants import Grant, PlaceKind, UploadPlace
 
 EPOCH = 1785225600123456
 GRANT = Grant(link_epoch=EPOCH, issued=1785240000, lifetime=3600)
@@ -50,3 +51,35 @@ def test_a_one_time_link_has_a_nonce() -> None:
 
 def test_a_link_ends_its_lifetime_after_its_issue() -> None:
     assert GRANT.expires == GRANT.issued + GRANT.lifetime
+
+
+@pytest.mark.parametrize(
+    ("name", "prefix", "kind", "path", "spelling"),
+    [
+        ("in/a.txt", None, PlaceKind.FILE, "in/a.txt", "in/a.txt"),
+        ("in//./a.txt", None, PlaceKind.FILE, "in/a.txt", "in/a.txt"),
+        ("~", None, PlaceKind.FILE, "~", "~"),
+        (None, "in", PlaceKind.FOLDER, "in", "in/"),
+        (None, "in/42/", PlaceKind.FOLDER, "in/42", "in/42/"),
+        (None, "~", PlaceKind.FOLDER, "~", "~/"),
+        (None, "", PlaceKind.FOLDER, "", "~"),
+        (None, None, PlaceKind.NOWHERE, "", "~"),
+    ],
+)
+def test_a_place_is_spelled_and_read_back(
+    name: str | None, prefix: str | None, kind: PlaceKind, path: str, spelling: str
+) -> None:
+    place = UploadPlace.of(name, prefix)
+    assert (place.kind, place.path, place.spelling) == (kind, path, spelling)
+    assert UploadPlace.spelled(kind, spelling) == place
+
+
+@pytest.mark.parametrize("name", ["../a", "/a", "", "a\n", "a" * 513, "a\u202eb"])
+def test_no_place_is_a_name_that_no_file_can_have(name: str) -> None:
+    with pytest.raises(SuspiciousFileOperation):
+        UploadPlace.of(name, None)
+
+
+def test_a_place_is_a_file_or_a_directory() -> None:
+    with pytest.raises(ValueError, match="not both"):
+        UploadPlace.of("a", "b")

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings as project
-from django.core.exceptions import SuspiciousFileOperation
+from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
 from django.db import connections
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
@@ -29,7 +29,7 @@ from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.storage import DatabaseStorage
 from tests.support.clocks import Clock
 from tests.support.storages import saved
-from tests.support.tokens import folder_grant_of, grant_of, token_of
+from tests.support.tokens import folder_grant_of, grant_of, token_of, upload_grant_of
 
 #: 2026-07-28 12:00:00 UTC.
 NOW = 1785240000
@@ -325,6 +325,74 @@ class TestFolders:
     def test_impossible_arguments_are_errors(self, arguments: dict[str, Any]) -> None:
         with pytest.raises(ValueError, match=r"\w"):
             DatabaseStorage().folder_url("a", **arguments)
+
+
+class TestUploads:
+    """Links for uploads."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "path"),
+        [
+            ({"name": "in/é b.txt"}, "/files/in/%C3%A9%20b.txt"),
+            ({"name": PurePosixPath("in/a.txt")}, "/files/in/a.txt"),
+            ({"prefix": "in/42/"}, "/files/in/42/"),
+            ({"prefix": ""}, "/files/~"),
+            ({}, "/files/~"),
+        ],
+    )
+    def test_the_path_says_where_an_upload_goes(
+        self, arguments: dict[str, Any], path: str
+    ) -> None:
+        url = DatabaseStorage().upload_url(max_size=9, **arguments)
+        assert url.partition("?token=")[0] == path
+
+    def test_the_route_is_asked_though_a_cdn_serves(self) -> None:
+        storage = DatabaseStorage(base_url="https://cdn.example/")
+        assert storage.upload_url("a.txt", max_size=9).startswith("/files/a.txt?")
+        with pytest.raises(ImproperlyConfigured):
+            DatabaseStorage(namespace="other", base_url="/o/").upload_url("a.txt", max_size=9)
+
+    @pytest.mark.parametrize("place", [{"name": "a.txt"}, {"prefix": "in"}, {}])
+    def test_a_url_is_the_same_within_a_quarter_of_its_life(
+        self, place: dict[str, Any], clock: Clock
+    ) -> None:
+        storage = DatabaseStorage()
+        made = []
+        for _ in range(48):
+            made.append(storage.upload_url(max_size=9, **place))
+            clock.now += HOUR
+            assert upload_grant_of(storage, made[-1]).expires >= clock.now + 17 * HOUR
+        assert len(set(made)) in (8, 9)
+        assert sorted(made, key=made.index) == made
+
+    def test_a_shorter_life_has_a_shorter_window(self, clock: Clock) -> None:
+        storage = DatabaseStorage()
+        made = set()
+        for _ in range(60):
+            made.add(storage.upload_url("a.txt", max_size=9, expires_in=40))
+            clock.now += 1
+        assert len(made) in (6, 7)
+
+    def test_without_a_window_each_second_has_another(self, clock: Clock) -> None:
+        storage = DatabaseStorage()
+        one = storage.upload_url("a.txt", max_size=9, window=0)
+        clock.now += 1
+        assert storage.upload_url("a.txt", max_size=9, window=0) != one
+
+    def test_other_terms_are_another_url(self, clock: Clock) -> None:
+        storage = DatabaseStorage()
+        terms: list[dict[str, Any]] = [{}, {"types": ["text/*"]}, {"user": 1}, {"max_size": 8}]
+        assert len({storage.upload_url("a.txt", **{"max_size": 9, **each}) for each in terms}) == 4
+
+    async def test_in_an_event_loop_it_is_made_too(self) -> None:
+        storage = DatabaseStorage()
+        made = await storage.aupload_url("a.txt", max_size=9)
+        assert made == storage.upload_url("a.txt", max_size=9)
+
+    def test_it_is_told_as_other_links_are(self, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level("DEBUG", "secure_dbstorage.links"):
+            url = DatabaseStorage().upload_url("a.txt", max_size=9)
+        assert f"link={url.rpartition('.')[2][:8]} " in caplog.text
 
 
 class TestKeys:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.links.paths import (
     MARKED_TOKEN,
+    UPLOAD_IN_QUERY,
     NameConverter,
     SignedPath,
     leading_token,
@@ -65,6 +66,22 @@ def test_every_token_of_every_purpose_is_found(grant: Grant, letter: str) -> Non
     assert leading_token(f"~{token}/{grant.folder}/a") == (token, f"{grant.folder}/a")
     for name in (f"x/~{token}/a", f"%7e{token}/a", f"/~{token.upper()})"):
         assert MARKED_TOKEN.search(name)
+
+
+@pytest.mark.parametrize("letter", ["", *string.ascii_uppercase])
+def test_the_letter_in_a_query_alone_says_that_it_is_for_uploads(letter: str) -> None:
+    token = written("", Grant(link_epoch=0, issued=0, lifetime=0), key=b"k" * 32)
+    token = token[:3] + letter + token[3:]
+    for query, is_one in (
+        (f"token={token}", True),
+        (f"x=1&token={token}", True),
+        (f"xtoken={token}", False),
+        (f"next=/?token={token}", False),
+        (f"%74oken={token}", False),
+        ("", False),
+    ):
+        found = UPLOAD_IN_QUERY.search(query) is not None
+        assert found == (is_one and letter in ("U", "P")), query
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a\nb", "~ada/a.txt"])

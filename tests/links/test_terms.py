@@ -9,10 +9,11 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, Group, User
 from pytest_django import Settings
 
+from secure_dbstorage.links.terms import is_among
 from secure_dbstorage.storage import DatabaseStorage
 from tests.support.clocks import Clock
 from tests.support.storages import saved
-from tests.support.tokens import grant_of
+from tests.support.tokens import grant_of, upload_grant_of
 
 #: 2026-07-28 12:00:00 UTC.
 NOW = 1785240000
@@ -258,3 +259,101 @@ def test_a_link_for_every_address_is_refused_however_it_is_written(ip: str) -> N
     storage = saved("a.txt")
     with pytest.raises(ValueError, match="is every address"):
         storage.url("a.txt", ip=ip)
+
+
+# --- uploads -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        *({"max_size": value} for value in (None, 0, -1, 1.5, True, "9", 10**15 + 1)),
+        *({"max_size": 9, "expires_in": value} for value in (0, WEEK + 1, None, float("nan"))),
+        {"max_size": 9, "expires_in": 60, "expires_at": datetime(2026, 7, 28, 13, tzinfo=UTC)},
+        *({"max_size": 9, "window": value} for value in (-1, None, float("inf"))),
+        *({"max_size": 9, "user": value} for value in (None, "", AnonymousUser(), True)),
+        *({"max_size": 9, "ip": value} for value in (None, "", "0.0.0.0/0")),
+        *({"max_size": 9, "overwrite": value} for value in (None, 1, "yes")),
+        *({"max_size": 9, "sha256": value} for value in (None, "", "ab" * 31, "xy" * 32, b"")),
+        *(
+            {"max_size": 9, "types": value}
+            for value in (
+                *(None, [], "text/plain", {"text/plain"}),
+                *(["text/*", "*/*"], ["text"], ["Text/plain"], [None], ["text/plain; x=y"]),
+                ["text/plain", *[f"x/{'a' * 90}{number}" for number in range(20)]],
+                ["image/*"],
+            )
+        ),
+    ],
+    ids=lambda arguments: ascii(arguments)[:60],
+)
+def test_impossible_values_of_an_upload_are_refused(
+    arguments: dict[str, Any], clock: Clock
+) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        DatabaseStorage().upload_url("a.txt", **arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"name": None},
+        {"prefix": None},
+        {"name": "a.txt", "prefix": "in"},
+        {"prefix": "in", "overwrite": True},
+        {"overwrite": True},
+    ],
+    ids=ascii,
+)
+def test_a_place_that_can_not_be_meant_is_refused(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        DatabaseStorage().upload_url(max_size=9, **arguments)
+
+
+@pytest.mark.parametrize("name", ["uses", "attachment", "filename", "size"])
+def test_an_argument_that_an_upload_has_not_is_an_error(name: str) -> None:
+    with pytest.raises(TypeError, match=name):
+        DatabaseStorage().upload_url("a.txt", max_size=9, **{name: 1})
+
+
+def test_the_option_is_the_limit_that_an_upload_may_lower() -> None:
+    storage = DatabaseStorage(max_size=100)
+    assert upload_grant_of(storage, storage.upload_url("a.txt")).max_size == 100
+    assert upload_grant_of(storage, storage.upload_url("a.txt", max_size=9)).max_size == 9
+    with pytest.raises(ValueError, match="100 bytes"):
+        storage.upload_url("a.txt", max_size=101)
+
+
+def test_what_an_upload_may_be_is_signed(clock: Clock) -> None:
+    storage = DatabaseStorage()
+    url = storage.upload_url(
+        "a.txt", max_size=9, types=["text/*"], overwrite=True, sha256="AB" * 32, user=7
+    )
+    grant = upload_grant_of(storage, url)
+    assert (grant.types, grant.overwrite, grant.sha256) == (("text/*",), True, "ab" * 32)
+    assert storage.signer.is_for_user(grant, "7")
+    assert grant.lifetime == 24 * HOUR
+
+
+def test_a_link_for_uploads_lives_no_longer_than_any(clock: Clock) -> None:
+    storage = DatabaseStorage(max_expires_in=HOUR)
+    grant = upload_grant_of(storage, storage.upload_url("a.txt", max_size=9), max_lifetime=WEEK)
+    assert grant.lifetime == HOUR
+
+
+@pytest.mark.parametrize(
+    ("content_type", "types", "is_in"),
+    [
+        ("image/png", ["image/png"], True),
+        ("image/png", ["image/*"], True),
+        ("image/png", ["video/*", "image/*"], True),
+        ("image/png", ["image/jpeg"], False),
+        ("image/png", ["application/*"], False),
+        ("images/png", ["image/*"], False),
+    ],
+)
+def test_a_type_is_among_exact_ones_and_kinds(
+    content_type: str, types: list[str], *, is_in: bool
+) -> None:
+    assert is_among(content_type, types) == is_in

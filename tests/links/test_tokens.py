@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from secure_dbstorage.exceptions import BadToken, ExpiredToken
 from secure_dbstorage.links import tokens
-from secure_dbstorage.links.grants import Grant
+from secure_dbstorage.links.grants import Grant, PlaceKind, UploadGrant, UploadPlace
 from secure_dbstorage.links.keys import derive
-from secure_dbstorage.links.terms import LinkTerms
+from secure_dbstorage.links.terms import LinkTerms, UploadTerms
 from secure_dbstorage.links.tokens import CLOCK_SKEW, Audience, LinkSigner
-from tests.support.tokens import written
+from tests.support.tokens import written, written_upload
 
 KEY = b"a secret key of 32 bytes or more"
 OTHER_KEY = b"another secret key of >= 32 bytes"
@@ -597,3 +597,132 @@ def test_error_reports_do_not_show_tokens() -> None:
         shown = SafeExceptionReporterFilter().get_traceback_frame_variables(None, frame)
         assert "token" in dict(shown)
         assert "a-secret-token" not in repr(shown)
+
+
+#: With everything that a link that begins uploads can say, and one that continues an upload.
+UPLOAD = UploadGrant(
+    link_epoch=0,
+    issued=NOW,
+    lifetime=HOUR,
+    place=UploadPlace(PlaceKind.FOLDER, "in"),
+    max_size=10**9,
+    types=("image/*", "application/pdf"),
+    sha256="ab" * 32,
+    user="u" * 22,
+    network=(24, "n" * 22),
+)
+PART = replace(
+    UPLOAD,
+    issued=0,
+    lifetime=0,
+    max_size=0,
+    types=(),
+    place=UploadPlace(PlaceKind.FILE, "in/a.txt"),
+    overwrite=True,
+    key=2**62 - 1,
+    metadata="filename YS50eHQ=,x",
+)
+
+
+def read_upload(path: str, token: str, **others: Any) -> UploadGrant:
+    """Return what a token grants for uploads."""
+    given = {"audience": AUDIENCE, "max_lifetime": WEEK, "now": NOW, **others}
+    return SIGNER.unsign_upload(path, token, given.pop("audience"), **given)
+
+
+class TestUploads:
+    """Links that begin uploads, and those that continue one."""
+
+    @pytest.mark.parametrize("grant", [UPLOAD, PART], ids=["begin", "part"])
+    def test_what_is_documented_is_read(self, grant: UploadGrant) -> None:
+        path = grant.place.spelling
+        token = written_upload(path, grant, **OURS)
+        assert read_upload(path, token) == replace(grant, link_id=token.rpartition(".")[2][:8])
+
+    def test_what_is_made_is_what_is_documented(self) -> None:
+        terms = UploadTerms(
+            expires_at=None,
+            lifetime=HOUR,
+            window=0,
+            user="7",
+            network=ip_network("10.0.0.0/8"),
+            max_size=UPLOAD.max_size,
+            types=UPLOAD.types,
+            overwrite=False,
+            sha256=UPLOAD.sha256,
+        )
+        batch = SIGNER.upload_batch(terms, AUDIENCE, kind=PlaceKind.FOLDER)
+        made = batch.token(b"in/", NOW, HOUR, 0)
+        grant = read_upload("in/", made)
+        assert SIGNER.is_for_user(grant, "7")
+        bound = replace(UPLOAD, user=grant.user, network=grant.network)
+        assert made == written_upload("in/", bound, **OURS)
+        assert SIGNER.part_token(PART, AUDIENCE) == written_upload("in/a.txt", PART, **OURS)
+
+    def test_one_that_begins_ends_in_its_time(self) -> None:
+        token = written_upload("in/", UPLOAD, **OURS)
+        with pytest.raises(ExpiredToken):
+            read_upload("in/", token, now=NOW + HOUR)
+        with pytest.raises(ExpiredToken):
+            read_upload("in/", token, now=NOW + 60, max_lifetime=60)
+        with pytest.raises(BadToken):
+            read_upload("in/", token, now=NOW - CLOCK_SKEW - 1)
+
+    def test_one_that_continues_has_no_end(self) -> None:
+        token = written_upload("in/a.txt", PART, **OURS)
+        assert read_upload("in/a.txt", token, now=NOW + 10**9, max_lifetime=0).key == PART.key
+
+    @pytest.mark.parametrize("letter", ["", *string.ascii_uppercase])
+    @pytest.mark.parametrize("key_name", ["file", "folder", "upload", "part"])
+    def test_the_letter_and_its_key_belong_together(self, letter: str, key_name: str) -> None:
+        read = set()
+        for grant in (UPLOAD, PART):
+            path = grant.place.spelling
+            purpose = (letter, key_name)
+            token = written_upload(path, replace(grant, issued=NOW), **OURS, purpose=purpose)
+            try:
+                read.add(read_upload(path, token).key is None)
+            except BadToken:
+                continue
+        expected = {("U", "upload"): {True}, ("P", "part"): {False}}
+        assert read == expected.get((letter, key_name), set())
+
+    def test_they_open_no_file(self) -> None:
+        for grant in (UPLOAD, PART):
+            token = written_upload("in/a.txt", replace(grant, issued=NOW), **OURS)
+            for in_path in (False, True):
+                with pytest.raises(BadToken):
+                    SIGNER.unsign(
+                        *("in/a.txt", token, AUDIENCE),
+                        in_path=in_path,
+                        max_lifetime=WEEK,
+                        now=NOW,
+                    )
+            assert not grant.opens(0)
+
+    def test_a_link_to_a_file_takes_no_upload(self) -> None:
+        for token in (TOKEN, FULL_TOKEN):
+            with pytest.raises(BadToken):
+                read_upload(NAME, token)
+
+    @pytest.mark.parametrize("grant", [UPLOAD, PART], ids=["begin", "part"])
+    def test_any_change_of_one_character_of_them_is_refused(self, grant: UploadGrant) -> None:
+        path = grant.place.spelling
+        token = written_upload(path, grant, **OURS)
+        for place, char in enumerate(token):
+            other = "a" if char != "a" else "b"
+            with pytest.raises(BadToken):
+                read_upload(path, token[:place] + other + token[place + 1 :])
+            with pytest.raises(BadToken):
+                read_upload(path, token[:place] + token[place + 1 :])
+
+    def test_they_are_of_one_owner_and_one_place(self) -> None:
+        token = written_upload("in/", UPLOAD, **OURS)
+        for path in ("in", "in/x/", "", "~", "in//"):
+            with pytest.raises(BadToken):
+                read_upload(path, token)
+        for audience in (Audience("default"), Audience("default", "other")):
+            with pytest.raises(BadToken):
+                read_upload("in/", token, audience=audience)
+        with pytest.raises(BadToken):
+            signer_of(namespace="").unsign_upload("in/", token, AUDIENCE, max_lifetime=9, now=NOW)

@@ -258,7 +258,7 @@ class TestInTestCase(TestCase):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(2))
 def test_a_prune_beside_an_adoption_loses_nothing(
     database: str, receiver: Receiver, number: int
 ) -> None:

@@ -9,11 +9,12 @@ README = ROOT / "README.md"
 SECURITY = ROOT / "SECURITY.md"
 CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
 LINKS = ROOT / "secure_dbstorage" / "links" / "README.md"
+UPLOADS = ROOT / "secure_dbstorage" / "receiving" / "README.md"
 DEPLOY = ROOT / "example" / "deploy" / "README.md"
 BENCHMARKS = ROOT / "tests" / "benchmarks" / "README.md"
 PACKAGES = ROOT / "tests" / "integrations" / "README.md"
 
-PAGES = (README, SECURITY, CONTRIBUTING, LINKS, DEPLOY, BENCHMARKS, PACKAGES)
+PAGES = (README, SECURITY, CONTRIBUTING, LINKS, UPLOADS, DEPLOY, BENCHMARKS, PACKAGES)
 
 
 def section(page: Path, title: str) -> str:

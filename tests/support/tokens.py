@@ -11,9 +11,9 @@ import json
 import string
 import time
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from secure_dbstorage.links.grants import Grant
+from secure_dbstorage.links.grants import Grant, UploadGrant
 from secure_dbstorage.storage import DatabaseStorage
 
 WEEK = 604800
@@ -41,6 +41,16 @@ def grant_of(storage: DatabaseStorage, name: str, url: str, *, max_lifetime: int
     """Return what a link to a file grants."""
     return storage.signer.unsign(
         name, token_of(url), storage.audience, max_lifetime=max_lifetime, now=time.time()
+    )
+
+
+def upload_grant_of(
+    storage: DatabaseStorage, url: str, *, max_lifetime: int = WEEK
+) -> UploadGrant:
+    """Return what a link for uploads grants, however the storage is served."""
+    path = unquote(urlsplit(url).path).removeprefix(storage.base_url)
+    return storage.signer.unsign_upload(
+        path, token_of(url), storage.audience, max_lifetime=max_lifetime, now=time.time()
     )
 
 
@@ -95,6 +105,37 @@ def written(
     parts = (*audience, namespace, subject, claims)
     message = b"".join(b"%d:%b" % (len(part), part) for part in map(str.encode, parts))
     digest = hmac.digest(_derived(key, key_name), message, hashlib.sha256)
+    return f"{claims}.{_base64url(digest)}"
+
+
+def written_upload(path: str, grant: UploadGrant, **ours: Any) -> str:
+    """Return the token that grants this for uploads to the place that a path spells.
+
+    :param ours: key, namespace and audience, as of :func:`written`; and perhaps the purpose.
+    """
+    letter, key_name = ours.get("purpose") or (
+        ("U", "upload") if grant.key is None else ("P", "part")
+    )
+    number = grant.max_size if grant.key is None else grant.key
+    key_number = int.from_bytes(_derived(ours["key"], "key_id"))
+    key_id = _DIGITS[key_number % 36**2 // 36] + _DIGITS[key_number % 36]
+    rare = {
+        "k": grant.place.kind.value,
+        "t": grant.types,
+        "m": grant.metadata,
+        "o": int(grant.overwrite),
+        "h": grant.sha256,
+        "u": grant.user,
+        "i": grant.network,
+    }
+    told = {name: value for name, value in rare.items() if value}
+    text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    start = f"1{key_id}{letter}-{_base36(number)}"
+    numbers = map(_base36, (grant.issued, grant.lifetime, 0))
+    claims = ".".join((start, *numbers, *([_base64url(text.encode())] if text != "{}" else [])))
+    parts = (*ours.get("audience", NOBODY), ours.get("namespace", ""), path, claims)
+    message = b"".join(b"%d:%b" % (len(part), part) for part in map(str.encode, parts))
+    digest = hmac.digest(_derived(ours["key"], key_name), message, hashlib.sha256)
     return f"{claims}.{_base64url(digest)}"
 
 

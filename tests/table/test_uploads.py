@@ -1,15 +1,20 @@
-"""Uploads without a name are deleted whole or become files whole."""
+"""Uploads without a name grow by one writer, are deleted whole, or become files whole."""
 
+import hashlib
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from django.db.models.signals import post_delete
 from django.utils import timezone
 
+from secure_dbstorage.exceptions import UploadChanged, UploadGone
+from secure_dbstorage.files import Upload
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.table import uploads
 from tests.support.uploads import PAST, begin_upload, finish_upload
@@ -25,6 +30,86 @@ FILE = {
     "modified": PAST,
     "link_epoch": 1,
 }
+
+
+#: Bytes in a row, and more than three rows.
+CHUNK = 4096
+CONTENT = b"".join(number.to_bytes(4) for number in range(3500))
+
+
+def begun(using: str, size: int = len(CONTENT)) -> Upload:
+    """Begin an upload."""
+    expires = NOW + timedelta(days=1)
+    return uploads.begin(using=using, namespace="", size=size, chunk_size=CHUNK, expires=expires)
+
+
+def found(upload: Upload) -> Upload:
+    """Return what the rows say of an upload now."""
+    again = uploads.find(upload.content.key, namespace="", using=upload.content.using)
+    assert again is not None
+    return again
+
+
+def append(upload: Upload, data: bytes) -> Upload:
+    """Write these bytes, in as many rows as they take."""
+    pieces = []
+    for length in upload.row_lengths(len(data) + 2 * CHUNK):
+        if data:
+            pieces.append(data[:length])
+        data = data[length:]
+    if pieces:
+        uploads.append(upload.content, upload.offset, pieces)
+    return found(upload)
+
+
+def content_of(upload: Upload) -> bytes:
+    chunks = StoredFile.rows.using(upload.content.using).of(upload.content.key)
+    return b"".join(bytes(row.data) for row in chunks.order_by("position"))
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [[14000], [1, 1, 13998], [4096, 4096, 5808], [4095, 2, 9903], [8192, 5808], [1, 13999]],
+)
+def test_an_upload_grows(database: str, lengths: list[int]) -> None:
+    upload = begun(database)
+    for length in lengths:
+        stop = upload.offset + length
+        upload = append(upload, CONTENT[upload.offset : stop])
+        assert upload.offset == stop
+    assert upload.is_complete
+    assert content_of(upload) == CONTENT
+    assert [position for position, _ in stored(database)] == [0, 1, 2, 3]
+    assert uploads.digested(upload).sha256 == hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.mark.parametrize("offset", [0, 10, 4095, 4096, 4100, 8192])
+def test_who_has_missed_a_piece_writes_nothing(database: str, offset: int) -> None:
+    late = append(begun(database), CONTENT[:offset])
+    now = append(late, CONTENT[offset : offset + 5000])
+    with transaction.atomic(using=database), pytest.raises(UploadChanged):
+        append(late, b"x" * 6000)
+    assert content_of(now) == CONTENT[: offset + 5000]
+
+
+def test_an_upload_is_of_one_namespace(database: str) -> None:
+    key = begun(database).content.key
+    assert uploads.find(key, namespace="other", using=database) is None
+    assert uploads.find(key + 1, namespace="", using=database) is None
+
+
+def test_a_digest_is_kept_until_the_upload_is_gone(database: str) -> None:
+    upload = append(begun(database, 5), b"12345")
+    uploads.note_digest(uploads.digested(upload))
+    assert found(upload).sha256 == hashlib.sha256(b"12345").hexdigest()
+    uploads.delete(upload.content.key, using=database)
+    with pytest.raises(UploadGone):
+        uploads.note_digest(uploads.digested(found_again(upload)))
+
+
+def found_again(upload: Upload) -> Upload:
+    """Return what a slower request still knows."""
+    return replace(upload, sha256="0" * 64)
 
 
 def stored(using: str) -> list[tuple[int, str | None]]:
@@ -99,6 +184,34 @@ def in_thread(task: Callable[[], object]) -> threading.Thread:
     thread = threading.Thread(target=run)
     thread.start()
     return thread
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("offset", [10, 4096])
+def test_of_eight_writers_at_one_offset_one_wins(database: str, offset: int) -> None:
+    upload = append(begun(database), CONTENT[:offset])
+    start = threading.Barrier(8)
+    outcomes: list[str] = []
+
+    def write(number: int) -> None:
+        start.wait(60)
+        try:
+            append(upload, bytes([number]) * 9000)
+        except UploadChanged:
+            outcomes.append("changed")
+        except OperationalError:  # MySQL may find a deadlock instead.
+            outcomes.append("deadlock")
+        else:
+            outcomes.append("written")
+
+    for thread in [in_thread(partial(write, number)) for number in range(8)]:
+        thread.join(60)
+    assert len(outcomes) == 8
+    assert outcomes.count("written") == 1
+    written = content_of(upload)
+    assert written[:offset] == CONTENT[:offset]
+    assert len(written) == offset + 9000
+    assert len(set(written[offset:])) == 1
 
 
 @pytest.mark.django_db(transaction=True)
