@@ -9,7 +9,8 @@ from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
 
 from secure_dbstorage.access import AuthHook, authenticated, staff
-from secure_dbstorage.files import FileStat
+from secure_dbstorage.files import FileStat, ReceivedFile
+from secure_dbstorage.forms import ImageUploadField, UploadField, UploadInput, received
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.signals import file_deleted, file_refused, file_saved, file_served
 from secure_dbstorage.storage import DatabaseStorage
@@ -45,6 +46,13 @@ async def of_links(storage: DatabaseStorage) -> None:
     assert_type(storage.folder_url("a", expires_in=60), str)
     assert_type(await storage.aurl("a.txt"), str)
     assert_type(await storage.aurls(["a.txt"]), dict[str, str])
+
+
+def of_forms(storage: DatabaseStorage) -> None:
+    """Take uploads."""
+    UploadField(max_size=1, types=["image/*"], multiple=True, label="Files", widget=UploadInput)
+    ImageUploadField(storage=storage, required=False)
+    assert_type(received("/files/~", storage, max_size=1, user=7, ip="::1"), ReceivedFile)
 
 
 def of_a_stat(stat: FileStat) -> None:

@@ -86,7 +86,8 @@ if (!customElements.get("dbstorage-upload")) {
               continue;
             }
             this.state = "failed";
-            this.element.show(this, { text: "failed", said: error instanceof Refusal && error.message, does: "retry" });
+            const isFinal = error instanceof Refusal;
+            this.element.show(this, { text: "failed", said: isFinal && error.message, does: isFinal ? null : "retry" });
           }
           return;
         }

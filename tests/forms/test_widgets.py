@@ -322,9 +322,7 @@ def _the_admin_takes_it(visitor: Visitor) -> None:
     page.close()
 
 
-def test_without_a_script_the_form_brings_the_file(
-    browser: "Browser", server: WebServer
-) -> None:
+def test_without_a_script_the_form_brings_the_file(browser: "Browser", server: WebServer) -> None:
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(f"{server.url}/book/")
