@@ -1,7 +1,6 @@
 """The widget in Chromium: what it sends, what it keeps, and what people see of it."""
 
 import hashlib
-import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from secure_dbstorage.storage import DatabaseStorage
 from tests.conftest import StartWebServer
 from tests.servers.process import LOOPBACK
 from tests.servers.web import WebServer
-from tests.support.chromium import chromium
+from tests.support.chromium import chromium_beside_django
 from tests.support.waiting import wait_until
 from tests.testapp.models import Book
 
@@ -35,8 +34,9 @@ _WATCH = """
 const send = window.fetch;
 window.fetch = async (url, options) => {
   if (options.method === "PATCH") {
-    const offset = options.headers["Upload-Offset"];
-    if (!await window.maySend(offset, options.body.byteLength)) await new Promise(() => {});
+    const offset = options.headers["Upload-Offset"], signal = options.signal;
+    const hang = (_, no) => signal.addEventListener("abort", () => no(signal.reason));
+    if (!await window.maySend(offset, options.body.byteLength)) await new Promise(hang);
   }
   return send(url, options);
 };
@@ -95,13 +95,8 @@ class Visitor:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    # playwright's loop is in this thread. The database is asked by nobody else.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    try:
-        with chromium() as browser:
-            yield browser
-    finally:
-        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+    with chromium_beside_django() as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -128,7 +123,7 @@ def wait_for(page: "Page", name: str, text: str) -> None:
 
 
 def save(page: "Page") -> None:
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_text("Saved by button").wait_for()
 
 
@@ -158,7 +153,8 @@ def test_a_large_file_survives_a_killed_server_and_a_closed_tab(
     page = visitor.open("book/")
     page.get_by_label("Title").fill("Large")
     page.get_by_label("Text").set_input_files(file)
-    save(page)  # It waits for the upload.
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("Saved by button").wait_for()  # The form has waited for the upload.
     assert digests() == [sha256(data)]
     assert StoredFile.rows.unfinished().count() == 0
     assert sum(length for _, length in visitor.sent) - len(data) <= PIECE
@@ -216,7 +212,11 @@ def _it_is_paused_removed_and_replaced(visitor: Visitor, directory: Path) -> Non
     wait_until(lambda: _moved(page) > 0)
     page.get_by_role("button", name="Pause: large.bin").press("Enter")
     wait_for(page, "large.bin", "Paused")
-    assert "large.bin: Paused" in page.get_by_role("status").all_text_contents()
+    assert page.get_by_role("status").text_content() == "large.bin: Paused"
+    page.get_by_role("button", name="Save").click()  # It goes on, and the form waits for it.
+    page.locator("dbstorage-upload[data-holds]").wait_for()
+    page.get_by_role("button", name="Pause: large.bin").press("Enter")
+    page.locator("dbstorage-upload:not([data-holds])").wait_for()
     visitor.may_send, visitor.sent = lambda offset: True, []
     page.get_by_role("button", name="Resume: large.bin").press("Enter")
     wait_for(page, "large.bin", "Uploaded")

@@ -1,5 +1,6 @@
 """Chromium without a screen, as playwright drives it."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -30,3 +31,15 @@ def chromium() -> Iterator["Browser"]:
         browser = playwright.chromium.launch(executable_path=str(program), args=_ARGUMENTS)
         yield browser
         browser.close()
+
+
+@contextmanager
+def chromium_beside_django() -> Iterator["Browser"]:
+    """Start Chromium for a test that asks the database too."""
+    # playwright's loop is in this thread. The database is asked by nobody else.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    try:
+        with chromium() as browser:
+            yield browser
+    finally:
+        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]

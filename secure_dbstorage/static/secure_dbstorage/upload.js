@@ -276,6 +276,11 @@ if (!customElements.get("dbstorage-upload")) {
       button.ariaLabel = `${this.dataset[does]}: ${row.querySelector(".dbstorage-name").textContent}`;
     }
 
+    hold(holds) {
+      this.toggleAttribute("data-holds", holds);
+      if (holds) this.say("", this.dataset.held);
+    }
+
     say(name, text) { this.querySelector("[role=status]").textContent = name ? `${name}: ${text}` : text; }
   });
 
@@ -295,10 +300,11 @@ if (!customElements.get("dbstorage-upload")) {
     held.add(form);
     for (const upload of uploads) {
       if (upload.state === "paused") upload.start();
-      upload.element.say("", upload.element.dataset.held);
+      upload.element.hold(true);
     }
     await Promise.all(uploads.map((upload) => upload.settled));
     held.delete(form);
+    for (const upload of uploads) upload.element.hold(false);
     if (uploads.every((upload) => upload.state === "done")) form.requestSubmit(submitter);
   }, true);
 }
