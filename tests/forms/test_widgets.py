@@ -15,7 +15,9 @@ from django.test import Client
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from tests.conftest import StartWebServer
+from tests.servers import npm
 from tests.servers.process import LOOPBACK
+from tests.servers.unavailable import Unavailable, skip_or_fail
 from tests.servers.web import WebServer
 from tests.support.chromium import chromium_beside_django
 from tests.support.waiting import wait_until
@@ -306,9 +308,7 @@ def _added_forms_have_their_own(visitor: Visitor) -> None:
 
 
 def _the_admin_takes_it(visitor: Visitor) -> None:
-    (client := Client()).force_login(User.objects.create_superuser("ada"))
-    session = client.cookies["sessionid"].value
-    visitor.context.add_cookies([{"name": "sessionid", "value": session, "url": visitor.url}])
+    _sign_in(visitor)
     page = visitor.open("admin/testapp/book/add/")
     page.get_by_label("Text").set_input_files(text("admin.txt", b"admin"))
     wait_for(page, "admin.txt", "Uploaded")
@@ -322,6 +322,12 @@ def _the_admin_takes_it(visitor: Visitor) -> None:
     page.close()
 
 
+def _sign_in(visitor: Visitor) -> None:
+    (client := Client()).force_login(User.objects.create_superuser("ada"))
+    session = client.cookies["sessionid"].value
+    visitor.context.add_cookies([{"name": "sessionid", "value": session, "url": visitor.url}])
+
+
 def test_without_a_script_the_form_brings_the_file(browser: "Browser", server: WebServer) -> None:
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
@@ -331,3 +337,40 @@ def test_without_a_script_the_form_brings_the_file(browser: "Browser", server: W
         assert page.locator("button").all_text_contents() == ["Save"]
         save(page)
     assert digests() == [sha256(b"plain")]
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """Return the script of axe."""
+    try:
+        return (npm.unpack("axe-core@4.14.1") / "axe.min.js").read_text()
+    except Unavailable as reason:
+        skip_or_fail(str(reason))
+
+
+def test_axe_finds_nothing(visitor: Visitor, axe: str) -> None:
+    visitor.may_send = lambda offset: False
+    page = visitor.open("books/")
+    files = [text("a.txt", b"sent"), text("b.txt", b"paused"), text("c.exe", b"refused")]
+    page.get_by_label("Texts").set_input_files(files)
+    page.get_by_role("button", name="Pause: b.txt").click()
+    wait_for(page, "c.exe", "Files of this type are not accepted here.")
+    _check(page, axe)
+    visitor.may_send = lambda offset: True
+    page.get_by_role("button", name="Resume: b.txt").click()
+    wait_for(page, "b.txt", "Uploaded")
+    _check(page, axe)
+    _sign_in(visitor)
+    page.goto(f"{visitor.url}/admin/testapp/book/add/")
+    page.get_by_label("Text").set_input_files(files[0])
+    wait_for(page, "a.txt", "Uploaded")
+    _check(page, axe)
+
+
+def _check(page: "Page", axe: str) -> None:
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.evaluate(axe)
+        found: Any = page.evaluate("axe.run('dbstorage-upload')")
+        assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
+        assert len(found["passes"]) > 5
