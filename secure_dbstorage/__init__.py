@@ -6,7 +6,7 @@ need from where it is. These paths are public, and change only with a note in th
 ===================================  ============================================================
 ``storage.DatabaseStorage``          the storage, for ``STORAGES`` and ``FileField(storage=...)``
 ``urls``                             the route, for ``include()``
-``access``                           the types of an auth hook, and two ready hooks
+``access``                           the types of hooks, and two ready ones
 ``signals``                          what happened to files and links
 ``exceptions``                       the errors that a project may catch
 ``files.FileStat``                   what is known about a file

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 from django.http import HttpRequest
 
-from secure_dbstorage.files import FileStat
-from secure_dbstorage.links.grants import Grant
+from secure_dbstorage.files import FileStat, ReceivedFile
+from secure_dbstorage.links.grants import Grant, UploadGrant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,21 @@ class AuthHook(Protocol):
         :param request: without its token.
         :param file: the file that was asked for.
         :param grant: what the link allows.
+        """
+
+
+class UploadHook(Protocol):
+    """Decides whether a complete upload gets its name. May be a coroutine function."""
+
+    def __call__(self, request: HttpRequest, file: ReceivedFile, grant: UploadGrant, /) -> Any:
+        """Return True to let the upload have its name, False to delete it, or a response to send.
+
+        A response of 500 or more means "later": the bytes stay, and the hook is asked again. With
+        any other response they are deleted. Anything else is a no, and is logged as an error.
+
+        :param request: without its token.
+        :param file: all that was sent.
+        :param grant: what the link allows; its ``place`` is where the upload goes.
         """
 
 

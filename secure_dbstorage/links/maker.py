@@ -8,7 +8,7 @@ from django.utils.encoding import filepath_to_uri
 
 from secure_dbstorage.files import LinkState
 from secure_dbstorage.links.grants import UploadGrant, UploadPlace
-from secure_dbstorage.links.paths import MARK, PARAMETER
+from secure_dbstorage.links.paths import MARK, PARAMETER, SignedPath
 from secure_dbstorage.links.routes import route_prefix
 from secure_dbstorage.links.terms import (
     FolderLinkArguments,
@@ -85,10 +85,10 @@ class LinkMaker:
         token = tokens.token(subject, issued, terms.lifetime_from(issued), 0)
         return self._upload_url(place, token)
 
-    def part(self, grant: UploadGrant, audience: Audience) -> str:
+    def part(self, grant: UploadGrant, audience: Audience) -> SignedPath:
         """Return the URL under which one upload goes on."""
         token = self._signer.part_token(grant, audience)
-        return self._upload_url(grant.place, token)
+        return SignedPath(self._upload_url(grant.place, token))
 
     def _upload_url(self, place: UploadPlace, token: str) -> str:
         path = filepath_to_uri(place.spelling)

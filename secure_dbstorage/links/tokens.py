@@ -218,7 +218,10 @@ class LinkSigner:
         if purpose not in (Purpose.UPLOAD, Purpose.PART):
             raise BadToken("The token is not for uploads")
         self._check_signature(match, purpose, audience, path)
-        grant = _upload_grant(match, path, max_lifetime, is_part=purpose is Purpose.PART)
+        try:
+            grant = _upload_grant(match, path, max_lifetime, is_part=purpose is Purpose.PART)
+        except ValueError:  # A kind of place that another release knows.
+            raise BadToken("The token is for no place that we know") from None
         return grant if purpose is Purpose.PART else _timely(grant, now)
 
     def _batch(

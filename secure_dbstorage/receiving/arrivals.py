@@ -1,11 +1,13 @@
 """Arrivals: a request that brings an upload, with everything known about it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.http import HttpRequest
 
+from secure_dbstorage.exceptions import DatabaseUnavailable
 from secure_dbstorage.files import Upload
 from secure_dbstorage.links.grants import UploadGrant
 from secure_dbstorage.links.terms import UPLOAD_LIFETIME
@@ -71,6 +73,19 @@ class Arrival:
         while pieces := body.pieces(upload.row_lengths(STATEMENT_BYTES)):
             upload = self.append(upload, pieces)
         return upload
+
+    @contextmanager
+    def all_or_nothing(self, upload: Upload) -> Iterator[None]:
+        """Delete an upload whose beginning fails: nobody was told how to go on with it."""
+        is_done = False
+        try:
+            yield
+            is_done = True
+        finally:
+            catalog = self.storage.catalog
+            if not is_done:
+                with suppress(DatabaseUnavailable), catalog.outages_told():
+                    catalog.delete_upload(upload)
 
     def find(self) -> Upload:
         """Return the upload that the token continues, or the file that it has become.

@@ -2,14 +2,13 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
 
 from django.http.response import HttpResponseBase
 from django.utils.http import parse_etags
 
-from secure_dbstorage.exceptions import DatabaseUnavailable
 from secure_dbstorage.files import Upload
 from secure_dbstorage.options import STATEMENT_BYTES
 from secure_dbstorage.receiving.answers import answer
@@ -26,7 +25,7 @@ def put(arrival: Arrival) -> HttpResponseBase:
     with _as_put(arrival):
         wish = _wish(arrival)
         upload = arrival.begin(length)
-        with _all_or_nothing(arrival, upload):
+        with arrival.all_or_nothing(upload):
             upload, sha256 = _receive(arrival, upload)
             if not upload.is_complete:
                 raise Rejected(Fault.INCOMPLETE)
@@ -108,16 +107,3 @@ def _as_put(arrival: Arrival) -> Iterator[None]:
         if error.fault is Fault.TAKEN:
             raise Rejected(Fault.TAKEN, status=HTTPStatus.CONFLICT) from None
         raise
-
-
-@contextmanager
-def _all_or_nothing(arrival: Arrival, upload: Upload) -> Iterator[None]:
-    """Leave nothing of a PUT that fails: nobody could go on with it."""
-    is_done = False
-    try:
-        yield
-        is_done = True
-    finally:
-        if not is_done:
-            with suppress(DatabaseUnavailable), arrival.storage.catalog.outages_told():
-                arrival.storage.catalog.delete_upload(upload)

@@ -51,13 +51,15 @@ def create(arrival: Arrival) -> HttpResponseBase:
     upload = arrival.begin(size)
     grant = replace(arrival.grant, key=upload.content.key, metadata=metadata.text)
     arrival = replace(arrival, grant=grant)
-    if length is not None:
-        upload = _receive(arrival, upload, length)
-    location = arrival.storage.links.part(grant, arrival.storage.audience)
-    headers = {"Location": location, **progress(upload)}
-    if length is None and not upload.is_complete:
-        del headers["Upload-Offset"]
-    return _answer(arrival, upload, HTTPStatus.CREATED, headers, outcome="begun", moved=length)
+    with arrival.all_or_nothing(upload):
+        if length is not None:
+            upload = _receive(arrival, upload, length)
+        location = arrival.storage.links.part(grant, arrival.storage.audience)
+        headers = {"Location": location, **progress(upload)}
+        if length is None and not upload.is_complete:
+            del headers["Upload-Offset"]
+        status = HTTPStatus.CREATED
+        return _answer(arrival, upload, status, headers, outcome="begun", moved=length)
 
 
 def tell(arrival: Arrival) -> HttpResponseBase:

@@ -10,7 +10,7 @@ from typing import Any
 
 from secure_dbstorage.addresses import parse_address
 from secure_dbstorage.exceptions import BadToken, ExpiredToken, UnsatisfiableRange
-from secure_dbstorage.links.grants import Grant
+from secure_dbstorage.links.grants import Grant, PlaceKind, UploadGrant, UploadPlace
 from secure_dbstorage.links.paths import MARKED_TOKEN
 from secure_dbstorage.links.tokens import CLOCK_SKEW, Audience, LinkSigner
 from secure_dbstorage.redaction import without_tokens
@@ -21,7 +21,7 @@ from secure_dbstorage.serving.ranges import (
     if_range_holds,
     parse_range,
 )
-from tests.support.tokens import written
+from tests.support.tokens import written, written_upload
 
 # --- tokens --------------------------------------------------------------------------------------
 
@@ -51,6 +51,9 @@ _NOT_OURS: list[str] = []
 #: The folder of each token for one.
 _FOLDERS: dict[str, str] = {}
 
+#: What each token for uploads says.
+_UPLOADS: dict[str, UploadGrant] = {}
+
 #: Tokens of purposes that nobody knows yet, as they would be signed.
 _LATER: list[str] = []
 
@@ -63,6 +66,9 @@ def _signed(name: str, grant: Grant, **others: Any) -> str:
 def _prepare() -> None:
     for folder in ("a", "a/b"):
         _FOLDERS[_signed("", replace(_PLAIN, folder=folder))] = folder
+    for grant in _upload_grants():
+        ours: dict[str, Any] = {"key": _KEY, "namespace": "invoices", "audience": _AUDIENCE}
+        _UPLOADS[written_upload(grant.place.spelling, grant, **ours)] = grant
     full = replace(_PLAIN, attachment=True, filename="Ré.pdf", network=(24, "x" * 22))
     grants = (
         _PLAIN,
@@ -93,13 +99,29 @@ def _prepare() -> None:
         )
 
 
+def _upload_grants() -> list[UploadGrant]:
+    nowhere, folder = UploadPlace(PlaceKind.NOWHERE, ""), UploadPlace(PlaceKind.FOLDER, "in")
+    file = UploadPlace(PlaceKind.FILE, "in/a.txt")
+    begin = UploadGrant(link_epoch=0, issued=NOW, lifetime=60, place=nowhere, max_size=9)
+    part = replace(
+        begin, issued=0, lifetime=0, max_size=0, key=2**62 - 1, metadata="filename YQ=="
+    )
+    return [
+        begin,
+        replace(begin, place=folder, types=("image/*",), user="u" * 22),
+        replace(begin, place=file, overwrite=True, sha256="ab" * 32, network=(24, "x" * 22)),
+        part,
+        replace(part, place=file, overwrite=True, user="u" * 22),
+    ]
+
+
 _prepare()
 
 
 def tokens() -> list[str]:
     """Return tokens to begin with: good ones, and others that look good."""
     good = [token for signed in _SIGNED.values() for token in signed]
-    return [*good, *_NOT_OURS, *_FOLDERS, *_LATER]
+    return [*good, *_NOT_OURS, *_FOLDERS, *_UPLOADS, *_LATER]
 
 
 def check_token(data: bytes) -> None:
@@ -107,6 +129,7 @@ def check_token(data: bytes) -> None:
     text = data.decode("utf-8", "surrogateescape" if data[:1] == b"\x00" else "replace")
     _check_file_token(text)
     _check_folder_token(text)
+    _check_upload_token(text)
     _check_redaction(text)
 
 
@@ -146,6 +169,21 @@ def _check_folder_token(text: str) -> None:
                 "A token that nobody signed opens a folder"
             )
             assert grant.folder == _FOLDERS[text]
+
+
+def _check_upload_token(text: str) -> None:
+    """Read a token for uploads to a few places: only what was signed for one allows it."""
+    for path in ("~", "in/", "in/a.txt"):
+        meant = _UPLOADS.get(text)
+        is_good = meant is not None and meant.place.spelling == path
+        try:
+            grant = _SIGNER.unsign_upload(path, text, _AUDIENCE, max_lifetime=2**31, now=NOW)
+        except BadToken:
+            assert not is_good, "A good token is refused"
+        else:
+            assert is_good, "A token that nobody signed allows an upload"
+            assert meant is not None
+            assert grant == replace(meant, link_id=text.rpartition(".")[2][:8])
 
 
 def _check_redaction(text: str) -> None:

@@ -6,6 +6,7 @@ import hmac
 import string
 from dataclasses import replace
 from ipaddress import ip_network
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -658,6 +659,12 @@ class TestUploads:
         bound = replace(UPLOAD, user=grant.user, network=grant.network)
         assert made == written_upload("in/", bound, **OURS)
         assert SIGNER.part_token(PART, AUDIENCE) == written_upload("in/a.txt", PART, **OURS)
+
+    def test_a_place_that_another_release_knows_is_refused(self) -> None:
+        later: Any = SimpleNamespace(kind=SimpleNamespace(value="z"))
+        token = written_upload("in/", replace(UPLOAD, place=later), **OURS)
+        with pytest.raises(BadToken):
+            read_upload("in/", token)
 
     def test_one_that_begins_ends_in_its_time(self) -> None:
         token = written_upload("in/", UPLOAD, **OURS)

@@ -1,6 +1,8 @@
 """The door: which requests bring an upload, and who may."""
 
 import logging
+import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -8,9 +10,12 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.core.files.storage import storages
+from django.core.signals import got_request_exception
 from django.db import connection
+from django.http import HttpRequest
 from django.test import AsyncClient, Client
 from django.test.utils import CaptureQueriesContext
+from django.views.debug import ExceptionReporter, technical_500_response
 from pytest_django import Settings
 
 from secure_dbstorage.models import StoredFile
@@ -328,3 +333,39 @@ def test_a_received_file_is_told(storage: DatabaseStorage, uploader: Uploader) -
         ("in/a.txt", "taken", "", 409),
         ("in/a.txt", "bad-token", "", 403),
     ]
+
+
+@pytest.mark.parametrize("is_debug", [False, True])
+@pytest.mark.parametrize("is_email", [False, True])
+def test_no_error_report_holds_a_token(
+    receiver: Receiver, uploader: Uploader, settings: Settings, *, is_email: bool, is_debug: bool
+) -> None:
+    settings.DEBUG = is_debug
+    reports: list[str] = []
+
+    def keep_reports(request: HttpRequest, **_: object) -> None:
+        reporter = ExceptionReporter(request, *sys.exc_info(), is_email=is_email)
+        reports.append(reporter.get_traceback_text())
+        reports.append(technical_500_response(request, *sys.exc_info()).content.decode())
+
+    def hook(*_: object) -> bool:
+        raise RuntimeError("broken")
+
+    url = receiver(upload_hooks=[hook]).upload_url("a.txt", max_size=SIZE)
+    part = uploader.begun(url, SIZE)
+    sending: list[Callable[[], Any]] = [
+        lambda: uploader.put(url, CONTENT),
+        lambda: uploader.create(url, SIZE, CONTENT),
+        lambda: uploader.patch(part, 0, CONTENT),
+    ]
+    got_request_exception.connect(keep_reports)
+    try:
+        for send in sending:
+            with pytest.raises(RuntimeError):
+                send()
+    finally:
+        got_request_exception.disconnect(keep_reports)
+    assert len(reports) == 6
+    for report in reports:
+        assert "broken" in report
+        assert not re.search(r"1\w{2}[UP]-[\w.-]{40}", report)

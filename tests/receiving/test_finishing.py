@@ -121,6 +121,16 @@ class TestHooks:
         assert not StoredFile.rows.exists()
         assert uploader.put(url, CONTENT).status_code == 201
 
+    def test_a_whole_upload_that_is_put_off_at_its_beginning_leaves_nothing(
+        self, receiver: Receiver, uploader: Uploader
+    ) -> None:
+        storage = receiver(upload_hooks=[Hook(HttpResponse(status=503), True)])
+        url = storage.upload_url("a.txt", max_size=SIZE)
+        assert uploader.create(url, SIZE, CONTENT).status_code == 503
+        assert not StoredFile.rows.exists()
+        uploader.sent(url)
+        assert content_of("a.txt") == CONTENT
+
     def test_a_hook_that_raises_loses_nothing(
         self, receiver: Receiver, uploader: Uploader
     ) -> None:
@@ -193,6 +203,35 @@ class TestEnds:
         assert "Upload-Offset" not in answer
         assert uploader.offset(part) == SIZE
         assert content_of("a.txt") == CONTENT
+
+    @pytest.mark.parametrize("statement", ["INSERT", "UPDATE", "SELECT"])
+    def test_a_database_that_fails_in_the_middle_loses_nothing(
+        self, receiver: Receiver, uploader: Uploader, statement: str
+    ) -> None:
+        storage = receiver()
+        part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+        assert uploader.patch(part, 0, CONTENT[:5000]).status_code == 204
+        with connection.execute_wrapper(Outage(statement)):
+            answer = uploader.patch(part, 5000, CONTENT[5000:])
+        assert (answer.status_code, "Retry-After" in answer) == (503, True)
+        assert "Upload-Offset" not in answer
+        assert uploader.offset(part) == 5000
+        assert uploader.patch(part, 5000, CONTENT[5000:]).status_code == 204
+        assert content_of("a.txt") == CONTENT
+
+
+class Outage:
+    """Lets every statement of a kind fail."""
+
+    def __init__(self, statement: str) -> None:
+        """Let this kind fail, such as INSERT."""
+        self.statement = statement
+
+    def __call__(self, execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        """Execute a statement, or not."""
+        if sql.startswith(self.statement):
+            raise OperationalError("The server has gone away")
+        return execute(sql, *rest)
 
 
 class Deadlocks:

@@ -158,6 +158,16 @@ def test_a_beginning_that_does_not_fit_is_refused(
     assert not rows()
 
 
+@pytest.mark.parametrize(("checksum", "status"), [("sha1 YQ==", 400), (f"sha1 {'A' * 27}=", 460)])
+def test_a_beginning_that_is_damaged_leaves_nothing(
+    storage: DatabaseStorage, uploader: Uploader, checksum: str, status: int
+) -> None:
+    url = storage.upload_url("a.txt", max_size=5)
+    answer = uploader.create(url, 5, b"abc", Upload_Checksum=checksum)
+    assert answer.status_code == status
+    assert not rows()
+
+
 def test_a_body_without_a_length_is_refused(storage: DatabaseStorage, uploader: Uploader) -> None:
     url = storage.upload_url("a.txt", max_size=5)
     headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "5", "Transfer-Encoding": "chunked"}

@@ -5,6 +5,7 @@ import io
 import random
 import socket
 import subprocess
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ def test_clients_upload_to_each_server(
     _tuspy_uploads(server)
     _a_broken_connection_keeps_what_came(server, kind)
     if kind in ("gunicorn", "uvicorn"):
+        _a_large_file_takes_little_memory(server)
         server = _a_kill_loses_a_piece_at_most(server, web_server, kind)
     log = server.log.read_text()
     assert "Traceback" not in log
@@ -121,6 +123,24 @@ def _a_broken_connection_keeps_what_came(server: WebServer, kind: Kind) -> None:
         wait_until(lambda: _offset(server, part) == 700 * KIB)
     _rest_sent(server, part)
     assert content_of("broken.bin") == CONTENT
+
+
+def _a_large_file_takes_little_memory(server: WebServer) -> None:
+    before = most = server.rss()
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal most
+        for _ in range(40):
+            yield CONTENT[: 1024 * KIB]
+            most = max(most, server.rss())
+
+    size = 40 * 1024 * KIB
+    url = ours().upload_url("large.bin", max_size=size)
+    headers = {"Content-Length": str(size)}
+    answer = httpx.put(server.url + url, content=pieces(), headers=headers, timeout=60)
+    assert answer.status_code == 201
+    assert ours().size("large.bin") == size
+    assert most - before < 20 * 1024 * KIB
 
 
 def _a_kill_loses_a_piece_at_most(

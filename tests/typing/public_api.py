@@ -8,11 +8,17 @@ from django.core.files.base import ContentFile
 from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
 
-from secure_dbstorage.access import AuthHook, authenticated, staff
+from secure_dbstorage.access import AuthHook, UploadHook, authenticated, staff
 from secure_dbstorage.files import FileStat, ReceivedFile
 from secure_dbstorage.forms import ImageUploadField, UploadField, UploadInput, received
-from secure_dbstorage.links.grants import Grant
-from secure_dbstorage.signals import file_deleted, file_refused, file_saved, file_served
+from secure_dbstorage.links.grants import Grant, UploadGrant
+from secure_dbstorage.signals import (
+    file_deleted,
+    file_received,
+    file_refused,
+    file_saved,
+    file_served,
+)
 from secure_dbstorage.storage import DatabaseStorage
 
 
@@ -55,6 +61,25 @@ def of_forms(storage: DatabaseStorage) -> None:
     assert_type(received("/files/~", storage, max_size=1, user=7, ip="::1"), ReceivedFile)
 
 
+async def of_uploads(storage: DatabaseStorage, file: ReceivedFile) -> None:
+    """Make links for uploads, and take one over."""
+    assert_type(storage.upload_url("a.txt", max_size=9), str)
+    assert_type(storage.upload_url(prefix="a", types=["image/*"], expires_in=60), str)
+    assert_type(storage.upload_url(max_size=9, user=7, sha256="ab" * 32, window=0), str)
+    assert_type(await storage.aupload_url(PurePosixPath("a.txt"), overwrite=True), str)
+    assert_type(file.name, str | None)
+    assert_type(file.size, int | None)
+    assert_type(storage.save("a.txt", file), str)
+
+
+def no_upload(request: HttpRequest, file: ReceivedFile, grant: UploadGrant) -> bool:
+    """Refuse an upload."""
+    return grant.place.path == ""
+
+
+upload_hook: UploadHook = no_upload
+
+
 def of_a_stat(stat: FileStat) -> None:
     """Read what is known of a file."""
     assert_type(stat.name, str)
@@ -88,7 +113,7 @@ async def sends_elsewhere(request: HttpRequest, file: FileStat, grant: Grant) ->
 
 
 HOOKS: list[AuthHook] = [authenticated, staff, lets_in, sends_elsewhere]
-SIGNALS: list[Signal] = [file_saved, file_deleted, file_served, file_refused]
+SIGNALS: list[Signal] = [file_saved, file_deleted, file_received, file_served, file_refused]
 
 
 def receives(sender: type[DatabaseStorage], storage: DatabaseStorage, **kwargs: Any) -> None:
