@@ -222,12 +222,12 @@ def loom_counts() -> str:
 
 def weaving_page() -> str:
     squares = "".join(
-        f"{140 + column * 20} {480 - row * 20} 18 18 re f\n"
+        f"{140 + column * 20} {430 - row * 20} 18 18 re f\n"
         for row in range(16)
         for column in range(16)
         if is_lifted(column, row)
     )
-    frame = "0.9 0.93 0.9 rg 132 172 334 334 re f\n0.07 0.13 0.11 rg\n"
+    frame = "0.9 0.93 0.9 rg 132 122 334 334 re f\n0.07 0.13 0.11 rg\n"
     return (
         heading("Weaving by numbers", "Notes, first page") + paragraphs(WEAVING) + frame + squares
     )

@@ -14,7 +14,7 @@ from django.db import models, transaction
 
 from secure_dbstorage.storage import DatabaseStorage
 
-from .thumbnails import make_thumbnail
+from .images import make_thumbnail, without_metadata
 
 
 def document_storage() -> DatabaseStorage:
@@ -76,14 +76,18 @@ class Document(models.Model):
 class PictureManager(models.Manager["Picture"]):
     @transaction.atomic
     def keep(self, owner: models.Model, image: "File[Any]", description: str) -> "Picture":
-        """Save a picture and a thumbnail of it, both public.
+        """Save a picture and a thumbnail of it, both public, and neither with a place in it.
 
         Raises:
             ValueError: The file is not a readable picture, or has too many pixels.
         """
         thumbnail = make_thumbnail(image)
-        image.name = Path(image.name or "").name
-        return self.create(owner=owner, description=description, image=image, thumbnail=thumbnail)
+        return self.create(
+            owner=owner,
+            description=description,
+            image=without_metadata(image),
+            thumbnail=thumbnail,
+        )
 
 
 class Picture(models.Model):

@@ -2,10 +2,11 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 
 from . import views
+from .throttle import throttled
 
 urlpatterns = [
     path("", views.home, name="home"),
-    path("sign-in/", views.SignIn.as_view(), name="sign-in"),
+    path("sign-in/", throttled(views.SignIn.as_view()), name="sign-in"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("my/documents/", views.add_document, name="add-document"),
     path("my/documents/<int:pk>/link/", views.make_link, name="make-link"),

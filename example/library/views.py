@@ -11,9 +11,13 @@ from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
+from secure_dbstorage.exceptions import FileTooLarge
+
+from .access import AFTER_SIGN_IN
 from .demo import PEOPLE
 from .forms import LIFETIMES, DocumentForm, LinkForm, PictureForm
 from .models import Document, Picture, document_storage, picture_storage
@@ -41,6 +45,11 @@ class SignIn(LoginView):
         people = PEOPLE if settings.DEBUG else ()  # The page shows their passwords.
         return super().get_context_data(people=people, pictures=pictures_with_links(), **kwargs)
 
+    def get_success_url(self) -> str:
+        """Lead back to the page, or to the link, that asked for somebody to sign in."""
+        link = self.request.session.pop(AFTER_SIGN_IN, "")
+        return self.get_redirect_url() or link or self.get_default_redirect_url()
+
 
 @never_cache
 @login_required
@@ -54,11 +63,14 @@ def show_home(request: HttpRequest, status: int = 200, **forms: object) -> HttpR
     # A real site would not offer links that its visitor may not open. Here, they show a refusal.
     others = Document.objects.exclude(owner=request.user).select_related("owner")
     recordings = [document for document in own if document.kind in ("video", "audio")]
+    documents = with_links(own)
+    newest = documents[0][0].pk if documents else ""
     context = {
-        "documents": with_links(own),
+        "documents": documents,
         "recordings": with_links(recordings, expires_in=PLAYER_SECONDS),
         "others": with_links(others),
         "pictures": pictures_with_links(),
+        "opened": request.GET.get("open", str(newest)),
         "lifetimes": LIFETIMES,
         "people": PEOPLE if settings.DEBUG else (),
         "document_form": DocumentForm(),
@@ -109,6 +121,8 @@ def add_picture(request: VisitorsRequest) -> HttpResponse:
             )
         except ValueError as error:
             form.add_error("image", str(error))
+        except FileTooLarge:  # The copy can be larger than what was sent.
+            form.add_error("image", "This picture is too large.")
     if not form.is_valid():
         return show_home(request, status=422, picture_form=form)
     messages.success(request, "The picture is on the wall for everyone to see.")
@@ -163,7 +177,7 @@ def share(request: HttpRequest, pk: int) -> HttpResponse:
     document.save(update_fields=["shared"])
     who = "anyone who has one" if document.shared else "you only"
     messages.success(request, f"Links to {document} now work for {who}.")
-    return redirect("home")
+    return back_to(document)
 
 
 @login_required
@@ -173,7 +187,12 @@ def recall(request: HttpRequest, pk: int) -> HttpResponse:
     document = own_document(request, pk)
     document_storage().revoke_urls(str(document.file))
     messages.success(request, f"All existing links to {document} have stopped working.")
-    return redirect("home")
+    return back_to(document)
+
+
+def back_to(document: Document) -> HttpResponse:
+    """Show the page with the document's links open, as they were."""
+    return redirect(f"{reverse('home')}?open={document.pk}")
 
 
 @login_required

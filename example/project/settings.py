@@ -1,7 +1,8 @@
 """Settings of the example: two storages in a plain, safe Django project.
 
-Environment variables: DEBUG (default: 1), SECRET_KEY, DATABASE_URL, CACHE_URL, ALLOWED_HOSTS,
-CSRF_TRUSTED_ORIGINS, TRUSTED_PROXIES. deploy/cloakroom.service shows them in use.
+Environment variables: DEBUG (1 under `manage.py demo`, else 0), SECRET_KEY, DATABASE_URL,
+CACHE_URL, ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS, TRUSTED_PROXIES. deploy/cloakroom.service shows
+them in use.
 """
 
 import os
@@ -19,7 +20,7 @@ def words(variable: str) -> list[str]:
     return os.environ.get(variable, "").split()
 
 
-DEBUG = os.environ.get("DEBUG", "1") == "1"
+DEBUG = os.environ.get("DEBUG") == "1"
 SECRET_KEY = secret_key(BASE_DIR / ".secret-key")
 ALLOWED_HOSTS = words("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
@@ -134,6 +135,7 @@ else:
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"
+RATELIMIT_IP_META_KEY = "library.throttle.address"  # whose wrong passwords are counted
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",

@@ -1,6 +1,5 @@
 """The admin of stored files: their list, and the URLs of all other pages."""
 
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -8,13 +7,11 @@ from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path
-from django.utils import timezone
-from django.utils.formats import date_format
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from secure_dbstorage.admin.actions import FileActions
 from secure_dbstorage.admin.browse import Browse
+from secure_dbstorage.admin.cells import date_cell, name_cell, type_cell
 from secure_dbstorage.admin.filters import (
     DateFilter,
     SizeFilter,
@@ -25,11 +22,10 @@ from secure_dbstorage.admin.filters import (
 from secure_dbstorage.admin.homes import all_homes, home_of
 from secure_dbstorage.admin.pages import FilePages
 from secure_dbstorage.admin.paging import FilePaginator
+from secure_dbstorage.admin.previews import thumbnails
 from secure_dbstorage.admin.searching import find_files
+from secure_dbstorage.admin.uploading import Uploads
 from secure_dbstorage.models import StoredFile
-
-#: A longer name is shortened in the list, in characters.
-MAX_SHOWN = 80
 
 _FILTERS: list[Any] = [StorageFilter, VisibilityFilter, TypeFilter, SizeFilter, DateFilter]
 
@@ -49,6 +45,10 @@ class FileList(ChangeList):
         super().get_results(request)
         if not self.multi_page:
             self.result_list = self.paginator.page(1).object_list
+        model_admin: Any = self.model_admin
+        if model_admin.has_open_permission(request):
+            for file, url in thumbnails(request, self.result_list):
+                file.thumbnail = url  # type: ignore[attr-defined]  # for its column
 
     def url_for_result(self, result: Any) -> str:
         """Return the URL of a file's page, whichever database holds it."""
@@ -57,7 +57,7 @@ class FileList(ChangeList):
 
 
 @admin.register(StoredFile)
-class StoredFileAdmin(FileActions, FilePages, Browse):
+class StoredFileAdmin(FileActions, FilePages, Uploads, Browse):
     """Manages the stored files, without loading their content."""
 
     list_filter = _FILTERS
@@ -127,17 +127,13 @@ class StoredFileAdmin(FileActions, FilePages, Browse):
 
     @admin.display(description=_("name"), ordering="name")
     def full_name(self, file: StoredFile) -> str:
-        """Return the name, including directories. A long one loses its middle."""
-        name = str(file)
-        if len(name) <= MAX_SHOWN:
-            return name
-        shown = f"{name[: MAX_SHOWN // 2]}…{name[-MAX_SHOWN // 2 + 1 :]}"
-        return format_html('<span title="{}">{}</span>', name, shown)
+        """Return the name, including directories, and a picture itself."""
+        return name_cell(str(file), getattr(file, "thumbnail", ""))
 
     @admin.display(description=_("type"))
-    def kind(self, file: StoredFile) -> str | None:
+    def kind(self, file: StoredFile) -> str:
         """Return the media type."""
-        return file.content_type
+        return type_cell(str(file.content_type))
 
     @admin.display(description=_("storage"))
     def storage(self, file: StoredFile) -> str | None:
@@ -158,21 +154,9 @@ class StoredFileAdmin(FileActions, FilePages, Browse):
     @admin.display(description=_("modified"))
     def last_saved(self, file: StoredFile) -> Any:
         """Return when the content was last saved."""
-        return _date(file.modified)
+        return date_cell(file.modified)
 
     @admin.display(description=_("added"), ordering="pk")
     def added(self, file: StoredFile) -> Any:
         """Return when a file was first saved under this name."""
-        return _date(file.created)
-
-
-def _date(moment: datetime | None) -> str:
-    """Return the date; the time shows when the pointer rests on it."""
-    if moment is None:
-        return ""
-    local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
-    return format_html(
-        '<time title="{}">{}</time>',
-        date_format(local, "DATETIME_FORMAT"),
-        date_format(local, "SHORT_DATE_FORMAT"),
-    )
+        return date_cell(file.created)

@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_variables
@@ -21,6 +21,7 @@ from secure_dbstorage.admin.deeds import (
     Deed,
     DeedPages,
 )
+from secure_dbstorage.admin.homes import is_number
 from secure_dbstorage.admin.links import FileLinks, link_form
 from secure_dbstorage.models import StoredFile
 
@@ -32,6 +33,20 @@ class FileActions(FileLinks, DeedPages):
     """Actions on the files selected in the list."""
 
     actions = ["make_links", "make_public", "make_private", "revoke_links", "delete_selected"]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list, or run an action on files whose keys may be keys."""
+        if chosen := request.POST.getlist(helpers.ACTION_CHECKBOX_NAME):
+            keys = [key for key in chosen if is_number(key)]
+            if not keys:
+                self.message_user(request, _("No file was selected."), messages.WARNING)
+                return HttpResponseRedirect(request.get_full_path())
+            given = request.POST.copy()
+            given.setlist(helpers.ACTION_CHECKBOX_NAME, keys)
+            request.POST = given  # type: ignore[assignment]  # it has a setter
+        return super().changelist_view(request, extra_context)
 
     def has_publish_many_permission(self, request: HttpRequest) -> bool:
         """Tell whether a user may make files public."""

@@ -9,7 +9,10 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from secure_dbstorage.admin.base import FileAdmin
+from secure_dbstorage.admin.cells import name_cell
 from secure_dbstorage.admin.homes import Home, all_homes, home_named
+from secure_dbstorage.admin.previews import thumbnails
+from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import ancestors, canonical_name, shown_name
 
 #: How many entries a page shows.
@@ -57,26 +60,30 @@ class Browse(FileAdmin):
                 (_("Browse"), self.page_url("browse")),
                 *self._trail(home, path),
             ],
-            entries=self._entries(home, path, shown),
+            entries=self._entries(request, home, path, shown),
             is_first=not after,
             next=shown[-1] if len(names) > PAGE_SIZE else "",
             can_add=self.has_add_permission(request),
         )
 
-    def _entries(self, home: Home, path: str, names: list[str]) -> list[dict[str, Any]]:
+    def _entries(
+        self, request: HttpRequest, home: Home, path: str, names: list[str]
+    ) -> list[dict[str, Any]]:
         """Return what the page shows for each entry, with one query for all files."""
         prefix = f"{path}/" if path else ""
         wanted = [prefix + name for name in names if not name.endswith("/")]
         files = {file.name: file for file in home.files.filter(name__in=wanted)}
+        pictures: dict[StoredFile, str] = {}
+        if self.has_open_permission(request):
+            pictures = dict(thumbnails(request, files.values()))
         entries: list[dict[str, Any]] = []
         for name in names:
             if name.endswith("/"):
                 url = self.page_url("browse", home.alias, prefix + name)
-                entries.append({"name": shown_name(name), "url": url})
+                entries.append({"name": name_cell(shown_name(name)), "url": url})
             elif file := files.get(prefix + name):
-                entries.append(
-                    {"name": shown_name(name), "url": self.change_url(file), "file": file}
-                )
+                cell = name_cell(shown_name(name), pictures.get(file, ""))
+                entries.append({"name": cell, "url": self.change_url(file), "file": file})
         return entries
 
     def _crumbs(self) -> list[tuple[str, str]]:

@@ -1,8 +1,10 @@
 """The admin's forms: upload, rename and link."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -16,13 +18,30 @@ _LIFETIMES = (5 * 60, 3600, 24 * 3600, 7 * 24 * 3600)
 _DAY, _HOUR, _MINUTE = 24 * 3600, 3600, 60
 
 
+class FilesInput(forms.FileInput):
+    """Lets people choose several files. The script lets them drop files, too."""
+
+    allow_multiple_selected = True
+
+    def __init__(self) -> None:
+        super().__init__({"multiple": True, "data-drop": _("Or drop files anywhere here.")})
+
+
+class FilesField(forms.FileField):
+    """Takes one file or more; its value is their list."""
+
+    widget = FilesInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        """Check each file."""
+        return [super(FilesField, self).clean(file, initial) for file in data or [None]]
+
+
 class UploadForm(forms.Form):
-    """Asks for a file, and where to store it."""
+    """Asks for files, and where to store them."""
 
     storage = forms.ChoiceField(label=_("Storage"))
-    file = forms.FileField(
-        label=_("File"), max_length=MAX_LENGTH, allow_empty_file=True, widget=forms.FileInput
-    )
+    file = FilesField(label=_("Files"), max_length=MAX_LENGTH, allow_empty_file=True)
     directory = forms.CharField(
         label=_("Directory"),
         required=False,
@@ -35,7 +54,7 @@ class UploadForm(forms.Form):
         required=False,
         max_length=MAX_LENGTH,
         strip=False,
-        help_text=_("Leave empty to keep the file’s own name."),
+        help_text=_("For a single file. Leave empty to keep the files’ own names."),
         widget=forms.TextInput(attrs={"class": "vTextField"}),
     )
     visibility = forms.ChoiceField(
@@ -56,13 +75,21 @@ class UploadForm(forms.Form):
         storage.choices = [(home.alias, home.alias) for home in all_homes()]
 
     def clean(self) -> dict[str, Any]:
-        """Look up the storage, and join the directory and the name."""
+        """Look up the storage, and refuse one name for several files."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        if "storage" in cleaned and "file" in cleaned:
+        if "storage" in cleaned:
             cleaned["home"] = home_named(cleaned["storage"])
-            parts = cleaned.get("directory", ""), cleaned.get("name") or cleaned["file"].name
-            cleaned["path"] = "/".join(filter(None, parts))
+        if cleaned.get("name") and len(cleaned.get("file", [])) > 1:
+            self.add_error("name", _("Several files can’t have one name."))
         return cleaned
+
+    @property
+    def uploads(self) -> Iterator[tuple[str, "UploadedFile[Any]"]]:
+        """The files, each with the name that it is to have, including its directory."""
+        given = self.cleaned_data
+        for file in given["file"]:
+            parts = given["directory"], given["name"] or file.name
+            yield "/".join(filter(None, parts)), file
 
     @property
     def public(self) -> bool | None:
@@ -89,7 +116,7 @@ class LinkForm(forms.Form):
     presentation = forms.ChoiceField(
         label=_("When opened"),
         choices=[
-            ("inline", _("Show the file in the browser, if that is safe")),
+            ("inline", _("Show the file, if that is safe")),
             ("attachment", _("Download the file")),
         ],
         initial="inline",

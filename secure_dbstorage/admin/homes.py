@@ -90,10 +90,15 @@ def key_of(file: StoredFile) -> str:
     return str(file.pk) if database == home_database() else f"{database}:{file.pk}"
 
 
+def is_number(text: str) -> bool:
+    """Tell whether a text is the number of a row, in any database."""
+    return text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS
+
+
 def find_by_key(key: str) -> StoredFile | None:
     """Return the head row that a key identifies."""
     database, _, number = key.rpartition(":")
-    if not (number.isascii() and number.isdecimal()) or len(number) > _MAX_DIGITS:
+    if not is_number(number):
         return None
     database = database or home_database()
     if database not in {home_database(), *(home.database for home in all_homes())}:

@@ -1,5 +1,6 @@
 """The admin's links: the form that asks for their terms, and the page that shows them once."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,20 +18,8 @@ from secure_dbstorage.admin.forms import LinkForm, readable_lifetime
 from secure_dbstorage.links.paths import link_id
 from secure_dbstorage.models import StoredFile
 
-#: The lifetime of the links behind previews and downloads, in seconds.
+#: The lifetime of a link that is followed at once, in seconds.
 _BRIEF = 60
-
-#: The lifetime of the links behind players, which ask again while they play, in seconds.
-_PLAYING = 3600
-
-#: Media types shown as a preview: raster images, which can't carry script.
-_PREVIEW_TYPES = frozenset(
-    f"image/{kind}"
-    for kind in ("apng", "avif", "bmp", "gif", "jpeg", "png", "vnd.microsoft.icon", "webp")
-)
-
-#: Larger pictures, in bytes, have no preview.
-_MAX_PREVIEW = 5 * 1024 * 1024
 
 
 class FileLinks(FileAdmin):
@@ -47,7 +36,7 @@ class FileLinks(FileAdmin):
             url = brief_link(request, file, attachment=attachment, window=0)
         except ValidationError as error:
             return self.back_to(request, file, error)
-        if not _has_our_sessions(request, file):
+        if not has_our_sessions(request, file):
             # The access log can't tell who it was.
             self.note(request, file, _("Opened through the link %s.") % link_id(url))
         return HttpResponseRedirect(url, headers={"Referrer-Policy": "no-referrer"})
@@ -88,18 +77,6 @@ def link_form(files: list[StoredFile], data: Any = None) -> LinkForm:
     return LinkForm(data, usual=min(usual, longest), longest=longest)
 
 
-def preview_url(request: HttpRequest, file: StoredFile) -> str:
-    """Return the URL of a small picture, a film or a sound; "" for any other file."""
-    plays = str(file.content_type).startswith(("audio/", "video/"))
-    is_picture = file.content_type in _PREVIEW_TYPES and (file.size or 0) <= _MAX_PREVIEW
-    if not plays and not is_picture:
-        return ""
-    try:
-        return brief_link(request, file, seconds=_PLAYING if plays else _BRIEF)
-    except ValidationError:
-        return ""
-
-
 def brief_link(
     request: HttpRequest, file: StoredFile, *, seconds: int = _BRIEF, **arguments: Any
 ) -> str:
@@ -107,15 +84,36 @@ def brief_link(
 
     :raises ValidationError: when the file belongs to no storage.
     """
-    longest = operations.require_home(file).storage.options.max_expires_in
-    if _has_our_sessions(request, file):
-        arguments["user"] = request.user
-    return operations.link(file, expires_in=min(seconds, longest), **arguments)
+    return brief_links(request, [file], seconds=seconds, **arguments)[0][1]
 
 
-def _has_our_sessions(request: HttpRequest, file: StoredFile) -> bool:
-    """Tell whether the files are served where the user is signed in."""
-    host = urlsplit(operations.require_home(file).storage.base_url).netloc
+def brief_links(
+    request: HttpRequest, files: Iterable[StoredFile], *, seconds: int, **arguments: Any
+) -> list[tuple[StoredFile, str]]:
+    """Return files with such links, with one query for each storage.
+
+    :raises ValidationError: when one of them belongs to no storage.
+    """
+    by_alias: dict[str, list[StoredFile]] = {}
+    for file in files:
+        by_alias.setdefault(operations.require_home(file).alias, []).append(file)
+    made: list[tuple[StoredFile, str]] = []
+    for together in by_alias.values():
+        longest = operations.require_home(together[0]).storage.options.max_expires_in
+        terms = {"expires_in": min(seconds, longest), **arguments}
+        if has_our_sessions(request, together[0]):
+            terms["user"] = request.user
+        made += operations.links(together, **terms)
+    return made
+
+
+def has_our_sessions(request: HttpRequest, file: StoredFile) -> bool:
+    """Tell whether a file is served where the user is signed in.
+
+    :raises ValidationError: when the file is not served at all.
+    """
+    with operations.readable_errors():
+        host = urlsplit(operations.require_home(file).storage.base_url).netloc
     return host in ("", request.get_host())
 
 

@@ -104,11 +104,6 @@ def delete(file: StoredFile) -> None:
         require_home(file).storage.delete(_name(file))
 
 
-def link(file: StoredFile, **arguments: Any) -> str:
-    """Return the URL of a file."""
-    return links([file], **arguments)[0][1]
-
-
 def links(files: Iterable[StoredFile], **arguments: Any) -> list[tuple[StoredFile, str]]:
     """Return files with their URLs, with one query for each storage."""
     wanted = [(file, require_home(file)) for file in files]

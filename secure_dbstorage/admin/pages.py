@@ -1,6 +1,5 @@
-"""The admin's pages of one file: view, upload, rename, link, publish, revoke, delete."""
+"""The admin's pages of one file: view, rename, link, publish, revoke, delete."""
 
-from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -15,10 +14,11 @@ from django.views.decorators.debug import sensitive_variables
 from secure_dbstorage.admin import operations
 from secure_dbstorage.admin.base import logged
 from secure_dbstorage.admin.deeds import DELETE, MAKE_PRIVATE, MAKE_PUBLIC, REVOKE, DeedPages
-from secure_dbstorage.admin.forms import RenameForm, UploadForm
-from secure_dbstorage.admin.homes import all_homes, home_of, key_of
+from secure_dbstorage.admin.forms import RenameForm
+from secure_dbstorage.admin.homes import home_of, key_of
 from secure_dbstorage.admin.hooks import check_hooks
-from secure_dbstorage.admin.links import FileLinks, link_form, preview_url
+from secure_dbstorage.admin.links import FileLinks, link_form
+from secure_dbstorage.admin.previews import preview_of
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.serving.headers import may_show
 from secure_dbstorage.upkeep.renaming import Reference
@@ -26,36 +26,6 @@ from secure_dbstorage.upkeep.renaming import Reference
 
 class FilePages(FileLinks, DeedPages):
     """The pages of one file."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Tell whether a user may upload files, and there is a storage to hold them."""
-        return super().has_add_permission(request) and any(all_homes())
-
-    def add_view(
-        self,
-        request: HttpRequest,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Upload a file."""
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        initial = {name: request.GET.get(name) for name in ("storage", "directory")}
-        form = UploadForm(request.POST or None, request.FILES or None, initial=initial)
-        if request.method == "POST" and form.is_valid():
-            try:
-                return self._upload(request, form)
-            except ValidationError as error:
-                form.add_error(None, error)
-        return self.render(
-            request,
-            "upload",
-            title=_("Upload a file"),
-            add=True,
-            form=form,
-            errors=form.errors,
-            **(extra_context or {}),
-        )
 
     def change_view(
         self,
@@ -125,8 +95,7 @@ class FilePages(FileLinks, DeedPages):
         }
         if home is not None and can_open:
             context["is_inline"] = may_show(str(file.content_type), home.storage.options)
-            context["preview"] = preview_url(request, file) if context["is_inline"] else ""
-            context["preview_kind"] = str(file.content_type).partition("/")[0]
+            context["preview"] = preview_of(request, file)
             context["link_form"] = link_form([file])
         return self.render(
             request,
@@ -138,21 +107,6 @@ class FilePages(FileLinks, DeedPages):
             file=file,
             **(context | forms),
         )
-
-    def _upload(self, request: HttpRequest, form: UploadForm) -> HttpResponse:
-        given = form.cleaned_data
-        file = operations.upload(
-            given["home"],
-            given["path"],
-            given["file"],
-            public=form.public,
-            before_publishing=partial(self._check_may_publish, request),
-        )
-        self.log_addition(request, logged(file), _("Uploaded."))
-        self.message_user(request, _("“%s” was uploaded.") % file, messages.SUCCESS)
-        if self.has_view_permission(request, file):
-            return HttpResponseRedirect(self.change_url(file))
-        return HttpResponseRedirect(self.page_url("add"))
 
     def _rename(self, request: HttpRequest, file: StoredFile) -> HttpResponse:
         # With the name of another file that was deleted, it would show in that one's place.
@@ -200,15 +154,6 @@ class FilePages(FileLinks, DeedPages):
             waiting=[_described(request, found) for found in waiting],
             back=self.change_url(file),
         )
-
-    def _check_may_publish(self, request: HttpRequest, file: StoredFile) -> None:
-        """Return if a user may make a file public.
-
-        :raises ValidationError: if not.
-        """
-        if not self.has_publish_permission(request, file):
-            raise ValidationError(_("You don’t have permission to make files public."))
-        check_hooks(request, file)
 
     @sensitive_variables()
     def _link(self, request: HttpRequest, file: StoredFile) -> HttpResponse:

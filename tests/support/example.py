@@ -1,9 +1,13 @@
 """The example project, as a process with a database that belongs to one test."""
 
+import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+from tests.servers.process import LOOPBACK, ServerProcess, accepts, free_port
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "example"
 MANAGE = EXAMPLE / "manage.py"
@@ -14,7 +18,6 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     """Return the environment of an example that belongs to one test."""
     return {
         "DJANGO_SETTINGS_MODULE": "project.settings",
-        "DEBUG": "1",
         "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
         "SECRET_KEY": "only-for-this-test-and-fifty-characters-in-length!!",
         "PYTHONPATH": str(EXAMPLE.parent),  # the package itself, installed or not
@@ -33,3 +36,16 @@ def manage(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedPr
         timeout=300,
         check=False,
     )
+
+
+@contextlib.contextmanager
+def running_demo(folder: Path) -> Iterator[str]:
+    """Run the command of the example's README, and yield where it answers."""
+    port = free_port()
+    command = [sys.executable, MANAGE, "demo", f"{LOOPBACK}:{port}"]
+    server = ServerProcess(command, log=folder / "demo.log", env=environment(folder))
+    try:
+        server.wait_until(lambda: accepts((LOOPBACK, port)))
+        yield f"http://{LOOPBACK}:{port}"
+    finally:
+        server.stop()

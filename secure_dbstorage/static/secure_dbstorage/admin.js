@@ -1,14 +1,69 @@
-// Copies a field's text. Without this script, the text can still be copied by hand.
+// Copies a field's text, and takes dropped files. Without this script, the text can be copied by
+// hand, and files can be chosen.
 "use strict";
+const COPIED_MS = 3000;
+
 document.addEventListener("DOMContentLoaded", () => {
-  for (const button of document.querySelectorAll("[data-copies]")) {
-    const field = document.getElementById(button.dataset.copies);
-    field.addEventListener("focus", () => field.select());
-    if (!navigator.clipboard) continue; // needs https or localhost
-    button.hidden = false;
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(field.value.trim());
-      button.textContent = button.dataset.done;
-    });
-  }
+  document.querySelectorAll("[data-copies]").forEach(offerToCopy);
+  document.querySelectorAll("input[data-drop]").forEach(takeDrops);
 });
+
+function offerToCopy(button) {
+  const field = document.getElementById(button.dataset.copies);
+  const label = button.textContent;
+  let timer;
+  field.addEventListener("focus", () => field.select());
+  if (!navigator.clipboard) return; // needs https or localhost
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(field.value.trim());
+    button.textContent = button.dataset.done;
+    clearTimeout(timer);
+    timer = setTimeout(() => { button.textContent = label; }, COPIED_MS);
+  });
+}
+
+function takeDrops(input) {
+  const row = input.closest(".form-row");
+  const hint = row.appendChild(document.createElement("p"));
+  hint.className = "help";
+  hint.textContent = input.dataset.drop;
+  const names = row.appendChild(document.createElement("ul"));
+  names.className = "chosen";
+  row.classList.add("drop");
+  input.addEventListener("change", show);
+
+  // Anywhere on the page: a file that misses its target would open, and the form be lost.
+  document.addEventListener("dragover", (event) => {
+    if (!event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    row.classList.add("is-over");
+  });
+  document.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) row.classList.remove("is-over");
+  });
+  document.addEventListener("drop", (event) => {
+    if (!event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    row.classList.remove("is-over");
+    input.files = withoutDirectories(event.dataTransfer);
+    show();
+  });
+
+  function show() {
+    names.replaceChildren(...[...input.files].map((file) => {
+      const item = document.createElement("li");
+      item.textContent = file.name;
+      return item;
+    }));
+  }
+}
+
+// A directory can't be sent, and the whole form would fail with it.
+function withoutDirectories(dropped) {
+  const kept = new DataTransfer();
+  for (const item of dropped.items) {
+    if (item.kind === "file" && !item.webkitGetAsEntry()?.isDirectory) kept.items.add(item.getAsFile());
+  }
+  return kept.files;
+}

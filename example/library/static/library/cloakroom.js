@@ -18,6 +18,10 @@ document.addEventListener("click", (event) => {
   if (button) copy(button.closest(".ticket"));
 });
 
+document.addEventListener("input", (event) => {
+  if (event.target.form?.matches("[data-upload]")) forget(event.target.form);
+});
+
 document.querySelectorAll("article.ticket").forEach(start);
 
 /* Uploads use XMLHttpRequest, because fetch doesn't report how much has been sent. */
@@ -49,11 +53,19 @@ function upload(form) {
   });
   request.addEventListener("error", () => fail("The connection was lost. Try again."));
 
+  document.querySelectorAll("[data-upload]").forEach(forget);
   progress.value = 0;
   progress.hidden = false;
   button.disabled = true;
   request.open("POST", form.action);
   request.send(new FormData(form));
+}
+
+/* What was wrong the last time. */
+function forget(form) {
+  form.querySelectorAll(".error").forEach((error) => error.remove());
+  form.querySelectorAll("[aria-invalid]").forEach((field) => field.removeAttribute("aria-invalid"));
+  form.querySelector(".progress-text").textContent = "";
 }
 
 /* The response is the whole page. Replace only the parts that changed, so that a film keeps playing. */
@@ -88,6 +100,7 @@ async function makeTicket(form, button) {
   tickets.replaceChildren(ticket);
   start(ticket);
   copy(ticket);
+  ticket.scrollIntoView({ block: "nearest" });
 }
 
 function start(ticket) {
@@ -115,14 +128,19 @@ function clock(seconds) {
   return parts.map((part, place) => (place ? String(part).padStart(2, "0") : part)).join(":");
 }
 
+const COPIED_MS = 3000;
+const timers = new WeakMap();
+
 async function copy(ticket) {
   const button = ticket.querySelector("[data-copy]");
   const link = ticket.querySelector(".link");
   try {
     await navigator.clipboard.writeText(link.value);
-    button.textContent = "Copied";
   } catch {
     link.select(); // Without permission or https, the keyboard can still copy it.
-    button.textContent = "Copy";
+    return;
   }
+  button.textContent = "Copied";
+  clearTimeout(timers.get(button));
+  timers.set(button, setTimeout(() => { button.textContent = "Copy"; }, COPIED_MS));
 }
