@@ -457,7 +457,7 @@ def test_somebody_without_an_account_sends_files(visit: Visit) -> None:
     visit.sign_in("Ada")
     link = visit.page.get_by_role("link", name="this page").get_attribute("href")
     assert link
-    guest = visit.stranger()
+    guest = visit.new_window()
     guest.set_default_timeout(60_000)
     guest.goto(visit.site + link)
     lead = guest.locator(".lead").inner_text()
