@@ -12,7 +12,7 @@ from typing import NoReturn
 from django.core.exceptions import SuspiciousFileOperation
 from django.http.response import HttpResponseBase
 
-from secure_dbstorage.exceptions import FileChanged, FileTooLarge, UploadGone
+from secure_dbstorage.exceptions import ContentVanished, FileChanged, FileTooLarge, UploadGone
 from secure_dbstorage.files import Upload
 from secure_dbstorage.links.grants import PlaceKind, UploadGrant
 from secure_dbstorage.receiving.arrivals import Arrival
@@ -69,7 +69,7 @@ def finish(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
         _check_content(arrival, upload)
         _ask_hooks(arrival, upload)
         return _give_name(arrival, upload, wish)
-    except UploadGone:
+    except (ContentVanished, UploadGone):  # The first one while a hook reads.
         return _finished_by_another(arrival, upload)
 
 

@@ -363,12 +363,12 @@ class Catalog:
                 raise os_error(IsADirectoryError, errno.EISDIR, name)
             for _ in range(_MAX_ATTEMPTS):
                 row = self._locked(name, using)
-                if row is not None and row.content == upload.content.key:
-                    raise _gone()  # By another request that finishes it.
                 if replaced_key is not None and (row is None or row.content != replaced_key):
                     raise FileChanged(f"{name!r} was replaced or deleted after it was opened")
                 head = heads.new_head(name, written, self._options, None)
                 if row is not None:
+                    # If it is this upload's, by another request, there is nothing left to name,
+                    # and the error brings it back.
                     streams.delete(row.content, using=using)
                     head |= {column: getattr(row, column) for column in _KEPT_COLUMNS}
                 if self._name(upload, head):
@@ -418,7 +418,7 @@ class Catalog:
         """
         if upload.sha256 is not None:
             return upload
-        known = uploads.digested(replace(upload, sha256=sha256))
+        known = uploads.digested(replace(upload, sha256=sha256), sending=streams.Sending())
         uploads.note_digest(known)
         return known
 
@@ -571,7 +571,7 @@ class Catalog:
                     return True
         except IntegrityError:
             return False
-        raise _gone()
+        raise UploadGone(errno.ENOENT, "The upload was deleted, or is a file by now")
 
     def _update(
         self, row: StoredFile, written: streams.Written, using: str, kept: FileRecord | None
@@ -580,10 +580,6 @@ class Catalog:
         changes = heads.replaced_head(row, written, self._options, kept)
         rows(using).update(row.pk, changes)
         streams.delete(row.content, using=using)
-
-
-def _gone() -> UploadGone:
-    return UploadGone(errno.ENOENT, "The upload was deleted, or is a file by now")
 
 
 def _log_replica(using: str, error: Error) -> None:

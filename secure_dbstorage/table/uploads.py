@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from secure_dbstorage.conf import project_time
-from secure_dbstorage.exceptions import UploadChanged, UploadGone
+from secure_dbstorage.exceptions import ContentVanished, UploadChanged, UploadGone
 from secure_dbstorage.files import Content, Upload, utc
 from secure_dbstorage.table import streams
 from secure_dbstorage.table.dialects import rows
@@ -87,13 +87,20 @@ def append(content: Content, offset: int, pieces: Sequence[bytes]) -> None:
         raise UploadChanged("Another request has written at this offset") from error
 
 
-def digested(upload: Upload) -> Upload:
-    """Return a complete upload with the SHA-256 of its bytes, which are read once if need be."""
+def digested(upload: Upload, *, sending: streams.Sending | None = None) -> Upload:
+    """Return a complete upload with the SHA-256 of its bytes, which are read once if need be.
+
+    :param sending: outside of any transaction, to give the connection back between pieces.
+    :raises UploadGone: when it is deleted meanwhile.
+    """
     if upload.sha256 is not None:
         return upload
     digest = hashlib.sha256()
-    for piece in streams.read(upload.content, sending=streams.Sending()):
-        digest.update(piece)
+    try:
+        for piece in streams.read(upload.content, sending=sending):
+            digest.update(piece)
+    except ContentVanished as error:
+        raise UploadGone(errno.ENOENT, "The upload was deleted") from error
     return replace(upload, sha256=digest.hexdigest())
 
 

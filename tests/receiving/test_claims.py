@@ -169,6 +169,15 @@ class TestAdoption:
             storage.save("b.txt", two)
         assert not storage.exists("b.txt")
 
+    def test_an_upload_that_was_deleted_meanwhile_is_gone(
+        self, storage: DatabaseStorage, database: str
+    ) -> None:
+        file = claim(sent(storage), storage)
+        assert uploads.delete(file.upload.content.key, using=database)
+        with pytest.raises(UploadGone):
+            storage.save("a.txt", file)
+        assert not storage.exists("a.txt")
+
     def test_an_upload_takes_the_place_of_a_file(
         self, receiver: Receiver, storage: DatabaseStorage
     ) -> None:

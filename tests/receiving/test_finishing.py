@@ -9,8 +9,9 @@ from django.core.files.storage import storages
 from django.db import OperationalError, connection, connections
 from django.http import HttpRequest, HttpResponse
 
+from secure_dbstorage.exceptions import UploadGone
 from secure_dbstorage.files import ReceivedFile, Upload
-from secure_dbstorage.links.grants import UploadGrant
+from secure_dbstorage.links.grants import PlaceKind, UploadGrant, UploadPlace
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from tests.receiving.conftest import Receiver
@@ -130,6 +131,21 @@ class TestHooks:
         assert not StoredFile.rows.exists()
         uploader.sent(url)
         assert content_of("a.txt") == CONTENT
+
+    @pytest.mark.parametrize("reads", [False, True])
+    def test_an_upload_that_is_deleted_while_a_hook_is_asked_is_gone(
+        self, receiver: Receiver, uploader: Uploader, *, reads: bool
+    ) -> None:
+        def hook(request: HttpRequest, file: ReceivedFile, grant: UploadGrant) -> bool:
+            assert storage.catalog.delete_upload(file.upload)
+            if reads:
+                file.read()
+            return True
+
+        storage = receiver(upload_hooks=[hook])
+        part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+        assert uploader.patch(part, 0, CONTENT).status_code == 410
+        assert not StoredFile.rows.exists()
 
     def test_a_hook_that_raises_loses_nothing(
         self, receiver: Receiver, uploader: Uploader
@@ -303,6 +319,21 @@ class TestAtOnce:
         assert sorted(map(str, outcomes)) == ["200", "422", "422", "422"]
         assert content_of("a.txt") == CONTENT
         assert StoredFile.rows.using(database).count() == -(-SIZE // 4096)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_request_that_comes_too_late_takes_nothing_from_the_file(
+    database: str, receiver: Receiver, *, overwrite: bool
+) -> None:
+    storage = receiver()
+    complete_upload(storage, {"overwrite": overwrite})
+    (row,) = storage.catalog.unfinished_uploads()
+    upload, place = storage.catalog.upload(row.content), UploadPlace(PlaceKind.FILE, "a.txt")
+    assert upload is not None
+    assert storage.name_upload(upload, place, "", overwrite=overwrite) == ("a.txt", True)
+    with pytest.raises(UploadGone):
+        storage.name_upload(upload, place, "", overwrite=overwrite)
+    assert content_of("a.txt") == CONTENT
 
 
 def complete_upload(storage: DatabaseStorage, arguments: dict[str, Any]) -> str:

@@ -92,6 +92,27 @@ def test_who_has_missed_a_piece_writes_nothing(database: str, offset: int) -> No
     assert content_of(now) == CONTENT[: offset + 5000]
 
 
+@pytest.mark.parametrize("length", [1, 20, 4000])
+def test_who_has_missed_a_piece_of_a_row_writes_nothing(database: str, length: int) -> None:
+    late = append(begun(database), CONTENT[:10])
+    now = append(late, CONTENT[10:30])
+    with pytest.raises(UploadChanged):
+        append(late, b"x" * length)
+    assert content_of(now) == CONTENT[:30]
+
+
+def test_a_file_is_neither_deleted_nor_changed_as_an_upload(database: str) -> None:
+    begin_upload(database, key=1, rows=ROWS, name="a.txt", **FILE)
+    file = uploads.find(1, namespace="", using=database)
+    assert file is not None
+    assert file.name == "a.txt"
+    assert not uploads.delete(1, using=database)
+    with pytest.raises(UploadGone):
+        uploads.note_digest(replace(file, sha256="1" * 64))
+    assert stored(database) == whole("a.txt")
+    assert uploads.find(1, namespace="", using=database) == file
+
+
 def test_an_upload_is_of_one_namespace(database: str) -> None:
     key = begun(database).content.key
     assert uploads.find(key, namespace="other", using=database) is None
