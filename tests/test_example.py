@@ -431,7 +431,8 @@ def test_an_upload_shows_its_progress_and_is_kept_byte_for_byte(visit: Visit) ->
             window.seen = [];
             const note = all => all.forEach(({ target }) => window.seen.push(target.position));
             const form = document.querySelector("#documents form.upload");
-            new MutationObserver(note).observe(form, { attributeFilter: ["value"], subtree: true });
+            const told = { attributeFilter: ["value"], subtree: true };
+            new MutationObserver(note).observe(form, told);
         }"""
     )
     slow = visit.page.context.new_cdp_session(visit.page)
