@@ -431,9 +431,10 @@ def test_an_upload_shows_its_progress_and_is_kept_byte_for_byte(visit: Visit) ->
     visit.page.evaluate(
         """() => {
             window.seen = [];
-            const note = all => all.forEach(({ target }) => window.seen.push(target.value));
-            const progress = document.querySelector("#documents progress");
-            new MutationObserver(note).observe(progress, { attributeFilter: ["value"] });
+            const note = all => all.forEach(({ target }) => window.seen.push(target.position));
+            const form = document.querySelector("#documents form.upload");
+            const told = { attributeFilter: ["value"], subtree: true };
+            new MutationObserver(note).observe(form, told);
         }"""
     )
     slow = visit.page.context.new_cdp_session(visit.page)
@@ -446,13 +447,53 @@ def test_an_upload_shows_its_progress_and_is_kept_byte_for_byte(visit: Visit) ->
     visit.picture("uploaded")
 
     seen = visit.page.evaluate("window.seen")
-    assert seen[-1] == 100
-    assert any(0 < value < 100 for value in seen)
+    assert seen[-1] == 1
+    assert any(0 < share < 1 for share in seen)
     assert (
         visit.page.locator(".message").inner_text().startswith("Random numbers.bin was uploaded")
     )
     link = visit.document("Random numbers.bin").get_by_role("heading").get_by_role("link")
     assert visit.page.request.get(visit.site + link.get_attribute("href")).body() == content
+
+
+def test_somebody_without_an_account_sends_files(visit: Visit) -> None:
+    visit.sign_in("Ada")
+    link = visit.page.get_by_role("link", name="this page").get_attribute("href")
+    assert link
+    guest = visit.new_window()
+    guest.set_default_timeout(60_000)
+    guest.goto(visit.site + link)
+    lead = guest.locator(".lead").inner_text()
+    assert "Each file may have 200.0\xa0MB." in lead
+    assert f"{datetime.now(UTC) + timedelta(days=1):%B %Y}" in lead
+    films = [("One.webm", os.urandom(3_000_000)), ("Two.webm", b"short")]
+    guest.locator("input[type=file]").set_input_files(
+        [{"name": name, "mimeType": "video/webm", "buffer": data} for name, data in films]
+    )
+    guest.get_by_role("button", name="Send files").click()
+    guest.get_by_text("Two.webm was sent.").wait_for()
+    visit.page.reload()
+    for name, data in films:
+        opens = visit.document(name).get_by_role("heading").get_by_role("link")
+        assert visit.page.request.get(visit.site + opens.get_attribute("href")).body() == data
+    cut = guest.request.get(visit.site + link.rstrip("/")[:-1] + "/")
+    assert (cut.status, "Ask the person" in cut.text()) == (403, True)
+    guest.context.close()
+
+
+def test_an_invitation_is_over_after_a_day(tmp_path: Path) -> None:
+    program = (
+        "from datetime import UTC, datetime, timedelta\n"
+        "from library.invitations import Invitation\n"
+        "now = datetime.now(UTC)\n"
+        "for hours in (-1, 1):\n"
+        "    made = Invitation(1, now + timedelta(hours=hours)).get_absolute_url()\n"
+        "    print(Invitation.read(made.split('/')[-2]))\n"
+    )
+    result = manage(tmp_path, "shell", "-v", "0", "-c", program)
+    over, good = result.stdout.splitlines()
+    assert over == "None"
+    assert good.startswith("Invitation(owner=1")
 
 
 def test_a_private_document_opens_through_its_link(visit: Visit) -> None:

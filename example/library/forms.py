@@ -8,6 +8,8 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.validators import FileExtensionValidator
 from django.template.defaultfilters import filesizeformat
 
+from secure_dbstorage.forms import UploadField, UploadInput
+
 #: The lifetimes offered for a link, in seconds.
 LIFETIMES = {10: "10 seconds", 60: "1 minute", 3600: "1 hour", 86400: "1 day"}
 
@@ -22,16 +24,31 @@ def refuse_larger(file: "UploadedFile[Any]", limit: int) -> None:
 
 
 class DocumentForm(forms.Form):
-    file = forms.FileField(
+    """The browser sends the file in pieces, and goes on after a broken connection.
+
+    The storage's option `max_size` is the limit.
+    """
+
+    file = UploadField(
         label="Choose a document, or drop one here",
         max_length=200,
-        widget=forms.FileInput(attrs={"class": "drop"}),
+        widget=UploadInput(attrs={"class": "drop"}),
     )
 
-    def clean_file(self) -> "UploadedFile[Any]":
-        file: UploadedFile[Any] = self.cleaned_data["file"]
-        refuse_larger(file, settings.DOCUMENT_MAX_BYTES)
-        return file
+    def __init__(self, *args: Any, user: object, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["file"].user = user  # type: ignore[attr-defined]  # It is an UploadField.
+
+
+class GuestForm(forms.Form):
+    """For somebody without an account."""
+
+    sent = UploadField(
+        label="Choose files, or drop them here",
+        max_length=200,
+        multiple=True,
+        widget=UploadInput(attrs={"class": "drop"}),
+    )
 
 
 class PictureForm(forms.Form):

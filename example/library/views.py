@@ -13,13 +13,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from secure_dbstorage.exceptions import FileTooLarge
 
 from .access import AFTER_SIGN_IN
 from .demo import PEOPLE
-from .forms import LIFETIMES, DocumentForm, LinkForm, PictureForm
+from .forms import LIFETIMES, DocumentForm, GuestForm, LinkForm, PictureForm
+from .invitations import Invitation
 from .models import Document, Picture, document_storage, picture_storage
 
 #: A player requests more of its file whenever someone seeks, so its link must outlive the film.
@@ -54,11 +55,11 @@ class SignIn(LoginView):
 @never_cache
 @login_required
 @require_GET
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: VisitorsRequest) -> HttpResponse:
     return show_home(request)
 
 
-def show_home(request: HttpRequest, status: int = 200, **forms: object) -> HttpResponse:
+def show_home(request: VisitorsRequest, status: int = 200, **forms: object) -> HttpResponse:
     own = Document.objects.filter(owner=request.user)
     # A real site would not offer links that its visitor may not open. Here, they show a refusal.
     others = Document.objects.exclude(owner=request.user).select_related("owner")
@@ -73,7 +74,8 @@ def show_home(request: HttpRequest, status: int = 200, **forms: object) -> HttpR
         "opened": request.GET.get("open", str(newest)),
         "lifetimes": LIFETIMES,
         "people": PEOPLE if settings.DEBUG else (),
-        "document_form": DocumentForm(),
+        "document_form": DocumentForm(user=request.user),
+        "invitation": Invitation.to(request.user),
         "picture_form": PictureForm(),
         **forms,
     }
@@ -102,12 +104,32 @@ def pictures_with_links() -> list[tuple[Picture, str, str]]:
 @login_required
 @require_POST
 def add_document(request: VisitorsRequest) -> HttpResponse:
-    form = DocumentForm(request.POST, request.FILES)
+    form = DocumentForm(request.POST, request.FILES, user=request.user)
     if not form.is_valid():
         return show_home(request, status=422, document_form=form)
     document = Document.objects.keep(request.user, form.cleaned_data["file"])
     messages.success(request, f"{document} was uploaded. Only you can open it.")
     return redirect("home")
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def send_files(request: HttpRequest, token: str) -> HttpResponse:
+    """Take files from somebody without an account, who has an invitation."""
+    invitation = Invitation.read(token)
+    if invitation is None:
+        return render(request, "library/too_late.html", status=403)
+    owner = get_object_or_404(User, pk=invitation.owner)
+    form = GuestForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        for file in form.cleaned_data["sent"]:
+            document = Document.objects.keep(owner, file)
+            messages.success(request, f"{document} was sent.")
+        return redirect("send-files", token)
+    context = {"form": form, "owner": owner, "invitation": invitation}
+    context["limit"] = document_storage().options.max_size
+    status = 422 if form.errors else 200
+    return render(request, "library/send.html", context, status=status)
 
 
 @login_required

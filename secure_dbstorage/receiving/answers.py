@@ -18,7 +18,9 @@ TUS_VERSION = "1.0.0"
 
 def answer(status: int, headers: Mapping[str, str], body: bytes = b"") -> FileResponse:
     """Return a response with these header fields and those of every answer."""
-    response = FileResponse(body, status=status, headers={**REFUSAL_HEADERS, **headers})
+    # wsgiref, which serves `runserver`, refuses the signed path in Location: it is a kind of str.
+    plain = {name: str(value) for name, value in headers.items()}
+    response = FileResponse(body, status=status, headers={**REFUSAL_HEADERS, **plain})
     if "Content-Type" not in headers:
         del response["Content-Type"]
     if status != 204:  # noqa: PLR2004 -- RFC 9110 section 8.6 forbids a Content-Length there

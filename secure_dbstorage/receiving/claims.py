@@ -1,6 +1,7 @@
 """Claims: the file behind what a form or an API was sent in the place of a file."""
 
 import time
+from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
 
 from django.views.decorators.debug import sensitive_variables
@@ -22,7 +23,9 @@ _NOWHERE = UploadPlace(PlaceKind.NOWHERE, "")
 
 
 @sensitive_variables()
-def claim(url: str, storage: DatabaseStorage) -> ReceivedFile:
+def claim(
+    url: str, storage: DatabaseStorage, *, user: object = None, ip: str | None = None
+) -> ReceivedFile:
     """Return the upload that was given this URL, as a file that ``save()`` takes over.
 
     The URL comes from a client and is not believed. Its upload must be one to this storage, and
@@ -30,11 +33,14 @@ def claim(url: str, storage: DatabaseStorage) -> ReceivedFile:
     may have begun it.
 
     :param url: what the client was told in ``Location``: with or without a host.
-    :raises BadToken: when we did not make it, or not for such an upload.
+    :param user: whom the link that began it is for, or their primary key; None for everybody.
+    :param ip: the address of the client. Needed if that link is for a network.
+    :raises BadToken: when we did not make it, or not for such an upload or such a client.
     :raises UploadGone: when the upload was taken, deleted, or has expired.
     :raises UploadIncomplete: when bytes are missing.
     """
     grant = _grant(url, storage)
+    _check_bindings(grant, storage, user, ip)
     upload = storage.catalog.upload(grant.key or 0)
     if upload is None or upload.name is not None or upload.has_expired(time.time()):
         raise UploadGone("The upload is no longer there")
@@ -53,6 +59,17 @@ def _grant(url: str, storage: DatabaseStorage) -> UploadGrant:
     if grant.key is None or grant.place != _NOWHERE:
         raise BadToken("The URL is not that of an upload that waits for a form")
     return grant
+
+
+def _check_bindings(
+    grant: UploadGrant, storage: DatabaseStorage, user: object, ip: str | None
+) -> None:
+    signer = storage.signer
+    key = None if user is None else str(getattr(user, "pk", user))
+    is_theirs = grant.user is None if key is None else signer.is_for_user(grant, key)
+    is_here = grant.network is None or (ip and signer.is_for_address(grant, ip_address(ip)))
+    if not (is_theirs and is_here):
+        raise BadToken("The upload is for another user, or for another network")
 
 
 def _parts(url: str) -> tuple[str, str]:

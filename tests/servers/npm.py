@@ -2,6 +2,9 @@
 
 import fcntl
 import subprocess
+import tarfile
+from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from tests.servers import places
@@ -14,10 +17,6 @@ _OPTIONS = [
 ]
 
 
-#: What has been installed by a worker of pytest-xdist is there for the others.
-_DIRECTORY = places.DIRECTORY / "npm"
-
-
 def install(*packages: str) -> Path:
     """Install packages, named with their versions, and return the directory that they are in.
 
@@ -25,16 +24,44 @@ def install(*packages: str) -> Path:
 
     :raises Unavailable: npm is not installed, or its registry can't be reached.
     """
+    return _directory("install", *_OPTIONS, packages=packages) / "node_modules"
+
+
+def unpack(package: str) -> Path:
+    """Return the directory of one package, named with its version, without those it needs.
+
+    :raises Unavailable: npm is not installed, or its registry can't be reached.
+    """
+    directory = _directory("pack", "--prefer-offline", "--silent", packages=[package])
+    if not (unpacked := directory / "package").exists():
+        (archive,) = directory.glob("*.tgz")
+        with tarfile.open(archive) as packed:
+            packed.extractall(directory, filter="data")
+    return unpacked
+
+
+def _directory(*command: str, packages: Sequence[str]) -> Path:
+    """Return the directory in which npm has done this.
+
+    What a worker of pytest-xdist has installed is there for the others. Each set of packages has a
+    directory of its own: npm would take others out of it.
+    """
     npm = find_program("npm", package="npm")
-    _DIRECTORY.mkdir(exist_ok=True)
-    with (_DIRECTORY / "lock").open("w") as lock:
+    name = sha256(" ".join([*command, *packages]).encode()).hexdigest()[:8]
+    (directory := places.DIRECTORY / "npm" / name).mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        if (directory / "done").exists():
+            return directory
         done = subprocess.run(
-            [npm, "install", *_OPTIONS, "--prefix", _DIRECTORY, *packages],
+            [npm, *command, *packages],
+            cwd=directory,
             check=False,
             capture_output=True,
             text=True,
         )
-    if done.returncode:
-        raise Unavailable(f"npm can't install {' '.join(packages)}: {done.stderr.strip()[-300:]}")
-    return _DIRECTORY / "node_modules"
+        if done.returncode:
+            reason = done.stderr.strip()[-300:]
+            raise Unavailable(f"npm can't get {' '.join(packages)}: {reason}")
+        (directory / "done").touch()
+    return directory

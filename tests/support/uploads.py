@@ -120,6 +120,8 @@ class Uploader:
         ours = {"CONTENT_LENGTH": str(len(data)), **more}
         answer: Any = self.client.generic(method, url, data, headers=fields or {}, **ours)
         assert answer["Tus-Resumable"] == "1.0.0"
+        # The server of `runserver` takes no other kind of text, not even one that is derived.
+        assert {type(value) for value in answer.headers.values()} == {str}
         assert answer["Cache-Control"] in ("no-store", "private, no-store")
         assert answer["Referrer-Policy"] == "no-referrer"
         return answer

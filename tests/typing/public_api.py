@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 
 from secure_dbstorage.access import AuthHook, UploadHook, authenticated, staff
 from secure_dbstorage.files import FileStat, ReceivedFile
+from secure_dbstorage.forms import ImageUploadField, UploadField, UploadInput, received
 from secure_dbstorage.links.grants import Grant, UploadGrant
 from secure_dbstorage.signals import (
     file_deleted,
@@ -68,6 +69,13 @@ async def of_links(storage: DatabaseStorage) -> None:
     assert_type(storage.folder_url("a", expires_in=60), str)
     assert_type(await storage.aurl("a.txt"), str)
     assert_type(await storage.aurls(["a.txt"]), dict[str, str])
+
+
+def of_forms(storage: DatabaseStorage) -> None:
+    """Take uploads."""
+    UploadField(max_size=1, types=["image/*"], multiple=True, label="Files", widget=UploadInput)
+    ImageUploadField(storage=storage, required=False)
+    assert_type(received("/files/~", storage, max_size=1, user=7, ip="::1"), ReceivedFile)
 
 
 async def of_uploads(storage: DatabaseStorage, file: ReceivedFile) -> None:

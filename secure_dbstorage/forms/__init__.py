@@ -1,0 +1,273 @@
+"""Form fields whose files are sent while the form is filled in, in pieces.
+
+::
+
+    class ReportForm(forms.ModelForm):
+        file = UploadField(max_size=2 * 1024**3, types=["application/pdf"])
+
+What a form was sent in the place of a file is not believed: it must be an upload to this storage
+that is complete, waits for a form, was begun by a link for this user, and keeps to the limits of
+this field.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django import forms
+from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
+from django.core.files.storage import Storage, storages
+from django.core.files.uploadedfile import UploadedFile
+from django.forms.boundfield import BoundField
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
+
+from secure_dbstorage.exceptions import BadToken, UploadGone, UploadIncomplete
+from secure_dbstorage.files import ReceivedFile
+from secure_dbstorage.forms.limits import Limits
+from secure_dbstorage.forms.widgets import Kept, UploadInput
+from secure_dbstorage.links.paths import SignedPath
+from secure_dbstorage.receiving.claims import claim
+from secure_dbstorage.storage import DatabaseStorage
+
+__all__ = ["ImageUploadField", "UploadField", "UploadInput", "received"]
+
+_GONE = _("This upload is no longer there. Choose the file again.")
+
+
+@sensitive_variables()
+def received(  # noqa: PLR0913 -- all that an upload is held against
+    url: object,
+    storage: Storage,
+    *,
+    max_size: int | None = None,
+    types: Sequence[str] = (),
+    user: object = None,
+    ip: str | None = None,
+) -> ReceivedFile:
+    """Return the upload behind a URL that a client sends to an API in the place of a file.
+
+    :param url: what the client was told in ``Location``.
+    :param storage: the one that has received it.
+    :param max_size: the most bytes; None for as many as a link to the storage allowed.
+    :param types: media types, exact or like ``image/*``; none for all.
+    :param user: whom the link that began it is for, or their primary key; None for everybody.
+    :param ip: the address of the client. Needed if that link is for a network.
+    :raises ValidationError: when it is not such an upload. The code says why: ``upload_invalid``,
+        ``upload_gone``, ``upload_incomplete``, ``too_large`` or ``file_type``.
+    """
+    try:
+        if not (isinstance(url, str) and isinstance(storage, DatabaseStorage)):
+            raise BadToken("This is not the URL of an upload")
+        file = claim(url, storage, user=user, ip=ip)
+    except BadToken as error:
+        text = _("This upload can’t be used here. Choose the file again.")
+        raise ValidationError(text, code="upload_invalid") from error
+    except UploadGone as error:
+        raise ValidationError(_GONE, code="upload_gone") from error
+    except UploadIncomplete as error:
+        text = _("This upload is not complete. Choose the file again to go on with it.")
+        raise ValidationError(text, code="upload_incomplete") from error
+    content_types = storage.options.content_types
+    Limits(max_size=max_size, types=types, content_types=content_types).check(file)
+    return file
+
+
+class UploadField(forms.FileField):
+    """A file, or several, that the browser may have sent before the form.
+
+    The value is a :class:`~secure_dbstorage.files.ReceivedFile`, or what any file field gives if
+    the form itself has brought the file; a list of them with ``multiple=True``. For a form that
+    only one user may send, set ``user`` of the field in the form's ``__init__``.
+    """
+
+    widget = UploadInput
+
+    def __init__(
+        self,
+        *,
+        max_size: int | None = None,
+        types: Sequence[str] = (),
+        multiple: bool = False,
+        storage: Storage | str | None = None,
+        **arguments: Any,
+    ) -> None:
+        """Take what a file field takes, and the limits of uploads.
+
+        :param max_size: the most bytes of a file. Needed unless the option ``max_size`` is set,
+            which it may not exceed.
+        :param types: media types, exact or like ``image/*``: the name of a file must have one.
+        :param multiple: whether there may be several files.
+        :param storage: the storage that receives uploads, or its alias; None for that of the model
+            field, or "default".
+        """
+        self.max_size = max_size
+        self.types = tuple(types)
+        self.multiple = multiple
+        self.storage = storage
+        #: Whom the form is for, or their primary key; None for everybody.
+        self.user: object = None
+        self._form: forms.BaseForm | None = None
+        self._model_storage: object = None
+        #: The content keys of the uploads that were claimed.
+        self.claimed: set[int] = set()
+        self._name = ""
+        super().__init__(**arguments)
+        if multiple:
+            self.widget.allow_multiple_selected = True
+            self.widget.attrs["multiple"] = True
+
+    def get_bound_field(self, form: forms.BaseForm, field_name: str) -> BoundField:
+        """Learn of the form which storage receives uploads.
+
+        :raises ImproperlyConfigured: when neither the field nor the storage has a limit.
+        """
+        self._form, self._model_storage = form, _model_storage(form, field_name)
+        limits = self._limits
+        if self._receiver is not None and limits.max_size is None:
+            raise ImproperlyConfigured(
+                f"{type(form).__name__}.{field_name} needs a limit: give it max_size, or set the "
+                "option max_size"
+            )
+        if self._input is not None and self._receiver is not None:
+            self._input.begin, self._input.limits = self._upload_url, limits
+        return super().get_bound_field(form, field_name)
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        """Let the browser offer files of the right types."""
+        attrs: dict[str, Any] = super().widget_attrs(widget)
+        return {**attrs, "accept": ",".join(self.types)} if self.types else attrs
+
+    def clean(self, data: Any, initial: Any = None) -> Any:
+        """Return the file, or a list with ``multiple=True``."""
+        self.claimed = set()
+        kept: list[Kept] = []
+        try:
+            if not self.multiple:
+                return self._clean_one(data, initial, kept)
+            given = data if isinstance(data, list) else [data]
+            return self._clean_all([each for each in given if each], initial, kept)
+        finally:
+            if self._input is not None:
+                self._input.kept = kept
+
+    def to_python(self, data: Any) -> Any:
+        """Return the file, which the browser may have sent before."""
+        try:
+            if isinstance(data, SignedPath):
+                data = self._received(data)
+            elif isinstance(data, UploadedFile):
+                self._name = str(data.name)
+                self._limits.check(data)
+        except ValidationError as error:
+            if error.code in self.error_messages:
+                error.message = self.error_messages[error.code]
+            raise
+        return super().to_python(data)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Tell whether there is a file."""
+        return super().has_changed(initial, data or None if self.multiple else data)
+
+    def _clean_all(self, given: list[Any], initial: Any, kept: list[Kept]) -> list[Any]:
+        if not given:
+            return super().clean(None, initial) or []
+        files, errors = [], list[ValidationError]()
+        for each in given:
+            self._name = ""
+            try:
+                files.append(self._clean_one(each, None, kept))
+            except ValidationError as error:
+                errors += _naming(error, self._name)
+        if errors:
+            raise ValidationError(errors)
+        return files
+
+    def _clean_one(self, data: Any, initial: Any, kept: list[Kept]) -> Any:
+        file = super().clean(data, initial)
+        if isinstance(file, ReceivedFile) and isinstance(data, SignedPath):
+            kept.append(Kept(data, str(file.name)))
+        return file
+
+    @sensitive_variables()
+    def _received(self, url: str) -> ReceivedFile:
+        limits, receiver = self._limits, self._receiver
+        if receiver is None:
+            raise ValidationError(_GONE, code="upload_gone")
+        file = received(url, receiver, user=self.user)
+        self._name = str(file.name)
+        limits.check(file)
+        key = file.upload.content.key
+        # One upload is one file, and each field of this kind in the form would save one.
+        if any(key in field.claimed for field in self._fields()):
+            raise ValidationError(_GONE, code="upload_gone")
+        self.claimed.add(key)
+        return file
+
+    def _fields(self) -> Iterator["UploadField"]:
+        """Yield all fields of this kind in the form."""
+        fields = self._form.fields.values() if self._form is not None else [self]
+        return (field for field in fields if isinstance(field, UploadField))
+
+    def _upload_url(self) -> str:
+        receiver, arguments = self._receiver, dict[str, Any]()
+        if receiver is None:
+            return ""
+        if self.max_size is not None:
+            arguments["max_size"] = self.max_size
+        if self.types:
+            arguments["types"] = self.types
+        if self.user is not None:
+            arguments["user"] = self.user
+        return receiver.upload_url(**arguments)
+
+    @property
+    def _input(self) -> UploadInput | None:
+        """The widget, if it can send files."""
+        widget: forms.Widget = self.widget  # type: ignore[assignment]  # The class has a class.
+        return widget if isinstance(widget, UploadInput) else None
+
+    @property
+    def _receiver(self) -> DatabaseStorage | None:
+        """The storage that receives uploads; None where another kind is in its place, as in tests.
+
+        :raises InvalidStorageError: for an alias that is not declared.
+        """
+        if self.storage is not None:
+            given = storages[self.storage] if isinstance(self.storage, str) else self.storage
+            return given if isinstance(given, DatabaseStorage) else None
+        for storage in (self._model_storage, storages["default"]):
+            if isinstance(storage, DatabaseStorage):
+                return storage
+        return None
+
+    @property
+    def _limits(self) -> Limits:
+        receiver = self._receiver
+        if receiver is None:
+            return Limits(max_size=self.max_size, types=self.types)
+        max_size = receiver.options.max_size if self.max_size is None else self.max_size
+        content_types = receiver.options.content_types
+        return Limits(max_size=max_size, types=self.types, content_types=content_types)
+
+
+class ImageUploadField(UploadField, forms.ImageField):
+    """A picture that the browser may have sent before the form. Pillow has to be able to open it.
+
+    Django reads the whole picture into memory for that, so give it a small ``max_size``.
+    """
+
+
+def _model_storage(form: forms.BaseForm, field_name: str) -> object:
+    """Return the storage of the model field that a form field fills; None without one."""
+    model = getattr(getattr(form, "_meta", None), "model", None)
+    try:
+        return getattr(model._meta.get_field(field_name), "storage", None) if model else None
+    except FieldDoesNotExist:
+        return None
+
+
+def _naming(error: ValidationError, name: str) -> list[ValidationError]:
+    """Return the errors of one file among several, with its name in front."""
+    if not name:
+        return [error]
+    return [ValidationError(f"{name}: {text}", code=error.code) for text in error.messages]

@@ -1,0 +1,310 @@
+// Sends files while their form is filled in: by tus 1.0.0, in pieces, on from where it was after any
+// interruption. Without this script the form sends them.
+"use strict";
+if (!customElements.get("dbstorage-upload")) {
+  const LEAST = 1024 ** 2; // bytes of a piece: passes nginx as it comes
+  const MOST = 4 * LEAST;
+  const AT_ONCE = 3; // uploads; a browser has few connections, and the page needs some
+  const MEMORY = "dbstorage-upload:";
+  const GONE = [403, 404, 410];
+
+  class Later extends Error { // try again, after so many seconds if the server says it
+    constructor(seconds) { super(); this.seconds = seconds; }
+  }
+  class Refusal extends Error {} // for good, with a text for people
+
+  const waiting = [];
+  let free = AT_ONCE;
+  const begin = async () => (free > 0 ? free-- : new Promise((resolve) => waiting.push(resolve)));
+  const end = () => (waiting.length ? waiting.shift()() : free++);
+
+  const pause = (seconds, signal) => new Promise((resolve) => {
+    setTimeout(resolve, seconds * 1000);
+    addEventListener("online", resolve, { once: true });
+    signal.addEventListener("abort", resolve);
+  });
+
+  const base64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+
+  const metadata = (name) => { // the server keeps 1 KiB; the end of a name has its type
+    let [, stem, end] = /^(.*?)(\.[^.]{1,20})?$/s.exec(name);
+    while (new TextEncoder().encode(stem).length > 600) stem = stem.slice(0, -1);
+    return `filename ${base64(stem + (end ?? ""))}`;
+  };
+
+  // Which upload a file was, for somebody who comes back. A browser may forbid to keep it.
+  const memory = {
+    recall(key) {
+      try {
+        for (const other of Object.keys(localStorage)) {
+          if (other.startsWith(MEMORY) && !(JSON.parse(localStorage[other]).ends > Date.now())) delete localStorage[other];
+        }
+        return key in localStorage ? JSON.parse(localStorage[key]).url : null;
+      } catch { return null; }
+    },
+    keep(key, url, ends) {
+      try { localStorage[key] = JSON.stringify({ url, ends: Date.parse(ends) }); } catch {}
+    },
+    forget(key) {
+      try { delete localStorage[key]; } catch {}
+    },
+  };
+
+  class Upload {
+    constructor(element, file, row) {
+      Object.assign(this, { element, file, row, url: null, length: LEAST, most: MOST, begun: 0, state: "" });
+      this.key = MEMORY + JSON.stringify([location.pathname, element.input.name, file.name, file.size, file.lastModified]);
+    }
+
+    get isBusy() { return this.state === "busy"; }
+
+    start() {
+      this.stopper = new AbortController();
+      this.state = "busy";
+      this.element.show(this, { text: "waiting", does: "pause" });
+      this.settled = this.run(this.stopper.signal);
+    }
+
+    stop(state) {
+      this.state = state;
+      this.stopper?.abort();
+    }
+
+    async run(signal) {
+      await begin();
+      try {
+        for (let tries = 0; !signal.aborted; tries += 1) {
+          try {
+            await this.send(signal, () => { tries = 0; });
+            this.state = "done";
+            this.element.done(this);
+          } catch (error) {
+            if (signal.aborted) return;
+            if (error instanceof Later) {
+              this.element.show(this, { text: "interrupted", does: "pause" });
+              await pause(error.seconds || Math.min(2 ** tries, 30), signal);
+              continue;
+            }
+            this.state = "failed";
+            const isFinal = error instanceof Refusal;
+            this.element.show(this, { text: "failed", said: isFinal && error.message, does: isFinal ? null : "retry" });
+          }
+          return;
+        }
+      } finally { end(); }
+    }
+
+    async send(signal, moved) {
+      let offset = await this.offset(signal);
+      this.element.progress(this, offset);
+      while (offset < this.file.size) {
+        const body = await this.piece(offset), began = performance.now();
+        const headers = { "Content-Type": "application/offset+octet-stream", "Upload-Offset": offset };
+        const answer = await this.ask(signal, "PATCH", this.url, headers, body);
+        if (answer.ok) {
+          offset = Number(answer.headers.get("Upload-Offset"));
+          this.length = performance.now() - began < 1000 ? Math.min(2 * this.length, this.most) : LEAST;
+          moved();
+        } else if (answer.status === 413 && this.length > LEAST) {
+          this.length = this.most = LEAST; // a proxy takes no more
+        } else if (answer.status === 409 || GONE.includes(answer.status)) {
+          throw new Later(); // ask where it goes on
+        } else throw await this.refusal(answer);
+        this.element.progress(this, offset);
+      }
+    }
+
+    async offset(signal) { // bytes that the server has
+      this.url ??= memory.recall(this.key);
+      if (this.url) {
+        const answer = await this.ask(signal, "HEAD", this.url);
+        const ends = answer.headers.get("Upload-Expires"); // a form that has taken it left none
+        if (answer.ok && ends) {
+          memory.keep(this.key, this.url, ends);
+          return Number(answer.headers.get("Upload-Offset"));
+        }
+      }
+      memory.forget(this.key);
+      this.url = null;
+      const headers = { "Upload-Length": this.file.size, "Upload-Metadata": metadata(this.file.name) };
+      const answer = await this.ask(signal, "POST", this.element.dataset.begin, headers);
+      if (!answer.ok) throw await this.refusal(answer);
+      this.url = answer.headers.get("Location");
+      memory.keep(this.key, this.url, answer.headers.get("Upload-Expires"));
+      return 0;
+    }
+
+    async piece(offset) {
+      try {
+        return await this.file.slice(offset, offset + this.length).arrayBuffer();
+      } catch { throw new Refusal(this.element.dataset.unreadable); }
+    }
+
+    async ask(stop, method, url, given, body) {
+      let answer;
+      const headers = { "Tus-Resumable": "1.0.0", Accept: "application/problem+json", ...given };
+      const signal = AbortSignal.any([stop, AbortSignal.timeout(300_000)]);
+      try {
+        answer = await fetch(url, { method, body, headers, signal, cache: "no-store" });
+      } catch { throw new Later(); }
+      if (answer.status === 429 || answer.status === 408 || answer.status >= 500) {
+        throw new Later(Number(answer.headers.get("Retry-After")));
+      }
+      return answer;
+    }
+
+    async refusal(answer) {
+      if (GONE.includes(answer.status)) return new Refusal(this.element.dataset.stale);
+      const problem = await answer.json().catch(() => ({}));
+      return new Refusal(problem.detail ?? "");
+    }
+
+    forget() {
+      memory.forget(this.key);
+      if (this.url) fetch(this.url, { method: "DELETE", headers: { "Tus-Resumable": "1.0.0" }, keepalive: true }).catch(() => {});
+    }
+  }
+
+  customElements.define("dbstorage-upload", class extends HTMLElement {
+    uploads = new Map(); // by row
+
+    constructor() {
+      super();
+      this.addEventListener("change", (event) => {
+        if (event.target !== this.input || !this.input.files.length) return;
+        this.take([...this.input.files]);
+        this.input.value = ""; // or the form would send them again
+      });
+      this.addEventListener("click", (event) => {
+        const button = event.target.closest("button[data-does]");
+        if (button) this[button.dataset.does](button.closest("li"));
+      });
+      for (const type of ["dragover", "dragleave", "drop"]) {
+        this.addEventListener(type, (event) => {
+          if (!event.dataTransfer?.types.includes("Files") || this.input.matches(":disabled")) return;
+          event.preventDefault();
+          this.toggleAttribute("data-over", type === "dragover");
+          if (type === "drop") this.take([...event.dataTransfer.files]);
+        });
+      }
+    }
+
+    disconnectedCallback() {
+      queueMicrotask(() => this.isConnected || this.uploads.forEach((upload) => upload.stop("paused")));
+    }
+
+    get input() { return this.querySelector("input[type=file]"); }
+
+    get rows() { return [...this.querySelectorAll("li")]; }
+
+    take(files) {
+      if (!this.input.multiple) {
+        files = files.slice(-1);
+        this.rows.forEach((row) => this.remove(row));
+      }
+      for (const file of files) {
+        const row = this.querySelector("template").content.firstElementChild.cloneNode(true);
+        const upload = new Upload(this, file, row);
+        if ([...this.uploads.values()].some((other) => other.key === upload.key)) continue;
+        this.uploads.set(row, upload);
+        row.querySelector(".dbstorage-name").textContent = file.name;
+        row.querySelector("progress").ariaLabel = file.name;
+        this.label(row, "remove");
+        this.querySelector("ul").append(row);
+        this.input.required = false; // the server demands it
+        if (file.size > Number(this.dataset.maxSize)) {
+          upload.state = "failed";
+          this.show(upload, { text: "failed", said: this.dataset.tooLarge });
+        } else upload.start();
+      }
+    }
+
+    pause(row) {
+      this.uploads.get(row).stop("paused");
+      this.show(this.uploads.get(row), { text: "paused", does: "resume" });
+    }
+
+    resume(row) { this.uploads.get(row).start(); }
+
+    retry(row) { this.resume(row); }
+
+    remove(row) {
+      const upload = this.uploads.get(row);
+      upload?.stop("removed");
+      upload?.forget();
+      this.uploads.delete(row);
+      const hadFocus = row.contains(document.activeElement);
+      this.say(row.querySelector(".dbstorage-name").textContent, this.dataset.removed);
+      row.remove();
+      if (hadFocus) this.input.focus();
+    }
+
+    done(upload) {
+      if ([...this.querySelectorAll("input[type=hidden]")].some(({ value }) => value === upload.url)) {
+        this.uploads.delete(upload.row); // The page has shown it already: it was chosen twice.
+        upload.row.remove();
+        return;
+      }
+      const hidden = document.createElement("input");
+      Object.assign(hidden, { type: "hidden", name: `${this.input.name}-upload`, value: upload.url });
+      upload.row.append(hidden);
+      upload.row.querySelector("progress").remove();
+      this.show(upload, { text: "done" });
+    }
+
+    progress(upload, offset) {
+      const bar = upload.row.querySelector("progress"), share = upload.file.size ? offset / upload.file.size : 1;
+      bar.value = share;
+      const language = document.documentElement.lang || undefined;
+      upload.row.querySelector(".dbstorage-state").textContent = new Intl.NumberFormat(language, { style: "percent" }).format(share);
+    }
+
+    // Say how an upload is, and offer what can be done: pause, resume, retry or nothing.
+    show({ row, file, state }, { text, said, does }) {
+      const shown = row.querySelector(".dbstorage-state");
+      shown.textContent = said || this.dataset[text];
+      shown.classList.toggle("dbstorage-failed", state === "failed");
+      row.querySelector("[data-does]:not([data-does=remove])").hidden = !does;
+      if (does) this.label(row, does);
+      this.say(file.name, shown.textContent);
+    }
+
+    label(row, does) {
+      const button = row.querySelector(does === "remove" ? "[data-does=remove]" : "[data-does]");
+      button.dataset.does = does;
+      button.textContent = this.dataset[does];
+      button.ariaLabel = `${this.dataset[does]}: ${row.querySelector(".dbstorage-name").textContent}`;
+    }
+
+    hold(holds) {
+      this.toggleAttribute("data-holds", holds);
+      if (holds) this.say("", this.dataset.held);
+    }
+
+    say(name, text) { this.querySelector("[role=status]").textContent = name ? `${name}: ${text}` : text; }
+  });
+
+  const held = new WeakSet();
+  const open = (form) => [...document.querySelectorAll("dbstorage-upload")]
+    .filter((element) => element.input?.form === form)
+    .flatMap((element) => [...element.uploads.values()])
+    .filter((upload) => ["busy", "paused"].includes(upload.state));
+
+  // A form waits for its uploads. At the document, so that no other script sends it before.
+  document.addEventListener("submit", async (event) => {
+    const form = event.target, submitter = event.submitter, uploads = open(form);
+    if (!uploads.length) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (held.has(form)) return;
+    held.add(form);
+    for (const upload of uploads) {
+      if (upload.state === "paused") upload.start();
+      upload.element.hold(true);
+    }
+    await Promise.all(uploads.map((upload) => upload.settled));
+    held.delete(form);
+    for (const upload of uploads) upload.element.hold(false);
+    if (uploads.every((upload) => upload.state === "done")) form.requestSubmit(submitter);
+  }, true);
+}

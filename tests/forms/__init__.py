@@ -1,0 +1,1 @@
+"""Tests of :mod:`secure_dbstorage.forms`."""

@@ -1,0 +1,467 @@
+"""The field of a form: what it takes for a file, and what it never believes."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from io import BytesIO
+from typing import Any
+
+import pytest
+from django import forms
+from django.contrib.auth.models import User
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.files.storage import storages
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.validators import FileExtensionValidator
+from django.db import transaction
+from django.forms.formsets import formset_factory
+from django.test import Client
+from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
+from PIL import Image
+from pytest_django import Settings
+
+from secure_dbstorage.files import ReceivedFile
+from secure_dbstorage.forms import ImageUploadField, UploadField, received
+from secure_dbstorage.models import StoredFile
+from secure_dbstorage.storage import DatabaseStorage
+from tests.support.uploads import CONTENT, Uploader
+from tests.testapp.models import Book, Letter
+
+pytestmark = pytest.mark.django_db
+
+SIZE = len(CONTENT)
+
+
+def ours(alias: str = "default") -> DatabaseStorage:
+    storage = storages[alias]
+    assert isinstance(storage, DatabaseStorage)
+    return storage
+
+
+def sent(data: bytes = CONTENT, name: str = "a.txt", alias: str = "default", **terms: Any) -> str:
+    """Return the URL of an upload that waits for a form."""
+    return Uploader().sent(ours(alias).upload_url(**{"max_size": 10**6, **terms}), data, name)
+
+
+def posted(urls: Iterable[str], **more: Any) -> MultiValueDict[str, Any]:
+    data = MultiValueDict[str, Any]({name: [value] for name, value in more.items()})
+    data.setlist("file-upload", list(urls))
+    return data
+
+
+def form_with(field: forms.Field, *urls: str, files: Any = None) -> forms.Form:
+    """Return a form that was sent with a title, and these hidden values."""
+
+    class AnyForm(forms.Form):
+        title = forms.CharField()
+        file = field
+
+    return AnyForm(posted(urls, title="x"), files)
+
+
+def codes(form: forms.BaseForm, field: str = "file") -> list[str]:
+    return [str(error.code) for error in form.errors.as_data().get(field, [])]
+
+
+class BookForm(forms.ModelForm):  # type: ignore[type-arg]
+    """The usual code."""
+
+    text = UploadField(max_size=10**6)
+
+    class Meta:
+        model = Book
+        fields = ["text"]
+
+
+class TestFile:
+    """What comes out of a form."""
+
+    def test_an_upload_is_the_file(self) -> None:
+        form = form_with(UploadField(max_size=SIZE), sent())
+        assert form.is_valid(), form.errors
+        file = form.cleaned_data["file"]
+        assert isinstance(file, ReceivedFile)
+        assert (file.name, file.size, file.read()) == ("a.txt", SIZE, CONTENT)
+
+    def test_a_model_form_saves_it_without_a_copy(self) -> None:
+        form = BookForm({"text-upload": sent()})
+        assert form.is_valid(), form.errors
+        before = set(StoredFile.rows.values_list("pk", flat=True))
+        book = form.save()
+        assert book.text.name == "books/a.txt"
+        assert set(StoredFile.rows.values_list("pk", flat=True)) == before
+        assert ours().stat("books/a.txt").sha256 == hashlib.sha256(CONTENT).hexdigest()
+
+    def test_a_form_without_a_script_brings_the_file_itself(self) -> None:
+        file = SimpleUploadedFile("b.txt", b"b")
+        form = form_with(UploadField(max_size=1), files={"file": file})
+        assert form.is_valid(), form.errors
+        assert form.cleaned_data["file"] is file
+
+    def test_a_file_in_the_form_is_newer_than_an_upload(self) -> None:
+        form = form_with(
+            UploadField(max_size=SIZE), sent(), files={"file": SimpleUploadedFile("b.txt", b"b")}
+        )
+        assert form.is_valid()
+        assert form.cleaned_data["file"].name == "b.txt"
+
+    def test_nothing_is_missing_only_if_it_is_required(self) -> None:
+        assert codes(form_with(UploadField(max_size=1))) == ["required"]
+        assert codes(form_with(UploadField(max_size=1), "")) == ["required"]
+        form = form_with(UploadField(max_size=1, required=False))
+        assert form.is_valid()
+        assert form.cleaned_data["file"] is None
+
+    def test_a_file_of_an_instance_stays_is_replaced_and_is_cleared(self) -> None:
+        book = BookForm({"text-upload": sent()}).save()
+        form = BookForm({}, instance=book)
+        assert not form.has_changed()
+        assert form.save().text.name == "books/a.txt"
+        form = BookForm({"text-upload": sent(b"b", "b.txt")}, instance=book)
+        assert form.has_changed()
+        assert form.save().text.read() == b"b"
+        form.fields["text"].required = False
+        both = BookForm({"text-upload": sent(), "text-clear": "on"}, instance=book)
+        both.fields["text"].required = both.fields["text"].widget.is_required = False
+        assert codes(both, "text") == ["contradiction"]
+
+    def test_validators_and_the_limits_of_django_hold(self) -> None:
+        url = sent(b"", "x" * 90 + ".exe")
+        assert codes(form_with(UploadField(max_size=1), url)) == ["empty"]
+        assert form_with(UploadField(max_size=1, allow_empty_file=True), url).is_valid()
+        field = UploadField(max_size=9, max_length=20, allow_empty_file=True)
+        assert codes(form_with(field, url)) == ["max_length"]
+        only_text = [FileExtensionValidator(["txt"])]
+        field = UploadField(max_size=9, validators=only_text, allow_empty_file=True)
+        assert codes(form_with(field, url)) == ["invalid_extension"]
+
+    @pytest.mark.parametrize(
+        ("name", "kept"),
+        [
+            ("../../etc/passwd.txt", "passwd.txt"),
+            ("..\\b.txt", "b.txt"),
+            ("n" * 300 + ".txt", "n" * 251 + ".txt"),
+            ("é" * 150 + ".txt", "é" * 150 + ".txt"),
+        ],
+    )
+    def test_odd_names_are_saved(self, name: str, kept: str) -> None:
+        form = form_with(UploadField(max_size=SIZE), sent(name=name))
+        assert form.is_valid(), form.errors
+        file = form.cleaned_data["file"]
+        assert file.name == kept
+        book = Book.objects.create(text=file)
+        assert book.text.name.startswith(f"books/{kept[:5]}")
+        assert book.text.read() == CONTENT
+
+
+class TestHostileValues:
+    """Each is an error of the form."""
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda url: "x",
+            lambda url: "x" * 100_000,
+            lambda url: "//[",
+            lambda url: "\0\ud800?token=\0",
+            lambda url: url.partition("?")[0],
+            lambda url: url[:-1] + ("A" if url[-1] != "A" else "B"),
+            lambda url: url + "&" + url.partition("?")[2],
+            lambda url: url.replace("/~?", "/a.txt?"),
+            lambda url: ours().upload_url(max_size=9),
+            lambda url: ours().url("a.txt"),
+            lambda url: Uploader().begun(ours().upload_url("~", max_size=9), 9),
+            lambda url: Uploader().begun(ours().upload_url(prefix="", max_size=9), 9),
+            lambda url: Uploader().sent(ours().upload_url("b.txt", max_size=9), b"b"),
+            lambda url: sent(alias="invoices"),
+        ],
+    )
+    def test_what_is_no_upload_for_a_form_is_invalid(self, change: Callable[[str], str]) -> None:
+        ours().save("a.txt", b"x")
+        form = form_with(UploadField(max_size=SIZE), change(sent()))
+        assert codes(form) == ["upload_invalid"]
+        assert "hidden" not in form.as_p()
+
+    def test_of_another_audience_is_invalid(self, settings: Settings) -> None:
+        url = sent()
+        settings.SECURE_DBSTORAGE = {"AUDIENCE": "another"}
+        assert codes(form_with(UploadField(max_size=SIZE), url)) == ["upload_invalid"]
+
+    def test_taken_deleted_and_late_ones_are_gone(self) -> None:
+        taken, deleted, late = sent(), sent(), sent()
+        BookForm({"text-upload": taken}).save()
+        Uploader().tus("DELETE", deleted)
+        StoredFile.rows.unfinished().update(expires=timezone.now() - timedelta(seconds=1))
+        for url in (taken, deleted, late):
+            assert codes(form_with(UploadField(max_size=SIZE), url)) == ["upload_gone"]
+
+    def test_an_unfinished_one_is_incomplete(self) -> None:
+        url = Uploader().begun(ours().upload_url(max_size=SIZE), SIZE)
+        Uploader().patch(url, 0, CONTENT[:-1])
+        assert codes(form_with(UploadField(max_size=SIZE), url)) == ["upload_incomplete"]
+
+    def test_size_and_type_are_those_of_this_field(self) -> None:
+        url = sent(name="a.exe")
+        assert codes(form_with(UploadField(max_size=SIZE - 1), url)) == ["too_large"]
+        field = UploadField(max_size=SIZE, types=["text/*", "image/png"])
+        assert codes(form_with(field, url)) == ["file_type"]
+        assert form_with(field, sent(name="a.png")).is_valid()
+        assert form_with(field, sent(name="a.csv")).is_valid()
+
+    def test_size_and_type_hold_for_a_file_in_the_form(self) -> None:
+        file = SimpleUploadedFile("a.exe", b"abc")
+        form = form_with(UploadField(max_size=2), files={"file": file})
+        assert codes(form) == ["too_large"]
+        assert "The limit is 2\xa0bytes." in form.errors["file"][0]
+        field = UploadField(max_size=3, types=["text/plain"])
+        assert codes(form_with(field, files={"file": file})) == ["file_type"]
+
+    def test_two_hidden_values_are_one_file(self) -> None:
+        form = form_with(UploadField(max_size=SIZE), sent(b"a"), sent(b"b"))
+        assert form.is_valid()
+        assert form.cleaned_data["file"].read() == b"b"
+
+    def test_one_upload_fills_one_field(self) -> None:
+        class Both(forms.Form):
+            one = UploadField(max_size=SIZE)
+            two = UploadField(max_size=SIZE)
+
+        url = sent()
+        other = f"https://example.com{url}"
+        form = Both({"one-upload": url, "two-upload": other})
+        assert (codes(form, "one"), codes(form, "two")) == ([], ["upload_gone"])
+
+    def test_a_project_has_its_own_words(self) -> None:
+        field = UploadField(max_size=SIZE, error_messages={"upload_invalid": "Nope"})
+        assert form_with(field, "x").errors["file"] == ["Nope"]
+
+    def test_nobody_claims_an_upload_to_another_kind_of_storage(self, settings: Settings) -> None:
+        url = sent()
+        memory = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
+        settings.STORAGES = {**settings.STORAGES, "default": memory}
+        assert codes(form_with(UploadField(), url)) == ["upload_gone"]
+
+
+class TestUsers:
+    """A field for one user."""
+
+    @pytest.fixture
+    def ada(self) -> User:
+        return User.objects.create_user("ada")
+
+    def form(self, user: Any, url: str = "") -> forms.Form:
+        form = form_with(UploadField(max_size=SIZE), url)
+        field = form.fields["file"]
+        assert isinstance(field, UploadField)
+        field.user = user
+        return form
+
+    def sent_by(self, user: User) -> str:
+        (client := Client()).force_login(user)
+        return Uploader(client).sent(ours().upload_url(max_size=SIZE, user=user))
+
+    def test_the_link_is_for_them(self, ada: User) -> None:
+        form = self.form(ada)
+        begin = form["file"].as_widget().partition('data-begin="')[2].partition('"')[0]
+        assert Uploader().create(begin, 1).status_code == 403
+        (client := Client()).force_login(ada)
+        assert Uploader(client).create(begin, 1).status_code == 201
+
+    def test_only_they_may_send_it(self, ada: User) -> None:
+        url = self.sent_by(ada)
+        assert self.form(ada, url).is_valid()
+        assert self.form(ada.pk, url).is_valid()
+        for other in (User.objects.create_user("grace"), None):
+            assert codes(self.form(other, url)) == ["upload_invalid"]
+        assert codes(self.form(ada, sent())) == ["upload_invalid"]
+
+
+class TestSeveral:
+    """Of a field with ``multiple=True``."""
+
+    def form(self, *urls: str, files: Any = None, **more: Any) -> forms.Form:
+        field = UploadField(max_size=SIZE, multiple=True, types=["text/plain"], **more)
+        return form_with(field, *urls, files=files)
+
+    def test_all_ways_come_together(self) -> None:
+        file = SimpleUploadedFile("c.txt", b"c")
+        files = MultiValueDict[str, Any]({"file": [file]})
+        form = self.form(sent(b"a"), sent(b"b", "b.txt"), files=files)
+        assert form.is_valid(), form.errors
+        assert [each.read() for each in form.cleaned_data["file"]] == [b"c", b"a", b"b"]
+        assert form.has_changed()
+
+    def test_none_is_an_empty_list(self) -> None:
+        assert codes(self.form()) == ["required"]
+        form = self.form(required=False)
+        assert form.is_valid()
+        assert form.cleaned_data["file"] == []
+        assert "file" not in form.changed_data
+
+    def test_one_that_is_refused_is_named_and_the_others_stay(self) -> None:
+        good, bad = sent(b"a"), sent(b"b", "b.exe")
+        form = self.form(good, bad)
+        assert form.errors["file"] == ["b.exe: Files of this type are not accepted here."]
+        assert codes(form) == ["file_type"]
+        html = form.as_p()
+        assert good in html
+        assert bad not in html
+
+    def test_the_same_twice_is_refused(self) -> None:
+        url = sent()
+        form = self.form(url, url)
+        assert codes(form) == ["upload_gone"]
+        assert form.as_p().count(url) == 1
+
+
+class TestShownAgain:
+    """The form beside an error in another field."""
+
+    def test_the_upload_stays_with_its_name(self) -> None:
+        url = sent(name="<b>.txt")
+        form = form_with(UploadField(max_size=SIZE), url)
+        form.data["title"] = ""
+        assert codes(form, "title") == ["required"]
+        html = form["file"].as_widget()
+        assert f'<input type="hidden" name="file-upload" value="{url}">' in html
+        assert "&lt;b&gt;.txt" in html
+        assert " required" not in html
+        again = form_with(UploadField(max_size=SIZE), url)
+        assert again.is_valid()
+
+    def test_it_is_not_in_another_form(self) -> None:
+        field = UploadField(max_size=SIZE)
+        url = sent()
+        assert url in form_with(field, url).as_p()
+        assert url not in form_with(field).as_p()
+        assert " required" in form_with(field)["file"].as_widget()
+
+    def test_a_rollback_makes_it_an_upload_again(self) -> None:
+        url = sent()
+        with transaction.atomic():
+            assert BookForm({"text-upload": url}).save()
+            transaction.set_rollback(True)
+        assert not Book.objects.exists()
+        assert BookForm({"text-upload": url}).save().text.read() == CONTENT
+
+    def test_two_tabs_with_one_value_make_one_book(self) -> None:
+        url = sent()
+        tabs = [BookForm({"text-upload": url}) for _ in range(2)]
+        tabs[0].save()
+        assert codes(tabs[1], "text") == ["upload_gone"]
+
+
+class TestFormsets:
+    """Several forms of a kind on one page."""
+
+    def test_each_form_has_its_upload(self) -> None:
+        formset = formset_factory(BookForm, extra=3)
+        data = {"form-TOTAL_FORMS": "3", "form-INITIAL_FORMS": "0"}
+        for number in (0, 2):
+            data[f"form-{number}-text-upload"] = sent(b"%d" % number)
+        filled: Any = formset(data)
+        assert filled.is_valid(), filled.errors
+        assert [form.has_changed() for form in filled] == [True, False, True]
+        assert filled[2].cleaned_data["text"].read() == b"2"
+
+
+class TestStorages:
+    """Which of them receives."""
+
+    def test_a_model_form_takes_that_of_its_field(self) -> None:
+        class LetterForm(forms.ModelForm):  # type: ignore[type-arg]
+            scan = UploadField(max_size=SIZE)
+
+            class Meta:
+                model = Letter
+                fields = ["scan"]
+
+        with pytest.raises(ImproperlyConfigured, match="owned"):  # It has no route for uploads.
+            LetterForm().as_p()
+
+    def test_a_form_takes_the_one_it_is_given(self) -> None:
+        url = sent(alias="invoices")
+        for storage in ("invoices", ours("invoices")):
+            field = UploadField(max_size=SIZE, storage=storage)
+            assert form_with(field, url).is_valid()
+            assert codes(form_with(field, sent())) == ["upload_invalid"]
+            assert 'data-begin="/invoices/~?token=' in form_with(field).as_p()
+
+    def test_any_other_kind_gets_a_plain_file_input(self, settings: Settings) -> None:
+        memory = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
+        settings.STORAGES = {**settings.STORAGES, "default": memory}
+        html = form_with(UploadField(types=["text/plain"]))["file"].as_widget()
+        assert html.startswith('<input type="file" name="file" accept="text/plain" required')
+        assert "dbstorage" not in html
+
+    def test_a_form_field_of_a_model_can_be_one(self) -> None:
+        field: Any = Book._meta.get_field("text")
+        made = field.formfield(form_class=UploadField, max_size=SIZE)
+        form = form_with(made, sent())
+        assert made.max_length == 200
+        assert not made.required
+        assert form.is_valid()
+
+    def test_without_a_limit_anywhere_it_is_a_mistake(self, settings: Settings) -> None:
+        with pytest.raises(ImproperlyConfigured, match=r"AnyForm\.file needs a limit"):
+            form_with(UploadField()).as_p()
+        settings.SECURE_DBSTORAGE = {"MAX_SIZE": SIZE}
+        assert form_with(UploadField(), sent(max_size=SIZE)).is_valid()
+        assert f'data-max-size="{SIZE}"' in form_with(UploadField()).as_p()
+        with pytest.raises(ValueError, match="max_size must not exceed"):
+            form_with(UploadField(max_size=SIZE + 1)).as_p()
+
+    def test_a_mistake_in_types_is_told(self) -> None:
+        with pytest.raises(ValueError, match="types must hold media types"):
+            form_with(UploadField(max_size=1, types=["pdf"])).as_p()
+
+
+def png() -> bytes:
+    Image.new("RGB", (3, 2)).save(buffer := BytesIO(), "PNG")
+    return buffer.getvalue()
+
+
+class TestImages:
+    """Of an ``ImageUploadField``."""
+
+    def test_pillow_opens_it(self) -> None:
+        form = form_with(ImageUploadField(max_size=SIZE), sent(png(), "a.png"))
+        assert form.is_valid(), form.errors
+        file = form.cleaned_data["file"]
+        assert (file.image.size, file.content_type) == ((3, 2), "image/png")
+        assert file.read() == png()
+
+    def test_what_is_no_picture_is_refused(self) -> None:
+        field = ImageUploadField(max_size=SIZE)
+        assert codes(form_with(field, sent(b"x", "a.png"))) == ["invalid_image"]
+        assert codes(form_with(field, sent(png(), "a.txt"))) == ["invalid_extension"]
+        assert 'accept="image/*"' in form_with(field).as_p()
+
+
+class TestReceived:
+    """For an API."""
+
+    def test_it_returns_the_file(self) -> None:
+        assert received(sent(), ours()).read() == CONTENT
+        assert received(sent(), ours(), max_size=SIZE, types=["text/*"]).name == "a.txt"
+
+    @pytest.mark.parametrize("value", [None, 7, [], {"a": 1}, b"x", "", "x"])
+    def test_what_is_no_url_is_invalid(self, value: object) -> None:
+        with pytest.raises(ValidationError) as caught:
+            received(value, ours())
+        assert caught.value.code == "upload_invalid"
+
+    def test_it_is_held_against_limits_and_bindings(self) -> None:
+        here = sent(ip="127.0.0.1")
+        assert received(here, ours(), ip="127.0.0.1").read() == CONTENT
+        for url, more, code in [
+            (sent(), {"max_size": 1}, "too_large"),
+            (sent(), {"types": ["image/*"]}, "file_type"),
+            (sent(), {"user": 1}, "upload_invalid"),
+            (here, {}, "upload_invalid"),
+            (here, {"ip": "203.0.113.9"}, "upload_invalid"),
+        ]:
+            with pytest.raises(ValidationError) as caught:
+                received(url, ours(), **more)
+            assert caught.value.code == code
