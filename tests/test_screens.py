@@ -174,9 +174,19 @@ def test_the_example(screen: Screen) -> None:
     screen.look("room-error")
     refused = page.locator("#others").get_by_role("link", name="Try to open").first
     answer = page.request.get(screen.site + refused.get_attribute("href"))
+    invitation = page.get_by_role("link", name="this page").get_attribute("href")
     page.goto("about:blank")  # axe can't run in the sandbox of a refusal.
     page.set_content(answer.text())
     screen.look("refused")
+    screen.open("send", invitation)
+    long = {"name": "word " * 50 + ".txt", "mimeType": "text/plain", "buffer": b"words"}
+    page.locator("input[type=file]").set_input_files(long)
+    page.get_by_text("Uploaded", exact=True).wait_for()
+    screen.look("send-chosen")
+    page.get_by_role("button", name="Send files").click()
+    page.get_by_text("was sent.").wait_for()
+    screen.look("sent")
+    screen.open("too-late", "/send/x/")
 
 
 def test_the_lists_of_the_admin(keeper: Screen) -> None:

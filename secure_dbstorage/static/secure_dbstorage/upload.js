@@ -36,8 +36,8 @@ if (!customElements.get("dbstorage-upload")) {
   const memory = {
     recall(key) {
       try {
-        for (const other of Object.keys(localStorage)) {
-          if (other.startsWith(MEMORY) && !(JSON.parse(localStorage[other]).ends > Date.now())) delete localStorage[other];
+        for (const other of Object.keys(localStorage).filter((name) => name.startsWith(MEMORY))) {
+          if (!(JSON.parse(localStorage[other]).ends > Date.now())) delete localStorage[other];
         }
         return key in localStorage ? JSON.parse(localStorage[key]).url : null;
       } catch { return null; }
@@ -52,11 +52,10 @@ if (!customElements.get("dbstorage-upload")) {
 
   class Upload {
     constructor(element, file, row) {
-      Object.assign(this, { element, file, row, url: null, length: LEAST, most: MOST, begun: 0, state: "" });
-      this.key = MEMORY + JSON.stringify([location.pathname, element.input.name, file.name, file.size, file.lastModified]);
+      Object.assign(this, { element, file, row, url: null, length: LEAST, most: MOST, state: "" });
+      const place = [location.pathname, element.input.name];
+      this.key = MEMORY + JSON.stringify([...place, file.name, file.size, file.lastModified]);
     }
-
-    get isBusy() { return this.state === "busy"; }
 
     start() {
       this.stopper = new AbortController();
@@ -87,7 +86,8 @@ if (!customElements.get("dbstorage-upload")) {
             }
             this.state = "failed";
             const isFinal = error instanceof Refusal;
-            this.element.show(this, { text: "failed", said: isFinal && error.message, does: isFinal ? null : "retry" });
+            const does = isFinal ? null : "retry";
+            this.element.show(this, { text: "failed", said: isFinal && error.message, does });
           }
           return;
         }
@@ -161,7 +161,8 @@ if (!customElements.get("dbstorage-upload")) {
 
     forget() {
       memory.forget(this.key);
-      if (this.url) fetch(this.url, { method: "DELETE", headers: { "Tus-Resumable": "1.0.0" }, keepalive: true }).catch(() => {});
+      const headers = { "Tus-Resumable": "1.0.0" };
+      if (this.url) fetch(this.url, { method: "DELETE", headers, keepalive: true }).catch(() => {});
     }
   }
 
@@ -253,10 +254,11 @@ if (!customElements.get("dbstorage-upload")) {
     }
 
     progress(upload, offset) {
-      const bar = upload.row.querySelector("progress"), share = upload.file.size ? offset / upload.file.size : 1;
-      bar.value = share;
+      const share = upload.file.size ? offset / upload.file.size : 1;
       const language = document.documentElement.lang || undefined;
-      upload.row.querySelector(".dbstorage-state").textContent = new Intl.NumberFormat(language, { style: "percent" }).format(share);
+      const percent = new Intl.NumberFormat(language, { style: "percent" }).format(share);
+      upload.row.querySelector("progress").value = share;
+      upload.row.querySelector(".dbstorage-state").textContent = percent;
     }
 
     // Say how an upload is, and offer what can be done: pause, resume, retry or nothing.
