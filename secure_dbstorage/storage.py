@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from enum import Enum
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from importlib.util import find_spec
 from pathlib import Path, PurePath
 from pickle import PicklingError
@@ -452,10 +452,7 @@ class DatabaseStorage(Storage):
         :raises ValueError: for impossible arguments, and for the root.
         :raises ImproperlyConfigured: without the package that makes the archives.
         """
-        if not _can_zip():
-            raise ImproperlyConfigured(
-                "zip_url() needs zipstream-ng: pip install 'secure-dbstorage[zip]'"
-            )
+        check_zip()
         folder = canonical_name(prefix)
         if not folder:
             raise ValueError("An archive must name its directory: the root is every file")
@@ -684,6 +681,17 @@ def named(alias: str) -> DatabaseStorage:
     return storage
 
 
+def check_zip() -> None:
+    """Check that zip archives can be made.
+
+    :raises ImproperlyConfigured: without the package that makes them.
+    """
+    if find_spec("zipstream") is None:
+        raise ImproperlyConfigured(
+            "Zip archives need zipstream-ng: pip install 'secure-dbstorage[zip]'"
+        )
+
+
 def announce_saved(storage: DatabaseStorage, name: str, *, created: bool) -> None:
     """Send ``file_saved`` as soon as the save is committed.
 
@@ -705,11 +713,6 @@ def _made_again(storage_class: type[DatabaseStorage], options: Options) -> Datab
 
 def _declared_as(alias: str) -> Storage:
     return storages[alias]
-
-
-@cache
-def _can_zip() -> bool:
-    return find_spec("zipstream") is not None
 
 
 def _is_in_event_loop() -> bool:

@@ -38,20 +38,23 @@ def find_files(visit: Visit, grant: Grant) -> list[StoredHead]:
 
 
 def answer_archive(
-    visit: Visit, grant: Grant, heads: Sequence[StoredHead]
+    visit: Visit, heads: Sequence[StoredHead], *, below: str, filename: str | None = None
 ) -> FileResponse | StreamingFileResponse:
-    """Return what a GET or HEAD gets: always all of the archive, as a download."""
-    drop_preconditions(visit.request)  # It has no validators.
+    """Return what a GET or HEAD gets: always all of the archive, as a download.
+
+    :param below: the directory to which the names in the archive are relative; "" for the root.
+    :param filename: the name of the download; None for that of the directory.
+    """
+    drop_preconditions(visit.request)  # An archive has no validators.
     visit.packed = []
-    bodies = _bodies(visit, heads)
-    archive = Archive([head.stat for head in heads], below=visit.name, bodies=bodies)
+    archive = Archive([head.stat for head in heads], below=below, bodies=_bodies(visit, heads))
     headers = archive_headers(
-        grant.filename or f"{visit.name.rpartition('/')[2]}.zip",
+        filename or f"{below.rpartition('/')[2] or 'files'}.zip",
         size=archive.size,
         cross_origin=visit.storage.options.cross_origin,
     )
     body: bytes | Iterator[bytes] = b""
-    if visit.request.method == "GET":
+    if visit.request.method != "HEAD":
         pieces = archive.pieces()
         body = WatchedBody(visit, pieces, status=HTTPStatus.OK, length=archive.size)
     response = respond(HTTPStatus.OK, headers, body, is_private=True, pace=visit.pace)

@@ -139,7 +139,9 @@ def _pack(visit: Visit, grant: Grant) -> HttpResponseBase:
         heads = find_files(visit, grant)
     _outage.end()
     instead = ask_guards_of_all(visit, grant, (head.stat for head in heads))
-    return _send_away(visit, instead) if instead else answer_archive(visit, grant, heads)
+    if instead is not None:
+        return _send_away(visit, instead)
+    return answer_archive(visit, heads, below=visit.name, filename=grant.filename)
 
 
 def _look_up(visit: Visit) -> StoredHead:
