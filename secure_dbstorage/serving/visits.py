@@ -69,6 +69,7 @@ class AccessRecord:
     user: str
     method: str
     namespace: str
+    #: The file; for a zip archive the directory.
     name: str
     #: The link's short name; "-" without an authentic token.
     link: str

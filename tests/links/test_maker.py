@@ -353,7 +353,7 @@ class TestZips:
     async def test_in_an_event_loop_it_is_made_too(self) -> None:
         assert "?token=1" in DatabaseStorage().zip_url(prefix="invoices")
 
-    def test_it_takes_terms_as_other_links_do(self, clock: Clock) -> None:
+    def test_it_takes_terms_as_other_links_do(self) -> None:
         storage = DatabaseStorage()
         url = storage.zip_url(
             prefix="a", filename="A.zip", expires_in=60, user=42, ip="203.0.113.0/24"
