@@ -8,7 +8,6 @@ from django.core.files.storage import storages
 from django.db import transaction
 from django.test import RequestFactory
 
-from secure_dbstorage.serving.views import serve
 from tests.benchmarks.environment import Workspace
 from tests.benchmarks.measuring import Contender, ratios, take_turns
 from tests.benchmarks.memory import made_up, peak_mib, resting_mib
@@ -76,6 +75,8 @@ def save(directory: str, count: int, size: int) -> None:
 
 def ask(make_url: Callable[[], str]) -> None:
     """Follow a new link through the view, and take all that it sends."""
+    from secure_dbstorage.serving.views import serve  # It needs models.
+
     url = make_url()
     path = url.partition("?")[0].removeprefix("/files/")
     answer: Any = serve(RequestFactory().get(url), path)
