@@ -7,7 +7,6 @@ from django.core.handlers.asgi import ASGIRequest
 
 from secure_dbstorage.files import StoredHead
 from secure_dbstorage.links.grants import Grant
-from secure_dbstorage.serving.conditions import drop_preconditions
 from secure_dbstorage.serving.headers import ARCHIVE_TYPE, archive_headers
 from secure_dbstorage.serving.refusals import Reason, Refused
 from secure_dbstorage.serving.responses import FileResponse, StreamingFileResponse, respond
@@ -42,10 +41,11 @@ def answer_archive(
 ) -> FileResponse | StreamingFileResponse:
     """Return what a GET or HEAD gets: always all of the archive, as a download.
 
+    It has no validators, so no precondition is evaluated, and no ranges.
+
     :param below: the directory to which the names in the archive are relative; "" for the root.
     :param filename: the name of the download; None for that of the directory.
     """
-    drop_preconditions(visit.request)  # An archive has no validators.
     visit.packed = []
     archive = Archive([head.stat for head in heads], below=below, bodies=_bodies(visit, heads))
     headers = archive_headers(
