@@ -35,7 +35,7 @@ class AuthHook(Protocol):
         or a 503 if its database is down.
 
         :param request: without its token.
-        :param file: the file that was asked for.
+        :param file: the file that was asked for. For a zip archive, each file in turn.
         :param grant: what the link allows.
         """
 

@@ -17,7 +17,8 @@ file_deleted = Signal()
 link_made = Signal()
 
 #: A request got an answer that isn't a refusal. For a streamed body this is sent when the body has
-#: ended or broken off. Arguments: ``request``; ``file``, a
+#: ended or broken off; for a zip archive, once for each file that was sent, wholly or in part, all
+#: with the same record. Arguments: ``request``; ``file``, a
 #: :class:`~secure_dbstorage.files.FileStat`; ``grant``, a
 #: :class:`~secure_dbstorage.links.grants.Grant`, or None without a token; ``record``, an
 #: :class:`~secure_dbstorage.serving.visits.AccessRecord`.

@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 from enum import Enum
 from functools import cached_property, partial
+from importlib.util import find_spec
 from pathlib import Path, PurePath
 from pickle import PicklingError
 from typing import IO, Any, Final, Self, TypeVar, Unpack, cast
@@ -39,7 +40,12 @@ from secure_dbstorage.files import FileStat, LinkState, ReceivedFile, Upload
 from secure_dbstorage.links.grants import PlaceKind, UploadPlace
 from secure_dbstorage.links.maker import LinkMaker
 from secure_dbstorage.links.paths import link_id
-from secure_dbstorage.links.terms import FolderLinkArguments, LinkArguments, UploadArguments
+from secure_dbstorage.links.terms import (
+    FolderLinkArguments,
+    LinkArguments,
+    UploadArguments,
+    ZipLinkArguments,
+)
 from secure_dbstorage.links.tokens import Audience, LinkSigner
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import (
@@ -435,6 +441,25 @@ class DatabaseStorage(Storage):
         self._tell_made({folder: made})
         return made
 
+    def zip_url(self, *, prefix: Name, **arguments: Unpack[ZipLinkArguments]) -> str:
+        """Return a signed URL that downloads the files below a directory as one zip archive.
+
+        The archive has the files that exist now, as they are when it is downloaded. Files that are
+        saved, renamed or revoked later stay out. Makes no query.
+
+        :param prefix: the directory.
+        :param arguments: see :class:`~secure_dbstorage.links.terms.ZipLinkArguments`.
+        :raises ValueError: for impossible arguments, and for the root.
+        :raises ImproperlyConfigured: without the package that makes the archives.
+        """
+        check_zip()
+        folder = canonical_name(prefix)
+        if not folder:
+            raise ValueError("An archive must name its directory: the root is every file")
+        made = self.links.zip(folder, self.audience, **arguments)
+        self._tell_made({folder: made})
+        return made
+
     # Uploads
 
     def upload_url(
@@ -654,6 +679,17 @@ def named(alias: str) -> DatabaseStorage:
     if not isinstance(storage, DatabaseStorage):
         raise ImproperlyConfigured(f"STORAGES[{alias!r}] is not a DatabaseStorage")
     return storage
+
+
+def check_zip() -> None:
+    """Check that zip archives can be made.
+
+    :raises ImproperlyConfigured: without the package that makes them.
+    """
+    if find_spec("zipstream") is None:
+        raise ImproperlyConfigured(
+            "Zip archives need zipstream-ng: pip install 'secure-dbstorage[zip]'"
+        )
 
 
 def announce_saved(storage: DatabaseStorage, name: str, *, created: bool) -> None:

@@ -136,6 +136,14 @@ def test_no_directory_is_guessed() -> None:
         render("{% signed_folder_url file %}", file=field_file(saved(), "reports/a.pdf"))
 
 
+def test_a_directory_can_be_linked_as_an_archive() -> None:
+    storage = saved("films/7/a.txt")
+    url = render("{% signed_zip_url 'films/7/' filename='Film.zip' expires_in=60 %}")
+    grant = grant_of(storage, "films/7", url)
+    assert (grant.is_zip, grant.filename, grant.lifetime) == (True, "Film.zip", 60)
+    assert render("{% signed_zip_url 'd' storage='invoices' %}").startswith("/invoices/d?token=")
+
+
 @pytest.mark.parametrize(
     "tag", ["signed_url name", "signed_folder_url name 'a'", "signed_urls names"]
 )

@@ -7,11 +7,13 @@ from django.contrib import admin, messages
 from django.contrib.admin import helpers
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from secure_dbstorage.admin import operations
+from secure_dbstorage.admin.archives import archive_of
 from secure_dbstorage.admin.base import logged
 from secure_dbstorage.admin.deeds import (
     DELETE,
@@ -32,7 +34,10 @@ MAX_SELECTED = 500
 class FileActions(FileLinks, DeedPages):
     """Actions on the files selected in the list."""
 
-    actions = ["make_links", "make_public", "make_private", "revoke_links", "delete_selected"]
+    actions = [
+        *("make_links", "download_zip", "make_public", "make_private", "revoke_links"),
+        "delete_selected",
+    ]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -75,6 +80,18 @@ class FileActions(FileLinks, DeedPages):
         return page or self._ask(
             request, "make_links", files, title=_("Create links"), form=form, errors=form.errors
         )
+
+    @admin.action(description=gettext_lazy("Download as zip"), permissions=["open"])
+    def download_zip(self, request: HttpRequest, queryset: Any) -> HttpResponseBase | None:
+        """Send the files as one archive, if the auth hooks let this user open each of them."""
+        files = self._selected(request, queryset)
+        if not files:
+            return None
+        try:
+            return archive_of(request, files)
+        except ValidationError as error:
+            self.message_user(request, error.messages[0], messages.ERROR)
+            return None
 
     @admin.action(description=gettext_lazy("Make public"), permissions=["publish_many"])
     def make_public(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:

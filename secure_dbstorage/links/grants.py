@@ -21,6 +21,8 @@ class Grant:
     lifetime: int
     #: The directory whose files the link opens; None for a link to one file.
     folder: str | None = None
+    #: Whether the link opens these files as one zip archive, and not one by one.
+    is_zip: bool = False
     #: Whether the link was made without a look at the table, as in an event loop.
     unseen: bool = False
     #: Whether the file is saved instead of shown.

@@ -15,9 +15,11 @@ from secure_dbstorage.links.terms import (
     LinkArguments,
     LinkTerms,
     UploadArguments,
+    ZipLinkArguments,
     folder_terms,
     link_terms,
     upload_terms,
+    zip_terms,
 )
 from secure_dbstorage.links.tokens import Audience, LinkSigner, TokenBatch
 from secure_dbstorage.names import has_control_character
@@ -69,6 +71,15 @@ class LinkMaker:
         tokens = self._signer.folder_batch(terms, audience, depth=folder.count("/") + 1)
         token = _Instant().token(folder.encode(), tokens, terms)
         return f"{self.prefix()}{MARK}{token}/{filepath_to_uri(folder)}/"
+
+    def zip(self, folder: str, audience: Audience, **arguments: Unpack[ZipLinkArguments]) -> str:
+        """Return the URL of a zip archive of a canonical directory.
+
+        Errors are those of :meth:`batch`.
+        """
+        terms = zip_terms(arguments, self._options)
+        token = _Instant().token(folder.encode(), self._signer.zip_batch(terms, audience), terms)
+        return f"{self.prefix()}{filepath_to_uri(folder)}?{PARAMETER}={token}"
 
     def upload(
         self, place: UploadPlace, audience: Audience, **arguments: Unpack[UploadArguments]

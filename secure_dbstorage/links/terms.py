@@ -1,4 +1,4 @@
-"""Terms: the arguments of ``url()``, ``folder_url()`` and ``upload_url()``, checked."""
+"""Terms: the arguments of ``url()``, ``folder_url()``, ``zip_url()`` and so on, checked."""
 
 import math
 import re
@@ -64,6 +64,21 @@ class LinkArguments(FolderLinkArguments, total=False):
     uses: int
     #: Seconds within which the URL stays the same; 0 makes a new one for each call.
     window: float | timedelta
+
+
+class ZipLinkArguments(TypedDict, total=False):
+    """The keyword arguments of ``zip_url()``, besides its directory."""
+
+    #: The name under which a browser saves the archive.
+    filename: str
+    #: Lifetime, in seconds or as a timedelta.
+    expires_in: float | timedelta
+    #: The instant at which the link stops working, instead of a lifetime.
+    expires_at: datetime
+    #: The user whom the link is for, or their primary key.
+    user: object
+    #: The address or the network that the link is for.
+    ip: str | IPv4Address | IPv4Network | IPv6Address | IPv6Network
 
 
 class UploadArguments(TypedDict, total=False):
@@ -158,6 +173,11 @@ def link_terms(arguments: Mapping[str, object], options: StorageOptions) -> Link
 def folder_terms(arguments: Mapping[str, object], options: StorageOptions) -> LinkTerms:
     """Return the checked arguments of ``folder_url()``; errors are those of :func:`link_terms`."""
     return _terms(arguments, options, known=FolderLinkArguments)
+
+
+def zip_terms(arguments: Mapping[str, object], options: StorageOptions) -> LinkTerms:
+    """Return the checked arguments of ``zip_url()``; errors are those of :func:`link_terms`."""
+    return _terms(arguments, options, known=ZipLinkArguments)
 
 
 def upload_terms(

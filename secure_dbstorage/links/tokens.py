@@ -40,7 +40,9 @@ The rarer claims are the file name (``f``), keyed digests of the user (``u``) an
 (``i``, behind its prefix length) that the link is for, and the nonce of a one-time link (``n``),
 which makes every such link different.
 
-A link for a folder stands in the URL's path. Its link epoch is that of an ``m`` link.
+A link for a folder stands in the URL's path. Its link epoch is that of an ``m`` link. The subject
+of a link to a zip archive is the directory that it packs; its link epoch is that of an ``m`` link
+too.
 
 The subject of a link for uploads is the place as the URL spells it: the name of a file, a
 directory with a slash at its end, or ``~`` for the root or for none. Which of them it is, is a
@@ -124,6 +126,13 @@ class LinkSigner:
         """
         return self._batch(Purpose.FOLDER, terms, audience, number=f"-{base36(depth)}")
 
+    def zip_batch(self, terms: LinkTerms, audience: Audience) -> "TokenBatch":
+        """Return a signer of links to zip archives of directories on these terms.
+
+        The link epoch of such a link is the instant at which it is made.
+        """
+        return self._batch(Purpose.ZIP, terms, audience)
+
     def upload_batch(
         self, terms: UploadTerms, audience: Audience, *, kind: PlaceKind
     ) -> "TokenBatch":
@@ -185,7 +194,7 @@ class LinkSigner:
         max_lifetime: int,
         now: float,
     ) -> Grant:
-        """Return what a token grants for the file of a canonical name.
+        """Return what a token grants for the file, or the directory, of a canonical name.
 
         :param audience: whose file it is.
         :param in_path: whether the token stood in the URL's path, as those for folders do.
@@ -196,13 +205,13 @@ class LinkSigner:
         """
         match = _matched(token)
         purpose = _purpose(match)
-        if purpose not in (Purpose.FILE, Purpose.FOLDER):
+        if purpose not in (Purpose.FILE, Purpose.FOLDER, Purpose.ZIP):
             raise BadToken("The token opens no file")
         if in_path != (purpose is Purpose.FOLDER):
             raise BadToken("The token does not stand where a link has it")
-        folder = _folder(match, name) if purpose is Purpose.FOLDER else None
-        self._check_signature(match, purpose, audience, name if folder is None else folder)
-        return _timely(_grant(match, max_lifetime, folder), now)
+        subject = _folder(match, name) if purpose is Purpose.FOLDER else name
+        self._check_signature(match, purpose, audience, subject)
+        return _timely(_grant(match, max_lifetime, purpose, subject), now)
 
     @sensitive_variables()
     def unsign_upload(
@@ -351,14 +360,15 @@ def _folder(match: re.Match[str], name: str) -> str:
     return "/".join(segments[:depth])
 
 
-def _grant(match: re.Match[str], max_lifetime: int, folder: str | None) -> Grant:
+def _grant(match: re.Match[str], max_lifetime: int, purpose: Purpose, subject: str) -> Grant:
     rare: dict[str, Any] = json.loads(from_base64url(match["rare"])) if match["rare"] else {}
     issued, lifetime = int(match["issued"], 36), int(match["lifetime"], 36)
     return Grant(
         link_epoch=int(match["link_epoch"], 36),
         issued=issued,
         lifetime=min(lifetime, max_lifetime),
-        folder=folder,
+        folder=None if purpose is Purpose.FILE else subject,
+        is_zip=purpose is Purpose.ZIP,
         unseen="m" in match["flags"],
         attachment="a" in match["flags"],
         filename=rare.get("f"),

@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -49,9 +49,22 @@ def ask_guards(visit: Visit, file: FileStat) -> HttpResponseBase | None:
     """
     if visit.grant is None or file.is_public or not may_refuse(visit):
         return None
+    return ask_guards_of_all(visit, visit.grant, [file])
+
+
+def ask_guards_of_all(
+    visit: Visit, grant: Grant, files: Iterable[FileStat]
+) -> HttpResponseBase | None:
+    """Return None if this visit may open all files, or a response that a hook gives instead.
+
+    One refusal refuses all. Hooks aren't asked for the public files among them; the bindings of
+    the link hold for those too.
+
+    :raises Refused: as :func:`ask_guards` does.
+    """
     try:
         with visit.storage.catalog.outages_told():
-            instead = _ask(visit, visit.grant, file)
+            instead = _ask(visit, grant, files)
     except DatabaseUnavailable as error:
         _outage.begin(error)
         raise unavailable() from None
@@ -59,13 +72,16 @@ def ask_guards(visit: Visit, file: FileStat) -> HttpResponseBase | None:
     return instead
 
 
-def _ask(visit: Visit, grant: Grant, file: FileStat) -> HttpResponseBase | None:
+def _ask(visit: Visit, grant: Grant, files: Iterable[FileStat]) -> HttpResponseBase | None:
     storage = visit.storage
     check_bindings(visit.request, grant, storage.signer, visit.client.certain_address)
-    if not storage.options.auth_hooks:
+    if not (hooks := storage.options.auth_hooks):
         return None
     shown = _for_hooks(grant, visit.credentials.return_path)
-    return ask_hooks(storage.options.auth_hooks, visit.request, file, shown)
+    answers = (
+        ask_hooks(hooks, visit.request, file, shown) for file in files if not file.is_public
+    )
+    return next((answer for answer in answers if answer is not None), None)
 
 
 def check_bindings(

@@ -27,6 +27,9 @@ _VIEWER_TYPE = "application/pdf"
 _PLAYER_POLICY = f"{_POLICY}; media-src 'self'; sandbox allow-same-origin"
 _PLAYED_TYPES = ("audio/", "video/")
 
+#: The media type of a zip archive.
+ARCHIVE_TYPE = "application/zip"
+
 #: What a client might not write into the name of a file, or reads as something else: wget decodes
 #: "%", and Chromium drops a field with "=?".
 _UNSAFE = re.compile(r'[^ -~]|["\\%/?:*<>|]')
@@ -119,10 +122,31 @@ def file_headers(file: FileStat, shown: Presentation) -> dict[str, str]:
     """Return the header fields that describe a whole file, without its Content-Length."""
     return {
         "Content-Type": _content_type(file.content_type),
-        "Content-Disposition": _disposition(file, shown),
+        "Content-Disposition": _disposition(
+            shown.filename or file.name.rpartition("/")[2], inline=shown.inline
+        ),
         "Content-Security-Policy": _content_security_policy(file, shown),
         "Accept-Ranges": "bytes",
         **validator_headers(file, shown),
+    }
+
+
+def archive_headers(filename: str, *, size: int, cross_origin: str) -> dict[str, str]:
+    """Return all header fields of a zip archive, which is never kept, shown or sent in parts.
+
+    :param size: its length in bytes.
+    :param cross_origin: the option of this name.
+    """
+    return {
+        "Content-Type": ARCHIVE_TYPE,
+        "Content-Disposition": _disposition(filename, inline=False),
+        "Content-Length": str(size),
+        "Content-Security-Policy": _SANDBOXED_POLICY,
+        "Accept-Ranges": "none",
+        "Cache-Control": cache_control(private=True, max_age_seconds=0, store=False),
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": cross_origin,
+        **_PRIVATE,
     }
 
 
@@ -196,14 +220,13 @@ def _content_type(content_type: str) -> str:
     return f"{content_type}; charset=utf-8" if content_type.startswith("text/") else content_type
 
 
-def _disposition(file: FileStat, shown: Presentation) -> str:
+def _disposition(name: str, *, inline: bool) -> str:
     """Return a Content-Disposition (RFC 6266), whose every name is safe in every client.
 
     curl reads ``filename`` alone, so it is plain ASCII. Where that is not the name, ``filename*``
     comes after it. Nothing needs to be escaped.
     """
-    name = shown.filename or file.name.rpartition("/")[2]
-    kind = "inline" if shown.inline else "attachment"
+    kind = "inline" if inline else "attachment"
     plain = f'{kind}; filename="{(ascii_name := _ascii(name))}"'
     if ascii_name == name:
         return plain

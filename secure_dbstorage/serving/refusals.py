@@ -92,6 +92,13 @@ class Reason(Enum):
         _("This link has already been used"),
         _("Ask for a new one."),
     )
+    #: Below the directory that a link packs into an archive.
+    TOO_MANY_FILES = (
+        "too-many-files",
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        _("Too many files for one download"),
+        _("Ask for links to parts of the folder, or to single files."),
+    )
     #: Not a success: browsers would show a page that was fetched ahead, and not ask again.
     PREFETCH = (
         "prefetch",

@@ -13,7 +13,9 @@ from django.views.decorators.debug import sensitive_variables
 
 from secure_dbstorage.exceptions import BadToken, DatabaseUnavailable, ExpiredToken
 from secure_dbstorage.files import FileStat, StoredHead
+from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.names import is_canonical
+from secure_dbstorage.serving.archives import answer_archive, find_files
 from secure_dbstorage.serving.clients import Client
 from secure_dbstorage.serving.conditions import (
     Selection,
@@ -25,6 +27,7 @@ from secure_dbstorage.serving.conditions import (
 from secure_dbstorage.serving.credentials import Credentials
 from secure_dbstorage.serving.guards import (
     ask_guards,
+    ask_guards_of_all,
     count_use,
     counts_uses,
     may_refuse,
@@ -120,11 +123,25 @@ def _serve(visit: Visit) -> HttpResponseBase:
     _check_target(visit)
     _read_token(visit)
     try:
+        if visit.grant is not None and visit.grant.is_zip:
+            return _pack(visit, visit.grant)
         head = _look_up(visit)
         instead = ask_guards(visit, head.stat)
         return _answer(visit, head) if instead is None else _send_away(visit, instead)
     finally:
         visit.storage.catalog.release()
+
+
+def _pack(visit: Visit, grant: Grant) -> HttpResponseBase:
+    """Return the files below a directory as one archive."""
+    with visit.storage.catalog.outages_told():
+        check_limit(visit, "signed")
+        heads = find_files(visit, grant)
+    _outage.end()
+    instead = ask_guards_of_all(visit, grant, (head.stat for head in heads))
+    if instead is not None:
+        return _send_away(visit, instead)
+    return answer_archive(visit, heads, below=visit.name, filename=grant.filename)
 
 
 def _look_up(visit: Visit) -> StoredHead:

@@ -51,6 +51,8 @@ class Visit:
     link_id: str = "-"
     #: The file, once it is known.
     file: FileStat | None = None
+    #: The files of a zip archive that are sent, wholly or in part; None for any other answer.
+    packed: list[FileStat] | None = None
     #: How much of the body is taken at a time, under ASGI.
     pace: Pace = field(default_factory=Pace)
     #: Measures how long the answer takes.
@@ -67,6 +69,7 @@ class AccessRecord:
     user: str
     method: str
     namespace: str
+    #: The file; for a zip archive the directory.
     name: str
     #: The link's short name; "-" without an authentic token.
     link: str
@@ -160,7 +163,11 @@ class WatchedBody:
 
 
 def _record_served(visit: Visit, outcome: str, status: int, sent: int) -> None:
-    record(visit, file_served, outcome, status, sent, file=visit.file, grant=visit.grant)
+    written = _written(visit, file_served, outcome, status, sent)
+    if written is None:
+        return
+    for file in [visit.file] if visit.packed is None else visit.packed:
+        _send(visit, file_served, written, file=file, grant=visit.grant)
 
 
 def record(
@@ -172,12 +179,27 @@ def record(
     :param moved: bytes of content, sent or received.
     :param arguments: those of the signal, besides the usual ones.
     """
-    sender = type(visit.storage)
-    if not (_logger.isEnabledFor(logging.INFO) or signal.has_listeners(sender)):
-        return
-    written = _log(visit, outcome, status, moved)
+    written = _written(visit, signal, outcome, status, moved)
+    if written is not None:
+        _send(visit, signal, written, **arguments)
+
+
+def _written(
+    visit: Visit, signal: Signal, outcome: str, status: int, moved: int
+) -> AccessRecord | None:
+    """Log how a request ended, and return the record; None if nobody wants to know."""
+    if not (_logger.isEnabledFor(logging.INFO) or signal.has_listeners(type(visit.storage))):
+        return None
+    return _log(visit, outcome, status, moved)
+
+
+def _send(visit: Visit, signal: Signal, written: AccessRecord, **arguments: Any) -> None:
     signal.send_robust(
-        sender, storage=visit.storage, request=visit.request, record=written, **arguments
+        type(visit.storage),
+        storage=visit.storage,
+        request=visit.request,
+        record=written,
+        **arguments,
     )
 
 

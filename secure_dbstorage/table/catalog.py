@@ -32,7 +32,13 @@ from secure_dbstorage.exceptions import (
     os_error,
 )
 from secure_dbstorage.files import FileRecord, LinkState, StoredHead, Upload
-from secure_dbstorage.models import StoredFile, StoredFileQuerySet, StoredRowQuerySet
+from secure_dbstorage.models import (
+    HEAD_COLUMNS,
+    StoredFile,
+    StoredFileQuerySet,
+    StoredRowQuerySet,
+    head_of,
+)
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.table import heads, streams, uploads, uses
 from secure_dbstorage.table.dialects import rows
@@ -51,6 +57,9 @@ _MAX_REPEATS = 3
 
 #: How often an overwrite looks for the row again when another save interferes.
 _MAX_ATTEMPTS = 10
+
+#: How many head rows one query of a directory fetches.
+_HEADS_PER_QUERY = 1000
 
 #: SQLite takes at most 32,766 parameters.
 _NAMES_PER_QUERY = 30_000
@@ -143,6 +152,43 @@ class Catalog:
             first_chunk=head.first_chunk,
             sending=streams.Sending(rows_wanted=rows_wanted),
         )
+
+    def heads_below(
+        self, directory: str, *, latest_epoch: int, now: float, limit: int
+    ) -> list[StoredHead]:
+        """Return the heads of files below a directory, in the order of their names.
+
+        From the primary database, a thousand a query.
+
+        :param latest_epoch: leave out files whose link epoch is later.
+        :param now: leave out those that have expired by then, in seconds since 1970.
+        :param limit: return at most this many.
+        """
+        using, after, found = self.writer, f"{directory}/", list[StoredHead]()
+        files = self._files(using).below(directory).filter(link_epoch__lte=latest_epoch)
+        ordered = files.order_by("name").values_list(*HEAD_COLUMNS)
+        while len(found) < limit and (
+            page := list(ordered.filter(name__gt=after)[:_HEADS_PER_QUERY])
+        ):
+            after = page[-1][0]
+            heads = (head_of(row, using=using) for row in page)
+            # The column's collation may be wrong, so the name is compared again.
+            found += [
+                head
+                for head in heads
+                if head.stat.name.startswith(f"{directory}/") and not head.stat.has_expired(now)
+            ]
+        return found[:limit]
+
+    def stream_all(
+        self, heads: Iterable[StoredHead], *, rows_wanted: Callable[[], int] | None = None
+    ) -> Iterator[Iterable[bytes]]:
+        """Yield the bytes of each of these files for a response, to be read in this order.
+
+        Arguments and errors are those of :meth:`stream`.
+        """
+        sending = streams.Sending(rows_wanted=rows_wanted)
+        return streams.read_all((head.content for head in heads), sending=sending)
 
     @contextmanager
     def outages_told(self) -> Iterator[None]:

@@ -20,6 +20,7 @@ _UPLOAD_COLUMNS = (
     *("name", "size", "chunk_size", "sha256", "expires"),
     *("position", "position"),  # The last one is a length, which needs no conversion either.
 )
+_FIRST_CHUNK_COLUMNS = ("content", "data")
 _CHUNK_COLUMNS = ("content", "position", "data")
 _CHUNK_PLACEHOLDERS = ["%s"] * len(_CHUNK_COLUMNS)
 
@@ -90,6 +91,12 @@ class Rows:
         statement = self._statement(statements.RUN)
         rows = self._fetch(statement, [key, first, first + count], ("data",))
         return [data for (data,) in rows]
+
+    def first_chunks(self, keys: Sequence[int]) -> dict[int, bytes]:
+        """Return the first chunks of those contents that exist, by content key."""
+        # Appended to the statement that is kept: the list is as long as there are keys.
+        statement = self._statement(statements.FIRST_CHUNKS) + _placeholders(len(keys))
+        return dict(self._fetch(statement, keys, _FIRST_CHUNK_COLUMNS))
 
     def part(self, key: int, position: int, start: int, stop: int) -> bytes | None:
         """Return the bytes of one chunk from *start* up to *stop*, or None without the chunk."""

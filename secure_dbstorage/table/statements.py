@@ -34,6 +34,8 @@ RUN = (
     "SELECT {data} FROM {table} WHERE {content} = %s AND {position} >= %s AND {position} < %s "
     "ORDER BY {position}"
 )
+#: Without the list of content keys.
+FIRST_CHUNKS = "SELECT {content}, {data} FROM {table} WHERE {position} = 0 AND {content} IN "
 HOLDS = (
     "SELECT EXISTS (SELECT 1 FROM {table} WHERE {namespace} = %s AND {name} = %s) "
     "OR EXISTS (SELECT 1 FROM {table} "

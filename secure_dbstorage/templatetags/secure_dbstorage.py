@@ -9,6 +9,8 @@
     {% for report, url in links %}<a href="{{ url }}">{{ report }}</a>{% endfor %}
 
     <video src="{% signed_folder_url film.playlist film.folder %}" controls></video>
+
+    <a href="{% signed_zip_url "reports/2026" filename="Reports.zip" %}">Download all</a>
 """
 
 from collections.abc import Iterable
@@ -18,7 +20,7 @@ from django import template
 from django.utils.encoding import filepath_to_uri
 
 from secure_dbstorage.names import canonical_name
-from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.storage import DatabaseStorage, named
 
 register = template.Library()
 
@@ -73,6 +75,18 @@ def signed_folder_url(file: Any, folder: str, **arguments: Any) -> str:
     if not name.startswith(above):
         raise ValueError(f"The file {name!r} is not below the directory {folder!r}")
     return f"{url}{filepath_to_uri(name.removeprefix(above))}"
+
+
+@register.simple_tag
+def signed_zip_url(prefix: str, storage: str = "default", **arguments: Any) -> str:
+    """Return the URL of a zip archive of the files below a directory.
+
+    Takes the arguments of ``DatabaseStorage.zip_url()``.
+
+    :param storage: an alias in ``STORAGES``.
+    :raises ValueError: for the root.
+    """
+    return named(storage).zip_url(prefix=prefix, **arguments)
 
 
 def _is_stored(file: Any) -> bool:

@@ -102,9 +102,10 @@ def test_the_list_offers_the_actions_that_a_user_may_run() -> None:
         return set(re.findall(r'<option value="(\w+)"', html))
 
     assert offered("view") == set()
-    assert offered("view", "open") == {"make_links"}
+    assert offered("view", "open") == {"download_zip", "make_links"}
     assert offered("change") == {"make_private", "revoke_links"}
     assert offered("change", "open") == {
+        "download_zip",
         "make_links",
         "make_private",
         "make_public",

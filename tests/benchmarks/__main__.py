@@ -15,6 +15,7 @@ from tests.benchmarks import (
     signing,
     storage,
     timing,
+    zips,
 )
 from tests.benchmarks.environment import DATABASES, Failed, ground_of
 from tests.benchmarks.results import Database, Result
@@ -31,6 +32,7 @@ TOPICS = {
     "clients": clients.measure,
     "readers": readers.measure,
     "timing": timing.measure,
+    "zip": zips.measure,
 }
 
 

@@ -82,6 +82,8 @@ def _prepare() -> None:
     for name in ("a.pdf", "2026/é.pdf"):
         _SIGNED[name] = {_signed(name, grant): grant for grant in grants}
         _SIGNED[name][_signed(name, _PLAIN, key=_OLDER_KEY)] = _PLAIN
+        archive = replace(_PLAIN, folder=name, is_zip=True)
+        _SIGNED[name][_signed(name, archive)] = archive
         _NOT_OURS.extend(
             (
                 _signed(name, _PLAIN, key=_STRANGERS_KEY),
@@ -94,7 +96,7 @@ def _prepare() -> None:
         )
         _LATER.extend(
             _signed(name, grant, purpose=(letter, key_name))
-            for letter, key_name in (("U", "upload"), ("Z", "zip"), ("A", "file"), ("F", "file"))
+            for letter, key_name in (("U", "upload"), ("C", "cache"), ("A", "file"), ("F", "file"))
             for grant in (_PLAIN, replace(_PLAIN, folder="a"))
         )
 

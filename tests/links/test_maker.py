@@ -1,6 +1,7 @@
 """The URLs that are made of names and terms."""
 
 import re
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -325,6 +326,78 @@ class TestFolders:
     def test_impossible_arguments_are_errors(self, arguments: dict[str, Any]) -> None:
         with pytest.raises(ValueError, match=r"\w"):
             DatabaseStorage().folder_url("a", **arguments)
+
+
+class TestZips:
+    """Links to zip archives."""
+
+    @pytest.mark.parametrize(
+        ("prefix", "path"),
+        [
+            ("invoices/2026", "invoices/2026"),
+            ("invoices//2026/", "invoices/2026"),
+            (PurePosixPath("a b/é"), "a%20b/%C3%A9"),
+        ],
+    )
+    def test_it_is_the_directorys_path_with_a_token(self, prefix: Any, path: str) -> None:
+        storage = DatabaseStorage()
+        url = storage.zip_url(prefix=prefix)
+        assert urlsplit(url).path == f"/files/{path}"
+        grant = grant_of(storage, unquote(path), url)
+        assert (grant.folder, grant.is_zip, grant.filename) == (unquote(path), True, None)
+
+    def test_it_asks_no_query(self, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+        with django_assert_num_queries(0):
+            assert DatabaseStorage().zip_url(prefix="invoices")
+
+    async def test_in_an_event_loop_it_is_made_too(self) -> None:
+        assert "?token=1" in DatabaseStorage().zip_url(prefix="invoices")
+
+    def test_it_takes_terms_as_other_links_do(self) -> None:
+        storage = DatabaseStorage()
+        url = storage.zip_url(
+            prefix="a", filename="A.zip", expires_in=60, user=42, ip="203.0.113.0/24"
+        )
+        grant = grant_of(storage, "a", url)
+        assert (grant.lifetime, grant.filename) == (60, "A.zip")
+        assert storage.signer.is_for_user(grant, "42")
+        assert storage.signer.is_for_address(grant, ip_address("203.0.113.9"))
+
+    @pytest.mark.parametrize("prefix", ["", ".", "./"])
+    def test_there_is_none_for_everything(self, prefix: str) -> None:
+        with pytest.raises(ValueError, match="root"):
+            DatabaseStorage().zip_url(prefix=prefix)
+
+    @pytest.mark.parametrize("prefix", ["../a", "/a", "a\n"])
+    def test_a_dangerous_prefix_is_refused(self, prefix: str) -> None:
+        with pytest.raises(SuspiciousFileOperation):
+            DatabaseStorage().zip_url(prefix=prefix)
+
+    @pytest.mark.parametrize("name", ["attachment", "uses", "window", "overwrite"])
+    def test_arguments_that_make_no_sense_for_it_are_errors(self, name: str) -> None:
+        arguments: dict[str, Any] = {name: 1}
+        with pytest.raises(TypeError, match=name):
+            DatabaseStorage().zip_url(prefix="a", **arguments)
+
+    @pytest.mark.parametrize(
+        "arguments", [{"expires_in": 0}, {"user": None}, {"ip": ""}, {"filename": "a/b"}]
+    )
+    def test_impossible_arguments_are_errors(self, arguments: dict[str, Any]) -> None:
+        with pytest.raises(ValueError, match=r"."):
+            DatabaseStorage().zip_url(prefix="a", **arguments)
+
+    def test_it_is_told_as_other_links_are(self, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level("DEBUG", logger="secure_dbstorage.links"):
+            url = DatabaseStorage().zip_url(prefix="a")
+        short = token_of(url).rpartition(".")[2][:8]
+        assert caplog.messages == [f"link={short} namespace='' name='a'"]
+
+    def test_without_its_package_it_says_what_to_install(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "zipstream", None)  # As if it were not installed.
+        with pytest.raises(ImproperlyConfigured, match=r"pip install 'secure-dbstorage\[zip\]'"):
+            DatabaseStorage().zip_url(prefix="a")
 
 
 class TestUploads:

@@ -378,9 +378,8 @@ class TestForgery:
                         opened.add(error.grant.folder)
                     except BadToken:
                         continue
-        assert opened == {("", "file"): {None}, ("F", "folder"): {"2026"}}.get(
-            (letter, key_name), set()
-        )
+        allowed = {("", "file"): {None}, ("F", "folder"): {"2026"}, ("Z", "zip"): {NAME}}
+        assert opened == allowed.get((letter, key_name), set())
 
     @pytest.mark.parametrize("letter", string.ascii_letters)
     def test_a_letter_that_is_put_in_or_taken_out_opens_nothing(self, letter: str) -> None:
@@ -505,6 +504,43 @@ class TestFolders:
             token = self.token(folder)
             grant = self.read(token, f"{folder}/f")
             assert token == written("", grant, **OURS)
+
+
+class TestZips:
+    """A link to a zip archive is for one directory, and for nothing else."""
+
+    @staticmethod
+    def token(folder: str) -> str:
+        return SIGNER.zip_batch(TERMS, AUDIENCE).token(folder.encode(), NOW, HOUR, EPOCH)
+
+    @pytest.mark.parametrize("folder", ["a", "é/b/c", "x/" * 40 + "x"])
+    def test_the_documented_token_is_right(self, folder: str) -> None:
+        grant = read(self.token(folder), folder)
+        assert (grant.folder, grant.is_zip, grant.lifetime) == (folder, True, HOUR)
+        assert self.token(folder) == written("", grant, **OURS)
+
+    def test_it_opens_what_a_folders_link_opens(self) -> None:
+        grant = read(self.token("a"), "a")
+        assert [grant.opens(EPOCH + more) for more in (-1, 0, 1)] == [True, True, False]
+
+    @pytest.mark.parametrize("name", ["a", "a/b/c", "a/bc", "b", "A/b", "a/b/"])
+    def test_it_is_for_no_other_directory(self, name: str) -> None:
+        assert_refused(self.token("a/b"), name)
+
+    def test_it_stands_for_no_other_link_and_none_for_it(self) -> None:
+        folder_token = written("", replace(GRANT, folder="a"), **OURS)
+        for token, name in ((self.token("a"), "a"), (self.token("a"), "a/f")):
+            with pytest.raises(BadToken):
+                read(token, name, in_path=True)
+        assert not read(written("a", GRANT, **OURS), "a").is_zip
+        assert_refused(folder_token, "a")
+
+    def test_any_change_of_one_character_is_refused(self) -> None:
+        token = self.token("a")
+        for position, character in enumerate(token):
+            for other in "0aZ-_.":
+                if other != character:
+                    assert_refused(token[:position] + other + token[position + 1 :], "a")
 
 
 class TestKeys:

@@ -314,16 +314,19 @@ class Templates(ReportsTestCase):
     """The tags, on a page."""
 
     def test_each_link_opens(self) -> None:
+        packed = storage.save("reports/2026/1.pdf", ContentFile(b"of 2026"))
+        self.owner.reports.create(title="1", file=packed)
         context = {
             "report": self.report,
             "reports": [self.report, self.report],
             "film": {"playlist": self.report.file, "folder": "reports"},
         }
         html = render_to_string("pages.html", context)
-        urls = re.findall(r'(?:href|src)="(.+?)"', html)
+        *urls, archive = re.findall(r'(?:href|src)="(.+?)"', html)
         assert len(urls) == 5
         for url in urls:
             assert opened(url, self.as_user(self.owner)).getvalue() == b"report", url
+        assert b"of 2026" in opened(archive, self.as_user(self.owner)).getvalue()
 
 
 class Examples(ReportsTestCase):

@@ -92,14 +92,15 @@ def written(
 
     :param purpose: its letter and the name of its key, instead of those that the grant has.
     """
-    letter, key_name = purpose or (("", "file") if grant.folder is None else ("F", "folder"))
+    kind = ("", "file") if grant.folder is None else ("F", "folder")
+    letter, key_name = purpose or (("Z", "zip") if grant.is_zip else kind)
     number = int.from_bytes(_derived(key, "key_id"))
     key_id = _DIGITS[number % 36**2 // 36] + _DIGITS[number % 36]
     start = f"1{key_id}{letter}{'a' if grant.attachment else ''}{'m' if grant.unseen else ''}"
     subject = name
     if grant.folder is not None:
         subject = grant.folder
-        start += f"-{_base36(grant.folder.count('/') + 1)}"
+        start += "" if grant.is_zip else f"-{_base36(grant.folder.count('/') + 1)}"
     numbers = map(_base36, (grant.issued, grant.lifetime, grant.link_epoch))
     claims = ".".join((start, *numbers, *_rare(grant)))
     parts = (*audience, namespace, subject, claims)

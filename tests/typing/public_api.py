@@ -67,6 +67,7 @@ async def of_links(storage: DatabaseStorage) -> None:
     assert_type(storage.urls(["a.txt"]), dict[str, str])
     assert_type(storage.urls([PurePosixPath("a.txt")]), dict[PurePosixPath, str])
     assert_type(storage.folder_url("a", expires_in=60), str)
+    assert_type(storage.zip_url(prefix="a", filename="a.zip"), str)
     assert_type(await storage.aurl("a.txt"), str)
     assert_type(await storage.aurls(["a.txt"]), dict[str, str])
 
@@ -115,6 +116,7 @@ def mistakes(storage: DatabaseStorage, stat: FileStat) -> None:
     storage.url("a.txt", expires=60)  # type: ignore[call-arg]  # expires_in
     storage.url("a.txt", attachment="yes")  # type: ignore[arg-type]  # a bool
     storage.folder_url("a", uses=1)  # type: ignore[call-arg]  # not for folders
+    storage.zip_url(prefix="a", attachment=True)  # type: ignore[call-arg]  # always a download
     DatabaseStorage(namespaces="a")  # type: ignore[call-arg]  # namespace
     stat.size = 1  # type: ignore[misc]  # frozen
 

@@ -1,0 +1,141 @@
+"""Zip archives: many files as one stream whose length is known before a byte is read."""
+
+import re
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from django.utils import timezone
+
+from secure_dbstorage.files import FileStat
+
+#: The least bytes of a piece, but for the last one: those of a row of the default length. Small
+#: files and the entries between files are joined, or each would take a hop of its own under ASGI.
+_PIECE_BYTES = 255 * 1024
+
+#: Where an entry has its time and date, in the file's header and in the directory at the end
+#: (APPNOTE sections 4.3.7 and 4.3.12).
+_DATE_IN_HEADER, _DATE_IN_DIRECTORY = 10, 12
+_DATE_BYTES = 4
+
+#: Names that Windows doesn't take, or takes for a device or a drive.
+_FORBIDDEN = re.compile(r'[<>:"|?*\\]|[. ]$')
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|(?:com|lpt)[0-9¹²³])(?:[. ].*)?", re.IGNORECASE)
+
+
+class Archive:
+    """A zip archive of stored files, without compression."""
+
+    def __init__(
+        self, files: Sequence[FileStat], *, below: str, bodies: Iterator[Iterable[bytes]]
+    ) -> None:
+        """List the files, and read none of them.
+
+        :param below: the directory to which their names in the archive are relative.
+        :param bodies: gives the bytes of each file, in the order of *files*.
+        :raises ImportError: without the package zipstream-ng.
+        """
+        from zipstream import ZipStream  # noqa: PLC0415 -- an extra, needed for nothing else
+
+        self._dates = [_dos_date(file.modified) for file in files]
+        self._stream = ZipStream(sized=True)
+        body = _Next(bodies)
+        for file, name in zip(files, names_in_archive(files, below=below), strict=True):
+            self._stream.add(body, name, size=file.size)
+
+    @property
+    def size(self) -> int:
+        """The length of the archive in bytes."""
+        return len(self._stream)
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the archive, once."""
+        return _joined(self._parts())
+
+    def _parts(self) -> Iterator[bytes]:
+        # zipstream-ng dates what it doesn't read from a disk to this moment.
+        for date in self._dates:
+            entry = self._stream.file()
+            yield _dated(next(entry), date, _DATE_IN_HEADER)
+            yield from entry
+        directory = self._stream.footer()
+        for date in self._dates:
+            yield _dated(next(directory), date, _DATE_IN_DIRECTORY)
+        yield from directory
+
+
+class _Next:
+    """Stands for each body in turn: a stream asks for one when it has sent those before."""
+
+    def __init__(self, bodies: Iterator[Iterable[bytes]]) -> None:
+        self._bodies = bodies
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(next(self._bodies))
+
+
+def names_in_archive(files: Iterable[FileStat], *, below: str) -> list[str]:
+    """Return the names of files in an archive: relative, and such that Windows can unpack them.
+
+    What Windows doesn't take becomes ``_``. Names that become equal are numbered. Names that
+    differ by case alone stay as they are.
+    """
+    names = [file.name.removeprefix(f"{below}/") for file in files]
+    taken, numbers = set(names), dict[str, int]()
+    for index, name in enumerate(names):
+        safe = "/".join(map(_safe, name.split("/")))
+        if safe != name:
+            names[index] = _free(safe, taken, numbers)
+            taken.add(names[index])
+    return names
+
+
+def _safe(segment: str) -> str:
+    safe = _FORBIDDEN.sub("_", segment)
+    return f"_{safe}" if _DEVICE.fullmatch(safe) else safe
+
+
+def _free(name: str, taken: set[str], numbers: dict[str, int]) -> str:
+    """Return a name that is not taken.
+
+    :param numbers: the last number by name, so that a thousand equal names take no longer each.
+    """
+    free, (directory, slash, filename) = name, name.rpartition("/")
+    while free in taken:
+        numbers[name] = numbers.get(name, 1) + 1
+        free = f"{directory}{slash}({numbers[name]}) {filename}"
+    return free
+
+
+def _dos_date(instant: datetime) -> bytes:
+    """Return a time and a date as MS-DOS has them: without a zone, in steps of two seconds.
+
+    It is the project's local time, as unpackers take it for that of the reader.
+    """
+    local = timezone.localtime(instant, timezone.get_default_timezone())
+    if not 1980 <= local.year <= 2107:  # noqa: PLR2004 -- the years of the format
+        return struct.pack("<HH", 0, 1 << 5 | 1)
+    return struct.pack(
+        "<HH",
+        local.hour << 11 | local.minute << 5 | local.second // 2,
+        local.year - 1980 << 9 | local.month << 5 | local.day,
+    )
+
+
+def _dated(entry: bytes, date: bytes, position: int) -> bytes:
+    return entry[:position] + date + entry[position + _DATE_BYTES :]
+
+
+def _joined(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield parts, the short ones joined to pieces of about one length."""
+    waiting: list[bytes] = []
+    length = 0
+    for part in parts:
+        waiting.append(part)
+        length += len(part)
+        if length >= _PIECE_BYTES:
+            yield waiting.pop() if len(waiting) == 1 else b"".join(waiting)
+            waiting.clear()
+            length = 0
+    if waiting:
+        yield b"".join(waiting)
