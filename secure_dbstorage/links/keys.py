@@ -18,8 +18,7 @@ _BINDING_BYTES = 16
 class Purpose(StrEnum):
     """What a token is for, with the letter that says so. Each purpose has its own derived key.
 
-    A signature made for one is invalid for every other. ``Z`` (zip archives) and ``C`` (content
-    for a cache) are reserved.
+    A signature made for one is invalid for every other. ``Z`` (zip archives) is reserved.
     """
 
     #: One file. These tokens are the most frequent and the shortest: they have no letter.
@@ -30,6 +29,8 @@ class Purpose(StrEnum):
     UPLOAD = "U"
     #: Continuing one upload that has begun.
     PART = "P"
+    #: Fetching a content for the cache of a proxy.
+    CONTENT = "C"
 
 
 class HMAC:

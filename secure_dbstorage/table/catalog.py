@@ -111,6 +111,10 @@ class Catalog:
             self._options.namespace, name, public_only=public_only, with_chunk=with_chunk
         )
 
+    def find_content(self, key: int) -> StoredHead | None:
+        """Return the head of the file that has a content, from the primary database, or None."""
+        return rows(self.writer).head_of_content(self._options.namespace, key)
+
     def link_states(self, wanted: Iterable[str], *, using: str = "") -> dict[str, LinkState]:
         """Return the link states of those files that are there, by name.
 

@@ -62,6 +62,12 @@ class Rows:
                 return head
         return None
 
+    def head_of_content(self, namespace: str, key: int) -> StoredHead | None:
+        """Return the head of the file that has a content, or None."""
+        statement = self._statement(statements.selection_by_key(HEAD_COLUMNS))
+        found = self._fetch(statement, [key, namespace], HEAD_COLUMNS)
+        return head_of(found[0], using=self._connection.alias) if found else None
+
     def link_states(self, namespace: str, names: Sequence[str]) -> dict[str, LinkState]:
         """Return the link states of those files that exist, by name."""
         # Appended to the statement that is kept: the list is as long as there are names.

@@ -77,6 +77,14 @@ def update_where(condition: str, *columns: str) -> str:
 
 
 @cache
+def selection_by_key(columns: Sequence[str]) -> str:
+    """Return the template that finds these columns of a head row by namespace and content key."""
+    names = ", ".join(f"{{{name}}}" for name in columns)
+    condition = "{content} = %s AND {position} = 0 AND {namespace} = %s AND {name} IS NOT NULL"
+    return f"SELECT {names} FROM {{table}} WHERE {condition}"
+
+
+@cache
 def selection(columns: Sequence[str], *, public_only: bool = False) -> str:
     """Return the template that finds these columns of a head row by namespace and name."""
     names = ", ".join(f"{{{name}}}" for name in columns)
