@@ -8,6 +8,7 @@ from tests.benchmarks import (
     clients,
     growth,
     memory,
+    offload,
     readers,
     report,
     serving,
@@ -30,6 +31,7 @@ TOPICS = {
     "serving-memory": serving_memory.measure,
     "clients": clients.measure,
     "readers": readers.measure,
+    "offload": offload.measure,
     "timing": timing.measure,
 }
 

@@ -75,19 +75,19 @@ def offload_site(kind: Kind, log: Path, env: dict[str, str]) -> Iterator[Offload
         certificate.mkdir()
         _make_certificate(certificate)
         with (
-            NginxServer(directory, "", http=_configuration(server, port, certificate)),
+            NginxServer(directory, "", http=configuration(server.port, port, certificate)),
             httpx.Client(base_url=f"https://{LOOPBACK}:{port}", verify=False) as client,  # noqa: S501
         ):
             yield OffloadSite(server, directory, client)
 
 
-def _configuration(server: WebServer, port: int, certificate: Path) -> str:
+def configuration(django_port: int, port: int, certificate: Path) -> str:
     """Return the file with other paths and ports, and nothing else."""
     text = CONFIGURATION.read_text()
     others: dict[str, Any] = {
         "listen 443 ssl;": f"listen {LOOPBACK}:{port} ssl;",
         "listen 80;": f"listen {LOOPBACK}:{free_port()};",
-        "server unix:/run/cloakroom/gunicorn.sock;": f"server {LOOPBACK}:{server.port};",
+        "server unix:/run/cloakroom/gunicorn.sock;": f"server {LOOPBACK}:{django_port};",
         "/etc/ssl/cloakroom.pem": certificate / "certificate.pem",
         "/etc/ssl/private/cloakroom.key": certificate / "key.pem",
         "/var/cache/nginx/cloakroom": "{directory}/cache",
