@@ -64,6 +64,9 @@ def hand_over(
 ) -> FileResponse:
     """Return the answer that makes a proxy send a content.
 
+    It is a 202, which the proxy doesn't look at: Django's cache middleware would keep a 200, and
+    show it to somebody else.
+
     :param headers: those of the answer that the visitor gets.
     :raises ImproperlyConfigured: without an internal route.
     """
@@ -73,4 +76,4 @@ def hand_over(
     told["X-Accel-Redirect"] = storage.links.content(path, storage.audience, now=visit.now)
     told["X-Link"] = visit.link_id  # For the proxy's log.
     told["Content-Length"] = "0"
-    return respond(HTTPStatus.OK, told, b"", is_private=is_private)
+    return respond(HTTPStatus.ACCEPTED, told, b"", is_private=is_private)

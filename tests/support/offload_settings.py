@@ -1,12 +1,24 @@
 """The settings of a web server behind an nginx that sends large files from its cache."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 from django.http import HttpRequest, HttpResponse
 
+from secure_dbstorage.signals import file_served
+
 from tests.settings import *  # noqa: F403
 from tests.settings import MIDDLEWARE
+
+if TYPE_CHECKING:  # The storage needs settings that are complete.
+    from secure_dbstorage.files import FileStat
+    from secure_dbstorage.storage import DatabaseStorage
+
+#: A file that is deleted as soon as somebody is let in.
+VANISHING = "vanishing.bin"
 
 ROOT_URLCONF = "tests.support.offload_urls"
 ALLOWED_HOSTS = ["127.0.0.1", "cloakroom.example.com", ".tenants.example.com"]
@@ -28,6 +40,7 @@ class Tenants:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
+        file_served.connect(_vanish)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         host = request.get_host()
@@ -37,6 +50,11 @@ class Tenants:
         response["Access-Control-Allow-Origin"] = "https://pages.example.com"
         response["Vary"] = "Origin"
         return response
+
+
+def _vanish(storage: DatabaseStorage, file: FileStat, **_: object) -> None:
+    if file.name == VANISHING:
+        storage.delete(file.name)
 
 
 MIDDLEWARE = ["tests.support.offload_settings.Tenants", *MIDDLEWARE]

@@ -39,11 +39,11 @@ class OffloadSite:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.client.request(method, target, headers=sent)
 
-    def ask_django(self, target: str, **headers: str) -> httpx.Response:
+    def ask_django(self, target: str, *, method: str = "GET", **headers: str) -> httpx.Response:
         """Ask the web server, as nginx without a cache does."""
         sent = {"X-Forwarded-Proto": "https", "X-Forwarded-For": LOOPBACK}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        return httpx.get(f"{self.server.url}{target}", headers=sent)
+        return self.client.request(method, f"{self.server.url}{target}", headers=sent)
 
     def fetches(self) -> int:
         """Return how often nginx has fetched something from Django."""
