@@ -294,9 +294,9 @@ def audience(raw: object) -> Callable[[], str] | None:
 
 def offload(raw: object) -> str | None:
     """Return the proxy that sends large files, or None."""
-    if raw not in (None, "nginx"):
-        raise ValueError("must be None or 'nginx'")
-    return cast("str | None", raw)
+    if raw is None or (isinstance(raw, str) and raw == "nginx"):
+        return raw
+    raise ValueError("must be None or 'nginx'")
 
 
 def _is_media_type(text: str) -> bool:

@@ -11,7 +11,7 @@ from secure_dbstorage.links.paths import spelled_content
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.serving.clients import is_from_proxy
 from secure_dbstorage.serving.conditions import Selection, has_preconditions
-from secure_dbstorage.serving.responses import FileResponse, respond
+from secure_dbstorage.serving.responses import FileResponse, StreamingFileResponse, respond
 from secure_dbstorage.serving.visits import Visit
 
 #: Where the proxy says that it can. It must set the field in each location, so that no visitor's
@@ -61,7 +61,7 @@ def is_offloaded(visit: Visit, content: Content, selected: Selection) -> bool:
 
 def hand_over(
     visit: Visit, content: Content, headers: Mapping[str, str], *, is_private: bool
-) -> FileResponse:
+) -> FileResponse | StreamingFileResponse:
     """Return the answer that makes a proxy send a content.
 
     It is a 202, which the proxy doesn't look at: Django's cache middleware would keep a 200, and

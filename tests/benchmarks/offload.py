@@ -97,4 +97,6 @@ def _configuration(django_port: int, port: int, files: Path) -> str:
     """Return the configuration of the example without TLS, and more locations."""
     text = configuration(django_port, port, files).replace(f":{port} ssl;", f":{port};")
     text = re.sub(r" +ssl_certificate.*;\n", "", text)
-    return text.replace("    location /static/", f"{_LOCATIONS % {'files': files}}    location /static/")
+    return text.replace(
+        "    location /static/", f"{_LOCATIONS % {'files': files}}    location /static/"
+    )

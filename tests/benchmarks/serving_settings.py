@@ -10,7 +10,9 @@ from tests.benchmarks.settings import DATABASES, INSTALLED_APPS, MEDIA_ROOT, MID
 #: Counted all the same.
 _RATE = "999999999/m"
 
-SECURE_DBSTORAGE: dict[str, Any] = {"RATE_LIMITS": dict.fromkeys(("signed", "plain", "refused"), _RATE)}
+SECURE_DBSTORAGE: dict[str, Any] = {
+    "RATE_LIMITS": dict.fromkeys(("signed", "plain", "refused"), _RATE)
+}
 
 # Without the header X-Offload, which one nginx alone sends, nothing changes.
 SECURE_DBSTORAGE |= {"OFFLOAD": "nginx", "TRUSTED_PROXIES": ["127.0.0.0/8"]}

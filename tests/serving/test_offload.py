@@ -77,10 +77,10 @@ def test_django_sends_what_two_servers_may_read_differently(
 
 
 @pytest.mark.parametrize("asked", ["0-", "5-9", "-5", "9999-99999999999999"])
-def test_a_plain_range_is_offloaded(
-    storage: DatabaseStorage, client: Client, asked: str
-) -> None:
-    assert is_offloaded(client.get(storage.url("a.bin"), headers={**SAYS, "Range": f"bytes={asked}"}))
+def test_a_plain_range_is_offloaded(storage: DatabaseStorage, client: Client, asked: str) -> None:
+    assert is_offloaded(
+        client.get(storage.url("a.bin"), headers={**SAYS, "Range": f"bytes={asked}"})
+    )
 
 
 @pytest.mark.parametrize("peer", ["203.0.113.9", "", "nonsense"])

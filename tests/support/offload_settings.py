@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from django.http import HttpRequest, HttpResponse
 
 from secure_dbstorage.signals import file_served
-
 from tests.settings import *  # noqa: F403
-from tests.settings import MIDDLEWARE
+from tests.settings import DATABASES, MIDDLEWARE
 
 if TYPE_CHECKING:  # The storage needs settings that are complete.
     from secure_dbstorage.files import FileStat
@@ -22,6 +21,10 @@ VANISHING = "vanishing.bin"
 
 ROOT_URLCONF = "tests.support.offload_urls"
 ALLOWED_HOSTS = ["127.0.0.1", "cloakroom.example.com", ".tenants.example.com"]
+
+if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    # Under ASGI, each request would connect anew.
+    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 8, "timeout": 60}}
 
 _tenant: ContextVar[str] = ContextVar("tenant")
 

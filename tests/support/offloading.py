@@ -51,8 +51,8 @@ class OffloadSite:
 
     def logs(self) -> str:
         """Return all that nginx and Django have logged."""
-        files = [path for path in self.directory.iterdir() if path.is_file() and "log" in path.name]
-        return "\n".join(path.read_text() for path in (self.server.log, *files))
+        logs = [self.server.log, *self.directory.glob("*log"), self.directory / "output"]
+        return "\n".join(path.read_text() for path in logs)
 
     def wait_for_log(self, text: str) -> None:
         """Return as soon as a log holds a text."""
@@ -76,7 +76,7 @@ def offload_site(kind: Kind, log: Path, env: dict[str, str]) -> Iterator[Offload
         _make_certificate(certificate)
         with (
             NginxServer(directory, "", http=configuration(server.port, port, certificate)),
-            httpx.Client(base_url=f"https://{LOOPBACK}:{port}", verify=False) as client,  # noqa: S501
+            _client(port) as client,
         ):
             yield OffloadSite(server, directory, client)
 
@@ -100,12 +100,17 @@ def configuration(django_port: int, port: int, certificate: Path) -> str:
     return text
 
 
+def _client(port: int) -> httpx.Client:
+    # The certificate is one of our own.
+    return httpx.Client(base_url=f"https://{LOOPBACK}:{port}", verify=False, timeout=60)  # noqa: S501
+
+
 def _make_certificate(directory: Path) -> None:
     subprocess.run(
         [
-            *(find_program("openssl", package="openssl"), "req", "-x509", "-nodes", "-days", "2"),
-            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=localhost"),
-            *("-keyout", "key.pem", "-out", "certificate.pem"),
+            *(find_program("openssl", package="openssl"), "req", "-x509", "-nodes"),
+            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+            *("-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "certificate.pem"),
         ],
         cwd=directory,
         check=True,
