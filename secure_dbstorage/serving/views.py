@@ -185,8 +185,8 @@ def _find(visit: Visit) -> StoredHead:
     head = visit.storage.catalog.find(
         visit.name,
         public_only=visit.grant is None,
-        # A proxy sends all but the smallest files, and needs no chunk.
-        with_chunk=is_plain_get and not may_refuse(visit) and not visit.may_offload,
+        with_chunk=is_plain_get and not may_refuse(visit),
+        whole_only=visit.may_offload,  # A proxy needs no part of a larger file.
     )
     _outage.end()
     if head is None or not _opens(visit, head):

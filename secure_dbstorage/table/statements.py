@@ -52,6 +52,9 @@ LINK_STATES = (
 )
 PART = "SELECT substr({data}, %s, %s) FROM {table} WHERE {content} = %s AND {position} = %s"
 
+#: The bytes of a file of one row; NULL for a larger file.
+_WHOLE = "CASE WHEN {size} <= {chunk_size} THEN {data} END"
+
 #: SQL by vendor and template. Formatting a statement takes longer than running it.
 _finished: dict[tuple[str, str], str] = {}
 
@@ -85,9 +88,16 @@ def selection_by_key(columns: Sequence[str]) -> str:
 
 
 @cache
-def selection(columns: Sequence[str], *, public_only: bool = False) -> str:
-    """Return the template that finds these columns of a head row by namespace and name."""
+def selection(
+    columns: Sequence[str], *, public_only: bool = False, whole_only: bool = False
+) -> str:
+    """Return the template that finds these columns of a head row by namespace and name.
+
+    :param whole_only: find bytes only if they are the whole file.
+    """
     names = ", ".join(f"{{{name}}}" for name in columns)
+    if whole_only:
+        names = names.replace("{data}", _WHOLE)
     condition = "{namespace} = %s AND {name} = %s" + " AND {is_public} = %s" * public_only
     return f"SELECT {names} FROM {{table}} WHERE {condition}"
 

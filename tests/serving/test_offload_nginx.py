@@ -230,6 +230,14 @@ def test_what_a_visitor_says_of_offloading_is_overwritten(
     assert not {"x-link", "x-cache"} & set(site.get(url).headers)
 
 
+def test_it_does_not_depend_on_the_visitors_address(
+    site: OffloadSite, storage: DatabaseStorage
+) -> None:
+    url = storage.url("a/large.bin")
+    passed_on = {"X-Offload": "nginx", "X-Forwarded-For": "203.0.113.9"}
+    assert site.ask_django(url, **passed_on).status_code == 202
+
+
 def test_a_fetch_that_fails_tells_nothing(site: OffloadSite, storage: DatabaseStorage) -> None:
     storage.save(VANISHING, LARGE)
     storage.set_public(VANISHING, public=True)
