@@ -61,9 +61,7 @@ class Rows:
             parameters.append(
                 FIELDS["is_public"].get_db_prep_save(value=True, connection=self._connection)
             )
-        template = statements.selection(
-            columns, public_only=public_only, whole_only=whole_only
-        )
+        template = statements.selection(columns, public_only=public_only, whole_only=whole_only)
         for row in self._fetch(self._statement(template), parameters, columns):
             head = head_of(row, using=self._connection.alias)
             # The column's collation may be wrong, so the name is compared again.
