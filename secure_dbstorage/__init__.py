@@ -8,6 +8,7 @@ need from where it is. These paths are public, and change only with a note in th
 ``storage.default``                  the default storage, with its type
 ``storage.named``                    the storage of another alias, with its type
 ``urls``                             the route, for ``include()``
+``urls_internal``                    the route from which nginx fetches, with ``offload``
 ``access``                           the types of hooks, and two ready ones
 ``signals``                          what happened to files and links
 ``exceptions``                       the errors that a project may catch

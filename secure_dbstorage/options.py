@@ -46,6 +46,7 @@ class Options(TypedDict, total=False):
     max_size: int | None
     audience: str | Callable[[], str] | None
     upload_hooks: Sequence[str | Callable[..., object]]
+    offload: str | None
 
 
 def _option(parser: Callable[[object], Any], *, default: Any, is_secret: bool = False) -> Any:
@@ -124,6 +125,8 @@ class StorageOptions:
     audience: Callable[[], str] | None = _option(parsers.audience, default=None)
     #: Asked before an upload gets its name, in order.
     upload_hooks: tuple[Callable[..., object], ...] = _option(parsers.hooks, default=())
+    #: The proxy that sends large files from its cache; None if Django sends all.
+    offload: str | None = _option(parsers.offload, default=None)
 
 
 _DEFAULTS = StorageOptions()

@@ -292,6 +292,13 @@ def audience(raw: object) -> Callable[[], str] | None:
     return answer
 
 
+def offload(raw: object) -> str | None:
+    """Return the proxy that sends large files, or None."""
+    if raw is None or (isinstance(raw, str) and raw == "nginx"):
+        return raw
+    raise ValueError("must be None or 'nginx'")
+
+
 def _is_media_type(text: str) -> bool:
     return len(text) <= _MAX_MEDIA_TYPE_LENGTH and bool(_MEDIA_TYPE.fullmatch(text))
 

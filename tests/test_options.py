@@ -107,6 +107,7 @@ USABLE: dict[str, list[tuple[object, object]]] = {
         (["::/8"], (ip_network("::/8"),)),
     ],
     "max_size": [(None, None), (0, 0), (2**40, 2**40)],
+    "offload": [(None, None), ("nginx", "nginx")],
 }
 
 NO_BOOLEANS: list[object] = [None, 0, 1, "True", "", []]
@@ -277,6 +278,7 @@ UNUSABLE: dict[str, list[object]] = {
         ["::ffff:127.0.0.1"],
         ["::ffff:0:0/96"],
     ],
+    "offload": [True, False, "", "Nginx", "varnish", b"nginx", ["nginx"]],
     "audience": [1, b"acme", True, ["acme"], "no.such.function", "acme.example.com", "math.pi"],
     "max_size": [-1, True, False, 1.0, "1", NAN],
 }
@@ -429,6 +431,7 @@ def test_the_defaults_are_as_they_are_documented() -> None:
         "max_size": None,
         "audience": None,
         "upload_hooks": (),
+        "offload": None,
     }
 
 

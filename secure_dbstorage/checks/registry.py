@@ -27,12 +27,21 @@ from secure_dbstorage.checks.databases import (
 from secure_dbstorage.checks.fields import check_history, check_models, check_wrappers
 from secure_dbstorage.checks.keys import check_deployed_secret_key, check_secret_key
 from secure_dbstorage.checks.options import check_options
-from secure_dbstorage.checks.routes import check_identities, check_routes
+from secure_dbstorage.checks.routes import (
+    check_identities,
+    check_internal_route,
+    check_internal_route_is_used,
+    check_offloading_proxies,
+    check_routes,
+)
 
 
 def register() -> None:
     """Register all checks."""
-    for check in (check_options, check_routes, check_identities, check_users):
+    for check in (
+        *(check_options, check_routes, check_identities, check_users),
+        *(check_internal_route, check_internal_route_is_used, check_offloading_proxies),
+    ):
         checks.register(_listed(check), Tags.security)
     for check in (
         *(check_secret_key, check_sqlite_transactions, check_pgbouncer),

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
+from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import Resolver404, get_script_prefix, resolve
 
 from secure_dbstorage.checks.declared import database_of, usable
-from secure_dbstorage.links.routes import route_prefix
+from secure_dbstorage.links.routes import internal_prefix, route_prefix
 
 
 def check_routes(**kwargs: Any) -> Iterator[CheckMessage]:
@@ -61,6 +62,47 @@ def check_identities(**kwargs: Any) -> Iterator[CheckMessage]:
             hint="Give each storage a different namespace.",
             id="secure_dbstorage.E004",
         )
+
+
+def check_internal_route(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find storages that offload to a proxy, and no route from which it could fetch."""
+    aliases = [alias for alias, options in usable().items() if options.offload is not None]
+    if aliases and not _has_internal_route():
+        yield Error(
+            f"STORAGES[{aliases[0]!r}] offloads to a proxy, which can't fetch: the URLconf has no "
+            "internal route.",
+            hint='Add path("_content/", include("secure_dbstorage.urls_internal")) to your '
+            "URLconf.",
+            id="secure_dbstorage.E009",
+        )
+
+
+def check_internal_route_is_used(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find an internal route that nothing needs, so that no proxy may guard it."""
+    if _has_internal_route() and not any(options.offload for options in usable().values()):
+        yield checks.Warning(
+            "The URLconf has the internal route for a proxy, but no storage offloads to one.",
+            hint="Remove secure_dbstorage.urls_internal from your URLconf, or set offload.",
+            id="secure_dbstorage.W020",
+        )
+
+
+def check_offloading_proxies(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find storages that offload, and trust no proxy, so that nothing is offloaded."""
+    for alias, options in usable().items():
+        if options.offload is not None and not options.trusted_proxies:
+            yield checks.Warning(
+                f"STORAGES[{alias!r}] offloads nothing: only a proxy in trusted_proxies counts.",
+                hint="Set trusted_proxies to the network of your nginx, such as ['127.0.0.0/8'].",
+                id="secure_dbstorage.W021",
+            )
+
+
+def _has_internal_route() -> bool:
+    try:
+        return bool(internal_prefix())
+    except ImproperlyConfigured:
+        return False
 
 
 def _include_line(alias: str, namespace: str) -> str:

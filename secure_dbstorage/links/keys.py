@@ -18,7 +18,7 @@ _BINDING_BYTES = 16
 class Purpose(StrEnum):
     """What a token is for, with the letter that says so. Each purpose has its own derived key.
 
-    A signature made for one is invalid for every other. ``C`` (content for a cache) is reserved.
+    A signature made for one is invalid for every other.
     """
 
     #: One file. These tokens are the most frequent and the shortest: they have no letter.
@@ -31,6 +31,8 @@ class Purpose(StrEnum):
     PART = "P"
     #: The files below a directory, packed into one zip archive.
     ZIP = "Z"
+    #: Fetching a content for the cache of a proxy.
+    CONTENT = "C"
 
 
 class HMAC:

@@ -9,7 +9,7 @@ from django.utils.encoding import filepath_to_uri
 from secure_dbstorage.files import LinkState
 from secure_dbstorage.links.grants import UploadGrant, UploadPlace
 from secure_dbstorage.links.paths import MARK, PARAMETER, SignedPath
-from secure_dbstorage.links.routes import route_prefix
+from secure_dbstorage.links.routes import internal_prefix, route_prefix
 from secure_dbstorage.links.terms import (
     FolderLinkArguments,
     LinkArguments,
@@ -100,6 +100,17 @@ class LinkMaker:
         """Return the URL under which one upload goes on."""
         token = self._signer.part_token(grant, audience)
         return SignedPath(self._upload_url(grant.place, token))
+
+    def content(self, content: str, audience: Audience, *, now: float) -> SignedPath:
+        """Return the URL from which a proxy fetches a content for its cache.
+
+        :param content: as the internal route spells it.
+        :param now: seconds since 1970.
+        :raises ImproperlyConfigured: without an internal route.
+        """
+        token = self._signer.content_token(content, audience, now=now)
+        path = f"{internal_prefix()}{filepath_to_uri(content)}"
+        return SignedPath(f"{path}?{PARAMETER}={token}")
 
     def _upload_url(self, place: UploadPlace, token: str) -> str:
         path = filepath_to_uri(place.spelling)

@@ -92,6 +92,25 @@ def link_id(url: str) -> str:
     return token.rpartition(".")[2][:8]
 
 
+def spelled_content(storage: str, key: int, place: tuple[str, str]) -> str:
+    """Return how the internal route spells a content, as ``default/4711.default.acme``.
+
+    A proxy's cache knows a content by this path. It names the table, since another one may have
+    the same key; no other content of this one ever gets it, so nothing has to be purged.
+
+    :param storage: an alias in ``STORAGES``.
+    :param key: the content key.
+    :param place: the table: the alias of its database, and the schema in that.
+    """
+    return f"{storage}/{key}.{'.'.join(place)}"
+
+
+def read_content(content: str) -> tuple[str, int]:
+    """Return the storage and the content key of a path that we have spelled."""
+    storage, _, rest = content.rpartition("/")
+    return storage, int(rest.partition(".")[0])
+
+
 def leading_token(name: str) -> tuple[SignedPath, str] | None:
     """Return the token and the name behind it, or None if *name* begins otherwise."""
     marked, _, rest = name.partition("/")

@@ -18,6 +18,9 @@ from django.utils.translation import get_language
 #: The namespace that ``include("secure_dbstorage.urls")`` has without an argument.
 DEFAULT_NAMESPACE = "secure_dbstorage"
 
+#: The namespace of ``include("secure_dbstorage.urls_internal")``.
+INTERNAL_NAMESPACE = "secure_dbstorage_internal"
+
 
 #: How many prefixes are kept of one URLconf; a project may have a script prefix for each tenant.
 _MOST_PREFIXES = 1024
@@ -58,6 +61,14 @@ def route_prefix(namespace: str) -> str:
     return prefix
 
 
+def internal_prefix() -> str:
+    """Return the path under which proxies fetch contents for their caches.
+
+    :raises ImproperlyConfigured: when no URLconf serves it.
+    """
+    return route_prefix(INTERNAL_NAMESPACE)
+
+
 def _read(resolver: URLResolver) -> _Routes:
     routes = _Routes(_are_translated(resolver.url_patterns))
     setattr(resolver, _ATTRIBUTE, routes)
@@ -72,10 +83,10 @@ def _prefix(resolver: URLResolver, namespace: str) -> str:
             raise NoReverseMatch(viewname)
         return reverse(viewname, args=("_",)).removesuffix("_")
     except NoReverseMatch as error:
-        raise ImproperlyConfigured(
-            f"No URLconf has {viewname!r}: include 'secure_dbstorage.urls', "
-            "or set the option base_url."
-        ) from error
+        advice = "include 'secure_dbstorage.urls', or set the option base_url."
+        if namespace == INTERNAL_NAMESPACE:
+            advice = "include 'secure_dbstorage.urls_internal', or leave out the option offload."
+        raise ImproperlyConfigured(f"No URLconf has {viewname!r}: {advice}") from error
 
 
 def _are_translated(patterns: Iterable[Any]) -> bool:

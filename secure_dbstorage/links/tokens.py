@@ -50,6 +50,9 @@ claim (``k``: ``d`` for a directory, ``n`` for none), and so are the media types
 file may be replaced (``o``), and the SHA-256 of the only content (``h``). A link that continues an
 upload has no times, since its end is in the table. It repeats ``k``, ``o``, ``h`` and the
 bindings, and has the client's Upload-Metadata as it was sent (``m``).
+
+The subject of a token for a proxy's cache is the content as the internal route spells it, see
+:func:`~secure_dbstorage.links.paths.spelled_content`. It has no claims but its times.
 """
 
 import hashlib
@@ -75,6 +78,10 @@ AnyGrant = TypeVar("AnyGrant", bound=Grant)
 
 #: How far a server's clock may be ahead of ours, in seconds.
 CLOCK_SKEW = 60
+
+#: Seconds for which a proxy may fetch a content for its cache. It fetches at once; of a film in
+#: slices, it fetches the next one when the visitor's player has taken the last.
+CONTENT_LIFETIME = 3600
 
 _SHAPE = re.compile(
     r"(?P<claims>1(?P<key_id>[0-9a-z]{2})(?P<purpose>[A-Z]?)(?P<flags>a?m?)"
@@ -163,6 +170,15 @@ class LinkSigner:
         tokens = self._tokens(Purpose.PART, audience, f"-{base36(grant.key or 0)}", _told(claims))
         return tokens.token(grant.place.spelling.encode(), 0, 0, 0)
 
+    def content_token(self, content: str, audience: Audience, *, now: float) -> str:
+        """Return the token with which a proxy fetches a content for its cache.
+
+        :param content: as the internal route spells it.
+        :param now: seconds since 1970.
+        """
+        tokens = self._tokens(Purpose.CONTENT, audience, "", {})
+        return tokens.token(content.encode(), int(now), CONTENT_LIFETIME, 0)
+
     def is_for_user(self, grant: Grant, user: str) -> bool:
         """Tell whether a link is bound to the user with this primary key."""
         return grant.user is not None and self._is_bound(grant.user, "user", user)
@@ -232,6 +248,21 @@ class LinkSigner:
         except ValueError:  # A kind of place that another release knows.
             raise BadToken("The token is for no place that we know") from None
         return grant if purpose is Purpose.PART else _timely(grant, now)
+
+    @sensitive_variables()
+    def check_content(self, content: str, token: str, audience: Audience, *, now: float) -> None:
+        """Check a token with which a proxy fetches a content.
+
+        Arguments are those of :meth:`content_token`, and the token.
+
+        :raises ExpiredToken: when it is authentic and its time is over.
+        :raises BadToken: for any other fault.
+        """
+        match = _matched(token)
+        if _purpose(match) is not Purpose.CONTENT:
+            raise BadToken("The token fetches no content")
+        self._check_signature(match, Purpose.CONTENT, audience, content)
+        _timely(_grant(match, CONTENT_LIFETIME, Purpose.CONTENT, content), now)
 
     def _batch(
         self,
@@ -367,7 +398,7 @@ def _grant(match: re.Match[str], max_lifetime: int, purpose: Purpose, subject: s
         link_epoch=int(match["link_epoch"], 36),
         issued=issued,
         lifetime=min(lifetime, max_lifetime),
-        folder=None if purpose is Purpose.FILE else subject,
+        folder=subject if purpose in (Purpose.FOLDER, Purpose.ZIP) else None,
         is_zip=purpose is Purpose.ZIP,
         unseen="m" in match["flags"],
         attachment="a" in match["flags"],

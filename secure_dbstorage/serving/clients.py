@@ -54,6 +54,12 @@ class Client:
         return self.address if self.is_certain else None
 
 
+def is_from_proxy(meta: Mapping[str, str], trusted_proxies: Sequence[Network]) -> bool:
+    """Tell whether a proxy that ``trusted_proxies`` names is connected to the server."""
+    peer = _peer(meta)
+    return peer is not None and any(peer in network for network in trusted_proxies)
+
+
 @lru_cache(maxsize=1024)
 def budget_of(address: Address) -> str:
     """Return the name of an address's budget: an IPv6 client has a whole /64."""

@@ -42,7 +42,12 @@ class Selection:
 
 def has_conditions(request: HttpRequest) -> bool:
     """Tell whether the answer may have no body, or a part of one."""
-    return "HTTP_RANGE" in request.META or _has_preconditions(request)
+    return "HTTP_RANGE" in request.META or has_preconditions(request)
+
+
+def has_preconditions(request: HttpRequest) -> bool:
+    """Tell whether a request has a precondition (RFC 9110 section 13.1), If-Range aside."""
+    return any(name in request.META for name in _PRECONDITIONS)
 
 
 def drop_void_dates(request: HttpRequest) -> None:
@@ -84,16 +89,12 @@ def select(request: HttpRequest, file: FileStat, *, tells_size: bool = True) -> 
     return Selection(HTTPStatus.PARTIAL_CONTENT, part, has_body=True)
 
 
-def _has_preconditions(request: HttpRequest) -> bool:
-    return any(name in request.META for name in _PRECONDITIONS)
-
-
 def _is_not_modified(request: HttpRequest, file: FileStat) -> bool:
     """Tell whether the client has the file already.
 
     :raises Refused: 412.
     """
-    if not _has_preconditions(request):
+    if not has_preconditions(request):
         return False
     if _fails_to_the_letter(request.META):
         raise Refused(Reason.PRECONDITION)

@@ -108,6 +108,21 @@ class Credentials:
             now=now,
         )
 
+    @sensitive_variables()
+    def check_content(
+        self, content: str, signer: LinkSigner, audience: Audience, *, now: float
+    ) -> None:
+        """Check the token with which a proxy fetches a content.
+
+        Arguments and errors are those of
+        :meth:`~secure_dbstorage.links.tokens.LinkSigner.check_content`.
+
+        :raises BadToken: without a token and for more than one, too.
+        """
+        if len(self._tokens) != 1 or self.path_token is not None:
+            raise BadToken("The request has no token, or more than one")
+        signer.check_content(content, self._tokens[0], audience, now=now)
+
     @property
     def has_token(self) -> bool:
         """Whether the request came with a token, good or bad."""

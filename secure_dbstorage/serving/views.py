@@ -43,15 +43,17 @@ from secure_dbstorage.serving.headers import (
     protect,
     untold,
 )
+from secure_dbstorage.serving.offload import hand_over, is_offloaded, may_offload
 from secure_dbstorage.serving.outages import Outage
 from secure_dbstorage.serving.ratelimits import check_limit
 from secure_dbstorage.serving.refusals import Reason, Refused, refuse, unavailable
-from secure_dbstorage.serving.responses import respond
+from secure_dbstorage.serving.responses import FileResponse, StreamingFileResponse, respond
 from secure_dbstorage.serving.subresources import may_be_loaded
 from secure_dbstorage.serving.visits import (
     Visit,
     WatchedBody,
     record_answer,
+    record_offloaded,
     record_refusal,
     record_sent_away,
 )
@@ -114,6 +116,8 @@ def begin_visit(request: HttpRequest, name: str, storage: str) -> Visit:
         credentials=credentials,
         client=Client.of(request.META, asked.options.trusted_proxies),
         now=time.time(),
+        alias=storage,
+        may_offload=may_offload(request, asked.options),
     )
 
 
@@ -199,6 +203,7 @@ def _find(visit: Visit) -> StoredHead:
         visit.name,
         public_only=visit.grant is None,
         with_chunk=is_plain_get and not may_refuse(visit),
+        whole_only=visit.may_offload,  # A proxy needs no part of a larger file.
     )
     _outage.end()
     if head is None or not _opens(visit, head):
@@ -226,14 +231,30 @@ def _answer(visit: Visit, head: StoredHead) -> HttpResponseBase:
     if not may_be_loaded(visit.request.META, head.stat.content_type, inline=shown.inline):
         raise Refused(Reason.SUBRESOURCE)
     selected, headers = _selected(visit, head.stat, shown)
-    body: bytes | Iterator[bytes] = b""
     if selected.has_body:
         with visit.storage.catalog.outages_told():
             count_use(visit, head.stat, selected.status, is_played=is_played(head.stat, shown))
-        body = _body(visit, head, selected)
-    response = respond(selected.status, headers, body, is_private=shown.private, pace=visit.pace)
+    response = _response(visit, head, selected, headers, is_private=shown.private)
     if shown.is_framed_anywhere:
         response.allow_frames()
+    return response
+
+
+def _response(
+    visit: Visit,
+    head: StoredHead,
+    selected: Selection,
+    headers: dict[str, str],
+    *,
+    is_private: bool,
+) -> FileResponse | StreamingFileResponse:
+    """Return the recorded answer: with the selected bytes, or telling a proxy to send them."""
+    if selected.has_body and is_offloaded(visit, head.content, selected):
+        answer = hand_over(visit, head.content, headers, is_private=is_private)
+        record_offloaded(visit, selected.status)
+        return answer
+    body = _body(visit, head, selected) if selected.has_body else b""
+    response = respond(selected.status, headers, body, is_private=is_private, pace=visit.pace)
     record_answer(visit, response)
     return response
 

@@ -53,6 +53,10 @@ class Visit:
     file: FileStat | None = None
     #: The files of a zip archive that are sent, wholly or in part; None for any other answer.
     packed: list[FileStat] | None = None
+    #: The alias of the storage in ``STORAGES``.
+    alias: str = "default"
+    #: Whether a proxy may send a large body from its cache.
+    may_offload: bool = False
     #: How much of the body is taken at a time, under ASGI.
     pace: Pace = field(default_factory=Pace)
     #: Measures how long the answer takes.
@@ -73,8 +77,9 @@ class AccessRecord:
     name: str
     #: The link's short name; "-" without an authentic token.
     link: str
-    #: ``served``, ``broken`` (the body ended early), ``not-modified``, ``head``, ``sent-away`` (a
-    #: hook gave its own response), or the reason of a refusal. ``missing`` also means a private
+    #: ``served``, ``broken`` (the body ended early), ``offloaded`` (a proxy sends the body),
+    #: ``not-modified``, ``head``, ``sent-away`` (a hook gave its own response), or the reason of a
+    #: refusal. ``missing`` also means a private
     #: file that was asked for without a token. Of uploads: ``begun``, ``continued``, ``received``
     #: (the file has its name), ``asked`` (how far it is) or ``abandoned``.
     outcome: str
@@ -115,6 +120,14 @@ def record_answer(visit: Visit, response: FileResponse | StreamingFileResponse) 
     elif visit.request.method == "HEAD":
         outcome = "head"
     _record_served(visit, outcome, response.status_code, sent)
+
+
+def record_offloaded(visit: Visit, status: HTTPStatus) -> None:
+    """Record that a proxy was told to send the body. How much it sends is in its own log.
+
+    :param status: of the proxy's answer.
+    """
+    _record_served(visit, "offloaded", status, 0)
 
 
 class WatchedBody:

@@ -108,6 +108,7 @@ class Catalog:
         *,
         public_only: bool = False,
         with_chunk: bool = False,
+        whole_only: bool = False,
     ) -> StoredHead | None:
         """Return the head of a file from the primary database, or None.
 
@@ -115,10 +116,19 @@ class Catalog:
 
         :param public_only: look for public files alone.
         :param with_chunk: fetch the first chunk as well.
+        :param whole_only: fetch it only if it is the whole file.
         """
         return rows(self.writer).head(
-            self._options.namespace, name, public_only=public_only, with_chunk=with_chunk
+            self._options.namespace,
+            name,
+            public_only=public_only,
+            with_chunk=with_chunk,
+            whole_only=whole_only,
         )
+
+    def find_content(self, key: int) -> StoredHead | None:
+        """Return the head of the file that has a content, from the primary database, or None."""
+        return rows(self.writer).head_of_content(self._options.namespace, key)
 
     def link_states(self, wanted: Iterable[str], *, using: str = "") -> dict[str, LinkState]:
         """Return the link states of those files that are there, by name.

@@ -41,13 +41,20 @@ class Rows:
         self._connection = connection
 
     def head(
-        self, namespace: str, name: str, *, public_only: bool = False, with_chunk: bool = False
+        self,
+        namespace: str,
+        name: str,
+        *,
+        public_only: bool = False,
+        with_chunk: bool = False,
+        whole_only: bool = False,
     ) -> StoredHead | None:
         """Return the head of a file, or None.
 
         :param public_only: find public files only, so that private and missing ones take the same
             time.
         :param with_chunk: fetch the first chunk as well.
+        :param whole_only: fetch it only if it is the whole file.
         """
         columns = _HEAD_AND_CHUNK_COLUMNS if with_chunk else HEAD_COLUMNS
         parameters: list[object] = [namespace, name]
@@ -55,13 +62,19 @@ class Rows:
             parameters.append(
                 FIELDS["is_public"].get_db_prep_save(value=True, connection=self._connection)
             )
-        template = statements.selection(columns, public_only=public_only)
+        template = statements.selection(columns, public_only=public_only, whole_only=whole_only)
         for row in self._fetch(self._statement(template), parameters, columns):
             head = head_of(row, using=self._connection.alias)
             # The column's collation may be wrong, so the name is compared again.
             if head.stat.name == name:
                 return head
         return None
+
+    def head_of_content(self, namespace: str, key: int) -> StoredHead | None:
+        """Return the head of the file that has a content, or None."""
+        statement = self._statement(statements.selection_by_key(HEAD_COLUMNS))
+        found = self._fetch(statement, [key, namespace], HEAD_COLUMNS)
+        return head_of(found[0], using=self._connection.alias) if found else None
 
     def link_states(self, namespace: str, names: Sequence[str]) -> dict[str, LinkState]:
         """Return the link states of those files that exist, by name."""

@@ -54,6 +54,9 @@ LINK_STATES = (
 )
 PART = "SELECT substr({data}, %s, %s) FROM {table} WHERE {content} = %s AND {position} = %s"
 
+#: The bytes of a file of one row; NULL for a larger file.
+_WHOLE = "CASE WHEN {size} <= {chunk_size} THEN {data} END"
+
 #: SQL by vendor and template. Formatting a statement takes longer than running it.
 _finished: dict[tuple[str, str], str] = {}
 
@@ -79,9 +82,24 @@ def update_where(condition: str, *columns: str) -> str:
 
 
 @cache
-def selection(columns: Sequence[str], *, public_only: bool = False) -> str:
-    """Return the template that finds these columns of a head row by namespace and name."""
+def selection_by_key(columns: Sequence[str]) -> str:
+    """Return the template that finds these columns of a head row by namespace and content key."""
     names = ", ".join(f"{{{name}}}" for name in columns)
+    condition = "{content} = %s AND {position} = 0 AND {namespace} = %s AND {name} IS NOT NULL"
+    return f"SELECT {names} FROM {{table}} WHERE {condition}"
+
+
+@cache
+def selection(
+    columns: Sequence[str], *, public_only: bool = False, whole_only: bool = False
+) -> str:
+    """Return the template that finds these columns of a head row by namespace and name.
+
+    :param whole_only: find bytes only if they are the whole file.
+    """
+    names = ", ".join(f"{{{name}}}" for name in columns)
+    if whole_only:
+        names = names.replace("{data}", _WHOLE)
     condition = "{namespace} = %s AND {name} = %s" + " AND {is_public} = %s" * public_only
     return f"SELECT {names} FROM {{table}} WHERE {condition}"
 

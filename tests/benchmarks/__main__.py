@@ -8,6 +8,7 @@ from tests.benchmarks import (
     clients,
     growth,
     memory,
+    offload,
     readers,
     report,
     serving,
@@ -31,6 +32,7 @@ TOPICS = {
     "serving-memory": serving_memory.measure,
     "clients": clients.measure,
     "readers": readers.measure,
+    "offload": offload.measure,
     "timing": timing.measure,
     "zip": zips.measure,
 }

@@ -15,6 +15,7 @@ _PEERS = {
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("files/", include("secure_dbstorage.urls")),
+    path("_content/", include("secure_dbstorage.urls_internal")),
     path("floor/<path:name>", views.serve, name="floor"),
     *(
         path(prefix, include(f"{app}.urls"))

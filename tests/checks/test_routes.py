@@ -93,6 +93,42 @@ class TestRoutes:
         )
 
 
+class TestInternalRoute:
+    """E009, W020 and W021."""
+
+    OFFLOADING = storages(default={"offload": "nginx", "trusted_proxies": ["127.0.0.0/8"]})
+
+    def test_without_offloading_there_is_no_problem(self) -> None:
+        assert messages(routes.check_internal_route) == []
+        assert messages(routes.check_internal_route_is_used) == []
+        assert messages(routes.check_offloading_proxies) == []
+
+    def test_offloading_as_it_is_documented_is_no_problem(self, settings: Settings) -> None:
+        settings.ROOT_URLCONF = "tests.support.offload_urls"
+        settings.STORAGES = self.OFFLOADING
+        assert messages(routes.check_internal_route) == []
+        assert messages(routes.check_internal_route_is_used) == []
+        assert messages(routes.check_offloading_proxies) == []
+
+    def test_offloading_without_an_internal_route_is_an_error(self, settings: Settings) -> None:
+        settings.STORAGES = self.OFFLOADING
+        (message,) = routes.check_internal_route()
+        assert message.id == "secure_dbstorage.E009"
+        assert "secure_dbstorage.urls_internal" in str(message.hint)
+
+    def test_an_internal_route_that_nothing_needs_is_a_warning(self, settings: Settings) -> None:
+        settings.ROOT_URLCONF = "tests.support.offload_urls"
+        (message,) = routes.check_internal_route_is_used()
+        assert message.id == "secure_dbstorage.W020"
+
+    def test_offloading_to_a_proxy_that_is_not_trusted_is_a_warning(
+        self, settings: Settings
+    ) -> None:
+        settings.STORAGES = storages(default={"offload": "nginx"})
+        (message,) = routes.check_offloading_proxies()
+        assert message.id == "secure_dbstorage.W021"
+
+
 class TestIdentities:
     """E004."""
 

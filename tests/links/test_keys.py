@@ -19,6 +19,7 @@ SECRET = b"a secret key of 32 bytes or more"
     [
         (Purpose.FILE, b"secure_dbstorage.v1.file"),
         (Purpose.FOLDER, b"secure_dbstorage.v1.folder"),
+        (Purpose.CONTENT, b"secure_dbstorage.v1.content"),
     ],
 )
 @given(message=st.binary(max_size=300), secret=st.binary(min_size=1, max_size=100))

@@ -13,6 +13,8 @@ from secure_dbstorage.links.paths import (
     NameConverter,
     SignedPath,
     leading_token,
+    read_content,
+    spelled_content,
 )
 from tests.support.tokens import written
 
@@ -101,3 +103,10 @@ def test_a_signed_path_is_a_text_that_is_not_shown() -> None:
     path = SignedPath("/files/a?token=SECRET")
     assert path == "/files/a?token=SECRET"
     assert "SECRET" not in repr([path])
+
+
+@pytest.mark.parametrize("schema", ["", "acme", "a.b"])
+def test_a_content_is_spelled_with_its_storage_and_its_table(schema: str) -> None:
+    spelled = spelled_content("pictures", 4711, ("other", schema))
+    assert spelled == f"pictures/4711.other.{schema}"
+    assert read_content(spelled) == ("pictures", 4711)

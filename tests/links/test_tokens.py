@@ -362,7 +362,7 @@ class TestForgery:
             assert read(token, audience=Audience(*made_for), in_path=in_path).folder == folder
 
     @pytest.mark.parametrize("letter", ["", *string.ascii_uppercase])
-    @pytest.mark.parametrize("key_name", ["file", "folder", "upload", "part", "zip", "cache"])
+    @pytest.mark.parametrize("key_name", ["file", "folder", "upload", "part", "zip", "content"])
     def test_a_letter_selects_the_key_and_an_unknown_one_opens_nothing(
         self, letter: str, key_name: str
     ) -> None:
@@ -769,3 +769,48 @@ class TestUploads:
                 read_upload("in/", token, audience=audience)
         with pytest.raises(BadToken):
             signer_of(namespace="").unsign_upload("in/", token, AUDIENCE, max_lifetime=9, now=NOW)
+
+
+class TestContents:
+    """Tokens with which a proxy fetches a content."""
+
+    PATH = "default/4711.default.acme"
+    FETCH = SIGNER.content_token(PATH, AUDIENCE, now=NOW)
+
+    def check(self, token: str = FETCH, path: str = PATH, **others: Any) -> None:
+        arguments: dict[str, Any] = {"audience": AUDIENCE, "now": NOW, **others}
+        SIGNER.check_content(path, token, **arguments)
+
+    def test_one_is_as_documented(self) -> None:
+        grant = Grant(link_epoch=0, issued=NOW, lifetime=HOUR)
+        assert written(self.PATH, grant, purpose=("C", "content"), **OURS) == self.FETCH
+        self.check()
+
+    @pytest.mark.parametrize(
+        "others",
+        [
+            {"path": "default/4712.default.acme"},
+            {"path": "other/4711.default.acme"},
+            {"audience": Audience("default", "other", "")},
+            {"token": TOKEN},
+            {"token": FULL_TOKEN},
+            {"token": written(PATH, GRANT, **OURS)},
+            {"token": ""},
+            {"now": NOW - CLOCK_SKEW - 1},
+        ],
+    )
+    def test_it_is_for_one_content_of_one_owner(self, others: dict[str, Any]) -> None:
+        with pytest.raises(BadToken):
+            self.check(**others)
+
+    def test_it_has_expired_after_an_hour(self) -> None:
+        self.check(now=NOW + HOUR - 1)
+        with pytest.raises(ExpiredToken):
+            self.check(now=NOW + HOUR)
+
+    def test_it_opens_no_file_and_takes_no_upload(self) -> None:
+        for in_path in (False, True):
+            with pytest.raises(BadToken):
+                read(self.FETCH, self.PATH, in_path=in_path)
+        with pytest.raises(BadToken):
+            SIGNER.unsign_upload(self.PATH, self.FETCH, AUDIENCE, max_lifetime=HOUR, now=NOW)

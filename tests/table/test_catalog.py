@@ -46,6 +46,25 @@ def test_a_file_is_found_with_its_first_chunk_on_demand(catalog: Catalog) -> Non
     assert head.first_chunk == b"content"
 
 
+def test_a_first_chunk_that_is_not_the_whole_file_is_left_out(
+    catalog: Catalog, database: str
+) -> None:
+    catalog = catalog_of(database, chunk_size=4096)
+    for size, chunk in ((0, b""), (1, b"x"), (4096, b"x" * 4096), (4097, None)):
+        catalog.add(f"{size}.txt", [b"x" * size])
+        head = catalog.find(f"{size}.txt", with_chunk=True, whole_only=True)
+        assert head is not None
+        assert (head.first_chunk, head.content.size) == (chunk, size)
+
+
+def test_a_file_is_found_by_its_content(catalog: Catalog) -> None:
+    catalog.add("a.txt", [b"content"])
+    head = catalog.get("a.txt")
+    assert catalog.find_content(head.content.key) == head
+    catalog.replace("a.txt", [b"another"])
+    assert catalog.find_content(head.content.key) is None
+
+
 def test_private_files_are_not_found_among_the_public(catalog: Catalog) -> None:
     catalog.add("a.txt", [b""])
     assert catalog.find("a.txt", public_only=True) is None
