@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ from tests.settings import DATABASES, MIDDLEWARE
 if TYPE_CHECKING:  # The storage needs settings that are complete.
     from secure_dbstorage.files import FileStat
     from secure_dbstorage.storage import DatabaseStorage
+
+#: What is printed when nginx fetches.
+FETCHES = "nginx fetches"
 
 #: A file that is deleted as soon as somebody is let in.
 VANISHING = "vanishing.bin"
@@ -39,13 +43,16 @@ def tenant() -> str:
 
 
 class Tenants:
-    """Finds the tenant by the host, and lets pages of another site read files."""
+    """Finds the tenant by the host, lets another site's pages read files, and tells of fetches."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
         file_served.connect(_vanish)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path.startswith("/_content/"):
+            # Before nginx has an answer: web servers write their logs afterwards.
+            print(FETCHES, file=sys.stderr, flush=True)
         host = request.get_host()
         is_tenants = host.endswith(".tenants.example.com")
         _tenant.set(host.partition(".")[0] if is_tenants else "tests")

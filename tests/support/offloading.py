@@ -1,6 +1,5 @@
 """The nginx of the example that sends large files, with its own configuration, before Django."""
 
-import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from tests.servers.process import LOOPBACK, free_port
 from tests.servers.unavailable import find_program
 from tests.servers.web import Kind, WebServer
 from tests.support.example import EXAMPLE
+from tests.support.offload_settings import FETCHES
 from tests.support.waiting import wait_until
 
 CONFIGURATION = EXAMPLE / "deploy/nginx-offload.conf"
@@ -47,7 +47,7 @@ class OffloadSite:
 
     def fetches(self) -> int:
         """Return how often nginx has fetched something from Django."""
-        return len(re.findall(r'"GET /_content/', self.server.log.read_text()))
+        return self.server.log.read_text().count(FETCHES)
 
     def logs(self) -> str:
         """Return all that nginx and Django have logged."""
