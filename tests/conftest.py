@@ -16,6 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import hypothesis
 import pytest
 from django.apps import apps
 from django.core.cache import caches
@@ -49,6 +50,10 @@ _OUTCOMES = pytest.StashKey[dict[str, Outcome]]()
 _numbers = count(1)
 
 Server = TypeVar("Server", WebServer, NginxServer)
+
+# On a busy machine, an example may take any time.
+hypothesis.settings.register_profile("ours", deadline=None)
+hypothesis.settings.load_profile("ours")
 
 # Here, and not in the package: processes that serve and save import that, and not pytest.
 pytest.register_assert_rewrite("tests.support.storage_contract")

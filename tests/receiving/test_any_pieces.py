@@ -104,7 +104,6 @@ def test_any_sequence_of_pieces(receiver: Receiver) -> None:
         settings=settings(
             max_examples=25,
             stateful_step_count=12,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

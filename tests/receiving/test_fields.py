@@ -5,7 +5,7 @@ import hashlib
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from secure_dbstorage.receiving.faults import Rejected
@@ -25,7 +25,6 @@ def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-@settings(deadline=None)
 @given(st.text(max_size=50) | st.text("0123456789", max_size=50))
 def test_a_number_is_digits_alone(text: str) -> None:
     meta = {"HTTP_UPLOAD_LENGTH": text}
@@ -77,7 +76,6 @@ def test_the_name_in_metadata_is_its_last_segment(text: str, filename: str) -> N
     assert Metadata.parse(text) == Metadata(text, filename)
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(max_codepoint=255), max_size=60))
 def test_no_metadata_breaks_it(text: str) -> None:
     with suppress(Rejected):
@@ -86,7 +84,6 @@ def test_no_metadata_breaks_it(text: str) -> None:
         assert filename not in (".", "..")
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_no_checksum_breaks_it(text: str) -> None:
     with pytest.raises(Rejected):

@@ -26,7 +26,7 @@ CONTENT = bytes(range(200))
 
 #: Each example has a separate transaction.
 several = hypothesis_settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 #: What a server makes of the bytes of a header field or of a query.
