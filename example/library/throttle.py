@@ -1,4 +1,4 @@
-"""Slows down whoever guesses passwords, at every door.
+"""Slows down anyone who guesses passwords, on every login page.
 
 The package brings django-ratelimit along.
 """

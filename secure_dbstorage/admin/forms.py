@@ -80,7 +80,7 @@ class UploadForm(forms.Form):
         if "storage" in cleaned:
             cleaned["home"] = home_named(cleaned["storage"])
         if cleaned.get("name") and len(cleaned.get("file", [])) > 1:
-            self.add_error("name", _("Several files can’t have one name."))
+            self.add_error("name", _("Several files can’t share one name."))
         return cleaned
 
     @property

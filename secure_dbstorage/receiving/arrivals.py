@@ -76,7 +76,7 @@ class Arrival:
 
     @contextmanager
     def all_or_nothing(self, upload: Upload) -> Iterator[None]:
-        """Delete an upload whose beginning fails: nobody was told how to go on with it."""
+        """Delete an upload whose beginning fails: nobody was told how to continue it."""
         is_done = False
         try:
             yield
@@ -90,7 +90,7 @@ class Arrival:
     def find(self) -> Upload:
         """Return the upload that the token continues, or the file that it has become.
 
-        :raises Rejected: 410 when it was deleted, or its time is over.
+        :raises Rejected: 410 when it was deleted, or it has expired.
         """
         catalog = self.storage.catalog
         with catalog.outages_told():

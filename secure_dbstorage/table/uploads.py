@@ -1,7 +1,7 @@
 """Uploads: content that grows from request to request, and has no name yet.
 
-The first row says what is to come and until when. It is nameless, so no listing and no link finds
-it. Every statement that changes or deletes an upload demands that it still is.
+The first row says how many bytes are to come, and until when. It has no name, so no listing and no
+link finds it. Every statement that changes or deletes an upload requires that it still has none.
 """
 
 import errno
