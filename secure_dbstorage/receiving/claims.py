@@ -16,7 +16,7 @@ from secure_dbstorage.storage import DatabaseStorage
 #: The name of a file whose client gave none.
 UNNAMED = "upload"
 
-#: No URL of an upload is longer: its token has room for little more than the client's metadata.
+#: The longest URL of an upload: its token has room for little more than the client's metadata.
 _MAX_LENGTH = 8192
 
 _NOWHERE = UploadPlace(PlaceKind.NOWHERE, "")

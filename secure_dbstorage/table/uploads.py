@@ -62,9 +62,9 @@ def find(key: int, *, namespace: str, using: str) -> Upload | None:
 
 
 # Note [Writers at one offset]
-# Of several requests that continue an upload at one place, one may win, or pieces would be mixed.
-# No lock is taken. A row at the end that has room grows only while it is as long as the writer has
-# seen it, and a new row has a position that only one can take. The others fail, as a whole.
+# Of several requests that continue an upload at one offset, only one may win, or pieces would mix.
+# No lock is taken. The last row grows only if it is still as long as the writer saw it, and a new
+# row has a position that only one writer can take. The others fail as a whole.
 def append(content: Content, offset: int, pieces: Sequence[bytes]) -> None:
     """Write bytes behind those that are there, in one transaction.
 
