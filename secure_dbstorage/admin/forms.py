@@ -19,7 +19,7 @@ _DAY, _HOUR, _MINUTE = 24 * 3600, 3600, 60
 
 
 class FilesInput(forms.FileInput):
-    """Lets people choose several files. The script lets them drop files, too."""
+    """Lets people choose several files. The script lets them drop files too."""
 
     allow_multiple_selected = True
 
@@ -85,7 +85,7 @@ class UploadForm(forms.Form):
 
     @property
     def uploads(self) -> Iterator[tuple[str, "UploadedFile[Any]"]]:
-        """The files, each with the name that it is to have, including its directory."""
+        """The files, each with its future name, including its directory."""
         given = self.cleaned_data
         for file in given["file"]:
             parts = given["directory"], given["name"] or file.name
