@@ -35,7 +35,7 @@ def end_of(storage: Storage) -> StorageEnd:
 
 
 class _Part(File):  # type: ignore[type-arg]  # takes no type when it runs
-    """Content in a file beside its destination. Django moves such files instead of copying them."""
+    """Content in a file beside its destination. Django moves such files and copies nothing."""
 
     def __init__(self, part: IO[bytes], name: str) -> None:
         super().__init__(part, name)
