@@ -286,7 +286,8 @@ def test_the_paths_in_contributing_exist() -> None:
     rows = re.findall(r"^\| [^|]+ \| (`.+`) \|$", section(CONTRIBUTING, "The house"), re.MULTILINE)
     assert len(rows) > 10
     for name in re.findall(r"`(.+?)`", " ".join(rows)):
-        assert (ROOT / "secure_dbstorage" / f"{name}.py").exists(), name
+        path = name if name.endswith(".js") else f"{name}.py"
+        assert (ROOT / "secure_dbstorage" / path).exists(), name
 
 
 def test_picture_shows_the_layers_that_the_linter_holds() -> None:
