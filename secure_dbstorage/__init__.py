@@ -28,8 +28,8 @@ names of the loggers: ``secure_dbstorage.access`` has one record for each reques
 problems. Everything else may change without notice. It lives in seven wings:
 
 - ``serving`` answers a request: who asks, whether they may, and with which bytes and headers.
-- ``receiving`` takes uploads, in one piece or in many, until they are files.
-- ``forms`` has fields of forms that take uploads, and their widget.
+- ``receiving`` takes uploads, in one piece or in many, and makes them files.
+- ``forms`` has form fields that take uploads, and their widget.
 - ``links`` says what a link allows, and spells it as a token.
 - ``table`` knows the rows, and how each database moves their bytes fastest.
 - ``copying`` copies files between storages, and imports other tables.

@@ -47,10 +47,10 @@ class UploadHook(Protocol):
         """Return True to let the upload have its name, False to delete it, or a response to send.
 
         A response of 500 or more means "later": the bytes stay, and the hook is asked again. With
-        any other response they are deleted. Anything else is a no, and is logged as an error.
+        any other response they are deleted. Anything else is a refusal, and is logged as an error.
 
         :param request: without its token.
-        :param file: all that was sent.
+        :param file: the complete upload.
         :param grant: what the link allows; its ``place`` is where the upload goes.
         """
 

@@ -61,7 +61,7 @@ class FileChanged(SecureDBStorageError, OSError):
 
 
 class UploadChanged(SecureDBStorageError):
-    """Raised when another request has written at the offset where this one was to go on."""
+    """Raised when another request has already written at the offset of this one."""
 
 
 class UploadGone(SecureDBStorageError, FileNotFoundError):
@@ -69,7 +69,7 @@ class UploadGone(SecureDBStorageError, FileNotFoundError):
 
 
 class UploadIncomplete(SecureDBStorageError):
-    """Raised when an upload is claimed of which bytes are missing."""
+    """Raised when an upload is claimed before it is complete."""
 
 
 class ContentVanished(SecureDBStorageError, OSError):

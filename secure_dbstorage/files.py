@@ -69,7 +69,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """An upload, as its rows say it."""
+    """An upload, as its rows describe it."""
 
     #: Of the storage that receives it.
     namespace: str
@@ -90,7 +90,7 @@ class Upload:
         return self.offset == self.content.size
 
     def has_expired(self, now: float) -> bool:
-        """Tell whether it may be deleted, since nobody has finished it in time.
+        """Tell whether it may be deleted because nobody finished it in time.
 
         :param now: seconds since 1970.
         """
@@ -125,7 +125,7 @@ class ReceivedFile(BaseUploadedFile):
 
         :param upload: complete.
         :param name: the client's; its last segment counts.
-        :param content_type: by the name, as everywhere.
+        :param content_type: judged by the name, as everywhere.
         :param opener: returns a seekable file object.
         """
         super().__init__(opener(upload.content), name, content_type, upload.content.size)

@@ -58,7 +58,7 @@ def check_new_name(name: str) -> None:
     if not 0 < len(name) <= MAX_LENGTH:
         raise SuspiciousFileOperation(f"{name!r} can't be the name of a file")
     if has_bidi_control(name):
-        raise SuspiciousFileOperation(f"The name {name!a} turns the direction of writing")
+        raise SuspiciousFileOperation(f"The name {name!a} changes the direction of the text")
 
 
 def is_canonical(name: str) -> bool:
@@ -75,7 +75,7 @@ def has_control_character(name: str) -> bool:
 
 
 def has_bidi_control(name: str) -> bool:
-    """Tell whether a name contains a character that turns the direction of writing.
+    """Tell whether a name contains a character that changes the direction of the text.
 
     With one, ``invoice<U+202E>fdp.exe`` looks like ``invoiceexe.pdf``.
     """

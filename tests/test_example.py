@@ -464,7 +464,7 @@ def test_somebody_without_an_account_sends_files(visit: Visit) -> None:
     guest.set_default_timeout(60_000)
     guest.goto(visit.site + link)
     lead = guest.locator(".lead").inner_text()
-    assert "Each file may have 200.0\xa0MB." in lead
+    assert "Each file may be up to 200.0\xa0MB." in lead
     assert f"{datetime.now(UTC) + timedelta(days=1):%B %Y}" in lead
     films = [("One.webm", os.urandom(3_000_000)), ("Two.webm", b"short")]
     guest.locator("input[type=file]").set_input_files(

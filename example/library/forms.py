@@ -24,7 +24,7 @@ def refuse_larger(file: "UploadedFile[Any]", limit: int) -> None:
 
 
 class DocumentForm(forms.Form):
-    """The browser sends the file in pieces, and goes on after a broken connection.
+    """The browser sends the file in pieces, and continues after a broken connection.
 
     The storage's option `max_size` is the limit.
     """

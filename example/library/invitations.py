@@ -15,7 +15,7 @@ _SALT = "library.invitation"
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """Allows to send files to somebody, for a day. Nothing is stored: the link is signed."""
+    """Lets people send files to somebody, for a day. Nothing is stored: the link is signed."""
 
     owner: int
     ends: datetime
@@ -26,7 +26,7 @@ class Invitation:
 
     @classmethod
     def read(cls, token: str) -> Self | None:
-        """Return the invitation in a link; None if it is over, or not ours."""
+        """Return the invitation in a link; None if it has expired, or is not ours."""
         try:
             owner, ends = signing.loads(token, salt=_SALT)
         except signing.BadSignature:

@@ -1,6 +1,6 @@
-"""Slows down whoever guesses passwords, at every door.
+"""Slows down anyone who guesses passwords, on every login page.
 
-The package brings django-ratelimit along.
+The package depends on django-ratelimit, so it is installed.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django_ratelimit.core import get_usage
 
-#: How many wrong passwords a client may send, and in which time.
+#: How many wrong passwords a client may send, and within what time.
 RATE = "10/5m"
 
 View = Callable[..., HttpResponseBase]

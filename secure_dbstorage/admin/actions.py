@@ -42,7 +42,7 @@ class FileActions(FileLinks, DeedPages):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the list, or run an action on files whose keys may be keys."""
+        """Show the list, or run an action, on the selected keys that are numbers."""
         if chosen := request.POST.getlist(helpers.ACTION_CHECKBOX_NAME):
             keys = [key for key in chosen if is_number(key)]
             if not keys:

@@ -21,7 +21,7 @@ def name_cell(name: str, thumbnail: str = "") -> str:
         shown = format_html('<span title="{}">{}</span>', name, middle)
     if not thumbnail:
         return shown
-    # The name says what it is. What a hook refuses shows as nothing.
+    # The name beside it says what it is. If a hook refuses the picture, nothing shows.
     return format_html(
         '{}<img class="thumbnail" src="{}" alt="" loading="lazy" referrerpolicy="no-referrer">',
         shown,

@@ -19,7 +19,7 @@ _DAY, _HOUR, _MINUTE = 24 * 3600, 3600, 60
 
 
 class FilesInput(forms.FileInput):
-    """Lets people choose several files. The script lets them drop files, too."""
+    """Lets people choose several files. The script lets them drop files too."""
 
     allow_multiple_selected = True
 
@@ -80,12 +80,12 @@ class UploadForm(forms.Form):
         if "storage" in cleaned:
             cleaned["home"] = home_named(cleaned["storage"])
         if cleaned.get("name") and len(cleaned.get("file", [])) > 1:
-            self.add_error("name", _("Several files can’t have one name."))
+            self.add_error("name", _("Several files can’t share one name."))
         return cleaned
 
     @property
     def uploads(self) -> Iterator[tuple[str, "UploadedFile[Any]"]]:
-        """The files, each with the name that it is to have, including its directory."""
+        """The files, each with its future name, including its directory."""
         given = self.cleaned_data
         for file in given["file"]:
             parts = given["directory"], given["name"] or file.name

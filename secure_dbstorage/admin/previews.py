@@ -21,7 +21,7 @@ _PICTURES = frozenset(
     for kind in ("apng", "avif", "bmp", "gif", "jpeg", "png", "vnd.microsoft.icon", "webp")
 )
 
-#: What browsers show as a page of its own. The view serves text in a sandbox.
+#: What browsers show as a page in a frame. The view serves text in a sandbox.
 _FRAMED = frozenset({"application/pdf", "text/plain"})
 
 #: Larger files, in bytes, have no preview, unless they are played.

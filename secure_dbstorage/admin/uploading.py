@@ -66,7 +66,7 @@ class Uploads(FileAdmin):
         )
 
     def _take(self, request: HttpRequest, form: UploadForm) -> Outcome:
-        """Save each file in a transaction of its own, so that one refusal spoils no other."""
+        """Save each file in a separate transaction, so that one refusal spoils no other."""
         outcome = Outcome()
         for path, content in form.uploads:
             try:

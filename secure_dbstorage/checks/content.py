@@ -23,11 +23,11 @@ def check_sizes(**kwargs: Any) -> Iterator[CheckMessage]:
 
 
 def check_added_types(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Find types that a project shows beside its pages, though we have not tried them.
+    """Find types that a project shows on the host of its pages, and that we have not tried.
 
-    A host for files is advice for every site that shows uploads, and the checklist in SECURITY.md
-    gives it. Here it would be a warning for everybody: hooks that ask who is signed in need the
-    site's own host, and what we show ourselves is tried in browsers.
+    A separate host for files suits most sites that show uploads, so the checklist in SECURITY.md
+    advises it. A check would warn everybody: hooks that ask who is signed in need the site's own
+    host, and we have tried our own types in browsers.
     """
     for alias, options in usable().items():
         added = sorted(options.inline_types - INLINE_TYPES)

@@ -12,7 +12,7 @@ from secure_dbstorage.secret_keys import MIN_KEY_BYTES
 
 
 def check_deployed_secret_key(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Refuse to deploy a ``SECRET_KEY`` that can be guessed: who does opens every file."""
+    """Refuse to deploy a ``SECRET_KEY`` that can be guessed: that opens every file."""
     if _signs_with_short_key():
         yield Error(
             f"Links are signed with a SECRET_KEY of fewer than {MIN_KEY_BYTES} bytes. "

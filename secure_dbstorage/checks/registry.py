@@ -1,4 +1,4 @@
-"""The registry: tells Django of all checks, and when each runs."""
+"""The registry: tells Django about all checks, and when each runs."""
 
 from collections.abc import Callable, Iterator
 from functools import cache, wraps

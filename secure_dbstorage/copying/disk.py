@@ -35,7 +35,7 @@ def end_of(storage: Storage) -> StorageEnd:
 
 
 class _Part(File):  # type: ignore[type-arg]  # takes no type when it runs
-    """Content in a file beside its place. Django moves such files instead of copying them."""
+    """Content in a file beside its destination. Django moves such files and copies nothing."""
 
     def __init__(self, part: IO[bytes], name: str) -> None:
         super().__init__(part, name)
@@ -49,7 +49,7 @@ class _Part(File):  # type: ignore[type-arg]  # takes no type when it runs
 class FolderEnd(StorageEnd):
     """A folder on the disk.
 
-    Symbolic links below its root are not followed, and private files are for their owner alone.
+    Symbolic links below its root are not followed. Only their owner can read private files.
     """
 
     storage: FileSystemStorage
@@ -57,8 +57,8 @@ class FolderEnd(StorageEnd):
     def has_link(self, name: str) -> bool:
         """Tell whether a name leads through a symbolic link below the root.
 
-        Who may put a link into the folder could otherwise have any file of the disk copied or
-        overwritten.
+        Anyone who can put a link into the folder could otherwise have any file on the disk copied
+        or overwritten.
         """
         root, parts = self.storage.path(""), name.split("/")
         return any(
@@ -78,7 +78,7 @@ class FolderEnd(StorageEnd):
         return _part_of(self._path(name)) if replace else super().spool(name, replace=False)
 
     def add(self, record: FileRecord, content: Spooled) -> None:
-        """Save a file under a name that was free; a private one has its mode from the start.
+        """Save a file under a free name; a private one has its mode from the start.
 
         Django opens a new file with the mode that the umask leaves, and changes it at the end.
         """
@@ -86,7 +86,7 @@ class FolderEnd(StorageEnd):
             super().add(record, content)
         else:
             with self.discarding(record.name, content):
-                # What is written into an empty file has the mode of that file.
+                # Content written into an empty file gets the mode of that file.
                 self.store(self._with_mode(record), record.name, ContentFile(b""))
                 self.store(self._overwriting(record), record.name, File(content.file))
                 self.read_back(record, content)

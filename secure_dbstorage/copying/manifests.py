@@ -21,8 +21,8 @@ _TIMES = ("created", "modified", "expires")
 class ManifestWriter:
     """Writes a manifest, and puts it in place only when it is complete.
 
-    An interrupted run leaves the earlier one, or none. A run may cover a part of the files, or
-    fail for some, so the earlier lines of files that it does not name stay.
+    An interrupted run leaves the earlier one, or none. A run may cover only some files, or fail
+    for some, so earlier lines stay for files that it does not name.
     """
 
     def __init__(self, path: Path) -> None:

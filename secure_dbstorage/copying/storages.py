@@ -152,7 +152,7 @@ class StorageEnd:
 
         A storage may hand out the same open file again, which then is at its end.
 
-        :raises CopyFailed: when there are none, though the storage knows of some.
+        :raises CopyFailed: when there are none, though the storage reports some.
         """
         with self.storage.open(record.name) as file:
             if file.seekable():
@@ -274,7 +274,7 @@ class StorageEnd:
             raise
         finally:
             if not is_whole:
-                # The storage has just failed and may raise anything: the first error tells more.
+                # The storage has just failed and may raise anything. The first error says more.
                 with suppress(Exception):
                     if self.storage.exists(name) and self.storage.size(name) <= content.size:
                         self.storage.delete(name)

@@ -5,7 +5,7 @@
     class ReportForm(forms.ModelForm):
         file = UploadField(max_size=2 * 1024**3, types=["application/pdf"])
 
-What a form was sent in the place of a file is not believed: it must be an upload to this storage
+What a form was sent in place of a file is not believed: it must be an upload to this storage
 that is complete, waits for a form, was begun by a link for this user, and keeps to the limits of
 this field.
 """
@@ -31,7 +31,7 @@ from secure_dbstorage.storage import DatabaseStorage
 
 __all__ = ["ImageUploadField", "UploadField", "UploadInput", "received"]
 
-_GONE = _("This upload is no longer there. Choose the file again.")
+_GONE = _("This upload no longer exists. Choose the file again.")
 
 
 @sensitive_variables()
@@ -44,9 +44,9 @@ def received(  # noqa: PLR0913 -- all that an upload is held against
     user: object = None,
     ip: str | None = None,
 ) -> ReceivedFile:
-    """Return the upload behind a URL that a client sends to an API in the place of a file.
+    """Return the upload behind a URL that a client sends to an API in place of a file.
 
-    :param url: what the client was told in ``Location``.
+    :param url: the URL that the client got in ``Location``.
     :param storage: the one that has received it.
     :param max_size: the most bytes; None for as many as a link to the storage allowed.
     :param types: media types, exact or like ``image/*``; none for all.
@@ -65,7 +65,7 @@ def received(  # noqa: PLR0913 -- all that an upload is held against
     except UploadGone as error:
         raise ValidationError(_GONE, code="upload_gone") from error
     except UploadIncomplete as error:
-        text = _("This upload is not complete. Choose the file again to go on with it.")
+        text = _("This upload is not complete. Choose the file again to continue it.")
         raise ValidationError(text, code="upload_incomplete") from error
     content_types = storage.options.content_types
     Limits(max_size=max_size, types=types, content_types=content_types).check(file)
@@ -77,7 +77,7 @@ class UploadField(forms.FileField):
 
     The value is a :class:`~secure_dbstorage.files.ReceivedFile`, or what any file field gives if
     the form itself has brought the file; a list of them with ``multiple=True``. For a form that
-    only one user may send, set ``user`` of the field in the form's ``__init__``.
+    only one user may send, set the field's ``user`` in the form's ``__init__``.
     """
 
     widget = UploadInput
@@ -117,7 +117,7 @@ class UploadField(forms.FileField):
             self.widget.attrs["multiple"] = True
 
     def get_bound_field(self, form: forms.BaseForm, field_name: str) -> BoundField:
-        """Learn of the form which storage receives uploads.
+        """Learn from the form which storage receives uploads.
 
         :raises ImproperlyConfigured: when neither the field nor the storage has a limit.
         """

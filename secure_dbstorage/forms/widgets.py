@@ -46,7 +46,7 @@ class UploadInput(forms.ClearableFileInput):
     def value_from_datadict(
         self, data: Mapping[str, Any], files: Mapping[str, Any], name: str
     ) -> Any:
-        """Return what a file input returns, with a signed path in the place of each upload."""
+        """Return what a file input returns, with a signed path in place of each upload."""
         urls = [
             SignedPath(value)
             for value in _values(data, self.hidden_name(name))
@@ -68,7 +68,7 @@ class UploadInput(forms.ClearableFileInput):
         return is_omitted and self.hidden_name(name) not in data
 
     def use_required_attribute(self, initial: Any) -> bool:
-        """Tell whether the browser should demand a file: not if there is one already."""
+        """Tell whether the browser should require a file: not if there is one already."""
         return super().use_required_attribute(initial) and not self.kept
 
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class UploadInput(forms.ClearableFileInput):
 
 
 def _values(data: Any, name: str) -> list[Any]:
-    """Return all values of a name, of a dictionary with several each or with one."""
+    """Return all values of a name, from a dictionary with one or several for each name."""
     if hasattr(data, "getlist"):
         return list(data.getlist(name))
     value = data.get(name)

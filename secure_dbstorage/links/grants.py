@@ -74,7 +74,7 @@ _EMPTY = "~"
 
 
 class PlaceKind(StrEnum):
-    """Where an upload goes, as its token says it."""
+    """Where an upload goes, as its token says."""
 
     #: It becomes a certain file.
     FILE = ""
@@ -113,7 +113,7 @@ class UploadPlace:
 
     @classmethod
     def spelled(cls, kind: PlaceKind, path: str) -> Self:
-        """Return the place that is spelled so in the path of a URL."""
+        """Return the place that the path of a URL spells."""
         if kind is PlaceKind.FILE:
             return cls(kind, path)
         return cls(kind, "" if path == _EMPTY else path.removesuffix("/"))
@@ -135,9 +135,9 @@ class UploadGrant(Grant):
     max_size: int = 0
     #: The media types, exact or like ``image/*``, that the name may have; none for all.
     types: tuple[str, ...] = ()
-    #: Whether the file may be there already.
+    #: Whether the upload may replace a file.
     overwrite: bool = False
-    #: SHA-256 of the only content that is taken, 64 hexadecimal digits; None for any.
+    #: SHA-256 of the only accepted content, 64 hexadecimal digits; None for any.
     sha256: str | None = None
     #: The content key of the upload to continue; None for a link that begins uploads.
     key: int | None = None

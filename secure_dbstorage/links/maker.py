@@ -97,7 +97,7 @@ class LinkMaker:
         return self._upload_url(place, token)
 
     def part(self, grant: UploadGrant, audience: Audience) -> SignedPath:
-        """Return the URL under which one upload goes on."""
+        """Return the URL at which one upload continues."""
         token = self._signer.part_token(grant, audience)
         return SignedPath(self._upload_url(grant.place, token))
 

@@ -25,7 +25,7 @@ from secure_dbstorage.options import StorageOptions
 MAX_FILENAME_LENGTH = 255
 
 #: How long a link for uploads lives, in seconds, and at least how long an upload may take that has
-#: begun: a day, for somebody who goes on tomorrow.
+#: begun: a day, for somebody who continues tomorrow.
 UPLOAD_LIFETIME = 24 * 3600
 
 #: The largest upload in bytes: one petabyte, which is beyond any database.
@@ -34,7 +34,7 @@ LARGEST = 10**15
 #: A media type, or all of a kind.
 _MEDIA_RANGE = re.compile(r"[a-z0-9.+-]+/(?:[a-z0-9.+-]+|\*)", re.ASCII)
 
-#: A token has room for so many characters.
+#: A token has room for this many characters.
 _MAX_TYPES_LENGTH = 1024
 
 _SHA256 = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
@@ -96,7 +96,7 @@ class UploadArguments(TypedDict, total=False):
     #: The instant at which the link stops working, instead of a lifetime.
     expires_at: datetime
     #: Seconds within which the URL stays the same, at most a quarter of the lifetime; 0 for never.
-    #: Clients find an upload that was broken off by its URL, so by default it is that quarter.
+    #: Clients find an interrupted upload by this URL, so the default is that quarter.
     window: float | timedelta
     #: The user whom the link is for, or their primary key.
     user: object
@@ -104,7 +104,7 @@ class UploadArguments(TypedDict, total=False):
     ip: str | IPv4Address | IPv4Network | IPv6Address | IPv6Network
     #: Whether the upload may replace a file.
     overwrite: bool
-    #: SHA-256 of the only content that is taken, 64 hexadecimal digits.
+    #: SHA-256 of the only accepted content, 64 hexadecimal digits.
     sha256: str
 
 

@@ -45,11 +45,11 @@ of a link to a zip archive is the directory that it packs; its link epoch is tha
 too.
 
 The subject of a link for uploads is the place as the URL spells it: the name of a file, a
-directory with a slash at its end, or ``~`` for the root or for none. Which of them it is, is a
-claim (``k``: ``d`` for a directory, ``n`` for none), and so are the media types (``t``), whether a
-file may be replaced (``o``), and the SHA-256 of the only content (``h``). A link that continues an
+directory with a slash at its end, or ``~`` for the root or for none. Claims say which of them
+(``k``: ``d`` for a directory, ``n`` for none), which media types (``t``), whether a file may be
+replaced (``o``), and the SHA-256 of the only accepted content (``h``). A link that continues an
 upload has no times, since its end is in the table. It repeats ``k``, ``o``, ``h`` and the
-bindings, and has the client's Upload-Metadata as it was sent (``m``).
+bindings, and adds the client's Upload-Metadata as it was sent (``m``).
 
 The subject of a token for a proxy's cache is the content as the internal route spells it, see
 :func:`~secure_dbstorage.links.paths.spelled_content`. It has no claims but its times.

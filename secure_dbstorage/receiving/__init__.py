@@ -1,5 +1,5 @@
 """From a request with a token for uploads to rows, and from complete rows to a file.
 
-A file grows under a nameless first row, so nothing serves, lists or prunes half of it. It gets its
-name, and with it everything that a file has, by one update at the end.
+A file grows behind a first row without a name, so nothing serves, lists or prunes half of it. One
+update at the end gives it its name, and everything else that a file has.
 """

@@ -12,7 +12,7 @@ from secure_dbstorage.serving.responses import FileResponse
 
 Response = TypeVar("Response", bound=HttpResponseBase)
 
-#: The version of tus that is spoken.
+#: The supported version of tus.
 TUS_VERSION = "1.0.0"
 
 
@@ -29,13 +29,13 @@ def answer(status: int, headers: Mapping[str, str], body: bytes = b"") -> FileRe
 
 
 def with_version(response: Response) -> Response:
-    """Let a response say which version of tus is spoken, as each must."""
+    """Add the version of tus, which every response must name."""
     response["Tus-Resumable"] = TUS_VERSION
     return response
 
 
 def progress(upload: Upload) -> dict[str, str]:
-    """Return the fields that say how far an upload is, and how long it has."""
+    """Return the fields that say how far an upload is, and when it expires."""
     fields = {"Upload-Offset": str(upload.offset)}
     if upload.name is None and upload.expires is not None:
         fields["Upload-Expires"] = http_date(upload.expires.timestamp())

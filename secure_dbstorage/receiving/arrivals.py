@@ -43,13 +43,13 @@ class Arrival:
         return self.grant.max_size if limit is None else min(self.grant.max_size, limit)
 
     def body(self, length: int) -> Body:
-        """Return the body. No connection is held while it is waited for, if there is a pool."""
+        """Return the body. With a pool, no connection is held while waiting for it."""
         return Body(self.request, length, before_waiting=self.storage.catalog.release)
 
     def begin(self, size: int) -> Upload:
-        """Insert the first row of an upload of so many bytes.
+        """Insert the first row of an upload of this many bytes.
 
-        The end of the link does not end it: it has a day, or as long as the link lives.
+        It may outlive the link: it has a day, or as long as the link lives.
         """
         seconds = max(UPLOAD_LIFETIME, self.grant.lifetime)
         expires = datetime.fromtimestamp(int(self.visit.now), tz=UTC) + timedelta(seconds=seconds)
@@ -66,7 +66,7 @@ class Arrival:
     def receive(self, upload: Upload, body: Body) -> Upload:
         """Write a body behind what is there, about a megabyte at a time.
 
-        No transaction is open while the network is waited for.
+        No transaction is open while waiting for the network.
 
         :raises Rejected: 409 when another request was faster.
         """
@@ -76,7 +76,7 @@ class Arrival:
 
     @contextmanager
     def all_or_nothing(self, upload: Upload) -> Iterator[None]:
-        """Delete an upload whose beginning fails: nobody was told how to go on with it."""
+        """Delete an upload whose beginning fails: nobody was told how to continue it."""
         is_done = False
         try:
             yield
@@ -90,7 +90,7 @@ class Arrival:
     def find(self) -> Upload:
         """Return the upload that the token continues, or the file that it has become.
 
-        :raises Rejected: 410 when it was deleted, or its time is over.
+        :raises Rejected: 410 when it was deleted, or it has expired.
         """
         catalog = self.storage.catalog
         with catalog.outages_told():

@@ -12,7 +12,7 @@ from secure_dbstorage.conf import upload_directory
 from secure_dbstorage.receiving.faults import Fault, Rejected
 from secure_dbstorage.receiving.fields import Checksum
 
-#: Bytes of one step. Of a client that leaves, no more than one step is lost.
+#: Bytes of one step. When a client disconnects, at most one step is lost.
 _STEP = 64 * 1024
 
 
@@ -32,7 +32,7 @@ class Body:
         self._before_waiting = before_waiting
         #: Bytes that are still to come.
         self.left = length
-        #: Whether it ended too early: the client has left.
+        #: Whether it ended too early: the client has disconnected.
         self.is_cut = False
 
     def pieces(self, lengths: Sequence[int]) -> list[bytes]:
@@ -72,7 +72,7 @@ class Body:
 
 @contextmanager
 def checked(body: Body, checksum: Checksum | None) -> Iterator[Body]:
-    """Give a body whose checksum is right. It goes into a temporary file first.
+    """Yield a body whose checksum matches. It goes into a temporary file first.
 
     tus demands that a damaged piece leaves nothing behind.
 

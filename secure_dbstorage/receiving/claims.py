@@ -1,4 +1,4 @@
-"""Claims: the file behind what a form or an API was sent in the place of a file."""
+"""Claims: the file behind what a form or an API was sent in place of a file."""
 
 import time
 from ipaddress import ip_address
@@ -16,7 +16,7 @@ from secure_dbstorage.storage import DatabaseStorage
 #: The name of a file whose client gave none.
 UNNAMED = "upload"
 
-#: No URL of an upload is longer: its token has room for little more than the client's metadata.
+#: The longest URL of an upload: its token has room for little more than the client's metadata.
 _MAX_LENGTH = 8192
 
 _NOWHERE = UploadPlace(PlaceKind.NOWHERE, "")
@@ -32,7 +32,7 @@ def claim(
     one that waits for a form. Size and type are for the caller to check, since another form's link
     may have begun it.
 
-    :param url: what the client was told in ``Location``: with or without a host.
+    :param url: the URL that the client got in ``Location``, with or without a host.
     :param user: whom the link that began it is for, or their primary key; None for everybody.
     :param ip: the address of the client. Needed if that link is for a network.
     :raises BadToken: when we did not make it, or not for such an upload or such a client.
@@ -43,7 +43,7 @@ def claim(
     _check_bindings(grant, storage, user, ip)
     upload = storage.catalog.upload(grant.key or 0)
     if upload is None or upload.name is not None or upload.has_expired(time.time()):
-        raise UploadGone("The upload is no longer there")
+        raise UploadGone("The upload no longer exists")
     if not upload.is_complete:
         raise UploadIncomplete("The upload is not complete")
     return storage.received_file(upload, Metadata.parse(grant.metadata).filename or UNNAMED)

@@ -1,4 +1,4 @@
-"""The view of a route: sends a request with a token for uploads one way, and any other another."""
+"""The view of a route: receives requests with a token for uploads, and serves all others."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -142,10 +142,10 @@ def _allow(grant: UploadGrant | None) -> str:
 
 
 def _lasting(visit: Visit, refused: Refused) -> Refused:
-    """Return a refusal that no client takes for the end of an upload.
+    """Return a refusal that no client mistakes for the end of an upload.
 
-    Clients of tus take any 4xx that answers a HEAD for an upload that is gone, and send everything
-    again.
+    To a tus client, any 4xx in answer to a HEAD means that the upload is gone, and it sends
+    everything again.
     """
     if visit.request.method != "HEAD" or refused.reason is not Reason.TOO_MANY_REQUESTS:
         return refused

@@ -14,7 +14,7 @@ from secure_dbstorage.exceptions import SecureDBStorageError
 from secure_dbstorage.receiving.answers import answer
 from secure_dbstorage.serving.refusals import language_of_texts
 
-#: The status of tus for a piece that is not what its checksum says. HTTP has none of this number.
+#: The status of tus for a piece that doesn't match its checksum. HTTP doesn't define this number.
 CHECKSUM_MISMATCH = 460
 
 
@@ -26,23 +26,23 @@ class Fault(Enum):
 
     FIELD = "field", 400, _("A header field is missing, or its value can’t be used.")
     INCOMPLETE = "incomplete", 400, _("The body ended too early. Send it again.")
-    DIGEST = "digest", 400, _("The content is not what its digest says. Send it again.")
-    #: An upload hook has said no.
+    DIGEST = "digest", 400, _("The content doesn’t match its digest. Send it again.")
+    #: An upload hook refused the file.
     NOT_ACCEPTED = "not-accepted", 403, _("This file is not accepted here.")
-    METHOD = "method", 405, _("This address takes uploads, but not by this method.")
-    #: Another request was faster, or the client has another offset in mind.
-    OFFSET = "offset", 409, _("The upload has come to another place. Ask where it goes on.")
-    GONE = "gone", 410, _("This upload is no longer there. Begin again.")
+    METHOD = "method", 405, _("This address takes uploads, but not with this method.")
+    #: Another request was faster, or the client sent the wrong offset.
+    OFFSET = "offset", 409, _("The upload is at another offset. Ask where to continue.")
+    GONE = "gone", 410, _("This upload no longer exists. Begin again.")
     NO_LENGTH = "no-length", 411, _("The length of the body is not known. Send a Content-Length.")
-    VERSION = "version", 412, _("Only version 1.0.0 of tus is spoken here.")
-    PRECONDITION = "precondition", 412, _("The file is there already, or it has changed.")
+    VERSION = "version", 412, _("Only version 1.0.0 of tus is supported.")
+    PRECONDITION = "precondition", 412, _("The file already exists, or it has changed.")
     TOO_LARGE = "too-large", 413, _("The file is too large.")
     TYPE = "type", 415, _("Files of this type are not accepted here.")
-    #: Clients of tus repeat a 409, so it is none for them.
-    TAKEN = "taken", 422, _("There is already a file of this name.")
+    #: tus clients repeat a request that gets a 409, so they get another status.
+    TAKEN = "taken", 422, _("There is already a file with this name.")
     #: The link is for other content.
-    CONTENT = "content", 422, _("This is not the content that is expected here.")
-    CHECKSUM = "checksum", CHECKSUM_MISMATCH, _("A piece was damaged on its way. Send it again.")
+    CONTENT = "content", 422, _("This is not the expected content.")
+    CHECKSUM = "checksum", CHECKSUM_MISMATCH, _("A piece was damaged on the way. Send it again.")
 
     status: int
     text: Promise
@@ -56,7 +56,7 @@ class Fault(Enum):
 
 
 class Rejected(SecureDBStorageError):
-    """Raised when a request for an upload can't be done."""
+    """Raised when a request about an upload is rejected."""
 
     def __init__(
         self,
@@ -69,8 +69,8 @@ class Rejected(SecureDBStorageError):
         """Note why.
 
         :param field: the header field at fault.
-        :param status: where it is not that of the fault.
-        :param headers: fields that the answer carries besides the usual ones.
+        :param status: instead of the fault's own.
+        :param headers: header fields to add to the usual ones.
         """
         super().__init__(fault.value)
         self.fault = fault
@@ -80,7 +80,7 @@ class Rejected(SecureDBStorageError):
 
 
 def reject(request: HttpRequest, rejected: Rejected) -> HttpResponse:
-    """Return the answer to a request that can't be done: a problem (RFC 9457)."""
+    """Return the answer to a rejected request: a problem (RFC 9457)."""
     detail = str(rejected.fault.text)
     problem = {
         "type": "about:blank",

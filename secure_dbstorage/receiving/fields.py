@@ -14,7 +14,7 @@ from secure_dbstorage.receiving.faults import Fault, Rejected
 #: into a request line.
 MAX_METADATA_LENGTH = 1024
 
-#: More digits are nobody's length.
+#: No real length has more digits.
 _NUMBER = re.compile(r"[0-9]{1,40}", re.ASCII)
 
 #: A key and its value. A key is printable ASCII without commas.
@@ -45,7 +45,7 @@ def number(meta: Mapping[str, Any], field: str) -> int:
 def content_length(meta: Mapping[str, Any]) -> int:
     """Return the length of a body.
 
-    :raises Rejected: 411 for a body that does not tell it. Under WSGI it would look empty.
+    :raises Rejected: 411 for a body that doesn't declare it. Under WSGI it would look empty.
     """
     text = meta.get("CONTENT_LENGTH", "")
     if not _NUMBER.fullmatch(text):
@@ -97,7 +97,7 @@ class Checksum:
     def parse(cls, text: str) -> Self:
         """Return the checksum in an Upload-Checksum field.
 
-        :raises Rejected: 400, for an algorithm that we don't have, too.
+        :raises Rejected: 400, also for an algorithm that we don't support.
         """
         match = _CHECKSUM.fullmatch(text)
         if match is None:

@@ -1,7 +1,7 @@
 """Finishing: from complete rows to a file, once the link, the hooks and the names allow it.
 
-Clients of tus ask how far an upload is after any failure, and take the whole length for success.
-So a named upload is told to be complete only when it has its name.
+After any failure, tus clients ask how far an upload is, and take the whole length for success.
+So an upload to a named place counts as complete only once it has its name.
 """
 
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ class Instead(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a request wants besides, of the file that its upload becomes."""
+    """What a request asks of the file that its upload becomes."""
 
-    #: SHA-256 of what was received, if it is known already.
+    #: SHA-256 of the received bytes, if it is known already.
     sha256: str | None = None
     #: Whether it may replace a file.
     overwrite: bool = False
@@ -54,13 +54,13 @@ class Finished:
 
 
 def finish(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
-    """Make a complete upload to a named place a file. It does no harm to do so again.
+    """Make a complete upload to a named place a file. Repeating this does no harm.
 
-    What never can be is deleted. What can be later stays.
+    An upload that can never become a file is deleted. One that may do so later stays.
 
-    :raises Rejected: for good: 403, 410, 412, 413 or 422.
+    :raises Rejected: when it can never become a file: 403, 410, 412, 413 or 422.
     :raises Instead: when a hook gives its own response; one of 500 or more means "later".
-    :raises DatabaseUnavailable: when it can be later.
+    :raises DatabaseUnavailable: when it may succeed later.
     """
     catalog = arrival.storage.catalog
     try:
@@ -83,7 +83,7 @@ def _ask_hooks(arrival: Arrival, upload: Upload) -> None:
     hooks = arrival.storage.options.upload_hooks
     if not hooks:
         return
-    # A scanner takes its time. Meanwhile, others may have the connection.
+    # A scanner may be slow. Meanwhile, others can use the connection.
     arrival.storage.catalog.release()
     with arrival.storage.received_file(upload, _shown_name(arrival.grant), lends=True) as file:
         try:
@@ -121,7 +121,7 @@ def _give_name(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
 
 
 def _finished_by_another(arrival: Arrival, upload: Upload) -> Finished:
-    """Return what another request has made of the upload meanwhile.
+    """Return the file that another request has made of the upload meanwhile.
 
     :raises Rejected: 410 if it was deleted.
     """
@@ -134,7 +134,7 @@ def _finished_by_another(arrival: Arrival, upload: Upload) -> Finished:
 
 
 def _give_up(arrival: Arrival, upload: Upload, rejected: Rejected) -> NoReturn:
-    """Delete an upload that never can be a file."""
+    """Delete an upload that can never become a file."""
     catalog = arrival.storage.catalog
     with catalog.outages_told():
         catalog.delete_upload(upload)

@@ -40,7 +40,7 @@ def put(arrival: Arrival) -> HttpResponseBase:
 def _described(arrival: Arrival) -> tuple[int, set[str]]:
     """Return the length of the file and what its SHA-256 must be, as the fields say."""
     meta = arrival.request.META
-    if "HTTP_CONTENT_RANGE" in meta:  # RFC 9110 section 14.4: a part is no whole file.
+    if "HTTP_CONTENT_RANGE" in meta:  # RFC 9110 section 14.4: a part is not a whole file.
         raise Rejected(Fault.FIELD, field="Content-Range")
     if meta.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() != "identity":
         raise Rejected(Fault.FIELD, field="Content-Encoding", status=415)

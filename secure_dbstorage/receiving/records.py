@@ -9,7 +9,7 @@ from secure_dbstorage.serving import visits
 from secure_dbstorage.serving.visits import Visit
 from secure_dbstorage.signals import file_received, file_refused
 
-#: Nobody can connect to this one: the steps of an upload are in the log alone.
+#: No receiver can connect to this one: the steps of an upload are only logged.
 _STEP = Signal()
 
 
@@ -37,6 +37,6 @@ def record(
 
 
 def record_rejection(visit: Visit, rejected: Rejected) -> None:
-    """Record that a request for an upload could not be done."""
+    """Record that a request about an upload was rejected."""
     word = rejected.fault.value
     visits.record(visit, file_refused, word, rejected.status, name=visit.name, reason=word)

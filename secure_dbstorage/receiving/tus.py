@@ -1,7 +1,7 @@
-"""tus 1.0.0: uploads in pieces, which go on after any interruption.
+"""tus 1.0.0: uploads in pieces, which can continue after any interruption.
 
 The core of the protocol, and its extensions creation, creation-with-upload, expiration,
-termination and checksum. What a request can mean is decided before its body is read.
+termination and checksum. A request is checked before its body is read.
 """
 
 from dataclasses import replace
@@ -110,7 +110,7 @@ def _check_version(arrival: Arrival) -> None:
 def _size(arrival: Arrival) -> int:
     """Return how long the upload will be."""
     meta = arrival.request.META
-    for field in ("Upload-Defer-Length", "Upload-Concat"):  # Extensions that we don't have.
+    for field in ("Upload-Defer-Length", "Upload-Concat"):  # Extensions that we don't support.
         if f"HTTP_{field.upper().replace('-', '_')}" in meta:
             raise Rejected(Fault.FIELD, field=field)
     size = number(meta, "Upload-Length")

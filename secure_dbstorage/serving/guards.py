@@ -28,7 +28,7 @@ _PART_SECONDS = 600
 _PURPOSE_FIELDS = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 _FETCHES_AHEAD = ("prefetch", "prerender", "preview")
 
-#: Not that of the files: users and what hooks look up may be in another one.
+#: Not that of the files: users, and what hooks look up, may be in another database.
 _outage = Outage("database of users or auth hooks")
 
 _logger = logging.getLogger("secure_dbstorage.serving")
@@ -185,7 +185,7 @@ def refuse_used(visit: Visit, file: FileStat, *, is_played: bool) -> None:
 
 
 def _oldest(visit: Visit, *, is_played: bool) -> float:
-    """Return when a use has begun at the earliest whose client may still ask for parts."""
+    """Return the earliest start of a use whose client may still ask for parts."""
     return 0 if is_played else visit.now - _PART_SECONDS
 
 

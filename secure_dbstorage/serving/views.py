@@ -274,7 +274,7 @@ def _selected(
     try:
         selected = select(visit.request, file, tells_size=not is_counted)
     except Refused:
-        # By one range after another, whoever has a used link would find out the size.
+        # By one range after another, anyone with a used link could find out the size.
         with visit.storage.catalog.outages_told():
             refuse_used(visit, file, is_played=is_played(file, shown))
         raise

@@ -52,7 +52,7 @@ _KEPT_COLUMNS = ("is_public", "created", "link_epoch")
 
 Result = TypeVar("Result")
 
-#: How often a change is made that meets others.
+#: How often a change is tried that conflicts with others.
 _MAX_REPEATS = 3
 
 #: How often an overwrite looks for the row again when another save interferes.
@@ -214,7 +214,7 @@ class Catalog:
             raise DatabaseUnavailable("The database can't be asked now") from error
 
     def repeat(self, change: Callable[[], Result]) -> Result:
-        """Make a change that is one transaction, again if it meets another one's.
+        """Make a change in one transaction, and try again if it conflicts with another.
 
         :raises DatabaseUnavailable: when it fails three times.
         """
@@ -224,7 +224,7 @@ class Catalog:
                     return change()
             except (DatabaseUnavailable, IntegrityError) as error:  # Such as a deadlock.
                 met = error
-        raise DatabaseUnavailable("The change meets others again and again") from met
+        raise DatabaseUnavailable("The change conflicts with others again and again") from met
 
     def release(self) -> None:
         """Return the connection that :meth:`find` used to its pool."""

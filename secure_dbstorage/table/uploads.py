@@ -1,7 +1,7 @@
 """Uploads: content that grows from request to request, and has no name yet.
 
-The first row says what is to come and until when. It is nameless, so no listing and no link finds
-it. Every statement that changes or deletes an upload demands that it still is.
+The first row says how many bytes are to come, and until when. It has no name, so no listing and no
+link finds it. Every statement that changes or deletes an upload requires that it still has none.
 """
 
 import errno
@@ -62,9 +62,9 @@ def find(key: int, *, namespace: str, using: str) -> Upload | None:
 
 
 # Note [Writers at one offset]
-# Of several requests that continue an upload at one place, one may win, or pieces would be mixed.
-# No lock is taken. A row at the end that has room grows only while it is as long as the writer has
-# seen it, and a new row has a position that only one can take. The others fail, as a whole.
+# Of several requests that continue an upload at one offset, only one may win, or pieces would mix.
+# No lock is taken. The last row grows only if it is still as long as the writer saw it, and a new
+# row has a position that only one writer can take. The others fail as a whole.
 def append(content: Content, offset: int, pieces: Sequence[bytes]) -> None:
     """Write bytes behind those that are there, in one transaction.
 

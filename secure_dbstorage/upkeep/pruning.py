@@ -102,8 +102,8 @@ def prune_rows(using: str, *, dry_run: bool) -> Iterator[Pruned]:
 def _delete_stray(key: int, using: str) -> bool:
     """Delete continuation rows, unless they have a first row by now.
 
-    MySQL at READ UNCOMMITTED shows the rows of a save that goes on. Whoever locks them waits until
-    it is committed or rolled back.
+    MySQL at READ UNCOMMITTED shows the rows of a save in progress. Locking them waits until it is
+    committed or rolled back.
     """
     rows: StoredRowQuerySet = StoredFile.rows.using(using).of(key).select_for_update()
     with transaction.atomic(using=using):

@@ -1,4 +1,4 @@
-"""No value in a form, a query string or a path of the admin is an error of the server."""
+"""No value in a form, a query string or a path of the admin causes a server error."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +15,7 @@ from tests.support.admin import ADD, BROWSE, LINK, LIST, YES, messages_of, page,
 # Users and sessions are in "default", wherever the files are.
 pytestmark = pytest.mark.django_db(databases=["default"])
 
-#: What a field may hold if nobody means well, as the bytes of a request.
+#: What an attacker may put into a field, as the bytes of a request.
 HOSTILE = [
     *(b"", b"\0", b"garbage", b"-1", b"0", b"1.5", b"1e999", b"nan", b"9" * 30, b"true"),
     *("\u0663".encode(), b"\xff\xfe", b"\xed\xa0\x80", "\u202e".encode(), b"a" * 5000),

@@ -168,7 +168,7 @@ def test_a_refused_file_spoils_no_other_and_both_are_named(
 
 def test_several_files_cannot_have_one_name(chief: Client) -> None:
     answer = upload(chief, name="one.txt", **several("a.txt", "b.txt"))
-    assert "Several files can’t have one name." in answer.text
+    assert "Several files can’t share one name." in answer.text
     assert not StoredFile.rows.exists()
 
 

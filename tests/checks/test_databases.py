@@ -1,4 +1,4 @@
-"""Databases that can not hold files, or hold them badly, are found."""
+"""Databases that can't hold files, or hold them badly, are found."""
 
 from contextlib import closing
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Options that do not exist, and values that cannot be used, are found wherever they stand."""
+"""Unknown options and unusable values are found wherever they are set."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The nginx of the example limits visitors, each with all addresses that a provider gives one."""
+"""The nginx of the example limits visitors, each with all addresses from the provider."""
 
 import re
 import socket

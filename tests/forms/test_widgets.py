@@ -117,7 +117,7 @@ def visitor(browser: "Browser", server: WebServer) -> Iterator[Visitor]:
 
 def row(page: "Page", name: str) -> "Locator":
     """Return what is shown of a file."""
-    return page.locator("dbstorage-upload li", has_text=name)
+    return page.locator("dbstorage-upload .dbstorage-file", has_text=name)
 
 
 def wait_for(page: "Page", name: str, text: str) -> None:
@@ -170,6 +170,7 @@ def _moved(page: "Page") -> float:
 def test_what_people_do_with_a_file(visitor: Visitor, tmp_path: Path) -> None:
     """One server for all of it: a start takes longer than the rest."""
     _it_stays_beside_an_error_elsewhere(visitor)
+    _it_works_in_a_paragraph(visitor)
     _it_is_paused_removed_and_replaced(visitor, tmp_path)
     _an_upload_that_is_gone_begins_again(visitor)
     _it_heeds_a_full_server_and_a_narrow_proxy(visitor, tmp_path)
@@ -193,7 +194,7 @@ def _it_stays_beside_an_error_elsewhere(visitor: Visitor) -> None:
     wait_for(page, "<i>a.txt", "Uploaded")
     page.get_by_label("Text").set_input_files(text("b.txt", b"other"))
     page.get_by_label("Text").set_input_files(text("<i>a.txt", b"stays"))
-    assert page.locator("dbstorage-upload li").count() == 1
+    assert page.locator("dbstorage-upload .dbstorage-file").count() == 1
     page.get_by_label("Title").fill("good")
     save(page)
     assert digests() == [sha256(b"stays")]
@@ -204,6 +205,19 @@ def _it_stays_beside_an_error_elsewhere(visitor: Visitor) -> None:
     save(page)
     assert digests() == [sha256(b"stays")] * 2
     page.close()
+
+
+def _it_works_in_a_paragraph(visitor: Visitor) -> None:
+    page = visitor.open("paragraph/")
+    page.get_by_label("Title").fill("bad")
+    page.get_by_label("Text").set_input_files(text("p.txt", b"in a paragraph"))
+    wait_for(page, "p.txt", "Uploaded")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("That is a bad title").wait_for()
+    wait_for(page, "p.txt", "Uploaded")
+    page.get_by_label("Title").fill("good")
+    save(page)
+    assert digests()[-1] == sha256(b"in a paragraph")
 
 
 def _it_is_paused_removed_and_replaced(visitor: Visitor, directory: Path) -> None:
@@ -310,7 +324,7 @@ def _one_of_several_is_refused(visitor: Visitor, directory: Path) -> None:
     wait_for(page, "a.exe", "Files of this type are not accepted here.")
     for name in names:
         wait_for(page, name, "Uploaded")
-    assert page.locator("dbstorage-upload li").count() == 4
+    assert page.locator("dbstorage-upload .dbstorage-file").count() == 4
     save(page)
     assert digests()[-2:] == [sha256(name.encode()) for name in names]
     page.close()

@@ -20,7 +20,7 @@ _PAGE = engines["django"].from_string(
     '<!doctype html><html lang="en"><title>Books</title>'
     '<meta name="viewport" content="width=device-width"><meta name="color-scheme" '
     'content="light dark">{{ form.media }}<main><h1>Books</h1>'
-    '<form method="post" enctype="multipart/form-data">{% csrf_token %}{{ form.as_div }}'
+    '<form method="post" enctype="multipart/form-data">{% csrf_token %}{{ form }}'
     '<button name="by" value="button">Save</button></form></main>'
 )
 
@@ -40,6 +40,12 @@ class BookForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Book
         fields = ["text"]
+
+
+class ParagraphForm(BookForm):
+    """The same in paragraphs, as by ``form.as_p``."""
+
+    template_name = "django/forms/p.html"
 
 
 class BooksForm(forms.Form):
@@ -103,6 +109,7 @@ def strict_policy(answer: Callable[[HttpRequest], HttpResponse]) -> Any:
 
 urlpatterns = [
     path("book/", page(BookForm)),
+    path("paragraph/", page(ParagraphForm)),
     path("books/", page(BooksForm)),
     path("formset/", page(formset)),
     path("admin/", site.urls),

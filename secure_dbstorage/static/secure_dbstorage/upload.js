@@ -1,5 +1,5 @@
-// Sends files while their form is filled in: by tus 1.0.0, in pieces, on from where it was after any
-// interruption. Without this script the form sends them.
+// Sends files while their form is filled in, in pieces by tus 1.0.0, and continues after any
+// interruption. Without this script, the form sends them.
 "use strict";
 if (!customElements.get("dbstorage-upload")) {
   const LEAST = 1024 ** 2; // bytes of a piece: passes nginx as it comes
@@ -8,7 +8,7 @@ if (!customElements.get("dbstorage-upload")) {
   const MEMORY = "dbstorage-upload:";
   const GONE = [403, 404, 410];
 
-  class Later extends Error { // try again, after so many seconds if the server says it
+  class Later extends Error { // try again, after the seconds that the server asks for, if any
     constructor(seconds) { super(); this.seconds = seconds; }
   }
   class Refusal extends Error {} // for good, with a text for people
@@ -32,7 +32,7 @@ if (!customElements.get("dbstorage-upload")) {
     return `filename ${base64(stem + (end ?? ""))}`;
   };
 
-  // Which upload a file was, for somebody who comes back. A browser may forbid to keep it.
+  // Remembers the upload of a file, for somebody who comes back. A browser may forbid it.
   const memory = {
     recall(key) {
       try {
@@ -108,7 +108,7 @@ if (!customElements.get("dbstorage-upload")) {
         } else if (answer.status === 413 && this.length > LEAST) {
           this.length = this.most = LEAST; // a proxy takes no more
         } else if (answer.status === 409 || GONE.includes(answer.status)) {
-          throw new Later(); // ask where it goes on
+          throw new Later(); // ask where to continue
         } else throw await this.refusal(answer);
         this.element.progress(this, offset);
       }
@@ -118,7 +118,7 @@ if (!customElements.get("dbstorage-upload")) {
       this.url ??= memory.recall(this.key);
       if (this.url) {
         const answer = await this.ask(signal, "HEAD", this.url);
-        const ends = answer.headers.get("Upload-Expires"); // a form that has taken it left none
+        const ends = answer.headers.get("Upload-Expires"); // none once a form has taken it
         if (answer.ok && ends) {
           memory.keep(this.key, this.url, ends);
           return Number(answer.headers.get("Upload-Offset"));
@@ -178,7 +178,7 @@ if (!customElements.get("dbstorage-upload")) {
       });
       this.addEventListener("click", (event) => {
         const button = event.target.closest("button[data-does]");
-        if (button) this[button.dataset.does](button.closest("li"));
+        if (button) this[button.dataset.does](button.closest(".dbstorage-file"));
       });
       for (const type of ["dragover", "dragleave", "drop"]) {
         this.addEventListener(type, (event) => {
@@ -196,7 +196,7 @@ if (!customElements.get("dbstorage-upload")) {
 
     get input() { return this.querySelector("input[type=file]"); }
 
-    get rows() { return [...this.querySelectorAll("li")]; }
+    get rows() { return [...this.querySelectorAll(".dbstorage-file")]; }
 
     take(files) {
       if (!this.input.multiple) {
@@ -211,7 +211,7 @@ if (!customElements.get("dbstorage-upload")) {
         row.querySelector(".dbstorage-name").textContent = file.name;
         row.querySelector("progress").ariaLabel = file.name;
         this.label(row, "remove");
-        this.querySelector("ul").append(row);
+        this.querySelector(".dbstorage-files").append(row);
         this.input.required = false; // the server demands it
         if (file.size > Number(this.dataset.maxSize)) {
           upload.state = "failed";
@@ -242,7 +242,7 @@ if (!customElements.get("dbstorage-upload")) {
 
     done(upload) {
       if ([...this.querySelectorAll("input[type=hidden]")].some(({ value }) => value === upload.url)) {
-        this.uploads.delete(upload.row); // The page has shown it already: it was chosen twice.
+        this.uploads.delete(upload.row); // The page shows it already: it was chosen twice.
         upload.row.remove();
         return;
       }
@@ -261,7 +261,7 @@ if (!customElements.get("dbstorage-upload")) {
       upload.row.querySelector(".dbstorage-state").textContent = percent;
     }
 
-    // Say how an upload is, and offer what can be done: pause, resume, retry or nothing.
+    // Show the state of an upload, and offer to pause, resume or retry it, or nothing.
     show({ row, file, state }, { text, said, does }) {
       const shown = row.querySelector(".dbstorage-state");
       shown.textContent = said || this.dataset[text];
@@ -292,7 +292,7 @@ if (!customElements.get("dbstorage-upload")) {
     .flatMap((element) => [...element.uploads.values()])
     .filter((upload) => ["busy", "paused"].includes(upload.state));
 
-  // A form waits for its uploads. At the document, so that no other script sends it before.
+  // A form waits for its uploads. The document listens, so that no other script sends it first.
   document.addEventListener("submit", async (event) => {
     const form = event.target, submitter = event.submitter, uploads = open(form);
     if (!uploads.length) return;
