@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 from django.views.decorators.debug import sensitive_variables
 
 from secure_dbstorage.exceptions import BadToken, UploadGone, UploadIncomplete
-from secure_dbstorage.files import ReceivedFile
+from secure_dbstorage.files import ReceivedFile, Upload
 from secure_dbstorage.links.grants import PlaceKind, UploadGrant, UploadPlace
 from secure_dbstorage.links.paths import PARAMETER
 from secure_dbstorage.receiving.fields import Metadata
@@ -35,7 +35,7 @@ def claim(
     :param url: the URL that the client got in ``Location``, with or without a host.
     :param user: whom the link that began it is for, or their primary key; None for everybody.
     :param ip: the address of the client. Needed if that link is for a network.
-    :raises BadToken: when we did not make it, or not for such an upload or such a client.
+    :raises BadToken: when we did not make it, or not for such an upload, client or content.
     :raises UploadGone: when the upload was taken, deleted, or has expired.
     :raises UploadIncomplete: when bytes are missing.
     """
@@ -46,6 +46,7 @@ def claim(
         raise UploadGone("The upload no longer exists")
     if not upload.is_complete:
         raise UploadIncomplete("The upload is not complete")
+    upload = _with_content(upload, grant, storage)
     return storage.received_file(upload, Metadata.parse(grant.metadata).filename or UNNAMED)
 
 
@@ -70,6 +71,16 @@ def _check_bindings(
     is_here = grant.network is None or (ip and signer.is_for_address(grant, ip_address(ip)))
     if not (is_theirs and is_here):
         raise BadToken("The upload is for another user, or for another network")
+
+
+def _with_content(upload: Upload, grant: UploadGrant, storage: DatabaseStorage) -> Upload:
+    """Return an upload whose content is what the link that began it names, if it names any."""
+    if grant.sha256 is None:
+        return upload
+    upload = storage.catalog.note_digest(upload)
+    if upload.sha256 != grant.sha256:
+        raise BadToken("The upload is not the content that its link names")
+    return upload
 
 
 def _parts(url: str) -> tuple[str, str]:

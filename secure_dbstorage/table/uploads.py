@@ -63,19 +63,24 @@ def find(key: int, *, namespace: str, using: str) -> Upload | None:
 
 # Note [Writers at one offset]
 # Of several requests that continue an upload at one offset, only one may win, or pieces would mix.
-# No lock is taken. The last row grows only if it is still as long as the writer saw it, and a new
+# No lock decides. The last row grows only if it is still as long as the writer saw it, and a new
 # row has a position that only one writer can take. The others fail as a whole.
+# A new row doesn't show whether the upload is still there: one that was deleted while its body
+# came would leave rows behind. So the first row is updated to what it is. Whoever deletes the
+# upload waits for that, or was faster.
 def append(content: Content, offset: int, pieces: Sequence[bytes]) -> None:
     """Write bytes behind those that are there, in one transaction.
 
     :param offset: how many bytes there are.
     :param pieces: as long as :meth:`Upload.row_lengths` says; the last one may be shorter.
-    :raises UploadChanged: when another writer was faster.
+    :raises UploadChanged: when another writer was faster, or the upload was deleted.
     """
     position, length = divmod(offset, content.chunk_size)
     stored = rows(content.using)
     try:
         with transaction.atomic(using=content.using):
+            if not stored.update_upload(content.key, {"chunk_size": content.chunk_size}):
+                raise UploadChanged("The upload was deleted, or is a file by now")
             if length or not offset:  # There is a row with room: the first one is never missing.
                 grown = b"".join([*stored.run(content.key, position, 1), pieces[0]])
                 if not stored.grow(content.key, position, length, grown):

@@ -90,6 +90,13 @@ class TestFile:
         with pytest.raises(BadToken):
             claim(change(sent(storage)), storage)
 
+    def test_a_link_for_one_content_brings_no_other(self, receiver: Receiver) -> None:
+        storage, sha256 = receiver(), hashlib.sha256(CONTENT).hexdigest()
+        url = storage.upload_url(max_size=SIZE, sha256=sha256)
+        assert claim(Uploader().sent(url), storage).read() == CONTENT
+        with pytest.raises(BadToken):
+            claim(Uploader().sent(url, CONTENT[:-1] + b"x"), storage)
+
     def test_an_upload_is_claimed_when_all_of_it_is_there(
         self, receiver: Receiver, uploader: Uploader
     ) -> None:

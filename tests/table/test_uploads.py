@@ -101,6 +101,15 @@ def test_who_has_missed_a_piece_of_a_row_writes_nothing(database: str, length: i
     assert content_of(now) == CONTENT[:30]
 
 
+@pytest.mark.parametrize("offset", [0, 10, 4096, 4100, 8192])
+def test_an_upload_that_was_deleted_gets_no_more_rows(database: str, offset: int) -> None:
+    late = append(begun(database), CONTENT[:offset])
+    assert uploads.delete(late.content.key, using=database)
+    with pytest.raises(UploadChanged):
+        uploads.append(late.content, offset, [b"x" * (CHUNK - offset % CHUNK), b"x"])
+    assert stored(database) == []
+
+
 def test_a_file_is_neither_deleted_nor_changed_as_an_upload(database: str) -> None:
     begin_upload(database, key=1, rows=ROWS, name="a.txt", **FILE)
     file = uploads.find(1, namespace="", using=database)
@@ -233,6 +242,19 @@ def test_of_eight_writers_at_one_offset_one_wins(database: str, offset: int) -> 
     assert written[:offset] == CONTENT[:offset]
     assert len(written) == offset + 9000
     assert len(set(written[offset:])) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("offset", [10, 4096])
+def test_who_deletes_waits_for_the_piece_and_takes_it_along(database: str, offset: int) -> None:
+    upload = append(begun(database), CONTENT[:offset])
+    with transaction.atomic(using=database):
+        uploads.append(upload.content, offset, [b"x" * (CHUNK - offset % CHUNK), b"x"])
+        thread = in_thread(partial(uploads.delete, upload.content.key, using=database))
+        thread.join(0.3)
+        assert thread.is_alive()
+    thread.join(30)
+    assert stored(database) == []
 
 
 @pytest.mark.django_db(transaction=True)
