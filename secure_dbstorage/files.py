@@ -131,8 +131,6 @@ class ReceivedFile(BaseUploadedFile):
         super().__init__(opener(upload.content), name, content_type, upload.content.size)
         self._opener = opener
         self.upload = upload
-        #: Whether a file has taken its rows by :meth:`~django.core.files.storage.Storage.save`.
-        self.is_taken = False
 
     def open(self, mode: str | None = None, *args: Any, **kwargs: Any) -> Self:
         """Rewind the file, or reopen it if it was closed."""

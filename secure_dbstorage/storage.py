@@ -309,7 +309,7 @@ class DatabaseStorage(Storage):
         """Make an upload to this storage the file, and return its name and whether that was new.
 
         :returns: None for content that has to be copied.
-        :raises UploadGone: when somebody else has taken or deleted the upload.
+        :raises UploadGone: when somebody else has deleted the upload.
         """
         if not isinstance(content, ReceivedFile) or not self._has_received(content.upload):
             return None
@@ -320,12 +320,15 @@ class DatabaseStorage(Storage):
                 adopt = partial(self.catalog.adopt, others=others, note_created=note_created)
                 adopted = adopt(name, content.upload), True
         except UploadGone:
-            # Saved a second time, it is copied like any other file.
-            if content.is_taken:
+            # Saved a second time, or by two forms at one moment, it is copied like any other file.
+            if self._is_file(content.upload):
                 return None
             raise
-        content.is_taken = True
         return adopted
+
+    def _is_file(self, upload: Upload) -> bool:
+        found = self.catalog.upload(upload.content.key)
+        return found is not None and found.name is not None
 
     def _has_received(self, upload: Upload) -> bool:
         ours = self.catalog.writer, self.options.namespace

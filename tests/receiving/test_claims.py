@@ -168,13 +168,15 @@ class TestAdoption:
         storage.delete(one)
         assert content_of(storage, two) == CONTENT
 
-    def test_an_upload_that_somebody_else_took_is_gone(self, storage: DatabaseStorage) -> None:
+    def test_two_that_take_one_upload_at_a_moment_have_a_file_each(
+        self, storage: DatabaseStorage
+    ) -> None:
         url = sent(storage)
         one, two = claim(url, storage), claim(url, storage)
         storage.save("a.txt", one)
-        with pytest.raises(UploadGone):
-            storage.save("b.txt", two)
-        assert not storage.exists("b.txt")
+        storage.save("b.txt", two)
+        storage.delete("a.txt")
+        assert content_of(storage, "b.txt") == CONTENT
 
     def test_an_upload_that_was_deleted_meanwhile_is_gone(
         self, storage: DatabaseStorage, database: str
