@@ -15,9 +15,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.validators import FileExtensionValidator
 from django.db import transaction
 from django.forms.formsets import formset_factory
-from django.test import Client
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
+from django.views.debug import ExceptionReporter
+from django.views.decorators.debug import sensitive_post_parameters
 from PIL import Image
 from pytest_django import Settings
 
@@ -350,6 +353,25 @@ class TestShownAgain:
         tabs = [BookForm({"text-upload": url}) for _ in range(2)]
         tabs[0].save()
         assert codes(tabs[1], "text") == ["upload_gone"]
+
+
+@pytest.mark.parametrize("is_hidden", [True, False])
+def test_an_error_report_shows_no_hidden_value_if_the_view_says_so(*, is_hidden: bool) -> None:
+    request = RequestFactory().post("/", {"title": "x", "file-upload": sent()})
+
+    class OneFile(forms.Form):
+        file = UploadField(max_size=SIZE)
+
+    def view(request: HttpRequest) -> HttpResponse:
+        form = OneFile(request.POST)
+        raise RuntimeError(form.is_valid())
+
+    with pytest.raises(RuntimeError, match="True") as caught:
+        (sensitive_post_parameters("file-upload")(view) if is_hidden else view)(request)
+    trace = caught.tb.tb_next  # Without this frame.
+    reporter = ExceptionReporter(request, caught.type, caught.value, trace, is_email=True)
+    report = reporter.get_traceback_text() + reporter.get_traceback_html()
+    assert (request.POST["file-upload"][-40:] in report) is not is_hidden
 
 
 class TestFormsets:
