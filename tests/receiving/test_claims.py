@@ -209,9 +209,9 @@ class TestSaving:
         invoices = storages["invoices"]
         for storage in (invoices, FileSystemStorage(tmp_path)):
             assert content_of(storage, storage.save("a.txt", file)) == CONTENT
-        assert not file.is_taken
+        assert StoredFile.rows.unfinished().count() == 1
         assert receiver().save("b.txt", file) == "b.txt"
-        assert file.is_taken
+        assert not StoredFile.rows.unfinished().exists()
 
     def test_a_limit_of_the_storage_holds(self, receiver: Receiver) -> None:
         url = sent(receiver())
@@ -260,7 +260,7 @@ class TestSaving:
     def test_a_pieced_wrapper_is_copied(self, receiver: Receiver) -> None:
         file = claim(sent(receiver()), receiver())
         receiver().save("a.txt", ContentFile(file.read()))
-        assert not file.is_taken
+        assert StoredFile.rows.unfinished().count() == 1
 
 
 class TestInTestCase(TestCase):
