@@ -66,8 +66,8 @@ def find(key: int, *, namespace: str, using: str) -> Upload | None:
 # No lock decides. A row at the end that has room grows only while it is as long as the writer has
 # seen it, and a new row has a position that only one can take. The others fail, as a whole.
 # A new row doesn't show whether the upload is still there, and what comes after its deletion would
-# stay. So the first row is changed to what it is. Whoever deletes the upload waits for that, or was
-# faster.
+# stay. So the first row is changed to what it is. Whoever deletes the upload waits for that, or
+# was faster.
 def append(content: Content, offset: int, pieces: Sequence[bytes]) -> None:
     """Write bytes behind those that are there, in one transaction.
 
