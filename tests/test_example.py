@@ -496,6 +496,32 @@ def test_an_invitation_is_over_after_a_day(tmp_path: Path) -> None:
     assert good.startswith("Invitation(owner=1")
 
 
+#: Sends a file whose name turns around, as a form does and as its script does.
+SEND_TURNED_NAMES = """
+from base64 import b64encode
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from library.invitations import Invitation
+from library.models import Document, document_storage
+ada, name = User.objects.get(username="ada"), "invoice\\u202efdp.exe"
+client = Client(headers={"host": "localhost"})
+begun = client.post(
+    document_storage().upload_url(), "x", content_type="application/offset+octet-stream",
+    headers={"Tus-Resumable": "1.0.0", "Upload-Length": "1",
+             "Upload-Metadata": "filename " + b64encode(name.encode()).decode()},
+)
+for sent in ({"sent": SimpleUploadedFile(name, b"x")}, {"sent-upload": begun["Location"]}):
+    answer = client.post(Invitation.to(ada).get_absolute_url(), sent)
+    print(answer.status_code, ascii(Document.objects.first().title))
+"""
+
+
+def test_no_title_turns_the_end_of_a_strangers_file_around(with_demo: Path) -> None:
+    sent = manage(with_demo, "shell", "-v", "0", "-c", SEND_TURNED_NAMES, DEBUG="1")
+    assert sent.stdout.splitlines() == ["302 'invoicefdp.exe'"] * 2, sent.stderr
+
+
 def test_a_private_document_opens_through_its_link(visit: Visit) -> None:
     visit.sign_in("Grace")
     with visit.page.expect_popup() as popup:

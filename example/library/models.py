@@ -37,7 +37,9 @@ class DocumentManager(models.Manager["Document"]):
     @transaction.atomic
     def keep(self, owner: models.Model, file: "File[Any]") -> "Document":
         """Save a file for its owner, in one transaction: both the file and its row, or neither."""
-        title = Path(file.name or "").name
+        # Without what turns the direction of writing: strangers send files, and "fdp.exe" turned
+        # around ends in ".pdf".
+        title = "".join(filter(str.isprintable, Path(file.name or "").name))
         return self.create(owner=owner, title=title, size=file.size, file=file)
 
 
