@@ -576,8 +576,9 @@ def test_a_film_plays_and_seeks_by_ranges(visit: Visit) -> None:
     answers = []
     visit.page.on("response", lambda answer: answers.append((answer.url, answer.status)))
     visit.sign_in("Ada")
-    visit.page.locator("video").scroll_into_view_if_needed()
-    times = visit.page.locator("video").evaluate(
+    film = visit.page.get_by_label("Harmonograph.webm")
+    film.scroll_into_view_if_needed()
+    times = film.evaluate(
         """async video => {
             const once = event => new Promise((done, fail) => {
                 video.addEventListener(event, done, { once: true });
