@@ -179,7 +179,7 @@ def test_the_example(screen: Screen) -> None:
     page.set_content(answer.text())
     screen.look("refused")
     screen.open("send", invitation)
-    long = {"name": "word " * 30 + ".txt", "mimeType": "text/plain", "buffer": b"words"}
+    long = {"name": "word " * 38 + ".txt", "mimeType": "text/plain", "buffer": b"words"}
     page.locator("input[type=file]").set_input_files(long)
     page.get_by_text("Uploaded", exact=True).wait_for()
     screen.look("send-chosen")
