@@ -34,6 +34,8 @@ PLACES: dict[str, str | None] = {
     '"init_command"': None,
     'path("files/"': None,
     'path("pictures/"': "site_/all_urls.py",
+    "urls_internal": "site_/all_urls.py",
+    '"OFFLOAD"': "site_/servers.py",
     "CACHES =": "site_/servers.py",
     '{"pool"': "site_/servers.py",
     "SECRET_KEY, SECRET_KEY_FALLBACKS =": "site_/servers.py",

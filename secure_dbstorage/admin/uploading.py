@@ -89,7 +89,7 @@ class Uploads(FileAdmin):
             self.message_user(request, _("“%s” was uploaded.") % saved[0], messages.SUCCESS)
         elif saved:
             text = ngettext("%d file was uploaded:", "%d files were uploaded:", len(saved))
-            names = [f"“{file}”" for file in saved[:_MAX_NAMES]] + ["…"] * (
+            names = [_("“%s”") % file for file in saved[:_MAX_NAMES]] + ["…"] * (
                 len(saved) > _MAX_NAMES
             )
             said = f"{text % len(saved)} {', '.join(names)}"
