@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import django
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.storage import storages
@@ -93,7 +94,9 @@ class Visitor:
         return True
 
     def _hear(self, message: Any) -> None:
-        if "Content Security Policy" in message.text:
+        # Before Django 6.0, its own admin has styles in its pages.
+        is_djangos = django.VERSION < (6, 0) and "/admin/" in message.location["url"]
+        if "Content Security Policy" in message.text and not is_djangos:
             self.problems.append(message.text)
 
 

@@ -173,5 +173,7 @@ def test_uppy_goes_on_after_its_tab_was_closed(
         limits[0], before = len(CONTENT), len(asked)
         page = opened()
         page.get_by_text("done").wait_for(timeout=60_000)
-    assert asked[before : before + 2] == [("HEAD", 0), ("PATCH", 5 * MIB)]
+    (first, _), (second, offset) = asked[before : before + 2]
+    assert (first, second) == ("HEAD", "PATCH")
+    assert offset >= 5 * MIB  # Of the request that hung, Chromium may have sent something.
     assert ours().stat("uppy/sent.bin").sha256 == SHA256

@@ -293,6 +293,7 @@ def test_logged_statements_hold_no_bytes(store: Store, client: Client, settings:
     assert not any("private" in query["sql"].replace("private.txt", "") for query in queries)
 
 
+@pytest.mark.users
 def test_a_project_that_asks_everybody_to_sign_in_still_serves_links(
     store: Store, client: Client, settings: Settings
 ) -> None:

@@ -45,7 +45,6 @@ CASES = [
             f"token={{respelled[{SECRET}]}}",
             f"token={{padded[{SECRET}]}}",
             f"token={{version_2[{SECRET}]}}",
-            f"token={{zip[{SECRET}]}}",
             f"token={{cache[{SECRET}]}}",
             f"token={{tenants[{SECRET}]}}",
             f"token={{attachment_added[{SECRET}]}}",
@@ -65,6 +64,11 @@ CASES = [
             f"token=bad&token={{signed[{SECRET}]}}",
             f"token={{signed[{SECRET}]}}&%74oken=bad",
         )
+    ),
+    Case(
+        "a token for an archive of what is below a file finds nothing",
+        ask(f"{SECRET_URL}?token={{zip[{SECRET}]}}"),
+        MISSING_WITH_TOKEN,
     ),
     Case(
         "a token to begin an upload reads nothing",
