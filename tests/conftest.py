@@ -12,6 +12,7 @@ ports and directories that no other worker uses.
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
+from inspect import iscoroutinefunction
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -20,7 +21,10 @@ import hypothesis
 import pytest
 from django.apps import apps
 from django.core.cache import caches
-from django.db import connections
+from django.core.signals import request_finished
+from django.db import close_old_connections, connections
+from django.http.response import HttpResponseBase
+from django.test.client import AsyncClientHandler, ClientHandler
 from pytest_django import Settings
 
 from tests.faults import report as fault_report
@@ -125,6 +129,42 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for name in _servers_of(item):
         if reason := item.config.stash[_OUTCOMES][name].reason:
             skip_or_fail(reason)
+
+
+@pytest.fixture(autouse=True)
+def _answers_end_with_their_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close the answers that a test did not read, as they are recorded when they are closed.
+
+    Closed whenever they happen to be collected, they would be taken for another test's.
+    """
+    answers: list[HttpResponseBase] = []
+    for handler in (ClientHandler, AsyncClientHandler):
+        monkeypatch.setattr(handler, "get_response", _noting(handler.get_response, answers))
+        monkeypatch.setattr(
+            handler, "get_response_async", _noting(handler.get_response_async, answers)
+        )
+    yield
+    request_finished.disconnect(close_old_connections)
+    for answer in answers:
+        if answer.streaming and not answer.closed:
+            answer.close()
+    request_finished.connect(close_old_connections)
+
+
+def _noting(ask: Callable[..., Any], answers: list[HttpResponseBase]) -> Callable[..., Any]:
+    """Return a method of a handler that notes each answer."""
+
+    def asked(self: Any, request: Any) -> Any:
+        answer = ask(self, request)
+        answers.append(answer)
+        return answer
+
+    async def asked_async(self: Any, request: Any) -> Any:
+        answer = await ask(self, request)
+        answers.append(answer)
+        return answer
+
+    return asked_async if iscoroutinefunction(ask) else asked
 
 
 @pytest.fixture(params=list(ALIASES))
