@@ -16,6 +16,7 @@ from inspect import iscoroutinefunction
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+from weakref import WeakSet
 
 import hypothesis
 import pytest
@@ -137,7 +138,7 @@ def _answers_end_with_their_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
     Closed whenever they happen to be collected, they would be taken for another test's.
     """
-    answers: list[HttpResponseBase] = []
+    answers: WeakSet[HttpResponseBase] = WeakSet()
     for handler in (ClientHandler, AsyncClientHandler):
         monkeypatch.setattr(handler, "get_response", _noting(handler.get_response, answers))
         monkeypatch.setattr(
@@ -145,23 +146,23 @@ def _answers_end_with_their_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[No
         )
     yield
     request_finished.disconnect(close_old_connections)
-    for answer in answers:
+    for answer in list(answers):
         if answer.streaming and not answer.closed:
             answer.close()
     request_finished.connect(close_old_connections)
 
 
-def _noting(ask: Callable[..., Any], answers: list[HttpResponseBase]) -> Callable[..., Any]:
+def _noting(ask: Callable[..., Any], answers: "WeakSet[HttpResponseBase]") -> Callable[..., Any]:
     """Return a method of a handler that notes each answer."""
 
     def asked(self: Any, request: Any) -> Any:
         answer = ask(self, request)
-        answers.append(answer)
+        answers.add(answer)
         return answer
 
     async def asked_async(self: Any, request: Any) -> Any:
         answer = await ask(self, request)
-        answers.append(answer)
+        answers.add(answer)
         return answer
 
     return asked_async if iscoroutinefunction(ask) else asked
