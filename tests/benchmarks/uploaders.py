@@ -107,9 +107,7 @@ class Uploader:
             place = self._begun(connection, size)
             for offset in range(0, size, piece or size):
                 length = min(piece or size, size - offset)
-                _send(
-                    connection, "PATCH", place, _blocks(length), length, self._fields(offset)
-                )
+                _send(connection, "PATCH", place, _blocks(length), length, self._fields(offset))
 
     def _begun(self, connection: HTTPConnection, size: int) -> str:
         fields = {**_TUS, **_NAME, "Upload-Length": str(size)}
@@ -122,9 +120,9 @@ class Uploader:
         return HTTPConnection(urlsplit(self.base).netloc, timeout=_PATIENCE)
 
 
-def uploader(workspace: Workspace, base: str) -> Uploader:
-    """Return a client of a server on this workspace."""
-    return Uploader(base, *workspace.call(links, DJANGO_SETTINGS_MODULE=SETTINGS))
+def uploader(workspace: Workspace) -> Uploader:
+    """Return a client with the links of a workspace, and no server as yet."""
+    return Uploader("", *workspace.call(links, DJANGO_SETTINGS_MODULE=SETTINGS))
 
 
 def links() -> tuple[str, str]:
@@ -140,7 +138,7 @@ def _blocks(size: int) -> Iterator[memoryview]:
         yield _BLOCK[: size - start]
 
 
-def _send(  # noqa: PLR0913 -- all that makes a request
+def _send(
     connection: HTTPConnection,
     method: str,
     target: str,

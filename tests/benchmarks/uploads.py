@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from functools import partial
 
 from tests.benchmarks import load
@@ -35,26 +36,26 @@ _SETTLING_SECONDS = 1
 
 def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     """Measure all ways to upload in turns, and then uploads that stall."""
+    client = uploader(workspace)
     results = []
     for size, rounds in [(10, 1)] if quick else [(10, 15), (150, 7)]:
-        results += _speeds(workspace, size * _MIB, rounds)
-    ways = list(Uploader("", "", "").ways())
-    for name in ways[:1] if quick else ways:
-        results.append(memory(workspace, name, (16 if quick else 150) * _MIB))
+        results += _speeds(workspace, client, size * _MIB, rounds)
+    for name in list(client.ways())[: 1 if quick else None]:
+        results.append(memory(workspace, client, name, (16 if quick else 150) * _MIB))
     for setup in _crowd_setups(workspace)[: 1 if quick else None]:
-        results += _stalled(workspace, setup, requests=50 if quick else 500)
+        results += _stalled(workspace, client, setup, requests=50 if quick else 500)
     return results
 
 
-def memory(workspace: Workspace, name: str, size: int) -> Result:
+def memory(workspace: Workspace, client: Uploader, name: str, size: int) -> Result:
     """Measure by how much a fresh worker grows that receives one upload of so many bytes."""
-    with _served(workspace, _GUNICORN) as (site, client):
-        way = client.ways()[name]
+    with _served(workspace, client, _GUNICORN) as (site, here):
+        way = here.ways()[name]
         for _ in range(3):
             way(2 * _MIB)
-            client.forget()
+            here.forget()
         growth = growth_during(site.pid, partial(way, size)) / _MIB
-        client.forget()
+        here.forget()
     return Result(
         topic="uploads",
         case=f"memory of {size // _MIB} MiB, {_GUNICORN.name}",
@@ -66,11 +67,11 @@ def memory(workspace: Workspace, name: str, size: int) -> Result:
     )
 
 
-def _speeds(workspace: Workspace, size: int, rounds: int) -> list[Result]:
-    with _served(workspace, _GUNICORN) as (_, client):
+def _speeds(workspace: Workspace, client: Uploader, size: int, rounds: int) -> list[Result]:
+    with _served(workspace, client, _GUNICORN) as (_, here):
         contenders = [
-            Contender(name=name, run=partial(way, size), reset=client.forget)
-            for name, way in client.ways().items()
+            Contender(name=name, run=partial(way, size), reset=here.forget)
+            for name, way in here.ways().items()
         ]
         take_turns(contenders, rounds=rounds, sample_seconds=0)
     return [_speed(workspace, size, each, contenders[0]) for each in contenders]
@@ -103,15 +104,17 @@ def _crowd_setups(workspace: Workspace) -> list[Setup]:
     ]
 
 
-def _stalled(workspace: Workspace, setup: Setup, *, requests: int) -> list[Result]:
+def _stalled(
+    workspace: Workspace, client: Uploader, setup: Setup, *, requests: int
+) -> list[Result]:
     """Return how long small requests take, alone and beside stalled uploads."""
     small = keep(workspace, 10 * 1024, names=(OURS,))
-    with _served(workspace, setup, small) as (site, client):
+    with _served(workspace, client, setup, small) as (site, here):
         _waits(site, requests // 10)
         alone = _waits(site, requests)
-        with _stalling(client):
+        with _stalling(here):
             beside = _waits(site, requests)
-        client.forget()
+        here.forget()
     result = partial(
         Result,
         topic="uploads",
@@ -154,12 +157,11 @@ def _waits(site: Site, requests: int) -> float:
 
 @contextmanager
 def _served(
-    workspace: Workspace, setup: Setup, sites: Sequence[Site] = ()
+    workspace: Workspace, client: Uploader, setup: Setup, sites: Sequence[Site] = ()
 ) -> Iterator[tuple[Site, Uploader]]:
-    """Start a server, and return where it serves a file, or nothing, and a client of it."""
+    """Start a server, and return where it serves a file, or nothing, and the client of it."""
     (site,) = sites or [Site(name=OURS, size=0)]
     if site.failure:
         raise LoadFailed(site.failure)
     with open_sites(workspace, setup, [site]) as (opened,):
-        base = opened.url.removesuffix(site.url)
-        yield opened, uploader(workspace, base)
+        yield opened, replace(client, base=opened.url.removesuffix(site.url))

@@ -13,20 +13,30 @@ _TABLE = StoredFile._meta.db_table
 # Who sets the stops holds a lock, and each upload waits for it in a trigger.
 _SET = {
     "postgresql": (
-        "CREATE OR REPLACE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS"
-        " 'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END'",
-        f"CREATE TRIGGER stop_row BEFORE INSERT ON {_TABLE} FOR EACH ROW"
-        f" WHEN (NEW.position = {ROW}) EXECUTE FUNCTION stop()",
-        f"CREATE TRIGGER stop_name BEFORE UPDATE ON {_TABLE} FOR EACH ROW"
-        " WHEN (OLD.name IS NULL AND NEW.name IS NOT NULL) EXECUTE FUNCTION stop()",
+        (
+            "CREATE OR REPLACE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END'"
+        ),
+        (
+            f"CREATE TRIGGER stop_row BEFORE INSERT ON {_TABLE} FOR EACH ROW"
+            f" WHEN (NEW.position = {ROW}) EXECUTE FUNCTION stop()"
+        ),
+        (
+            f"CREATE TRIGGER stop_name BEFORE UPDATE ON {_TABLE} FOR EACH ROW"
+            " WHEN (OLD.name IS NULL AND NEW.name IS NOT NULL) EXECUTE FUNCTION stop()"
+        ),
         "SELECT pg_advisory_lock(1)",
     ),
     "mysql": (
-        f"CREATE TRIGGER stop_row BEFORE INSERT ON {_TABLE} FOR EACH ROW"
-        f" IF NEW.position = {ROW} THEN DO GET_LOCK('stop', 600), RELEASE_LOCK('stop'); END IF",
-        f"CREATE TRIGGER stop_name BEFORE UPDATE ON {_TABLE} FOR EACH ROW"
-        " IF OLD.name IS NULL AND NEW.name IS NOT NULL"
-        " THEN DO GET_LOCK('stop', 600), RELEASE_LOCK('stop'); END IF",
+        (
+            f"CREATE TRIGGER stop_row BEFORE INSERT ON {_TABLE} FOR EACH ROW"
+            f" IF NEW.position = {ROW} THEN DO GET_LOCK('stop', 600), RELEASE_LOCK('stop'); END IF"
+        ),
+        (
+            f"CREATE TRIGGER stop_name BEFORE UPDATE ON {_TABLE} FOR EACH ROW"
+            " IF OLD.name IS NULL AND NEW.name IS NOT NULL"
+            " THEN DO GET_LOCK('stop', 600), RELEASE_LOCK('stop'); END IF"
+        ),
         "DO GET_LOCK('stop', 600)",
     ),
 }

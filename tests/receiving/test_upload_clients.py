@@ -247,7 +247,9 @@ def _rest_sent(server: WebServer | NginxServer, part: str) -> None:
     assert _patched(server, part, offset, CONTENT[offset:]) == SIZE
 
 
-def _half_sent(server: WebServer | NginxServer, part: str, offset: int, count: int) -> socket.socket:
+def _half_sent(
+    server: WebServer | NginxServer, part: str, offset: int, count: int
+) -> socket.socket:
     """Return a connection on which a piece has begun of which only so many bytes have come."""
     connection = socket.create_connection((LOOPBACK, server.port), timeout=_PATIENCE)
     fields = [
