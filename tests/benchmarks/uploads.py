@@ -30,6 +30,9 @@ _STALLED, _POOL = 50, {"DBSTORAGE_BENCHMARK_POOL": "5"}
 #: Bytes of an upload that stalls. Half of them are more than a server reads at once.
 _STALLED_SIZE = 800 * 1024
 
+#: So that each thread of the worker has its connection.
+_WARM_UP = 10
+
 #: Until a server has read what came before the stall.
 _SETTLING_SECONDS = 1
 
@@ -38,7 +41,7 @@ def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     """Measure all ways to upload in turns, and then uploads that stall."""
     client = uploader(workspace)
     results = []
-    for size, rounds in [(10, 1)] if quick else [(10, 15), (150, 7)]:
+    for size, rounds in [(10, 1)] if quick else [(10, 9), (150, 5)]:
         results += _speeds(workspace, client, size * _MIB, rounds)
     for name in list(client.ways())[-1 if quick else 0 :]:
         results.append(memory(workspace, client, name, (16 if quick else 150) * _MIB))
@@ -51,7 +54,7 @@ def memory(workspace: Workspace, client: Uploader, name: str, size: int) -> Resu
     """Measure by how much a fresh worker grows that receives one upload of so many bytes."""
     with _served(workspace, client, _GUNICORN) as (site, here):
         way = here.ways()[name]
-        for _ in range(3):
+        for _ in range(_WARM_UP):
             way(2 * _MIB)
             here.forget()
         growth = growth_during(site.pid, partial(way, size)) / _MIB
