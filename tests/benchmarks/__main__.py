@@ -16,6 +16,7 @@ from tests.benchmarks import (
     signing,
     storage,
     timing,
+    uploads,
     zips,
 )
 from tests.benchmarks.environment import DATABASES, Failed, ground_of
@@ -34,6 +35,7 @@ TOPICS = {
     "readers": readers.measure,
     "offload": offload.measure,
     "timing": timing.measure,
+    "uploads": uploads.measure,
     "zip": zips.measure,
 }
 

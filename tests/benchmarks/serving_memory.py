@@ -1,5 +1,7 @@
 """What memory a server takes to serve a file: its growth, and that in those of the file's size."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -31,6 +33,18 @@ def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     return results
 
 
+def growth_during(pid: int, action: Callable[[], object]) -> int:
+    """Return how many bytes a server's process grows at most while something is done.
+
+    :param pid: the server, or the parent of its one worker.
+    """
+    worker = Path("/proc", str(_worker(pid)))
+    (worker / "clear_refs").write_text("5")  # The peak begins anew; see proc(5).
+    before = _status(worker, "VmRSS")
+    action()
+    return _status(worker, "VmHWM") - before
+
+
 def _result(workspace: Workspace, setup: Setup, small: Site, large: Site) -> Result:
     failure, growth = large.failure or small.failure, None
     if not failure:
@@ -57,11 +71,7 @@ def _growth(warm: Site, site: Site) -> int:
     """Return how many bytes the server's process grew at most."""
     for _ in range(_WARM_UP):
         load.fetch(warm.url, warm.size)
-    worker = Path("/proc", str(_worker(site.pid)))
-    (worker / "clear_refs").write_text("5")  # The peak begins anew; see proc(5).
-    before = _status(worker, "VmRSS")
-    load.fetch(site.url, site.size)
-    return _status(worker, "VmHWM") - before
+    return growth_during(site.pid, partial(load.fetch, site.url, site.size))
 
 
 def _worker(pid: int) -> int:

@@ -11,7 +11,7 @@ from tests.benchmarks.settings import DATABASES, INSTALLED_APPS, MEDIA_ROOT, MID
 _RATE = "999999999/m"
 
 SECURE_DBSTORAGE: dict[str, Any] = {
-    "RATE_LIMITS": dict.fromkeys(("signed", "plain", "refused"), _RATE)
+    "RATE_LIMITS": dict.fromkeys(("signed", "plain", "refused", "upload", "begun"), _RATE)
 }
 
 # Without the header X-Offload, which one nginx alone sends, nothing changes.

@@ -3,7 +3,7 @@
 from django.apps import apps
 from django.urls import URLPattern, URLResolver, include, path
 
-from tests.benchmarks import views
+from tests.benchmarks import upload_views, views
 
 #: The URLconf of each app that has a view, and where it goes.
 _PEERS = {
@@ -16,6 +16,8 @@ _PEERS = {
 urlpatterns: list[URLPattern | URLResolver] = [
     path("files/", include("secure_dbstorage.urls")),
     path("_content/", include("secure_dbstorage.urls_internal")),
+    path("uploaded/", upload_views.save),
+    path("uploaded/forget/", upload_views.forget),
     path("floor/<path:name>", views.serve, name="floor"),
     *(
         path(prefix, include(f"{app}.urls"))

@@ -15,7 +15,8 @@ import pytest
 from django.core.files.storage import storages
 
 from secure_dbstorage.storage import DatabaseStorage
-from tests.conftest import StartWebServer
+from tests.conftest import StartNginx, StartWebServer
+from tests.servers.nginx import NginxServer
 from tests.servers.process import LOOPBACK
 from tests.servers.unavailable import find_program, skip_or_fail
 from tests.servers.web import Kind, WebServer
@@ -162,6 +163,40 @@ def _a_kill_loses_a_piece_at_most(
     return server
 
 
+@pytest.mark.parametrize("kind", ["gunicorn", "uvicorn"])
+def test_uploads_pass_nginx_whether_it_buffers_them_or_not(
+    nginx: StartNginx, web_server: StartWebServer, kind: Kind, tmp_path: Path
+) -> None:
+    """Pieces of 1 MiB pass its default limit; only a PUT needs more."""
+    server = web_server(kind)
+    passed = f"proxy_pass {server.url}; proxy_http_version 1.1;"
+    straight = f"{passed} proxy_request_buffering off;"
+    front = nginx(f"""
+        location /files/on/ {{ {passed} }}
+        location /files/on/put {{ {passed} client_max_body_size 2m; }}
+        location /files/off/ {{ {straight} }}
+        location /files/off/put {{ {straight} client_max_body_size 2m; }}
+    """)
+    curl = find_program("curl", package="curl")
+    (file := tmp_path / "a.bin").write_bytes(CONTENT)
+    for mode in ("on", "off"):
+        url = front.url + ours().upload_url(f"{mode}/put.bin", max_size=SIZE)
+        subprocess.run([curl, "-sSf", "-T", str(file), url], check=True)
+        assert content_of(f"{mode}/put.bin") == CONTENT
+        client: Any = tus_client(front.url + ours().upload_url(f"{mode}/tus.bin", max_size=SIZE))
+        client.uploader(file_stream=io.BytesIO(CONTENT), chunk_size=1024 * KIB).upload()
+        assert content_of(f"{mode}/tus.bin") == CONTENT
+        # What nginx buffers reaches Django when all of it has come; else a megabyte at a time.
+        part = _begun(front, f"{mode}/put-broken.bin")
+        with _half_sent(front, part, 0, 1200 * KIB):
+            if mode == "off" and kind in STREAMING:
+                wait_until(lambda part=part: _offset(front, part) > 0)
+            else:
+                assert _offset(front, part) == 0
+        _rest_sent(front, part)
+        assert content_of(f"{mode}/put-broken.bin") == CONTENT
+
+
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
 def test_stalled_uploads_leave_the_pool_to_others(
     database: str, web_server: StartWebServer
@@ -183,7 +218,7 @@ def test_stalled_uploads_leave_the_pool_to_others(
 # --- a client ------------------------------------------------------------------------------------
 
 
-def _begun(server: WebServer, name: str) -> str:
+def _begun(server: WebServer | NginxServer, name: str) -> str:
     headers = {**TUS, "Upload-Length": str(SIZE)}
     answer = httpx.post(
         server.url + ours().upload_url(name, max_size=SIZE),
@@ -194,25 +229,27 @@ def _begun(server: WebServer, name: str) -> str:
     return str(answer.headers["Location"])
 
 
-def _offset(server: WebServer, part: str) -> int:
+def _offset(server: WebServer | NginxServer, part: str) -> int:
     answer = httpx.head(server.url + part, headers=TUS, timeout=_PATIENCE)
     assert answer.status_code == 200
     return int(answer.headers["Upload-Offset"])
 
 
-def _patched(server: WebServer, part: str, offset: int, data: bytes) -> int:
+def _patched(server: WebServer | NginxServer, part: str, offset: int, data: bytes) -> int:
     headers = {**TUS, "Upload-Offset": str(offset), "Content-Type": PIECE}
     answer = httpx.patch(server.url + part, content=data, headers=headers, timeout=_PATIENCE)
     assert answer.status_code == 204
     return int(answer.headers["Upload-Offset"])
 
 
-def _rest_sent(server: WebServer, part: str) -> None:
+def _rest_sent(server: WebServer | NginxServer, part: str) -> None:
     offset = _offset(server, part)
     assert _patched(server, part, offset, CONTENT[offset:]) == SIZE
 
 
-def _half_sent(server: WebServer, part: str, offset: int, count: int) -> socket.socket:
+def _half_sent(
+    server: WebServer | NginxServer, part: str, offset: int, count: int
+) -> socket.socket:
     """Return a connection on which a piece has begun of which only so many bytes have come."""
     connection = socket.create_connection((LOOPBACK, server.port), timeout=_PATIENCE)
     fields = [

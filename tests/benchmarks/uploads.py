@@ -1,0 +1,170 @@
+"""How fast uploads are received, what memory that takes, and whom those hinder that stall."""
+
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from functools import partial
+
+from tests.benchmarks import load
+from tests.benchmarks.environment import Workspace
+from tests.benchmarks.load import LoadFailed
+from tests.benchmarks.measuring import Contender, ratios, take_turns
+from tests.benchmarks.peers import OURS
+from tests.benchmarks.results import Result
+from tests.benchmarks.serving_memory import growth_during
+from tests.benchmarks.sites import Setup, Site, keep, open_sites
+from tests.benchmarks.uploaders import Uploader, uploader
+
+_MIB = 1024 * 1024
+
+_GUNICORN = Setup(kind="gunicorn", name="gunicorn")
+
+#: Time in that of a form; memory in MiB; time of a small request in ms.
+_MOST_TIME, _MOST_MEMORY, _MOST_WAITING = 1.25, 20, 500
+
+#: So many uploads stall, on a pool of so many connections where Django has one.
+_STALLED, _POOL = 50, {"DBSTORAGE_BENCHMARK_POOL": "5"}
+
+#: Bytes of an upload that stalls. Half of them are more than a server reads at once.
+_STALLED_SIZE = 800 * 1024
+
+#: So that each thread of the worker has its connection.
+_WARM_UP = 10
+
+#: Until a server has read what came before the stall.
+_SETTLING_SECONDS = 1
+
+
+def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
+    """Measure all ways to upload in turns, and then uploads that stall."""
+    client = uploader(workspace)
+    results = []
+    for size, rounds in [(10, 1)] if quick else [(10, 9), (150, 5)]:
+        results += _speeds(workspace, client, size * _MIB, rounds)
+    for name in list(client.ways())[-1 if quick else 0 :]:
+        results.append(memory(workspace, client, name, (16 if quick else 150) * _MIB))
+    for setup in _crowd_setups(workspace)[: 1 if quick else None]:
+        results += _stalled(workspace, client, setup, requests=50 if quick else 500)
+    return results
+
+
+def memory(workspace: Workspace, client: Uploader, name: str, size: int) -> Result:
+    """Measure by how much a fresh worker grows that receives one upload of so many bytes."""
+    with _served(workspace, client, _GUNICORN) as (site, here):
+        way = here.ways()[name]
+        for _ in range(_WARM_UP):
+            way(2 * _MIB)
+            here.forget()
+        growth = growth_during(site.pid, partial(way, size)) / _MIB
+        here.forget()
+    return Result(
+        topic="uploads",
+        case=f"memory of {size // _MIB} MiB, {_GUNICORN.name}",
+        contender=name,
+        value=growth,
+        unit="MiB",
+        database=workspace.database,
+        note=f"target: {_MOST_MEMORY} MiB" if growth > _MOST_MEMORY else "",
+    )
+
+
+def _speeds(workspace: Workspace, client: Uploader, size: int, rounds: int) -> list[Result]:
+    with _served(workspace, client, _GUNICORN) as (_, here):
+        contenders = [
+            Contender(name=name, run=partial(way, size), reset=here.forget)
+            for name, way in here.ways().items()
+        ]
+        take_turns(contenders, rounds=rounds, sample_seconds=0)
+    return [_speed(workspace, size, each, contenders[0]) for each in contenders]
+
+
+def _speed(workspace: Workspace, size: int, contender: Contender, form: Contender) -> Result:
+    failure = contender.failure or form.failure
+    ratio = None if failure else ratios(contender.seconds, form.seconds)
+    missed = ratio is not None and ratio > _MOST_TIME
+    return Result(
+        topic="uploads",
+        case=f"time of {size // _MIB} MiB, {_GUNICORN.name}",
+        contender=contender.name,
+        value=None if failure else statistics.median(contender.seconds),
+        unit="s",
+        ratio=ratio,
+        reference=form.name,
+        database=workspace.database,
+        note=failure or (f"target: {_MOST_TIME}" if missed else ""),
+    )
+
+
+def _crowd_setups(workspace: Workspace) -> list[Setup]:
+    """Return servers that can be asked while so many uploads stall."""
+    env = _POOL if workspace.database == "postgres" else {"DBSTORAGE_BENCHMARK_ASGI": "1"}
+    threads = ("--threads", str(_STALLED + 10))
+    return [
+        Setup(kind="gunicorn", name="gunicorn, 60 threads", options=threads, env=env),
+        Setup(kind="uvicorn", name="uvicorn", options=("--no-access-log",), env=env),
+    ]
+
+
+def _stalled(
+    workspace: Workspace, client: Uploader, setup: Setup, *, requests: int
+) -> list[Result]:
+    """Return how long small requests take, alone and beside stalled uploads."""
+    small = keep(workspace, 10 * 1024, names=(OURS,))
+    with _served(workspace, client, setup, small) as (site, here):
+        _waits(site, requests // 10)
+        alone = _waits(site, requests)
+        with _stalling(here):
+            beside = _waits(site, requests)
+        here.forget()
+    result = partial(
+        Result,
+        topic="uploads",
+        case=f"p99 of a small request, {setup.name}",
+        unit="ms",
+        database=workspace.database,
+    )
+    note = f"target: {_MOST_WAITING} ms" if beside > _MOST_WAITING else ""
+    return [
+        result(contender="alone", value=alone),
+        result(contender=f"beside {_STALLED} stalled uploads", value=beside, note=note),
+    ]
+
+
+@contextmanager
+def _stalling(client: Uploader) -> Iterator[None]:
+    """Let uploads stall meanwhile, and then go on.
+
+    :raises LoadFailed: one was refused.
+    """
+    with ExitStack() as crowd:
+        stalled = [
+            crowd.enter_context(closing(client.stall(_STALLED_SIZE))) for _ in range(_STALLED)
+        ]
+        time.sleep(_SETTLING_SECONDS)
+        yield
+        for sending in stalled:
+            client.go_on(sending, _STALLED_SIZE)
+
+
+def _waits(site: Site, requests: int) -> float:
+    """Return in how many milliseconds 99 of 100 requests are answered."""
+    seconds = []
+    for _ in range(requests):
+        began = time.perf_counter()
+        load.fetch(site.url, site.size)
+        seconds.append(time.perf_counter() - began)
+    return statistics.quantiles(seconds, n=100)[-1] * 1000
+
+
+@contextmanager
+def _served(
+    workspace: Workspace, client: Uploader, setup: Setup, sites: Sequence[Site] = ()
+) -> Iterator[tuple[Site, Uploader]]:
+    """Start a server, and return where it serves a file, or nothing, and the client of it."""
+    (site,) = sites or [Site(name=OURS, size=0)]
+    if site.failure:
+        raise LoadFailed(site.failure)
+    with open_sites(workspace, setup, [site]) as (opened,):
+        yield opened, replace(client, base=opened.url.removesuffix(site.url))
