@@ -79,6 +79,11 @@ def pytest_configure(config: pytest.Config) -> None:
         servers.answer_workers()
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one more than there are cores: tests wait for the servers that they start."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop what was started."""
     if _SERVERS in config.stash:

@@ -75,6 +75,7 @@ def test_valkey_is_the_cache_and_is_emptied(valkey: str) -> None:
     assert redis.Redis.from_url(valkey).dbsize() == 1
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("kind", get_args(Kind))
 def test_each_web_server_answers_and_is_gone_after_stop(
     web_server: StartWebServer, kind: Kind
@@ -103,6 +104,7 @@ def test_a_long_request_is_answered_in_however_many_pieces_it_comes(
         assert connection.recv(12) == b"HTTP/1.1 403"
 
 
+@pytest.mark.sweep
 def test_a_web_server_sees_files_saved_by_the_test(
     database: str, web_server: StartWebServer, valkey: str
 ) -> None:
@@ -131,6 +133,7 @@ def test_nginx_stands_in_front(
         httpx.get(front.url)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("kind", [PostgresServer, MariaDBServer, ValkeyServer])
 def test_a_database_server_is_gone_after_stop(kind: type) -> None:
     try:

@@ -14,7 +14,7 @@ from tests.conftest import StartWebServer
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sweep]
 
 #: Reads the size of the last page, and draws it.
 _PDF = """

@@ -346,6 +346,7 @@ def s3() -> Iterator[S3Server]:
         yield server
 
 
+@pytest.mark.sweep
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("file_overwrite", [True, False])
 def test_a_project_graduates_to_a_bucket_and_comes_back(

@@ -15,7 +15,7 @@ from tests.support.attacks import Attack, Generator, Judge, Target
 from tests.support.example import EXAMPLE, MANAGE, environment, manage
 from tests.support.http_client import exchange
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.sweep]
 
 #: As deploy/ has it, and as it is tried out: with DEBUG.
 COMMANDS = {

@@ -127,6 +127,7 @@ def test_each_request_gets_its_answer_through_nginx(
     _expect_all("nginx", front.port, links, queries)
 
 
+@pytest.mark.sweep
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", ["gunicorn", "uvicorn"])
 @pytest.mark.parametrize("database", ["sqlite", "postgres"], indirect=True)
@@ -152,6 +153,7 @@ def test_a_large_download_takes_little_memory(
     assert most - before < 40 * MIB
 
 
+@pytest.mark.cluster
 @pytest.mark.parametrize("database", ["sqlite", "postgres"], indirect=True)
 def test_100_stalled_readers_hold_little_each_and_give_memory_back(
     database: str, web_server: StartWebServer
