@@ -46,7 +46,7 @@ ALIASES = {"sqlite": "default", "postgres": "postgres", "mariadb": "mariadb"}
 #: A test that takes one of these starts a server, a browser or a program.
 _SERVER_FIXTURES = {
     *("browser", "filled", "nginx", "process", "s3", "serve", "site", "victim"),
-    *("start_savers", "valkey", "valkey_server", "web_server", "wheel"),
+    *("start_savers", "valkey_server", "web_server", "wheel"),
 }
 
 _SERVERS = pytest.StashKey[SessionServers | OwnersServers]()
@@ -103,16 +103,25 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
     """Give each test the database it is parametrised for, and ``servers`` to those that need one.
 
-    Tests that start programs of their own come first: they are the longest, and a worker that
-    begins one when the others are done keeps everybody waiting.
+    Tests that start programs are the longest. Each worker begins with its share of them, so that
+    nobody waits for a last one.
     """
+    starters = {item for item in items if _starts_programs(item)}
     for item in items:
         if needs := _database_needs(item):
             item.add_marker(pytest.mark.django_db(**needs), append=False)
-        if _servers_of(item) or _SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
+        if item in starters or _servers_of(item):
             item.add_marker(pytest.mark.servers)
     yield  # pytest-django sorts by its marks, and -m chooses by ours.
-    items.sort(key=lambda item: not _starts_programs(item))
+    # pytest-xdist gives each worker an equal part of the list; who is done steals from others.
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    longest = [item for item in items if item in starters]
+    others = [item for item in items if item not in starters]
+    items[:] = [
+        item
+        for number in range(workers)
+        for item in (*longest[number::workers], *_part(others, number, workers))
+    ]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -310,7 +319,14 @@ def _servers_of(item: pytest.Item) -> list[str]:
 
 
 def _starts_programs(item: pytest.Item) -> bool:
-    return bool(item.get_closest_marker("servers")) and not item.get_closest_marker("django_db")
+    """Tell whether this test says so itself, or by its fixtures."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return bool(item.get_closest_marker("servers")) or bool(_SERVER_FIXTURES & fixtures)
+
+
+def _part(items: list[pytest.Item], number: int, parts: int) -> list[pytest.Item]:
+    """Return one of the equal parts of a list. Neighbours share fixtures, and stay together."""
+    return items[len(items) * number // parts : len(items) * (number + 1) // parts]
 
 
 def _parameter(item: pytest.Item) -> str | None:

@@ -407,6 +407,7 @@ def visit(browser: "Browser", site: str, tmp_path: Path) -> Iterator[Visit]:
     assert [url for url in visit.requests if not url.startswith((site, "blob:", "data:"))] == []
 
 
+@pytest.mark.sweep
 def test_pictures_are_shown_to_everybody(visit: Visit) -> None:
     visit.page.goto(visit.site)
     visit.page.locator(".picture img").last.scroll_into_view_if_needed()
@@ -417,6 +418,7 @@ def test_pictures_are_shown_to_everybody(visit: Visit) -> None:
     visit.picture("door")
 
 
+@pytest.mark.sweep
 def test_signing_in_by_password(visit: Visit) -> None:
     visit.page.goto(visit.site)
     visit.page.get_by_label("Username").fill("grace")
@@ -425,6 +427,7 @@ def test_signing_in_by_password(visit: Visit) -> None:
     visit.document("Morning chimes.wav").wait_for()
 
 
+@pytest.mark.sweep
 def test_an_upload_shows_its_progress_and_is_kept_byte_for_byte(visit: Visit) -> None:
     visit.sign_in("Ada")
     visit.page.evaluate(
@@ -455,6 +458,7 @@ def test_an_upload_shows_its_progress_and_is_kept_byte_for_byte(visit: Visit) ->
     assert visit.page.request.get(visit.site + link.get_attribute("href")).body() == content
 
 
+@pytest.mark.sweep
 def test_somebody_without_an_account_sends_files(visit: Visit) -> None:
     visit.sign_in("Ada")
     link = visit.page.get_by_role("link", name="this page").get_attribute("href")
@@ -521,6 +525,7 @@ def test_no_title_turns_the_end_of_a_strangers_file_around(with_demo: Path) -> N
     assert sent.stdout.splitlines() == ["302 'invoicefdp.exe'"] * 2, sent.stderr
 
 
+@pytest.mark.sweep
 def test_a_private_document_opens_through_its_link(visit: Visit) -> None:
     visit.sign_in("Grace")
     with visit.page.expect_popup() as popup:
@@ -528,6 +533,7 @@ def test_a_private_document_opens_through_its_link(visit: Visit) -> None:
     assert "The machine was right." in popup.value.locator("body").inner_text()
 
 
+@pytest.mark.sweep
 def test_a_download_has_the_documents_own_name(visit: Visit) -> None:
     visit.sign_in("Ada")
     with visit.page.expect_download() as download:
@@ -536,6 +542,7 @@ def test_a_download_has_the_documents_own_name(visit: Visit) -> None:
     assert Path(download.value.path()).read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.sweep
 def test_a_short_lived_link_counts_down_and_expires(visit: Visit) -> None:
     """The page's clock is ours and stands still; the server's is real."""
     visit.page.clock.install()
@@ -571,6 +578,7 @@ def test_a_short_lived_link_counts_down_and_expires(visit: Visit) -> None:
     assert visit.page.request.get(link).status == 403
 
 
+@pytest.mark.sweep
 def test_a_film_plays_and_seeks_by_ranges(visit: Visit) -> None:
     answers = []
     visit.page.on("response", lambda answer: answers.append((answer.url, answer.status)))
@@ -603,6 +611,7 @@ def test_a_film_plays_and_seeks_by_ranges(visit: Visit) -> None:
     assert 206 in [status for url, status in answers if ".webm" in url]
 
 
+@pytest.mark.sweep
 def test_someone_elses_document_is_refused(visit: Visit) -> None:
     visit.sign_in("Ada")
     shelf = visit.page.locator("#others .document", has_text="A nanosecond of wire.pdf")
@@ -617,6 +626,7 @@ def test_someone_elses_document_is_refused(visit: Visit) -> None:
     assert "nanosecond" not in answer.text()
 
 
+@pytest.mark.sweep
 def test_a_link_takes_a_stranger_to_the_door_and_back(visit: Visit) -> None:
     visit.sign_in("Grace")
     link = visit.copy_link("Logbook.txt", "1 hour")
@@ -628,6 +638,7 @@ def test_a_link_takes_a_stranger_to_the_door_and_back(visit: Visit) -> None:
     stranger.context.close()
 
 
+@pytest.mark.sweep
 def test_a_shared_document_opens_for_a_stranger_until_its_links_are_recalled(visit: Visit) -> None:
     visit.sign_in("Ada")
     visit.upload("Invitation.txt", b"Come at nine.")
@@ -645,6 +656,7 @@ def test_a_shared_document_opens_for_a_stranger_until_its_links_are_recalled(vis
     stranger.context.close()
 
 
+@pytest.mark.sweep
 def test_an_uploaded_web_page_comes_back_as_a_download(visit: Visit) -> None:
     visit.sign_in("Grace")
     visit.upload("Page.html", b"<script>alert(1)</script>", "text/html")
@@ -654,6 +666,7 @@ def test_an_uploaded_web_page_comes_back_as_a_download(visit: Visit) -> None:
     assert answer.headers["content-disposition"].startswith("attachment")
 
 
+@pytest.mark.sweep
 def test_a_deleted_document_is_gone_with_its_links(visit: Visit) -> None:
     visit.sign_in("Ada")
     visit.upload("Mistake.txt", b"Never mind.")
@@ -665,6 +678,7 @@ def test_a_deleted_document_is_gone_with_its_links(visit: Visit) -> None:
     assert visit.page.request.get(link).status == 403
 
 
+@pytest.mark.sweep
 def test_a_picture_is_hung_and_taken_down_again(visit: Visit) -> None:
     visit.sign_in("Grace")
     form = visit.page.locator("#pictures form.upload")
@@ -681,6 +695,7 @@ def test_a_picture_is_hung_and_taken_down_again(visit: Visit) -> None:
     assert visit.page.locator(".picture").count() == 3
 
 
+@pytest.mark.sweep
 def test_a_file_that_is_not_a_picture_is_refused_with_a_reason(visit: Visit) -> None:
     visit.sign_in("Ada")
     form = visit.page.locator("#pictures form.upload")
@@ -709,6 +724,7 @@ def keeper(visit: Visit) -> Visit:
     return visit
 
 
+@pytest.mark.sweep
 def test_the_keeper_uploads_links_downloads_and_revokes(keeper: Visit) -> None:
     page = keeper.page
     content = (APP / "demo_files" / "weave.png").read_bytes()
@@ -749,6 +765,7 @@ def test_the_keeper_uploads_links_downloads_and_revokes(keeper: Visit) -> None:
     page.get_by_text("“pictures/Loom.png” was deleted.").wait_for()
 
 
+@pytest.mark.sweep
 def test_the_keeper_makes_links_to_the_selected_files(keeper: Visit) -> None:
     page = keeper.page
     page.locator("#searchbar").fill("ada/")

@@ -23,6 +23,7 @@ from tests.servers.web import Kind, WebServer
 from tests.support.http_client import fetch
 from tests.support.uploads import PIECE
 from tests.support.waiting import wait_until
+from tests.support.web_servers import KINDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,9 +51,7 @@ def content_of(name: str) -> bytes:
         return bytes(file.read())
 
 
-@pytest.mark.parametrize(
-    "kind", ["gunicorn", "uvicorn", "granian-wsgi", "granian-asgi", "hypercorn"]
-)
+@pytest.mark.parametrize("kind", KINDS)
 def test_clients_upload_to_each_server(
     web_server: StartWebServer, kind: Kind, tmp_path: Path
 ) -> None:

@@ -34,6 +34,7 @@ from tests.support.http_cases.files import MODIFIED, age, fill
 from tests.support.http_cases.links import Signing, Targets
 from tests.support.http_client import Answer, BrokenAnswer, Download, fetch
 from tests.support.waiting import wait_until
+from tests.support.web_servers import ASGI_KINDS, KINDS
 
 #: What servers say of themselves and of the connection.
 _OF_SERVERS = {"date", "server", "connection", "keep-alive"}
@@ -44,9 +45,6 @@ MIB = 1024 * 1024
 LARGE_MIB = int(os.environ.get("DBSTORAGE_TEST_LARGE_MIB", "100"))
 
 StartNginx = Callable[..., NginxServer]
-
-#: Servers that Django's people deploy; the sync worker of gunicorn answers as its threads do.
-KINDS: tuple[Kind, ...] = ("gunicorn", "uvicorn", "granian-asgi", "granian-wsgi", "hypercorn")
 
 
 class ContentStream:
@@ -249,7 +247,7 @@ def test_a_slow_reader_keeps_nobody_from_writing(web_server: StartWebServer) -> 
         assert fetch(server.port, _target("another")).body == b"another"
 
 
-@pytest.mark.parametrize("kind", ["uvicorn", "granian-asgi", "hypercorn"])
+@pytest.mark.parametrize("kind", ASGI_KINDS)
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
 def test_failed_streams_give_their_connections_back(
     kind: Kind, database: str, web_server: StartWebServer

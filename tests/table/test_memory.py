@@ -83,6 +83,7 @@ print(peak() - before)
     indirect=["database"],
 )
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in other units elsewhere")
+@pytest.mark.sweep
 @pytest.mark.timeout(60 + SIZE_MIB)
 def test_a_large_file_takes_little_memory(database: str, way: str) -> None:
     known = connections[database].settings_dict
