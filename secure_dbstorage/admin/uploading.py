@@ -16,6 +16,7 @@ from secure_dbstorage.admin.forms import UploadForm
 from secure_dbstorage.admin.homes import Home, all_homes
 from secure_dbstorage.admin.hooks import check_hooks
 from secure_dbstorage.models import StoredFile
+from secure_dbstorage.names import shown_name
 
 #: The most names in one message.
 _MAX_NAMES = 20
@@ -26,8 +27,8 @@ class Outcome:
     """What became of the files of one request."""
 
     saved: list[StoredFile] = field(default_factory=list)
-    #: What to tell about each file that was refused.
-    refused: list[str] = field(default_factory=list)
+    #: Each file that was refused, and what to tell about it.
+    refused: list[tuple[Any, str]] = field(default_factory=list)
 
 
 class Uploads(FileAdmin):
@@ -47,13 +48,16 @@ class Uploads(FileAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         initial = {name: request.GET.get(name) for name in ("storage", "directory")}
-        form = UploadForm(request.POST or None, request.FILES or None, initial=initial)
+        form = UploadForm(
+            request.POST or None, request.FILES or None, initial=initial, user=request.user
+        )
         if request.method == "POST" and form.is_valid():
             outcome = self._take(request, form)
             self._tell(request, outcome.saved)
             if not outcome.refused:
                 return self._leave(request, form.cleaned_data["home"], outcome.saved)
-            for text in outcome.refused:
+            form.keep_only([content for content, _text in outcome.refused])
+            for _content, text in outcome.refused:
                 form.add_error(None, text)
         return self.render(
             request,
@@ -62,6 +66,7 @@ class Uploads(FileAdmin):
             add=True,
             form=form,
             errors=form.errors,
+            media=self.media + form.media,
             **(extra_context or {}),
         )
 
@@ -78,7 +83,7 @@ class Uploads(FileAdmin):
                     before_publishing=partial(self._check_may_publish, request),
                 )
             except ValidationError as error:
-                outcome.refused.append(f"{path}: {error.messages[0]}")
+                outcome.refused.append((content, f"{shown_name(path)}: {error.messages[0]}"))
             else:
                 outcome.saved.append(file)
                 self.log_addition(request, logged(file), _("Uploaded."))
