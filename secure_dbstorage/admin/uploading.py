@@ -7,8 +7,10 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from secure_dbstorage.admin import operations
 from secure_dbstorage.admin.base import FileAdmin, logged
@@ -38,6 +40,8 @@ class Uploads(FileAdmin):
         """Tell whether a user may upload files, and there is a storage to hold them."""
         return super().has_add_permission(request) and any(all_homes())
 
+    @method_decorator(sensitive_post_parameters("file-upload"))
+    @sensitive_variables()
     def add_view(
         self,
         request: HttpRequest,

@@ -1,6 +1,7 @@
 """Uploads: one file or several, each of which is kept or refused."""
 
 import re
+import sys
 from contextlib import suppress
 from io import BytesIO
 from typing import Any
@@ -10,7 +11,10 @@ from django.contrib.admin.models import LogEntry
 from django.core.exceptions import ValidationError
 from django.core.files.base import File
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.signals import got_request_exception
+from django.http import HttpRequest
 from django.test import Client
+from django.views.debug import ExceptionReporter
 from pytest_django import Settings
 
 from secure_dbstorage.admin import operations
@@ -262,3 +266,22 @@ def test_a_hidden_direction_of_writing_is_shown(chief: Client) -> None:
     assert "\u202e" not in answer.text
     shown = '<bdi class="dbstorage-name">invoice\\u202efdp.exe</bdi>'
     assert shown in answer.text
+
+
+def test_an_error_report_shows_no_upload(settings: Settings, chief: Client) -> None:
+    url, reports = sent(chief, b"x"), list[str]()
+
+    def report(request: HttpRequest, **_: object) -> None:
+        reporter = ExceptionReporter(request, *sys.exc_info(), is_email=True)
+        reports.append(reporter.get_traceback_text() + reporter.get_traceback_html())
+
+    settings.SECURE_DBSTORAGE = {"DEFAULT_PUBLIC": lambda name: "yes"}
+    chief.raise_request_exception = False
+    got_request_exception.connect(report)
+    try:
+        assert take(chief, url).status_code == 500
+    finally:
+        got_request_exception.disconnect(report)
+    (text,) = reports
+    assert "default_public returned" in text
+    assert url[-40:] not in text
