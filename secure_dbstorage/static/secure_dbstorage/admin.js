@@ -69,7 +69,8 @@ function followStorage(select) {
   const sender = select.form.querySelector("dbstorage-upload");
   const follow = () => {
     const { begin, maxSize, tooLarge } = select.selectedOptions[0].dataset;
-    if (begin !== sender.dataset.begin) sender.redirect({ begin, maxSize, tooLarge });
+    const [there, here] = [begin, sender.dataset.begin].map((link) => link.split("?")[0]);
+    if (there !== here) sender.redirect({ begin, maxSize, tooLarge });
   };
   select.addEventListener("change", follow);
   addEventListener("pageshow", follow); // A browser remembers the choice when it comes back.
