@@ -237,9 +237,9 @@ def test_uploads_and_questions_in_the_admin(keeper: Screen) -> None:
     keeper.look("upload-error")
     page.locator("[name=name]").fill("")
     page.get_by_label("Directory").fill("new")
-    page.evaluate(DROP)
-    assert page.locator(".chosen li").all_inner_texts() == ["one.txt", "two.txt"]
-    keeper.look("upload-dropped")
+    # They stay beside the error.
+    assert page.locator(".dbstorage-name").all_inner_texts() == ["one.txt", "two.txt"]
+    keeper.look("upload-kept")
     keeper.press("Upload")
     page.get_by_text("2 files were uploaded: “new/one.txt”, “new/two.txt”").wait_for()
     keeper.look("uploaded")

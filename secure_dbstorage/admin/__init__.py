@@ -24,6 +24,7 @@ from secure_dbstorage.admin.pages import FilePages
 from secure_dbstorage.admin.paging import FilePaginator
 from secure_dbstorage.admin.previews import thumbnails
 from secure_dbstorage.admin.searching import find_files
+from secure_dbstorage.admin.unfinished import Unfinished
 from secure_dbstorage.admin.uploading import Uploads
 from secure_dbstorage.models import StoredFile
 
@@ -57,7 +58,7 @@ class FileList(ChangeList):
 
 
 @admin.register(StoredFile)
-class StoredFileAdmin(FileActions, FilePages, Uploads, Browse):
+class StoredFileAdmin(FileActions, FilePages, Uploads, Unfinished, Browse):
     """Manages the stored files, without loading their content."""
 
     list_filter = _FILTERS
@@ -110,6 +111,7 @@ class StoredFileAdmin(FileActions, FilePages, Uploads, Browse):
         name = f"{self.opts.app_label}_{self.opts.model_name}"
         wrap = self.admin_site.admin_view
         ours = [
+            path("unfinished/", wrap(self.unfinished_view), name=f"{name}_unfinished"),
             path("browse/", wrap(self.browse_view), name=f"{name}_browse"),
             path("browse/<str:alias>/", wrap(self.browse_view), name=f"{name}_browse"),
             path("browse/<str:alias>/<path:path>", wrap(self.browse_view), name=f"{name}_browse"),

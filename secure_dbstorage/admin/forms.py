@@ -1,14 +1,18 @@
 """The admin's forms: upload, rename and link."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ImproperlyConfigured
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from secure_dbstorage.admin.homes import all_homes, home_named
+from secure_dbstorage.admin.homes import Home, all_homes, home_named
+from secure_dbstorage.files import ReceivedFile
+from secure_dbstorage.forms import UploadField, UploadInput
+from secure_dbstorage.forms.limits import Limits
 from secure_dbstorage.names import MAX_LENGTH
 
 #: The lifetimes offered for a link, in seconds, up to the storage's maximum.
@@ -18,29 +22,47 @@ _LIFETIMES = (5 * 60, 3600, 24 * 3600, 7 * 24 * 3600)
 _DAY, _HOUR, _MINUTE = 24 * 3600, 3600, 60
 
 
-class FilesInput(forms.FileInput):
-    """Lets people choose several files. The script lets them drop files too."""
-
-    allow_multiple_selected = True
-
-    def __init__(self) -> None:
-        super().__init__({"multiple": True, "data-drop": _("Or drop files anywhere here.")})
+#: The most bytes of a file in a storage without a limit of its own: a link must have one.
+_MAX_SIZE = 2**40
 
 
-class FilesField(forms.FileField):
-    """Takes one file or more; its value is their list."""
+class FilesField(UploadField):
+    """Takes one file or more; its value is their list.
 
-    widget = FilesInput
+    The storage itself refuses what is too large, so that one refusal spoils no other file.
+    """
 
-    def clean(self, data: Any, initial: Any = None) -> list[Any]:
-        """Check each file."""
-        return [super(FilesField, self).clean(file, initial) for file in data or [None]]
+    def __init__(self, **arguments: Any) -> None:
+        """Take what an upload field for several files takes."""
+        super().__init__(multiple=True, max_size=_MAX_SIZE, **arguments)
+        self.widget.attrs["data-drop"] = _("Or drop files anywhere here.")
+        #: Whether the browser may send files before the form.
+        self.has_route = True
+
+    def _upload_url(self) -> str:
+        return super()._upload_url() if self.has_route else ""
+
+    def _check_limits(self, file: "UploadedFile[Any]") -> None:
+        """Leave it to the storage."""
+
+
+class StorageSelect(forms.Select):
+    """Tells the script where the uploads to each storage begin, and what their limit is."""
+
+    #: Attributes of the option, by the alias of the storage.
+    data: Mapping[str, Mapping[str, object]] = {}
+
+    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Return an option with these."""
+        option = super().create_option(name, value, *args, **kwargs)
+        option["attrs"] |= self.data.get(str(value), {})
+        return option
 
 
 class UploadForm(forms.Form):
     """Asks for files, and where to store them."""
 
-    storage = forms.ChoiceField(label=_("Storage"))
+    storage = forms.ChoiceField(label=_("Storage"), widget=StorageSelect)
     file = FilesField(label=_("Files"), max_length=MAX_LENGTH, allow_empty_file=True)
     directory = forms.CharField(
         label=_("Directory"),
@@ -67,12 +89,24 @@ class UploadForm(forms.Form):
         ],
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Offer the project's storages."""
+    def __init__(self, *args: Any, user: object, **kwargs: Any) -> None:
+        """Offer the project's storages.
+
+        :param user: whom the form is for: nobody else can send uploads for it.
+        """
         super().__init__(*args, **kwargs)
-        storage = self.fields["storage"]
+        homes = {home.alias: home for home in all_homes()}
+        storage, file = self.fields["storage"], self.fields["file"]
         assert isinstance(storage, forms.ChoiceField)  # noqa: S101 -- for the type checker
-        storage.choices = [(home.alias, home.alias) for home in all_homes()]
+        assert isinstance(file, FilesField)  # noqa: S101 -- likewise
+        assert isinstance(storage.widget, StorageSelect)  # noqa: S101 -- likewise
+        storage.choices = [(alias, alias) for alias in homes]
+        chosen = homes.get(self["storage"].value()) or next(iter(homes.values()))
+        file.storage, file.max_size, file.user = chosen.storage, _most(chosen), user
+        try:
+            storage.widget.data = {alias: _data(home, user) for alias, home in homes.items()}
+        except ImproperlyConfigured:  # A storage without a route: the form brings the files.
+            file.has_route = False
 
     def clean(self) -> dict[str, Any]:
         """Look up the storage, and refuse one name for several files."""
@@ -82,6 +116,14 @@ class UploadForm(forms.Form):
         if cleaned.get("name") and len(cleaned.get("file", [])) > 1:
             self.add_error("name", _("Several files can’t share one name."))
         return cleaned
+
+    def keep_only(self, refused: Sequence[Any]) -> None:
+        """Show again, of the files that the browser has sent, only those that were refused."""
+        widget = self.fields["file"].widget
+        assert isinstance(widget, UploadInput)  # noqa: S101 -- for the type checker
+        sent = [file for file in self.cleaned_data["file"] if isinstance(file, ReceivedFile)]
+        kept = zip(sent, widget.kept, strict=True)
+        widget.kept = [shown for file, shown in kept if file in refused]
 
     @property
     def uploads(self) -> Iterator[tuple[str, "UploadedFile[Any]"]]:
@@ -95,6 +137,25 @@ class UploadForm(forms.Form):
     def public(self) -> bool | None:
         """The chosen visibility; None for the storage's default."""
         return {"private": False, "public": True}.get(self.cleaned_data["visibility"])
+
+
+def _most(home: Home) -> int:
+    """Return the most bytes of a file in a storage."""
+    limit = home.storage.options.max_size
+    return _MAX_SIZE if limit is None else limit
+
+
+def _data(home: Home, user: object) -> dict[str, object]:
+    """Return what the script has to know of a storage.
+
+    :raises ImproperlyConfigured: when it has no route.
+    """
+    most = _most(home)
+    return {
+        "data-begin": home.storage.upload_url(max_size=most, user=user),
+        "data-max-size": str(most),
+        "data-too-large": Limits(max_size=most).too_large,
+    }
 
 
 class RenameForm(forms.Form):

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from secure_dbstorage.admin.homes import Home, home_of
 from secure_dbstorage.exceptions import FileTooLarge
+from secure_dbstorage.files import ReceivedFile
 from secure_dbstorage.links.terms import LinkArguments
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import canonical_name
@@ -162,6 +163,8 @@ def _save_new(storage: DatabaseStorage, name: str, content: Any) -> str:
     with storage.open(name, "xb") as target:
         for chunk in content.chunks():
             target.write(chunk)
+    if isinstance(content, ReceivedFile):  # Nobody will finish it.
+        storage.catalog.delete_upload(content.upload)
     return name
 
 

@@ -7,8 +7,10 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from secure_dbstorage.admin import operations
 from secure_dbstorage.admin.base import FileAdmin, logged
@@ -16,6 +18,7 @@ from secure_dbstorage.admin.forms import UploadForm
 from secure_dbstorage.admin.homes import Home, all_homes
 from secure_dbstorage.admin.hooks import check_hooks
 from secure_dbstorage.models import StoredFile
+from secure_dbstorage.names import shown_name
 
 #: The most names in one message.
 _MAX_NAMES = 20
@@ -26,8 +29,8 @@ class Outcome:
     """What became of the files of one request."""
 
     saved: list[StoredFile] = field(default_factory=list)
-    #: What to tell about each file that was refused.
-    refused: list[str] = field(default_factory=list)
+    #: Each file that was refused, and what to tell about it.
+    refused: list[tuple[Any, str]] = field(default_factory=list)
 
 
 class Uploads(FileAdmin):
@@ -37,6 +40,8 @@ class Uploads(FileAdmin):
         """Tell whether a user may upload files, and there is a storage to hold them."""
         return super().has_add_permission(request) and any(all_homes())
 
+    @method_decorator(sensitive_post_parameters("file-upload"))
+    @sensitive_variables()
     def add_view(
         self,
         request: HttpRequest,
@@ -47,13 +52,16 @@ class Uploads(FileAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         initial = {name: request.GET.get(name) for name in ("storage", "directory")}
-        form = UploadForm(request.POST or None, request.FILES or None, initial=initial)
+        form = UploadForm(
+            request.POST or None, request.FILES or None, initial=initial, user=request.user
+        )
         if request.method == "POST" and form.is_valid():
             outcome = self._take(request, form)
             self._tell(request, outcome.saved)
             if not outcome.refused:
                 return self._leave(request, form.cleaned_data["home"], outcome.saved)
-            for text in outcome.refused:
+            form.keep_only([content for content, _text in outcome.refused])
+            for _content, text in outcome.refused:
                 form.add_error(None, text)
         return self.render(
             request,
@@ -62,6 +70,7 @@ class Uploads(FileAdmin):
             add=True,
             form=form,
             errors=form.errors,
+            media=self.media + form.media,
             **(extra_context or {}),
         )
 
@@ -78,7 +87,7 @@ class Uploads(FileAdmin):
                     before_publishing=partial(self._check_may_publish, request),
                 )
             except ValidationError as error:
-                outcome.refused.append(f"{path}: {error.messages[0]}")
+                outcome.refused.append((content, f"{shown_name(path)}: {error.messages[0]}"))
             else:
                 outcome.saved.append(file)
                 self.log_addition(request, logged(file), _("Uploaded."))

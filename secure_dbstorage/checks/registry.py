@@ -34,12 +34,13 @@ from secure_dbstorage.checks.routes import (
     check_offloading_proxies,
     check_routes,
 )
+from secure_dbstorage.checks.upload_limits import check_upload_limits
 
 
 def register() -> None:
     """Register all checks."""
     for check in (
-        *(check_options, check_routes, check_identities, check_users),
+        *(check_options, check_routes, check_identities, check_users, check_upload_limits),
         *(check_internal_route, check_internal_route_is_used, check_offloading_proxies),
     ):
         checks.register(_listed(check), Tags.security)

@@ -26,6 +26,7 @@ from secure_dbstorage.files import ReceivedFile
 from secure_dbstorage.forms.limits import Limits
 from secure_dbstorage.forms.widgets import Kept, UploadInput
 from secure_dbstorage.links.paths import SignedPath
+from secure_dbstorage.names import shown_name
 from secure_dbstorage.receiving.claims import claim
 from secure_dbstorage.storage import DatabaseStorage
 
@@ -121,16 +122,23 @@ class UploadField(forms.FileField):
 
         :raises ImproperlyConfigured: when neither the field nor the storage has a limit.
         """
-        self._form, self._model_storage = form, _model_storage(form, field_name)
-        limits = self._limits
-        if self._receiver is not None and limits.max_size is None:
+        self._form = form
+        if self.lacks_limit(form, field_name):
             raise ImproperlyConfigured(
                 f"{type(form).__name__}.{field_name} needs a limit: give it max_size, or set the "
                 "option max_size"
             )
         if self._input is not None and self._receiver is not None:
-            self._input.begin, self._input.limits = self._upload_url, limits
+            self._input.begin, self._input.limits = self._upload_url, self._limits
         return super().get_bound_field(form, field_name)
+
+    def lacks_limit(self, form: forms.BaseForm | type[forms.BaseForm], field_name: str) -> bool:
+        """Tell whether neither the field nor the storage that receives uploads has a limit.
+
+        :raises ImproperlyConfigured: when the storage can't be made.
+        """
+        self._model_storage = _model_storage(form, field_name)
+        return self._receiver is not None and self._limits.max_size is None
 
     def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
         """Let the browser offer files of the right types."""
@@ -157,7 +165,7 @@ class UploadField(forms.FileField):
                 data = self._received(data)
             elif isinstance(data, UploadedFile):
                 self._name = str(data.name)
-                self._limits.check(data)
+                self._check_limits(data)
         except ValidationError as error:
             if error.code in self.error_messages:
                 error.message = self.error_messages[error.code]
@@ -185,23 +193,30 @@ class UploadField(forms.FileField):
     def _clean_one(self, data: Any, initial: Any, kept: list[Kept]) -> Any:
         file = super().clean(data, initial)
         if isinstance(file, ReceivedFile) and isinstance(data, SignedPath):
-            kept.append(Kept(data, str(file.name)))
+            kept.append(Kept(data, shown_name(str(file.name))))
         return file
 
     @sensitive_variables()
     def _received(self, url: str) -> ReceivedFile:
-        limits, receiver = self._limits, self._receiver
+        receiver = self._receiver
         if receiver is None:
             raise ValidationError(_GONE, code="upload_gone")
         file = received(url, receiver, user=self.user)
         self._name = str(file.name)
-        limits.check(file)
+        self._check_limits(file)
         key = file.upload.content.key
         # One upload is one file, and each field of this kind in the form would save one.
         if any(key in field.claimed for field in self._fields()):
             raise ValidationError(_GONE, code="upload_gone")
         self.claimed.add(key)
         return file
+
+    def _check_limits(self, file: "UploadedFile[Any]") -> None:
+        """Return if a file is within the limits of this field.
+
+        :raises ValidationError: otherwise.
+        """
+        self._limits.check(file)
 
     def _fields(self) -> Iterator["UploadField"]:
         """Yield all fields of this kind in the form."""
@@ -257,7 +272,7 @@ class ImageUploadField(UploadField, forms.ImageField):
     """
 
 
-def _model_storage(form: forms.BaseForm, field_name: str) -> object:
+def _model_storage(form: forms.BaseForm | type[forms.BaseForm], field_name: str) -> object:
     """Return the storage of the model field that a form field fills; None without one."""
     model = getattr(getattr(form, "_meta", None), "model", None)
     try:
@@ -270,4 +285,5 @@ def _naming(error: ValidationError, name: str) -> list[ValidationError]:
     """Return the errors of one file among several, with its name in front."""
     if not name:
         return [error]
-    return [ValidationError(f"{name}: {text}", code=error.code) for text in error.messages]
+    shown = shown_name(name)
+    return [ValidationError(f"{shown}: {text}", code=error.code) for text in error.messages]

@@ -16,6 +16,7 @@ class Kept:
     """A file that was sent already, and that the form shows again beside an error elsewhere."""
 
     url: SignedPath
+    #: As people see it.
     name: str
 
 

@@ -1,6 +1,7 @@
 """Bodies: what a client sends, taken from the network in small steps."""
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from tempfile import TemporaryFile
@@ -9,11 +10,16 @@ from typing import IO, Any
 from django.http import UnreadablePostError
 
 from secure_dbstorage.conf import upload_directory
+from secure_dbstorage.options import STATEMENT_BYTES
 from secure_dbstorage.receiving.faults import Fault, Rejected
 from secure_dbstorage.receiving.fields import Checksum
 
 #: Bytes of one step. When a client disconnects, at most one step is lost.
 _STEP = 64 * 1024
+
+#: What comes within this time, in seconds, is written together. More would be lost with a server
+#: that is killed, and stay in memory while a client stalls.
+_TOGETHER_SECONDS = 0.25
 
 
 class Body:
@@ -36,13 +42,18 @@ class Body:
         self.is_cut = False
 
     def pieces(self, lengths: Sequence[int]) -> list[bytes]:
-        """Return the next pieces, of these lengths; shorter and fewer at the end."""
+        """Return the next pieces, of these lengths; shorter and fewer at the end.
+
+        They are fewer too if more than about a megabyte comes slowly.
+        """
         self._before_waiting()
-        pieces: list[bytes] = []
+        began, pieces, received = time.monotonic(), list[bytes](), 0
         for length in lengths:
             if piece := self._piece(length):
                 pieces.append(piece)
-            if len(piece) < length:
+            received += len(piece)
+            is_slow = time.monotonic() - began > _TOGETHER_SECONDS
+            if len(piece) < length or (is_slow and received + length > STATEMENT_BYTES):
                 break
         return pieces
 
@@ -53,10 +64,11 @@ class Body:
             yield step
 
     def _piece(self, length: int) -> bytes:
-        piece = bytearray()
-        while len(piece) < length and (step := self._step(length - len(piece))):
-            piece += step
-        return bytes(piece)
+        steps: list[bytes] = []
+        while length and (step := self._step(length)):
+            steps.append(step)
+            length -= len(step)
+        return b"".join(steps)
 
     def _step(self, most: int) -> bytes:
         size = min(most, _STEP, self.left)

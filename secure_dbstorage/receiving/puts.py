@@ -1,6 +1,5 @@
 """PUT: a whole file in one request, by any client of HTTP (RFC 9110 section 9.3.4)."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,8 +8,6 @@ from http import HTTPStatus
 from django.http.response import HttpResponseBase
 from django.utils.http import parse_etags
 
-from secure_dbstorage.files import Upload
-from secure_dbstorage.options import STATEMENT_BYTES
 from secure_dbstorage.receiving.answers import answer
 from secure_dbstorage.receiving.arrivals import Arrival
 from secure_dbstorage.receiving.faults import Fault, Rejected
@@ -26,7 +23,7 @@ def put(arrival: Arrival) -> HttpResponseBase:
         wish = _wish(arrival)
         upload = arrival.begin(length)
         with arrival.all_or_nothing(upload):
-            upload, sha256 = _receive(arrival, upload)
+            upload, sha256 = arrival.receive(upload, arrival.body(length))
             if not upload.is_complete:
                 raise Rejected(Fault.INCOMPLETE)
             if digests - {sha256}:
@@ -84,16 +81,6 @@ def _conditions(arrival: Arrival) -> tuple[list[str], list[str]]:
 
 def _is_among(etag: str | None, etags: Sequence[str]) -> bool:
     return etag is not None and ("*" in etags or etag in etags)
-
-
-def _receive(arrival: Arrival, upload: Upload) -> tuple[Upload, str]:
-    """Return the upload with the whole body, and the SHA-256 of that."""
-    digest, body = hashlib.sha256(), arrival.body(upload.content.size)
-    while pieces := body.pieces(upload.row_lengths(STATEMENT_BYTES)):
-        for piece in pieces:
-            digest.update(piece)
-        upload = arrival.append(upload, pieces)
-    return upload, digest.hexdigest()
 
 
 @contextmanager

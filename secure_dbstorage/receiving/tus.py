@@ -4,7 +4,7 @@ The core of the protocol, and its extensions creation, creation-with-upload, exp
 termination and checksum. A request is checked before its body is read.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from django.core.exceptions import SuspiciousFileOperation
@@ -41,6 +41,19 @@ ABILITIES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """How a request has ended, unless it makes the upload a file."""
+
+    #: A word of :class:`~secure_dbstorage.serving.visits.AccessRecord`.
+    word: str
+    status: HTTPStatus
+    #: Bytes that were received.
+    moved: int = 0
+    #: SHA-256 of the whole upload, if this request has brought all of it.
+    sha256: str | None = None
+
+
 def create(arrival: Arrival) -> HttpResponseBase:
     """Begin an upload, and receive what comes with the request (POST)."""
     _check_version(arrival)
@@ -52,14 +65,15 @@ def create(arrival: Arrival) -> HttpResponseBase:
     grant = replace(arrival.grant, key=upload.content.key, metadata=metadata.text)
     arrival = replace(arrival, grant=grant)
     with arrival.all_or_nothing(upload):
+        sha256 = None
         if length is not None:
-            upload = _receive(arrival, upload, length)
+            upload, sha256 = _receive(arrival, upload, length)
         location = arrival.storage.links.part(grant, arrival.storage.audience)
         headers = {"Location": location, **progress(upload)}
         if length is None and not upload.is_complete:
             del headers["Upload-Offset"]
-        status = HTTPStatus.CREATED
-        return _answer(arrival, upload, status, headers, outcome="begun", moved=length)
+        outcome = _Outcome("begun", HTTPStatus.CREATED, length or 0, sha256)
+        return _answer(arrival, upload, headers, outcome)
 
 
 def tell(arrival: Arrival) -> HttpResponseBase:
@@ -69,7 +83,7 @@ def tell(arrival: Arrival) -> HttpResponseBase:
     headers = {**progress(upload), "Upload-Length": str(upload.content.size)}
     if arrival.grant.metadata:
         headers["Upload-Metadata"] = arrival.grant.metadata
-    return _answer(arrival, upload, HTTPStatus.OK, headers, outcome="asked")
+    return _answer(arrival, upload, headers, _Outcome("asked", HTTPStatus.OK))
 
 
 def go_on(arrival: Arrival) -> HttpResponseBase:
@@ -82,12 +96,9 @@ def go_on(arrival: Arrival) -> HttpResponseBase:
         raise Rejected(Fault.OFFSET)
     if length > upload.content.size - offset:
         raise Rejected(Fault.TOO_LARGE)
-    upload = _receive(arrival, upload, length)
-    moved = upload.offset - offset
-    headers = progress(upload)
-    return _answer(
-        arrival, upload, HTTPStatus.NO_CONTENT, headers, outcome="continued", moved=moved
-    )
+    upload, sha256 = _receive(arrival, upload, length)
+    outcome = _Outcome("continued", HTTPStatus.NO_CONTENT, upload.offset - offset, sha256)
+    return _answer(arrival, upload, progress(upload), outcome)
 
 
 def abandon(arrival: Arrival) -> HttpResponseBase:
@@ -160,7 +171,7 @@ def _unfinished(arrival: Arrival) -> Upload:
     return upload
 
 
-def _receive(arrival: Arrival, upload: Upload, length: int) -> Upload:
+def _receive(arrival: Arrival, upload: Upload, length: int) -> tuple[Upload, str | None]:
     given = arrival.request.META.get("HTTP_UPLOAD_CHECKSUM")
     checksum = None if given is None else Checksum.parse(given)
     try:
@@ -170,27 +181,22 @@ def _receive(arrival: Arrival, upload: Upload, length: int) -> Upload:
         raise Rejected(Fault.OFFSET) from None
 
 
-def _answer(  # noqa: PLR0913 -- all that makes an answer
-    arrival: Arrival,
-    upload: Upload,
-    status: HTTPStatus,
-    headers: dict[str, str],
-    *,
-    outcome: str,
-    moved: int | None = None,
+def _answer(
+    arrival: Arrival, upload: Upload, headers: dict[str, str], outcome: _Outcome
 ) -> HttpResponseBase:
     """Return an answer about an upload, which becomes a file first if all of it is there."""
-    if (finished := _finished(arrival, upload)) is not None:
+    word, finished = outcome.word, _finished(arrival, upload, outcome.sha256)
+    if finished is not None:
         headers["Content-Location"] = arrival.storage.base_url + filepath_to_uri(finished.name)
         headers.pop("Upload-Expires", None)
-        outcome = "received"
-    record(arrival, outcome, status, moved or 0, finished=finished)
-    return answer(status, headers)
+        word = "received"
+    record(arrival, word, outcome.status, outcome.moved, finished=finished)
+    return answer(outcome.status, headers)
 
 
-def _finished(arrival: Arrival, upload: Upload) -> Finished | None:
+def _finished(arrival: Arrival, upload: Upload, sha256: str | None) -> Finished | None:
     """Return the file that a complete upload has become by this request."""
     is_named = arrival.grant.place.kind is not PlaceKind.NOWHERE
     if not (is_named and upload.is_complete and upload.name is None):
         return None
-    return finish(arrival, upload, Wish(overwrite=arrival.grant.overwrite))
+    return finish(arrival, upload, Wish(sha256=sha256, overwrite=arrival.grant.overwrite))

@@ -467,15 +467,18 @@ class Catalog:
         return replace(upload, offset=upload.offset + sum(map(len, pieces)))
 
     def note_digest(self, upload: Upload, sha256: str | None = None) -> Upload:
-        """Return a complete upload with its SHA-256, which the first row keeps from now on.
+        """Return a complete upload with its SHA-256.
 
-        :param sha256: if it is known; otherwise the bytes are read once.
+        If the bytes had to be read for it, the first row keeps it from now on.
+
+        :param sha256: if it is known.
         :raises UploadGone: when the upload was deleted, or is a file by now.
         """
         if upload.sha256 is not None:
             return upload
         known = uploads.digested(replace(upload, sha256=sha256), sending=streams.Sending())
-        uploads.note_digest(known)
+        if sha256 is None:
+            uploads.note_digest(known)
         return known
 
     def delete_upload(self, upload: Upload) -> bool:

@@ -20,8 +20,8 @@ INSERT_CHUNKS = "INSERT INTO {table} ({content}, {position}, {data}) "
 OF_CONTENT = "{content} = %s"
 IS_UPLOAD = "{content} = %s AND {position} = 0 AND {name} IS NULL"
 IS_EXPIRED_UPLOAD = f"{IS_UPLOAD} AND {{expires}} <= %s"
-#: The condition of a row that is still as long as a writer saw it.
-IS_UNCHANGED = "{content} = %s AND {position} = %s AND length({data}) = %s"
+#: The condition of a row of an upload that is still as long as a writer saw it.
+IS_UNCHANGED = "{content} = %s AND {position} = %s AND {name} IS NULL AND length({data}) = %s"
 #: The first row of an upload, and how far its last row goes.
 UPLOAD = (
     "SELECT one.{name}, one.{size}, one.{chunk_size}, one.{sha256}, one.{expires}, "

@@ -16,6 +16,7 @@ from django.utils import timezone
 from secure_dbstorage.conf import project_time
 from secure_dbstorage.exceptions import ContentVanished, UploadChanged, UploadGone
 from secure_dbstorage.files import Content, Upload, utc
+from secure_dbstorage.options import STATEMENT_BYTES
 from secure_dbstorage.table import streams
 from secure_dbstorage.table.dialects import rows
 
@@ -66,8 +67,8 @@ def find(key: int, *, namespace: str, using: str) -> Upload | None:
 # No lock decides. The last row grows only if it is still as long as the writer saw it, and a new
 # row has a position that only one writer can take. The others fail as a whole.
 # A new row doesn't show whether the upload is still there: one that was deleted while its body
-# came would leave rows behind. So the first row is updated to what it is. Whoever deletes the
-# upload waits for that, or was faster.
+# came would leave rows behind. So the first row is updated to what it is, unless it grows itself.
+# Whoever deletes the upload waits for that, or was faster.
 def append(content: Content, offset: int, pieces: Sequence[bytes]) -> None:
     """Write bytes behind those that are there, in one transaction.
 
@@ -79,15 +80,19 @@ def append(content: Content, offset: int, pieces: Sequence[bytes]) -> None:
     stored = rows(content.using)
     try:
         with transaction.atomic(using=content.using):
-            if not stored.update_upload(content.key, {"chunk_size": content.chunk_size}):
+            same = {"chunk_size": content.chunk_size}
+            if position and not stored.update_upload(content.key, same):
                 raise UploadChanged("The upload was deleted, or is a file by now")
             if length or not offset:  # There is a row with room: the first one is never missing.
-                grown = b"".join([*stored.run(content.key, position, 1), pieces[0]])
+                there = stored.run(content.key, position, 1) if length else []
+                grown = b"".join([*there, pieces[0]])
                 if not stored.grow(content.key, position, length, grown):
                     raise UploadChanged("Another request has written at this offset")
                 position, pieces = position + 1, pieces[1:]
-            if pieces:
-                stored.insert_chunks(content.key, position, pieces)
+            most = max(1, STATEMENT_BYTES // content.chunk_size)
+            for start in range(0, len(pieces), most):
+                run = pieces[start : start + most]
+                stored.insert_chunks(content.key, position + start, run)
     except IntegrityError as error:
         raise UploadChanged("Another request has written at this offset") from error
 

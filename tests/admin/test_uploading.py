@@ -1,6 +1,7 @@
 """Uploads: one file or several, each of which is kept or refused."""
 
 import re
+import sys
 from contextlib import suppress
 from io import BytesIO
 from typing import Any
@@ -10,7 +11,10 @@ from django.contrib.admin.models import LogEntry
 from django.core.exceptions import ValidationError
 from django.core.files.base import File
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.signals import got_request_exception
+from django.http import HttpRequest
 from django.test import Client
+from django.views.debug import ExceptionReporter
 from pytest_django import Settings
 
 from secure_dbstorage.admin import operations
@@ -27,6 +31,7 @@ from tests.support.admin import (
     storage,
     upload,
 )
+from tests.support.uploads import Uploader
 
 # Users and sessions are in "default", wherever the files are.
 pytestmark = pytest.mark.django_db(databases=["default"])
@@ -182,3 +187,101 @@ def test_who_may_only_upload_stays_on_the_page(database: str) -> None:
     answer = upload(signed_in("add"), **several("a.txt", "b.txt"))
     assert answer.redirect_chain[-1] == (ADD, 302)
     assert messages_of(answer) == ["2 files were uploaded: “a.txt”, “b.txt”"]
+
+
+def sent(client: Client, data: bytes, name: str = "a.txt", alias: str = "default") -> str:
+    """Send an upload as the page's script does, and return its URL."""
+    option = re.search(f'<option value="{alias}"[^>]*data-begin="([^"]+)"', body(client, ADD))
+    assert option
+    return Uploader(client).sent(option[1], data, name)
+
+
+def take(client: Client, *urls: str, **data: Any) -> Any:
+    """Submit the form with uploads that were sent before."""
+    return upload(client, **{"file": "", "file-upload": urls, **data})
+
+
+def test_an_upload_that_was_sent_before_becomes_the_file(chief: Client) -> None:
+    url = sent(chief, b"x" * 600_000)
+    before = [row.content for row in StoredFile.rows.order_by("position")]
+    assert messages_of(take(chief, url, directory="d")) == ["“d/a.txt” was uploaded."]
+    assert [row.content for row in StoredFile.rows.order_by("position")] == before
+    with storage().open("d/a.txt") as stored:
+        assert stored.read() == b"x" * 600_000
+    assert LogEntry.objects.count() == 1
+    assert "This upload no longer exists" in take(chief, url).text
+
+
+def test_an_upload_goes_to_the_storage_that_is_chosen(database: str, chief: Client) -> None:
+    url = sent(chief, b"x", alias="invoices")
+    assert "can’t be used here" in take(chief, url).text
+    assert messages_of(take(chief, url, storage="invoices")) == ["“a.txt” was uploaded."]
+    assert storage("invoices").exists("a.txt")
+    assert not storage().exists("a.txt")
+
+
+def test_nobody_takes_somebody_elses_upload(database: str, chief: Client) -> None:
+    url, other = sent(chief, b"x"), signed_in("add", "view")
+    assert "can’t be used here" in take(other, url).text
+    link = re.search('data-begin="([^"]+)"', body(chief, ADD))
+    assert link
+    assert Uploader(other).create(link[1], 5).status_code == 403
+    assert not StoredFile.objects.using(database).exists()
+
+
+def test_of_several_uploads_only_those_that_were_refused_are_shown_again(
+    settings: Settings, database: str, chief: Client
+) -> None:
+    urls = [sent(chief, b"x" * size, f"{size}.txt") for size in (9, 5, 7)]
+    settings.SECURE_DBSTORAGE = {"MAX_SIZE": 8}
+    answer = take(chief, *urls)
+    assert messages_of(answer) == ["2 files were uploaded: “5.txt”, “7.txt”"]
+    errors = answer.context["form"].non_field_errors()
+    assert errors == ["9.txt: The file is too large for this storage."]
+    shown = re.findall('<input type="hidden" name="file-upload" value="([^"]+)"', answer.text)
+    assert shown == [urls[0]]
+
+
+def test_an_upload_without_alternative_names_leaves_no_copy(
+    settings: Settings, database: str, chief: Client
+) -> None:
+    settings.SECURE_DBSTORAGE = {"ALLOW_OVERWRITE": True}
+    save("a.txt", b"first")
+    url = sent(chief, b"second")
+    assert "“a.txt” already exists." in take(chief, url).text
+    assert messages_of(take(chief, url, name="b.txt")) == ["“b.txt” was uploaded."]
+    assert StoredFile.rows.using(database).count() == 2
+
+
+def test_the_page_works_where_no_files_are_served(settings: Settings, chief: Client) -> None:
+    settings.ROOT_URLCONF = "tests.admin.urls_without_files"
+    assert "data-begin" not in body(chief, ADD)
+    assert messages_of(upload(chief)) == ["“a b.txt” was uploaded."]
+
+
+def test_a_hidden_direction_of_writing_is_shown(chief: Client) -> None:
+    url = sent(chief, b"x", "invoice\u202efdp.exe")
+    answer = take(chief, url)
+    assert "not a valid file name" in answer.text
+    assert "\u202e" not in answer.text
+    shown = '<bdi class="dbstorage-name">invoice\\u202efdp.exe</bdi>'
+    assert shown in answer.text
+
+
+def test_an_error_report_shows_no_upload(settings: Settings, chief: Client) -> None:
+    url, reports = sent(chief, b"x"), list[str]()
+
+    def report(request: HttpRequest, **_: object) -> None:
+        reporter = ExceptionReporter(request, *sys.exc_info(), is_email=True)
+        reports.append(reporter.get_traceback_text() + reporter.get_traceback_html())
+
+    settings.SECURE_DBSTORAGE = {"DEFAULT_PUBLIC": lambda name: "yes"}
+    chief.raise_request_exception = False
+    got_request_exception.connect(report)
+    try:
+        assert take(chief, url).status_code == 500
+    finally:
+        got_request_exception.disconnect(report)
+    (text,) = reports
+    assert "default_public returned" in text
+    assert url[-40:] not in text

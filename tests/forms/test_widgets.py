@@ -50,6 +50,15 @@ window.fetch = async (url, options) => {
 """
 
 
+#: Drops a file somewhere on the page.
+_DROP = """(name) => {
+  const dropped = new DataTransfer();
+  dropped.items.add(new File(["x"], name));
+  const event = { dataTransfer: dropped, bubbles: true, cancelable: true };
+  document.body.dispatchEvent(new DragEvent("drop", event));
+}"""
+
+
 def ours() -> DatabaseStorage:
     storage = storages["default"]
     assert isinstance(storage, DatabaseStorage)
@@ -185,6 +194,7 @@ def test_what_people_do_with_a_file(visitor: Visitor, tmp_path: Path) -> None:
     _one_of_several_is_refused(visitor, tmp_path)
     _added_forms_have_their_own(visitor)
     _the_admin_takes_it(visitor)
+    _the_admins_own_page_sends_it_to_the_chosen_storage(visitor, tmp_path)
 
 
 def text(name: str, data: bytes) -> Any:
@@ -369,6 +379,34 @@ def _the_admin_takes_it(visitor: Visitor) -> None:
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_text("was changed successfully").wait_for()
     assert not Book.objects.latest("pk").text
+    page.close()
+
+
+def _the_admins_own_page_sends_it_to_the_chosen_storage(visitor: Visitor, directory: Path) -> None:
+    (large := directory / "own.bin").write_bytes(data := random.Random(5).randbytes(6 * MIB))
+    visitor.may_send = lambda offset: offset == 0
+    page = visitor.open("admin/secure_dbstorage/storedfile/add/")
+    page.get_by_label("Files").set_input_files([large, directory / "dropped.txt"])
+    wait_for(page, "dropped.txt", "Uploaded")
+    wait_until(lambda: _moved(page) > 0)
+    page.close()  # In the middle of a file.
+    visitor.may_send, visitor.sent = lambda offset: True, []
+    page = visitor.open("admin/secure_dbstorage/storedfile/add/")
+    page.get_by_label("Files").set_input_files(large)
+    wait_for(page, "own.bin", "Uploaded")
+    assert visitor.sent[0][0] == MIB
+    page.evaluate(_DROP, "turned\u202efdp.exe")
+    wait_for(page, "turned\\u202efdp.exe", "Uploaded")
+    assert row(page, "turned").locator("bdi").count() == 1
+    page.get_by_role("button", name="Remove: turned\\u202efdp.exe").click()
+    page.get_by_label("Storage").select_option("invoices")  # All is sent once more, there.
+    wait_for(page, "own.bin", "Uploaded")
+    page.get_by_label("Directory").fill("sent")
+    page.get_by_role("button", name="Upload", exact=True).click()
+    page.get_by_text("“sent/own.bin” was uploaded.").wait_for()
+    stored = storages["invoices"]
+    assert isinstance(stored, DatabaseStorage)
+    assert stored.stat("sent/own.bin").sha256 == sha256(data)
     page.close()
 
 

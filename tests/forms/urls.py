@@ -11,7 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.template import engines
 from django.urls import include, path
 
+from secure_dbstorage.admin import StoredFileAdmin
 from secure_dbstorage.forms import UploadField, UploadInput
+from secure_dbstorage.models import StoredFile
 from tests.testapp.models import Book
 
 MIB = 1024**2
@@ -94,6 +96,7 @@ class BookAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 site = admin.AdminSite()
 site.register(Book, BookAdmin)
+site.register(StoredFile, StoredFileAdmin)
 
 
 def strict_policy(answer: Callable[[HttpRequest], HttpResponse]) -> Any:
@@ -114,5 +117,10 @@ urlpatterns = [
     path("formset/", page(formset)),
     path("admin/", site.urls),
     path("files/", include("secure_dbstorage.urls")),
+    path(
+        "invoices/",
+        include("secure_dbstorage.urls", namespace="invoices"),
+        {"storage": "invoices"},
+    ),
     path("static/<path:path>", serve, {"insecure": True}),
 ]

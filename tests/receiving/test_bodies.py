@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 from django.http import UnreadablePostError
 
+from secure_dbstorage.receiving import bodies
 from secure_dbstorage.receiving.bodies import Body, checked
 from secure_dbstorage.receiving.faults import Rejected
 from secure_dbstorage.receiving.fields import Checksum
 from tests.support.uploads import CONTENT, Wire
+
+MIB = 1024 * 1024
 
 
 class Network(Wire):
@@ -53,6 +56,22 @@ def test_large_pieces_come_in_small_steps() -> None:
     network = Network(bytes(200_000))
     Body(network, 200_000).pieces([200_000])
     assert max(network.asked) == 64 * 1024
+
+
+@pytest.mark.parametrize(("step_seconds", "together"), [(0.001, 8), (0.02, 2)])
+def test_what_comes_quickly_is_written_together(
+    monkeypatch: pytest.MonkeyPatch, step_seconds: float, together: int
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(bodies.time, "monotonic", lambda: now[0])
+
+    class Slow(Network):
+        def read(self, size: int | None = -1) -> bytes:
+            now[0] += step_seconds
+            return super().read(size)
+
+    body = Body(Slow(bytes(4 * MIB)), 4 * MIB)
+    assert list(map(len, body.pieces([MIB // 2] * 8))) == [MIB // 2] * together
 
 
 @pytest.mark.parametrize("breaks_after", [None, 700])

@@ -5,7 +5,7 @@ import io
 import random
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,16 @@ import httpx
 import pytest
 from django.core.files.storage import storages
 
+from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.upkeep.pruning import prune_unfinished
 from tests.conftest import StartNginx, StartWebServer
 from tests.servers.nginx import NginxServer
 from tests.servers.process import LOOPBACK
 from tests.servers.unavailable import find_program, skip_or_fail
 from tests.servers.web import Kind, WebServer
 from tests.support.http_client import fetch
-from tests.support.uploads import PIECE
+from tests.support.uploads import PAST, PIECE
 from tests.support.waiting import wait_until
 from tests.support.web_servers import KINDS
 
@@ -62,6 +64,7 @@ def test_clients_upload_to_each_server(
     _a_broken_connection_keeps_what_came(server, kind)
     if kind in ("gunicorn", "uvicorn"):
         _a_large_file_takes_little_memory(server)
+        _many_pieces_take_no_more_than_a_few(server)
         server = _a_kill_loses_a_piece_at_most(server, web_server, kind)
     log = server.log.read_text()
     assert "Traceback" not in log
@@ -146,6 +149,18 @@ def _a_large_file_takes_little_memory(server: WebServer) -> None:
     assert most - before < 20 * 1024 * KIB
 
 
+def _many_pieces_take_no_more_than_a_few(server: WebServer) -> None:
+    """What the first pieces took is used again by all others."""
+    piece = (CONTENT * 3)[: 4 * 1024 * KIB]
+    part = _begun(server, "pieces.bin", size=40 * len(piece))
+    rss = []
+    for number in range(12):
+        _patched(server, part, number * len(piece), piece)
+        rss.append(server.rss())
+    assert rss[-1] - rss[4] < 8 * 1024 * KIB
+    assert httpx.delete(server.url + part, headers=TUS, timeout=_PATIENCE).status_code == 204
+
+
 def _a_kill_loses_a_piece_at_most(
     server: WebServer, web_server: StartWebServer, kind: Kind
 ) -> WebServer:
@@ -160,6 +175,40 @@ def _a_kill_loses_a_piece_at_most(
     assert content_of("killed.bin") == CONTENT
     assert ours().catalog.unfinished_uploads().count() == 0
     return server
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize(
+    "kind", ["gunicorn", "uvicorn", "granian-wsgi", "granian-asgi", "hypercorn"]
+)
+def test_a_server_that_is_killed_loses_a_piece_at_most(
+    web_server: StartWebServer, kind: Kind
+) -> None:
+    """Killed twice in the middle of a PUT and of a piece."""
+    server, piece = web_server(kind), 512 * KIB
+    part, url = _begun(server, "part.bin"), ours().upload_url("put.bin", max_size=SIZE)
+    for _ in range(2):
+        offset, before = _offset(server, part), ours().catalog.unfinished_uploads().count()
+        assert _patched(server, part, offset, CONTENT[offset : offset + piece]) == offset + piece
+        with (
+            _half_sent(server, part, offset + piece, 100 * KIB),
+            _cut(server, "PUT", url, {}, CONTENT, SIZE - 1),
+        ):
+            if kind in STREAMING:
+                wait_until(lambda n=before: ours().catalog.unfinished_uploads().count() > n)
+            server.kill()
+        server = web_server(kind)
+        assert offset + piece <= _offset(server, part) <= offset + piece + 100 * KIB
+        assert not ours().exists("put.bin")
+    _rest_sent(server, part)
+    answer = httpx.put(server.url + url, content=CONTENT, timeout=_PATIENCE)
+    assert answer.status_code == 201
+    assert content_of("part.bin") == content_of("put.bin") == CONTENT
+    # Of each PUT that was killed, rows are left at most, and nobody continues them.
+    ours().catalog.unfinished_uploads().update(expires=PAST)
+    left = len(list(prune_unfinished(ours(), dry_run=False)))
+    assert left == (2 if kind in STREAMING else 0)
+    assert StoredFile.rows.strays().count() == ours().catalog.unfinished_uploads().count() == 0
 
 
 @pytest.mark.parametrize("kind", ["gunicorn", "uvicorn"])
@@ -185,13 +234,13 @@ def test_uploads_pass_nginx_whether_it_buffers_them_or_not(
         client: Any = tus_client(front.url + ours().upload_url(f"{mode}/tus.bin", max_size=SIZE))
         client.uploader(file_stream=io.BytesIO(CONTENT), chunk_size=1024 * KIB).upload()
         assert content_of(f"{mode}/tus.bin") == CONTENT
-        # What nginx buffers reaches Django when all of it has come; else a megabyte at a time.
+        # What nginx buffers reaches Django when all of it has come; the rest as it comes.
         part = _begun(front, f"{mode}/put-broken.bin")
-        with _half_sent(front, part, 0, 1200 * KIB):
-            if mode == "off" and kind in STREAMING:
-                wait_until(lambda part=part: _offset(front, part) > 0)
-            else:
-                assert _offset(front, part) == 0
+        _half_sent(front, part, 0, 1200 * KIB).close()
+        if mode == "off" and kind in STREAMING:
+            wait_until(lambda part=part: _offset(front, part) > 0)
+        else:
+            assert _offset(front, part) == 0
         _rest_sent(front, part)
         assert content_of(f"{mode}/put-broken.bin") == CONTENT
 
@@ -217,10 +266,10 @@ def test_stalled_uploads_leave_the_pool_to_others(
 # --- a client ------------------------------------------------------------------------------------
 
 
-def _begun(server: WebServer | NginxServer, name: str) -> str:
-    headers = {**TUS, "Upload-Length": str(SIZE)}
+def _begun(server: WebServer | NginxServer, name: str, *, size: int = SIZE) -> str:
+    headers = {**TUS, "Upload-Length": str(size)}
     answer = httpx.post(
-        server.url + ours().upload_url(name, max_size=SIZE),
+        server.url + ours().upload_url(name, max_size=size),
         headers=headers,
         timeout=_PATIENCE,
     )
@@ -250,12 +299,22 @@ def _half_sent(
     server: WebServer | NginxServer, part: str, offset: int, count: int
 ) -> socket.socket:
     """Return a connection on which a piece has begun of which only so many bytes have come."""
+    fields = {**TUS, "Upload-Offset": offset, "Content-Type": PIECE}
+    return _cut(server, "PATCH", part, fields, CONTENT[offset:], count)
+
+
+def _cut(
+    server: WebServer | NginxServer,
+    method: str,
+    url: str,
+    fields: Mapping[str, object],
+    body: bytes,
+    count: int,
+) -> socket.socket:
+    """Return a connection on which so many bytes of a body were sent."""
     connection = socket.create_connection((LOOPBACK, server.port), timeout=_PATIENCE)
-    fields = [
-        *(f"PATCH {part} HTTP/1.1", f"Host: {LOOPBACK}:{server.port}", "Tus-Resumable: 1.0.0"),
-        *(f"Upload-Offset: {offset}", f"Content-Type: {PIECE}"),
-        f"Content-Length: {SIZE - offset}",
-    ]
-    connection.sendall("\r\n".join([*fields, "", ""]).encode())
-    connection.sendall(CONTENT[offset : offset + count])
+    given = {"Host": f"{LOOPBACK}:{server.port}", "Content-Length": len(body), **fields}
+    lines = [f"{method} {url} HTTP/1.1", *(f"{key}: {value}" for key, value in given.items())]
+    connection.sendall("\r\n".join([*lines, "", ""]).encode())
+    connection.sendall(body[:count])
     return connection

@@ -1,11 +1,12 @@
-// Copies a field's text, and takes dropped files. Without this script, the text can be copied by
-// hand, and files can be chosen.
+// Copies a field's text, takes dropped files, and sends them to the chosen storage. Without this
+// script, the text can be copied by hand, and files can be chosen.
 "use strict";
 const COPIED_MS = 3000;
 
 document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll("[data-copies]").forEach(offerToCopy);
   document.querySelectorAll("input[data-drop]").forEach(takeDrops);
+  document.querySelectorAll("select:has([data-begin])").forEach(followStorage);
 });
 
 function offerToCopy(button) {
@@ -25,6 +26,7 @@ function offerToCopy(button) {
 
 function takeDrops(input) {
   const row = input.closest(".form-row");
+  const sender = input.closest("dbstorage-upload"); // shows its files itself
   const hint = row.appendChild(document.createElement("p"));
   hint.className = "help";
   hint.textContent = input.dataset.drop;
@@ -43,20 +45,35 @@ function takeDrops(input) {
     if (!event.relatedTarget) row.classList.remove("is-over");
   });
   document.addEventListener("drop", (event) => {
-    if (!event.dataTransfer.types.includes("Files")) return;
-    event.preventDefault();
     row.classList.remove("is-over");
-    input.files = withoutDirectories(event.dataTransfer);
+    if (!event.dataTransfer.types.includes("Files") || event.defaultPrevented) return;
+    event.preventDefault();
+    const files = withoutDirectories(event.dataTransfer);
+    if (sender) return sender.take([...files]);
+    input.files = files;
     show();
   });
 
   function show() {
+    if (sender) return;
     names.replaceChildren(...[...input.files].map((file) => {
       const item = document.createElement("li");
       item.textContent = file.name;
       return item;
     }));
   }
+}
+
+// The files that are sent while the form is filled in go to the storage that is chosen.
+function followStorage(select) {
+  const sender = select.form.querySelector("dbstorage-upload");
+  const follow = () => {
+    const { begin, maxSize, tooLarge } = select.selectedOptions[0].dataset;
+    const [there, here] = [begin, sender.dataset.begin].map((link) => link.split("?")[0]);
+    if (there !== here) sender.redirect({ begin, maxSize, tooLarge });
+  };
+  select.addEventListener("change", follow);
+  addEventListener("pageshow", follow); // A browser remembers the choice when it comes back.
 }
 
 // A directory can't be sent, and the whole form would fail with it.

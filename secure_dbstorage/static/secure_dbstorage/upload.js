@@ -24,6 +24,15 @@ if (!customElements.get("dbstorage-upload")) {
     signal.addEventListener("abort", resolve);
   });
 
+  // A directory can't be sent.
+  const dropped = ({ items }) => [...items]
+    .filter((item) => item.kind === "file" && !item.webkitGetAsEntry()?.isDirectory)
+    .map((item) => item.getAsFile());
+
+  // Shows what would turn the direction of writing, as the server does.
+  const visible = (name) => name.replace(/[\p{Cc}\p{Cf}]/gu,
+    (char) => `\\u${char.codePointAt(0).toString(16).padStart(4, "0")}`);
+
   const base64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 
   const metadata = (name) => { // the server keeps 1 KiB; the end of a name has its type
@@ -53,7 +62,8 @@ if (!customElements.get("dbstorage-upload")) {
   class Upload {
     constructor(element, file, row) {
       Object.assign(this, { element, file, row, url: null, length: LEAST, most: MOST, state: "" });
-      const place = [location.pathname, element.input.name];
+      this.name = visible(file.name);
+      const place = [location.pathname, element.input.name, element.dataset.begin.split("?")[0]];
       this.key = MEMORY + JSON.stringify([...place, file.name, file.size, file.lastModified]);
     }
 
@@ -185,7 +195,7 @@ if (!customElements.get("dbstorage-upload")) {
           if (!event.dataTransfer?.types.includes("Files") || this.input.matches(":disabled")) return;
           event.preventDefault();
           this.toggleAttribute("data-over", type === "dragover");
-          if (type === "drop") this.take([...event.dataTransfer.files]);
+          if (type === "drop") this.take(dropped(event.dataTransfer));
         });
       }
     }
@@ -208,8 +218,8 @@ if (!customElements.get("dbstorage-upload")) {
         const upload = new Upload(this, file, row);
         if ([...this.uploads.values()].some((other) => other.key === upload.key)) continue;
         this.uploads.set(row, upload);
-        row.querySelector(".dbstorage-name").textContent = file.name;
-        row.querySelector("progress").ariaLabel = file.name;
+        row.querySelector(".dbstorage-name").textContent = upload.name;
+        row.querySelector("progress").ariaLabel = upload.name;
         this.label(row, "remove");
         this.querySelector(".dbstorage-files").append(row);
         this.input.required = false; // the server demands it
@@ -218,6 +228,14 @@ if (!customElements.get("dbstorage-upload")) {
           this.show(upload, { text: "failed", said: this.dataset.tooLarge });
         } else upload.start();
       }
+    }
+
+    // Send all files again, to where another link leads.
+    redirect(data) {
+      const files = [...this.uploads.values()].map(({ file }) => file);
+      this.rows.forEach((row) => this.remove(row));
+      Object.assign(this.dataset, data);
+      this.take(files);
     }
 
     pause(row) {
@@ -262,13 +280,13 @@ if (!customElements.get("dbstorage-upload")) {
     }
 
     // Show the state of an upload, and offer to pause, resume or retry it, or nothing.
-    show({ row, file, state }, { text, said, does }) {
+    show({ row, name, state }, { text, said, does }) {
       const shown = row.querySelector(".dbstorage-state");
       shown.textContent = said || this.dataset[text];
       shown.classList.toggle("dbstorage-failed", state === "failed");
       row.querySelector("[data-does]:not([data-does=remove])").hidden = !does;
       if (does) this.label(row, does);
-      this.say(file.name, shown.textContent);
+      this.say(name, shown.textContent);
     }
 
     label(row, does) {

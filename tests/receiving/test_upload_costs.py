@@ -1,0 +1,78 @@
+"""What an upload costs the database: its statements, and the bytes that are read again."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.core.files.storage import storages
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from secure_dbstorage.storage import DatabaseStorage
+from tests.support.uploads import Uploader
+
+pytestmark = pytest.mark.django_db
+
+MIB = 1024 * 1024
+READING = re.compile(r'^SELECT "data"')
+
+
+@pytest.fixture
+def storage() -> DatabaseStorage:
+    """Return a storage with rows as large as they are without options."""
+    storage = storages["default"]
+    assert isinstance(storage, DatabaseStorage)
+    return storage
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Yield the list of what the database is asked meanwhile, in the end."""
+    asked: list[str] = []
+    with CaptureQueriesContext(connection) as captured:
+        yield asked
+    asked += [query["sql"] for query in captured.captured_queries]
+
+
+def words(asked: list[str]) -> list[str]:
+    return [statement.split()[0] for statement in asked]
+
+
+def test_a_whole_piece_is_one_transaction(storage: DatabaseStorage, uploader: Uploader) -> None:
+    """A commit may take as long as a disk needs to write."""
+    place = uploader.begun(storage.upload_url(prefix="in", max_size=9 * MIB), 9 * MIB)
+    assert uploader.patch(place, 0, bytes(MIB)).status_code == 204
+    with statements() as asked:
+        assert uploader.patch(place, MIB, bytes(4 * MIB)).status_code == 204
+    # It asks where the upload is, holds it, and lets its last row grow, which has to be read.
+    first = ["SELECT", "SAVEPOINT", "UPDATE", "SELECT", "UPDATE"]
+    assert words(asked) == [*first, *["INSERT"] * 4, "RELEASE"]
+
+
+@pytest.mark.parametrize("size", [9, 3 * MIB])
+def test_what_comes_in_one_request_is_not_read_again(
+    storage: DatabaseStorage, uploader: Uploader, size: int
+) -> None:
+    data = bytes(size)
+    with statements() as asked:
+        assert uploader.put(storage.upload_url("a.bin", max_size=size), data).status_code == 201
+    assert not list(filter(READING.search, asked))
+    link = storage.upload_url(prefix="in", max_size=size)
+    place = uploader.begun(link, size)
+    with statements() as asked:
+        assert uploader.patch(place, 0, data).status_code == 204
+    assert not list(filter(READING.search, asked))
+    with statements() as asked:
+        uploader.sent(link, data)
+    assert not list(filter(READING.search, asked))
+
+
+def test_what_comes_in_pieces_is_read_once(storage: DatabaseStorage, uploader: Uploader) -> None:
+    place = uploader.begun(storage.upload_url(prefix="in", max_size=3 * MIB), 3 * MIB)
+    for offset in range(2):
+        assert uploader.patch(place, offset * MIB, bytes(MIB)).status_code == 204
+    with statements() as asked:
+        assert uploader.patch(place, 2 * MIB, bytes(MIB)).status_code == 204
+    # The last row, to let it grow, and then the whole of it in runs of 1, 2, 4 and 8 rows.
+    assert len(list(filter(READING.search, asked))) == 5
