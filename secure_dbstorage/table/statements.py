@@ -69,15 +69,6 @@ def insertion(*columns: str) -> str:
 
 
 @cache
-def copy(*columns: str) -> str:
-    """Return the template that copies the row with a primary key, with other values in these."""
-    others = [name for name in FIELDS if name != "id" and name not in columns]
-    names = ", ".join(f"{{{name}}}" for name in (*columns, *others))
-    values = ", ".join([*["%s"] * len(columns), *(f"{{{name}}}" for name in others)])
-    return f"INSERT INTO {{table}} ({names}) SELECT {values} FROM {{table}} WHERE {{id}} = %s"
-
-
-@cache
 def update(*columns: str) -> str:
     """Return the template that changes these columns of the row with a primary key."""
     return update_where("{id} = %s", *columns)

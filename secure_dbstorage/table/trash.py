@@ -18,10 +18,13 @@ from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.table import streams
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.heads import Columns, is_public_by_default, later_epoch
+from secure_dbstorage.table.statements import FIELDS
 
 #: The digits of a version, and their number: a content key has 62 bits.
 _DIGITS = digits + ascii_lowercase
 _VERSION_LENGTH = 13
+
+_COPIED_COLUMNS = FIELDS.keys() - {"id", "data"}
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -89,15 +92,16 @@ class Trash:
         :param changes: the columns that change, the content key and the bytes among them.
         """
         stored = rows(self._using)
-        takes = self._takes(row)
-        if takes:
-            # The file keeps its row: whoever waits for its lock finds the file, and no other. Of
-            # two rows, only one may have the first position of a content.
-            stored.update(row.pk, {"content": changes["content"]})
-            stored.copy(row.pk, {"content": row.content, **self._moved(row)})
-        stored.update(row.pk, changes)
-        if not takes:
+        if not self._takes(row):
+            stored.update(row.pk, changes)
             streams.delete(row.content, using=self._using)
+            return
+        # The file keeps its row: whoever waits for its lock finds this file. So it is the old head
+        # that is written again. Not by INSERT ... SELECT, for which MySQL locks the whole table.
+        kept = {name: getattr(row, name) for name in _COPIED_COLUMNS}
+        data = b"".join(stored.run(row.content, 0, 1))
+        stored.update(row.pk, changes)
+        stored.insert({**kept, **self._moved(row), "data": data})
 
     def restore(self, name: str, version: str | None) -> bool:
         """Make a deleted file a file again, in the caller's transaction.
@@ -128,7 +132,8 @@ class Trash:
     def erase_row(self, row: StoredFile) -> bool:
         """Delete a deleted file for good, unless it was restored, and tell whether it was."""
         with transaction.atomic(using=self._using):
-            locked = self.files().filter(pk=row.pk, content=row.content).select_for_update()
+            # By its name, as `restore()` finds it: MySQL locks the index first that it reads.
+            locked = self.files().filter(name=row.name).select_for_update()
             if is_there := bool(locked):
                 streams.delete(row.content, using=self._using)
             return is_there
