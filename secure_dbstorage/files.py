@@ -49,6 +49,18 @@ class FileStat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeletedFile(FileStat):
+    """The metadata of a file that was deleted, or of content that was overwritten."""
+
+    #: Tells it from others that had its name, 13 letters and digits.
+    version: str
+    #: When it was deleted or overwritten; aware, UTC.
+    deleted: datetime
+    #: Until when it can be restored; aware, UTC.
+    kept_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """Where the bytes of a file are. Content is immutable; an overwrite replaces all of it."""
 

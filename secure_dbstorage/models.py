@@ -34,6 +34,9 @@ _NAMESPACE_WIDTH, _NAME_WIDTH = 100, 560
 #: The longest sealed key. One that a key service wraps is longer than ours.
 _SEALED_KEY_LENGTH = 1024
 
+#: What stands before the namespace of a storage in that of its deleted files. No storage has it.
+TRASH_MARK = "~"
+
 #: The columns that only a file has, those that an unfinished upload has as well, and those that
 #: it may have.
 _FILE_COLUMNS = ("name", "content_type", "is_public", "modified", "link_epoch")
@@ -94,13 +97,31 @@ class StoredFileQuerySet(models.QuerySet["StoredFile"]):
         return self.filter(Q(name=path) | Q(name__gte=low, name__lt=high))
 
 
-class StoredFileManager(models.Manager.from_queryset(StoredFileQuerySet)):  # type: ignore[misc]
+class _HeadManager(models.Manager.from_queryset(StoredFileQuerySet)):  # type: ignore[misc]
     """Finds head rows, and does not fetch their bytes."""
 
+    def heads(self, *, in_trash: bool) -> StoredFileQuerySet:
+        """Return the head rows of files, or of deleted files, without their bytes."""
+        heads: StoredFileQuerySet = super().get_queryset().filter(name__isnull=False)
+        # Not a range, which would tempt a database to read a whole table by its index.
+        is_deleted = Q(namespace__startswith=TRASH_MARK)
+        return heads.filter(is_deleted if in_trash else ~is_deleted).defer("data")
+
+
+class StoredFileManager(_HeadManager):
+    """Finds the head rows of files."""
+
     def get_queryset(self) -> StoredFileQuerySet:
-        """Return the head rows without their bytes."""
-        files: StoredFileQuerySet = super().get_queryset()
-        return files.filter(name__isnull=False).defer("data")
+        """Return the head rows without their bytes, and without those of deleted files."""
+        return self.heads(in_trash=False)
+
+
+class DeletedFileManager(_HeadManager):
+    """Finds the head rows of deleted files."""
+
+    def get_queryset(self) -> StoredFileQuerySet:
+        """Return the head rows of deleted files without their bytes."""
+        return self.heads(in_trash=True)
 
 
 class StoredRowQuerySet(models.QuerySet["StoredFile"]):
@@ -190,13 +211,18 @@ class StoredFile(models.Model):
     data = models.BinaryField()
 
     objects = StoredFileManager()
+    #: The head rows of deleted files, see ``table/trash``.
+    deleted = DeletedFileManager()
     #: All rows with their bytes, of every kind.
     rows = StoredRowManager()
 
     class Meta:
         verbose_name = _("stored file")
         verbose_name_plural = _("stored files")
-        permissions = [("open_storedfile", "Can open stored files and make links to them")]
+        permissions = [
+            ("open_storedfile", "Can open stored files and make links to them"),
+            ("erase_storedfile", "Can erase deleted files for good"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["content", "position"], name="secure_dbstorage_unique_chunk"

@@ -28,6 +28,7 @@ class Options(TypedDict, total=False):
     allow_overwrite: bool
     delete_after: Duration | str | Callable[[str], Duration | None] | None
     delete_with_instance: bool
+    keep_deleted: Duration | None
     expires_in: Duration
     max_expires_in: Duration
     url_window: Duration
@@ -83,6 +84,9 @@ class StorageOptions:
     )
     #: Whether a file is deleted with its model instance, or when the instance gets another file.
     delete_with_instance: bool = _option(parsers.boolean, default=False)
+    #: How long what was deleted or overwritten can be restored; None for not at all. Off by
+    #: default: who deletes a file expects its bytes to be gone.
+    keep_deleted: timedelta | None = _option(parsers.keep_deleted, default=None)
     #: Lifetime of a link in seconds.
     expires_in: int = _option(parsers.lifetime, default=3600)
     #: The longest lifetime in seconds. It also shortens existing links.

@@ -147,6 +147,11 @@ def delete_after(raw: object) -> Callable[[str], timedelta | None]:
     return stay_of
 
 
+def keep_deleted(raw: object) -> timedelta | None:
+    """Return how long deleted files are kept; None for not at all."""
+    return None if raw is None else timedelta(seconds=lifetime(raw))
+
+
 def boolean(raw: object) -> bool:
     """Return a flag."""
     if not isinstance(raw, bool):

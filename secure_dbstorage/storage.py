@@ -36,7 +36,7 @@ from secure_dbstorage.conf import (
 )
 from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.exceptions import UploadGone, os_error
-from secure_dbstorage.files import FileStat, LinkState, ReceivedFile, Upload
+from secure_dbstorage.files import DeletedFile, FileStat, LinkState, ReceivedFile, Upload
 from secure_dbstorage.links.grants import PlaceKind, UploadPlace
 from secure_dbstorage.links.maker import LinkMaker
 from secure_dbstorage.links.paths import link_id
@@ -216,15 +216,17 @@ class DatabaseStorage(Storage):
             return f"{file_root}{file_ext}"
         return super().get_alternative_name(file_root, file_ext)
 
-    def delete(self, name: Name) -> None:
-        """Delete a file, if it exists.
+    def delete(self, name: Name, *, forever: bool = False) -> None:
+        """Delete a file, if it exists. With ``keep_deleted``, it can be restored for a while.
 
+        :param forever: erase it, and all that was deleted or overwritten under its name.
         :raises ValueError: for an empty name.
         :raises OSError: for a directory. It disappears with the last file below it.
         """
         if not name:
             raise ValueError("The name must be given to delete().")
-        self._delete(canonical_name(name))
+        remove = self.catalog.erase if forever else self.catalog.remove
+        self._delete(canonical_name(name), remove)
 
     def delete_if(self, name: Name, condition: Callable[[StoredFile], bool]) -> bool:
         """Delete a file if a condition holds for its row at that instant.
@@ -232,7 +234,9 @@ class DatabaseStorage(Storage):
         :param condition: receives the head row, without its bytes.
         :returns: whether the file was deleted.
         """
-        return self._delete(canonical_name(name), condition)
+        return self._delete(
+            canonical_name(name), partial(self.catalog.remove, condition=condition)
+        )
 
     def exists(self, name: Name) -> bool:
         """Tell whether there is such a file, or a directory with files below it."""
@@ -353,8 +357,8 @@ class DatabaseStorage(Storage):
         # Not what a subclass makes of it: it has made it already.
         return DatabaseStorage.save(self, name, content, max_length)
 
-    def _delete(self, name: str, condition: Callable[[StoredFile], bool] | None = None) -> bool:
-        is_deleted = self.catalog.remove(name, condition)
+    def _delete(self, name: str, remove: Callable[[str], bool]) -> bool:
+        is_deleted = remove(name)
         if is_deleted:
             self._release(name)
             _announce(file_deleted, self, name=name)
@@ -607,6 +611,32 @@ class DatabaseStorage(Storage):
         self.catalog.rename(canonical_name(old), name)
         self._release(canonical_name(old))
         return name
+
+    def versions(self, name: Name) -> list[DeletedFile]:
+        """Return what was deleted or overwritten under a name, the last one first.
+
+        Without ``keep_deleted``, there is nothing.
+        """
+        if self.options.keep_deleted is None:
+            return []
+        return self.catalog.trash.versions(canonical_name(name))
+
+    def undelete(self, name: Name, *, version: str | DeletedFile | None = None) -> str:
+        """Restore a file that was deleted or overwritten, and return its name.
+
+        Links made before don't open it. It is public only if it was, and ``default_public`` says
+        so now. It expires when it would have, or earlier if ``delete_after`` says so now.
+
+        :param version: one of :meth:`versions`, or its ``version``; None for the last one.
+        :raises FileNotFoundError: when there is none, or its time is over.
+        :raises FileExistsError: when the name is taken, or lies below a file.
+        """
+        restored = canonical_name(name)
+        if isinstance(version, DeletedFile):
+            version = version.version
+        self.catalog.undelete(restored, version)
+        announce_saved(self, restored, created=True)
+        return restored
 
     def _other_names(self, name: str, max_length: int | None) -> Iterator[str]:
         """Yield other names to try, in case another save takes this one first."""

@@ -679,6 +679,22 @@ def test_a_deleted_document_is_gone_with_its_links(visit: Visit) -> None:
 
 
 @pytest.mark.sweep
+def test_a_deletion_can_be_undone(visit: Visit) -> None:
+    visit.sign_in("Ada")
+    visit.upload("Regretted.txt", b"Never mind.")
+    link = visit.copy_link("Regretted.txt", "1 day")
+    visit.document("Regretted.txt").locator("summary").click()  # deleting needs no links
+    visit.document("Regretted.txt").get_by_role("button", name="Delete").click()
+    visit.page.get_by_text("Regretted.txt was deleted").wait_for()
+    visit.picture("deleted")
+    visit.page.get_by_role("button", name="Bring back Regretted.txt").click()
+    visit.page.get_by_text("Regretted.txt is back").wait_for()
+    assert visit.page.request.get(link).status == 403
+    assert visit.page.get_by_role("button", name="Bring back").count() == 0
+    visit.document("Regretted.txt").get_by_role("link", name="Regretted.txt").first.wait_for()
+
+
+@pytest.mark.sweep
 def test_a_picture_is_hung_and_taken_down_again(visit: Visit) -> None:
     visit.sign_in("Grace")
     form = visit.page.locator("#pictures form.upload")

@@ -43,6 +43,10 @@ with transaction.atomic():
         for name in names:
             for suffix in (".png", ".docx"):
                 storages[alias].save(name + suffix, ContentFile(picture))
+    for name in names:
+        for _ in range(2):
+            deleted = storages["default"].save(f"gone/{name}.png", ContentFile(picture))
+            storages["default"].delete(deleted)
     model = StoredFile.objects.filter(content_type="image/png").first()
     given = {field.attname: getattr(model, field.attname)
              for field in StoredFile._meta.concrete_fields if field.attname not in ("id", "data")}
@@ -264,3 +268,24 @@ def test_uploads_and_questions_in_the_admin(keeper: Screen) -> None:
     keeper.press("Yes, I’m sure")
     page.get_by_text("2 files were deleted.").wait_for()
     keeper.look("deleted")
+
+
+def test_the_deleted_files_in_the_admin(keeper: Screen) -> None:
+    page = keeper.page
+    keeper.open("trashes", f"{LIST}trash/")
+    keeper.open("empty-trash", f"{LIST}trash/pictures/")
+    keeper.open("trash", f"{LIST}trash/default/?q=gone/")
+    page.get_by_role("checkbox", name="Select “gone/x").first.check()
+    page.get_by_role("checkbox", name="Select “gone/long").first.check()
+    keeper.press("Erase for good")
+    page.get_by_role("heading", name="Erase these files?").wait_for()
+    keeper.look("ask-erase")
+    keeper.press("Yes, I’m sure")
+    page.get_by_text("2 files were erased for good.").wait_for()
+    keeper.look("erased")
+    for box in page.get_by_role("checkbox", name="Select “gone/short").all():
+        box.check()
+    keeper.press("Restore")
+    page.get_by_text("gone/short.png: “gone/short.png” already exists.").wait_for()
+    page.get_by_text("“gone/short.png” was restored.").wait_for()
+    keeper.look("restored")

@@ -1,6 +1,7 @@
 """The site's models: private documents and public pictures.
 
-Both storages have `delete_with_instance`, so a file is deleted together with its row.
+Both storages have `delete_with_instance`, so a file is deleted together with its row. That of the
+documents has `keep_deleted` as well, so the file can be brought back: see `undo`.
 """
 
 import mimetypes
@@ -41,6 +42,18 @@ class DocumentManager(models.Manager["Document"]):
         # around ends in ".pdf".
         title = "".join(filter(str.isprintable, Path(file.name or "").name))
         return self.create(owner=owner, title=title, size=file.size, file=file)
+
+    @transaction.atomic
+    def bring_back(self, owner: Any, title: str, name: str) -> "Document":
+        """Restore a file that was deleted with its row, and make it a row again.
+
+        Raises:
+            FileNotFoundError: It was deleted too long ago.
+            FileExistsError: Another file has its name by now.
+        """
+        document_storage().undelete(name)
+        size = document_storage().size(name)
+        return self.create(owner=owner, title=title, size=size, file=name)
 
 
 class Document(models.Model):

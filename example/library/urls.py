@@ -14,6 +14,7 @@ urlpatterns = [
     path("my/documents/<int:pk>/share/", views.share, name="share"),
     path("my/documents/<int:pk>/recall/", views.recall, name="recall"),
     path("my/documents/<int:pk>/delete/", views.delete_document, name="delete-document"),
+    path("my/documents/undo/", views.undo, name="undo"),
     path("send/<str:token>/", views.send_files, name="send-files"),
     path("my/pictures/add/", views.add_picture, name="add-picture"),
     path("my/pictures/<int:pk>/delete/", views.delete_picture, name="delete-picture"),

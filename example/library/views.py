@@ -22,6 +22,7 @@ from .demo import PEOPLE
 from .forms import LIFETIMES, DocumentForm, GuestForm, LinkForm, PictureForm
 from .invitations import Invitation
 from .models import Document, Picture, document_storage, picture_storage
+from .undo import note_deletion, title_of_deleted, undo_deletion
 
 #: A player requests more of its file whenever someone seeks, so its link must outlive the film.
 PLAYER_SECONDS = 4 * 60 * 60
@@ -73,6 +74,7 @@ def show_home(request: VisitorsRequest, status: int = 200, **forms: object) -> H
         "pictures": pictures_with_links(),
         "opened": request.GET.get("open", str(newest)),
         "lifetimes": LIFETIMES,
+        "deleted": title_of_deleted(request),
         "people": PEOPLE if settings.DEBUG else (),
         "document_form": DocumentForm(user=request.user),
         "invitation": Invitation.to(request.user),
@@ -221,8 +223,20 @@ def back_to(document: Document) -> HttpResponse:
 @require_POST
 def delete_document(request: HttpRequest, pk: int) -> HttpResponse:
     document = own_document(request, pk)
+    note_deletion(request, document)
     document.delete()
     messages.success(request, f"{document} was deleted.")
+    return redirect("home")
+
+
+@login_required
+@require_POST
+def undo(request: HttpRequest) -> HttpResponse:
+    """Bring back the document that was deleted last. Earlier links don't open it."""
+    if (document := undo_deletion(request)) is None:
+        messages.error(request, "The document can’t be brought back any more.")
+    else:
+        messages.success(request, f"{document} is back. Links made before don’t open it.")
     return redirect("home")
 
 

@@ -6,6 +6,7 @@ them in use.
 """
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
@@ -77,6 +78,8 @@ STORAGES = {
             # Decides, each time someone opens a valid link, whether the file is for them.
             "auth_hooks": ["library.access.may_open"],
             "delete_with_instance": True,
+            # Whoever deletes a document by mistake can bring it back.
+            "keep_deleted": timedelta(days=30),
             "max_size": DOCUMENT_MAX_BYTES,
         },
     },

@@ -24,6 +24,7 @@ from secure_dbstorage.admin.pages import FilePages
 from secure_dbstorage.admin.paging import FilePaginator
 from secure_dbstorage.admin.previews import thumbnails
 from secure_dbstorage.admin.searching import find_files
+from secure_dbstorage.admin.trash import TrashPages
 from secure_dbstorage.admin.unfinished import Unfinished
 from secure_dbstorage.admin.uploading import Uploads
 from secure_dbstorage.models import StoredFile
@@ -58,7 +59,7 @@ class FileList(ChangeList):
 
 
 @admin.register(StoredFile)
-class StoredFileAdmin(FileActions, FilePages, Uploads, Unfinished, Browse):
+class StoredFileAdmin(FileActions, FilePages, Uploads, Unfinished, Browse, TrashPages):
     """Manages the stored files, without loading their content."""
 
     list_filter = _FILTERS
@@ -115,6 +116,8 @@ class StoredFileAdmin(FileActions, FilePages, Uploads, Unfinished, Browse):
             path("browse/", wrap(self.browse_view), name=f"{name}_browse"),
             path("browse/<str:alias>/", wrap(self.browse_view), name=f"{name}_browse"),
             path("browse/<str:alias>/<path:path>", wrap(self.browse_view), name=f"{name}_browse"),
+            path("trash/", wrap(self.trash_view), name=f"{name}_trash"),
+            path("trash/<str:alias>/", wrap(self.trash_view), name=f"{name}_trash"),
             *(
                 path(
                     f"<path:object_id>/{page}/",

@@ -22,6 +22,7 @@ from secure_dbstorage.admin.deeds import (
     REVOKE,
     Deed,
     DeedPages,
+    kept_note,
 )
 from secure_dbstorage.admin.homes import is_number
 from secure_dbstorage.admin.links import FileLinks, link_form
@@ -129,7 +130,7 @@ class FileActions(FileLinks, DeedPages):
             return self.ask_first(
                 request, deed, files, action=action, back=request.get_full_path()
             )
-        done: list[str] = []
+        done: list[StoredFile] = []
         problems: list[str] = []
         # A deleted file has no key any more.
         entries = {id(file): logged(file) for file in files}
@@ -137,10 +138,11 @@ class FileActions(FileLinks, DeedPages):
             if problem:
                 problems.append(f"{file}: {problem}")
                 continue
-            done.append(str(file))
+            done.append(file)
             self.note_deed(request, entries[id(file)], deed)
         if done:
-            self.tell_done(request, deed, done)
+            note = kept_note(done) if deed is DELETE else ""
+            self.tell_done(request, deed, list(map(str, done)), note=note)
         self._report(request, problems)
         return None
 

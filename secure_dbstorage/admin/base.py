@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from secure_dbstorage.admin.homes import find_by_key, home_database, home_of, key_of
@@ -67,6 +68,18 @@ class FileAdmin(ModelAdmin):
         """Return the URL of one of these pages."""
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"
         return reverse(name, args=arguments, current_app=self.admin_site.name)
+
+    def crumbs(self) -> list[tuple[str, str]]:
+        """Return the names and URLs of the admin's pages above."""
+        index = reverse("admin:index", current_app=self.admin_site.name)
+        app = reverse(
+            "admin:app_list", args=[self.opts.app_label], current_app=self.admin_site.name
+        )
+        return [
+            (_("Home"), index),
+            (str(self.opts.app_config.verbose_name), app),
+            (str(capfirst(self.opts.verbose_name_plural)), self.page_url("changelist")),
+        ]
 
     def note(self, request: HttpRequest, file: StoredFile, message: str) -> None:
         """Log a change to a file."""

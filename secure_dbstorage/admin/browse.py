@@ -4,8 +4,6 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, SuspiciousFileOperation
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import reverse
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from secure_dbstorage.admin.base import FileAdmin
@@ -39,7 +37,7 @@ class Browse(FileAdmin):
             for home in all_homes()
         ]
         return self.render(
-            request, "browse", title=_("Browse"), crumbs=self._crumbs(), entries=entries
+            request, "browse", title=_("Browse"), crumbs=self.crumbs(), entries=entries
         )
 
     def _show_directory(self, request: HttpRequest, home: Home, path: str) -> HttpResponse:
@@ -56,7 +54,7 @@ class Browse(FileAdmin):
             home=home,
             path=path,
             crumbs=[
-                *self._crumbs(),
+                *self.crumbs(),
                 (_("Browse"), self.page_url("browse")),
                 *self._trail(home, path),
             ],
@@ -85,18 +83,6 @@ class Browse(FileAdmin):
                 cell = name_cell(shown_name(name), pictures.get(file, ""))
                 entries.append({"name": cell, "url": self.change_url(file), "file": file})
         return entries
-
-    def _crumbs(self) -> list[tuple[str, str]]:
-        """Return the names and URLs of the admin's pages above."""
-        index = reverse("admin:index", current_app=self.admin_site.name)
-        app = reverse(
-            "admin:app_list", args=[self.opts.app_label], current_app=self.admin_site.name
-        )
-        return [
-            (_("Home"), index),
-            (str(self.opts.app_config.verbose_name), app),
-            (str(capfirst(self.opts.verbose_name_plural)), self.page_url("changelist")),
-        ]
 
     def _trail(self, home: Home, path: str) -> list[tuple[str, str]]:
         """Return the names and URLs of the parent directories, from the storage down."""

@@ -8,10 +8,12 @@ from django.contrib import messages
 from django.contrib.admin import helpers
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
+from django.utils.translation import ngettext, ngettext_lazy
 
 from secure_dbstorage.admin import operations
 from secure_dbstorage.admin.base import FileAdmin
+from secure_dbstorage.admin.forms import readable_lifetime
+from secure_dbstorage.admin.homes import home_of
 from secure_dbstorage.admin.hooks import publish
 from secure_dbstorage.models import StoredFile
 
@@ -108,13 +110,17 @@ class DeedPages(FileAdmin):
             warning=deed.warning % {"number": len(files)},
             files=files,
             is_deletion=deed is DELETE,
+            kept=kept_note(files) if deed is DELETE else "",
             action_checkbox_name=helpers.ACTION_CHECKBOX_NAME,
             **{"original": question, **context},
         )
 
-    def tell_done(self, request: HttpRequest, deed: Deed, names: list[str]) -> None:
+    def tell_done(
+        self, request: HttpRequest, deed: Deed, names: list[str], *, note: str = ""
+    ) -> None:
         """Tell what was done to the files of these names."""
-        self.message_user(request, deed.told(names), messages.SUCCESS)
+        told = f"{deed.told(names)} {note}".rstrip()
+        self.message_user(request, told, messages.SUCCESS)
 
     def note_deed(self, request: HttpRequest, entry: StoredFile, deed: Deed) -> None:
         """Log what was done to a file.
@@ -126,3 +132,17 @@ class DeedPages(FileAdmin):
             self.log_deletions(request, deleted)
         else:
             self.log_change(request, entry, str(deed.entry))
+
+
+def kept_note(files: list[StoredFile]) -> str:
+    """Return how long files can be restored once they are deleted; "" if that is not at all."""
+    kept = [home.storage.options.keep_deleted for home in map(home_of, files) if home]
+    shortest = min((time for time in kept if time is not None), default=None)
+    if shortest is None or None in kept:
+        return ""
+    text = ngettext(
+        "It can be restored for %s, unless it expires sooner.",
+        "They can be restored for %s, unless they expire sooner.",
+        len(files),
+    )
+    return text % readable_lifetime(int(shortest.total_seconds()))

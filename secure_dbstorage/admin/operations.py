@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from secure_dbstorage.admin.homes import Home, home_of
 from secure_dbstorage.exceptions import FileTooLarge
-from secure_dbstorage.files import ReceivedFile
+from secure_dbstorage.files import DeletedFile, ReceivedFile
 from secure_dbstorage.links.terms import LinkArguments
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import canonical_name
@@ -103,6 +103,18 @@ def delete(file: StoredFile) -> None:
     """Delete a file, without reading its content."""
     with readable_errors():
         require_home(file).storage.delete(_name(file))
+
+
+def restore(home: Home, file: DeletedFile) -> None:
+    """Restore a deleted file."""
+    with readable_errors():
+        home.storage.undelete(file.name, version=file)
+
+
+def erase(home: Home, file: DeletedFile) -> None:
+    """Delete a deleted file for good."""
+    if not home.storage.catalog.trash.erase(file.name, file.version):
+        raise ValidationError(_("The file no longer exists."))
 
 
 def links(files: Iterable[StoredFile], **arguments: Any) -> list[tuple[StoredFile, str]]:

@@ -13,7 +13,14 @@ from django.views.decorators.debug import sensitive_variables
 
 from secure_dbstorage.admin import operations
 from secure_dbstorage.admin.base import logged
-from secure_dbstorage.admin.deeds import DELETE, MAKE_PRIVATE, MAKE_PUBLIC, REVOKE, DeedPages
+from secure_dbstorage.admin.deeds import (
+    DELETE,
+    MAKE_PRIVATE,
+    MAKE_PUBLIC,
+    REVOKE,
+    DeedPages,
+    kept_note,
+)
 from secure_dbstorage.admin.forms import RenameForm
 from secure_dbstorage.admin.homes import home_of, key_of
 from secure_dbstorage.admin.hooks import check_hooks
@@ -65,13 +72,13 @@ class FilePages(FileLinks, DeedPages):
             return self.ask_first(
                 request, DELETE, [file], original=file, back=self.change_url(file)
             )
-        entry = logged(file)
+        entry, note = logged(file), kept_note([file])
         try:
             self.delete_model(request, file)
         except ValidationError as error:
             return self.back_to(request, file, error)
         self.note_deed(request, entry, DELETE)
-        self.tell_done(request, DELETE, [str(file)])
+        self.tell_done(request, DELETE, [str(file)], note=note)
         return HttpResponseRedirect(self.page_url("changelist"))
 
     def delete_model(self, request: HttpRequest, obj: StoredFile) -> None:

@@ -1,6 +1,7 @@
 """Checks of what a storage takes, and of what browsers show of it."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from django.core import checks
@@ -8,6 +9,9 @@ from django.core.checks import CheckMessage
 
 from secure_dbstorage.checks.declared import usable
 from secure_dbstorage.parsers import INLINE_TYPES
+
+#: Nobody notices a mistake sooner.
+_SHORTEST_KEPT = timedelta(hours=1)
 
 
 def check_sizes(**kwargs: Any) -> Iterator[CheckMessage]:
@@ -19,6 +23,19 @@ def check_sizes(**kwargs: Any) -> Iterator[CheckMessage]:
                 hint="Set max_size to the largest file that you expect, in bytes, or silence this "
                 "check.",
                 id="secure_dbstorage.W013",
+            )
+
+
+def check_kept_briefly(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find storages that keep deleted files for so short a time that somebody meant days."""
+    for alias, options in usable().items():
+        kept = options.keep_deleted
+        if kept is not None and kept < _SHORTEST_KEPT:
+            yield checks.Warning(
+                f"STORAGES[{alias!r}] keeps deleted files for {kept.total_seconds():.0f} seconds.",
+                hint="keep_deleted counts in seconds. Write timedelta(days=30) for 30 days, or "
+                "silence this check.",
+                id="secure_dbstorage.W010",
             )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.core import checks
 from django.core.checks import CheckMessage, Tags
 
-from secure_dbstorage.checks.content import check_added_types, check_sizes
+from secure_dbstorage.checks.content import check_added_types, check_kept_briefly, check_sizes
 from secure_dbstorage.checks.counting import (
     check_cache,
     check_counting,
@@ -46,7 +46,7 @@ def register() -> None:
         checks.register(_listed(check), Tags.security)
     for check in (
         *(check_secret_key, check_sqlite_transactions, check_pgbouncer),
-        *(check_models, check_wrappers, check_history),
+        *(check_models, check_wrappers, check_history, check_kept_briefly),
     ):
         checks.register(_listed(check), Tags.compatibility)
     for check in (

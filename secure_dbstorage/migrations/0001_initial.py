@@ -66,7 +66,8 @@ class Migration(migrations.Migration):
                 "verbose_name": "stored file",
                 "verbose_name_plural": "stored files",
                 "permissions": [
-                    ("open_storedfile", "Can open stored files and make links to them")
+                    ("open_storedfile", "Can open stored files and make links to them"),
+                    ("erase_storedfile", "Can erase deleted files for good"),
                 ],
                 "constraints": [
                     models.UniqueConstraint(

@@ -44,6 +44,7 @@ from secure_dbstorage.table import heads, streams, uploads, uses
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.listing import entries_of
 from secure_dbstorage.table.tenants import schema_of
+from secure_dbstorage.table.trash import Trash
 
 _logger = logging.getLogger("secure_dbstorage.storage")
 
@@ -370,7 +371,7 @@ class Catalog:
                 if replaced_key is not None and (row is None or row.content != replaced_key):
                     raise FileChanged(f"{name!r} was replaced or deleted after it was opened")
                 if row is not None:
-                    self._update(row, written, using, kept)
+                    self._update(row, written, kept)
                     return False
                 head = heads.new_head(name, written, self._options, kept)
                 if rows(using).insert_head(head):
@@ -425,7 +426,7 @@ class Catalog:
                 if row is not None:
                     # If it is this upload's, by another request, there is nothing left to name,
                     # and the error brings it back.
-                    streams.delete(row.content, using=using)
+                    self.trash.take(row)
                     head |= {column: getattr(row, column) for column in _KEPT_COLUMNS}
                 if self._name(upload, head):
                     return row is None
@@ -444,9 +445,51 @@ class Catalog:
                 if self.is_directory(name):
                     raise os_error(OSError, errno.ENOTEMPTY, name)
             elif condition is None or condition(row):
-                streams.delete(row.content, using=using)
+                self.trash.take(row)
                 return True
             return False
+
+    @property
+    def trash(self) -> Trash:
+        """The deleted files, on the primary database."""
+        return Trash(self._options, self.writer)
+
+    def undelete(self, name: str, version: str | None) -> None:
+        """Make a deleted file a file again.
+
+        :param version: None for the last one deleted.
+        :raises FileNotFoundError: when there is none that is still kept.
+        :raises FileExistsError: when the name is taken, or lies below a file.
+        """
+        using = self.writer
+        with transaction.atomic(using=using):
+            self._check_place(name, using)
+            try:
+                is_free = not self._holds(name, using)
+                if is_free and self.trash.restore(name, version):
+                    return
+                is_free = is_free and not self._holds(name, using)  # Another was faster.
+            except IntegrityError as error:
+                raise os_error(FileExistsError, errno.EEXIST, name) from error
+            if is_free:
+                raise os_error(FileNotFoundError, errno.ENOENT, name)
+            raise os_error(FileExistsError, errno.EEXIST, name)
+
+    def erase(self, name: str) -> bool:
+        """Delete a file and all that was deleted under its name for good.
+
+        :returns: whether there was a file.
+        :raises OSError: for a directory, unless a file of its name was deleted.
+        """
+        using = self.writer
+        with transaction.atomic(using=using):
+            # While the row is locked, nobody puts what it holds into the trash.
+            row = self._locked(name, using)
+            if row is not None:
+                streams.delete(row.content, using=using)
+            if not self.trash.erase(name) and row is None and self.is_directory(name):
+                raise os_error(OSError, errno.ENOTEMPTY, name)
+            return row is not None
 
     def files(self) -> StoredFileQuerySet:
         """Return the head rows on the primary database, without their bytes."""
@@ -632,13 +675,9 @@ class Catalog:
             return False
         raise UploadGone(errno.ENOENT, "The upload was deleted, or is a file by now")
 
-    def _update(
-        self, row: StoredFile, written: streams.Written, using: str, kept: FileRecord | None
-    ) -> None:
+    def _update(self, row: StoredFile, written: streams.Written, kept: FileRecord | None) -> None:
         """Point a head row to new content, and delete the old content."""
-        changes = heads.replaced_head(row, written, self._options, kept)
-        rows(using).update(row.pk, changes)
-        streams.delete(row.content, using=using)
+        self.trash.replace(row, heads.replaced_head(row, written, self._options, kept))
 
 
 def _log_replica(using: str, error: Error) -> None:

@@ -1,7 +1,6 @@
 """The columns of a head row when a file is saved, replaced or renamed."""
 
 import time
-from collections.abc import Callable
 from datetime import datetime
 
 from django.utils import timezone
@@ -36,7 +35,7 @@ def new_head(
     }
     columns |= _kept_columns(kept)
     if "is_public" not in columns:
-        columns["is_public"] = _default_public(name, options.default_public)
+        columns["is_public"] = is_public_by_default(name, options)
     return columns
 
 
@@ -77,6 +76,17 @@ def later_epoch(link_epoch: int) -> int:
     return max(time.time_ns() // 1000, link_epoch + 1)
 
 
+def is_public_by_default(name: str, options: StorageOptions) -> bool:
+    """Tell whether a new file of this name is public.
+
+    :raises TypeError: when the project's function returns no bool.
+    """
+    is_public = options.default_public(name)
+    if not isinstance(is_public, bool):
+        raise TypeError(f"default_public returned {is_public!r} for {name!r}, and not a bool")
+    return is_public
+
+
 def _content_columns(
     name: str, written: Written, options: StorageOptions, now: datetime
 ) -> Columns:
@@ -90,13 +100,6 @@ def _content_columns(
         "modified": now,
         "data": written.first_chunk,
     }
-
-
-def _default_public(name: str, default_public: Callable[[str], bool]) -> bool:
-    is_public = default_public(name)
-    if not isinstance(is_public, bool):
-        raise TypeError(f"default_public returned {is_public!r} for {name!r}, and not a bool")
-    return is_public
 
 
 def _kept_columns(kept: FileRecord | None) -> Columns:

@@ -150,6 +150,10 @@ class Rows:
         """Give the row with this primary key new values."""
         self._change(statements.update(*row), row, row_id)
 
+    def insert(self, row: Mapping[str, object]) -> None:
+        """Insert a row, given as values by column, under a name that no row has."""
+        self._change(statements.insertion(*row), row)
+
     def delete(self, key: int) -> None:
         """Delete the rows of a content.
 

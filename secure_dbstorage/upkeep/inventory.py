@@ -39,6 +39,8 @@ class Inventory:
     temporary: Amount
     #: Temporary files that have expired and have not been pruned yet.
     expired: Amount
+    #: Deleted files that are still there, and content that was overwritten. No part of the total.
+    deleted: Amount
     #: Uploads of the whole storage that have no name yet, with the sizes that were declared.
     unfinished: Amount
     #: By age since the last save, newest first.
@@ -68,6 +70,7 @@ def take_inventory(storage: DatabaseStorage, *, prefix: str = "", limit: int = 2
         public=public,
         temporary=temporary,
         expired=expired,
+        deleted=_amounts(storage.catalog.trash.files().below(prefix), Q())[0],
         unfinished=_amounts(storage.catalog.unfinished_uploads(), Q())[0],
         ages=dict(zip((*_AGES, "older"), by_age, strict=True)),
         types=_largest(files, F("content_type"), total, limit),

@@ -13,6 +13,7 @@ from django.utils import timezone
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import streams, uploads
+from secure_dbstorage.table.trash import name_of
 from secure_dbstorage.upkeep.references import ReferredNames, referred
 
 #: How many files one query looks up.
@@ -23,9 +24,9 @@ _BATCH = 1000
 class Pruned:
     """A file, or rows without a file, that were removed or would be."""
 
-    #: ``expired``, ``unreferenced``, ``unfinished`` (an upload that nobody finished in time),
-    #: ``stray`` (rows without a file) or ``used`` (the record that a one-time link was used, once
-    #: that link has expired).
+    #: ``expired``, ``unreferenced``, ``deleted`` (a deleted file that can't be restored any more),
+    #: ``unfinished`` (an upload that nobody finished in time), ``stray`` (rows without a file) or
+    #: ``used`` (the record that a one-time link was used, once that link has expired).
     kind: str
     #: The file's name, or the content key of rows without a name.
     name: str
@@ -43,6 +44,17 @@ def prune_expired(storage: DatabaseStorage, *, dry_run: bool) -> Iterator[Pruned
     for row in storage.catalog.files().filter(expires__lte=now).by_name():
         if dry_run or storage.delete_if(_name(row), has_expired):
             yield Pruned(kind="expired", name=_name(row), size=row.size or 0)
+
+
+def prune_deleted(storage: DatabaseStorage, *, dry_run: bool) -> Iterator[Pruned]:
+    """Erase deleted files that can't be restored any more, and yield each.
+
+    Without the option ``keep_deleted``, that is all of them.
+    """
+    trash = storage.catalog.trash
+    for row in trash.over().by_name():
+        if dry_run or trash.erase_row(row):
+            yield Pruned(kind="deleted", name=name_of(row), size=row.size or 0)
 
 
 def prune_unfinished(storage: DatabaseStorage, *, dry_run: bool) -> Iterator[Pruned]:
@@ -63,6 +75,8 @@ def prune_unreferenced(
     dry_run: bool,
 ) -> Iterator[Pruned]:
     """Delete files that no FileField of any model refers to, and yield each.
+
+    With the option ``keep_deleted`` they can be restored for a while.
 
     :param older_than: how long ago a file must have been saved. An upload may be saved before the
         row that will refer to it.

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from secure_dbstorage.content_types import content_type_of
@@ -11,6 +11,7 @@ from secure_dbstorage.files import StoredHead
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import streams
+from secure_dbstorage.table.trash import name_of, version_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,13 @@ class Verified:
     problems: tuple[str, ...] = ()
     #: The problems that were repaired.
     repaired: tuple[str, ...] = ()
+    #: Of a deleted file, its version.
+    version: str = ""
+
+    @property
+    def label(self) -> str:
+        """What tells the file from all others of its storage."""
+        return f"{self.name} (deleted, version {self.version})" if self.version else self.name
 
 
 def verify(
@@ -32,25 +40,31 @@ def verify(
     """Read every file, compare it with its size and SHA-256, and yield the result.
 
     Lost bytes can't be repaired. Rows past a file's end can, and so can a media type chosen by an
-    older version. A file that is deleted or replaced in the meantime is skipped.
+    older version. A file that is deleted or replaced in the meantime is skipped. Deleted files
+    that can be restored come last.
 
     :param prefix: the canonical directory to read; "" for all.
     :param after: start after this name, to continue an interrupted run.
     """
     for row in storage.catalog.files().below(prefix).by_name(after):
-        verified = _verify(storage, row.head(), repair=repair)
-        if verified is not None:
+        head = row.head()
+        content_type = content_type_of(head.stat.name, storage.options.content_types)
+        if (verified := _verify(head, content_type, repair=repair)) is not None:
             yield verified
+    for row in storage.catalog.trash.kept().below(prefix).by_name():
+        head = row.head()  # Restoring it decides on its type.
+        verified = _verify(head, head.stat.content_type, repair=repair)
+        if verified is not None:
+            yield replace(verified, name=name_of(row), version=version_of(row))
 
 
-def _verify(storage: DatabaseStorage, head: StoredHead, *, repair: bool) -> Verified | None:
+def _verify(head: StoredHead, content_type: str, *, repair: bool) -> Verified | None:
     problems = _problems_of_bytes(head)
-    if problems and _key_of(storage, head.stat.name) != head.content.key:
-        return None  # The file was deleted or replaced while it was being read.
+    if problems and not _is_there(head):
+        return None  # The file was deleted, restored or replaced while it was being read.
     repairs: dict[str, Callable[[StoredHead], None]] = {}
     if _rows_past_end(head).exists():
         repairs["there are rows past the end of the file"] = _delete_rows_past_end
-    content_type = content_type_of(head.stat.name, storage.options.content_types)
     if head.stat.content_type != content_type:
         correct = partial(_correct_type, content_type=content_type)
         repairs["the media type does not match the name"] = correct
@@ -81,9 +95,9 @@ def _problems_of_bytes(head: StoredHead) -> tuple[str, ...]:
     return ()
 
 
-def _key_of(storage: DatabaseStorage, name: str) -> int | None:
-    head = storage.catalog.find(name)
-    return head.content.key if head else None
+def _is_there(head: StoredHead) -> bool:
+    rows: StoredRowQuerySet = StoredFile.rows.using(head.content.using).of(head.content.key)
+    return rows.filter(name=head.stat.name).exists()
 
 
 def _rows_past_end(head: StoredHead) -> StoredRowQuerySet:

@@ -1,5 +1,6 @@
 """Storages that take or show too much are found."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +19,20 @@ class TestSizes:
         (message,) = content.check_sizes()
         assert message.id == "secure_dbstorage.W013"
         assert "STORAGES['other']" in message.msg
+
+
+class TestKeptBriefly:
+    """W010."""
+
+    @pytest.mark.parametrize(
+        ("kept", "found"),
+        [(None, []), (30, ["W010"]), (3599, ["W010"]), (3600, []), (timedelta(days=30), [])],
+    )
+    def test_a_time_that_was_meant_in_days_is_named(
+        self, settings: Settings, kept: Any, found: list[str]
+    ) -> None:
+        settings.STORAGES = storages(default={"keep_deleted": kept})
+        assert messages(content.check_kept_briefly) == found
 
 
 class TestAddedTypes:

@@ -60,6 +60,22 @@ def test_a_folder_is_moved_in_and_out_again(
     assert contents(out) == FILES
 
 
+def test_what_a_copy_replaces_can_be_restored_and_what_was_deleted_is_not_copied(
+    database: str, other: DatabaseStorage
+) -> None:
+    ours = DatabaseStorage(using=database, keep_deleted=60)
+    ours.save("a.txt", b"ours")
+    ours.save("deleted.txt", b"ours")
+    ours.delete("deleted.txt")
+    other.save("a.txt", b"theirs")
+    assert outcomes(copy(other, ours, overwrite=True)) == {Outcome.REPLACED}
+    (version,) = ours.versions("a.txt")
+    ours.delete("a.txt")
+    ours.undelete("a.txt", version=version)
+    assert contents(ours) == {"a.txt": b"ours"}
+    assert copy(ours, other).keys() == {"a.txt"}
+
+
 def test_nothing_is_copied_twice(ours: DatabaseStorage, folder: FileSystemStorage) -> None:
     copy(filled(folder), ours)
     rows = list(StoredFile.rows.using(ours.options.using).values_list("id", "content"))

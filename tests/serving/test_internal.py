@@ -142,6 +142,21 @@ def test_a_content_that_is_gone_is_not_found(storage: DatabaseStorage, client: C
     assert client.get(url).status_code == 404
 
 
+def test_a_deleted_content_is_not_sent_to_a_proxy(
+    storage: DatabaseStorage, store: Store, client: Client
+) -> None:
+    storage = store(offload="nginx", keep_deleted=3600, allow_overwrite=True)
+    for name in ("overwritten.bin", "deleted.bin"):
+        storage.save(name, CONTENT)
+    urls = [address(storage, "overwritten.bin"), address(storage, "deleted.bin")]
+    assert [client.get(url).status_code for url in urls] == [200, 200]
+    storage.save("overwritten.bin", b"new")
+    storage.delete("deleted.bin")
+    for name in ("overwritten.bin", "deleted.bin"):
+        assert len(storage.versions(name)) == 1
+    assert [client.get(url).status_code for url in urls] == [404, 404]
+
+
 def test_an_upload_or_a_file_of_another_storage_is_not_found(
     storage: DatabaseStorage, client: Client, settings: Settings
 ) -> None:

@@ -1,7 +1,6 @@
 """Many threads, each with its own connection: nothing is lost and nothing is mixed."""
 
 import threading
-from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from typing import Any
@@ -16,6 +15,7 @@ from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from tests.support.aliases import added_alias
 from tests.support.files import CHUNK_SIZE, read
+from tests.support.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,23 +34,6 @@ def storage(database: str) -> DatabaseStorage:
 @pytest.fixture
 def overwriting(database: str) -> DatabaseStorage:
     return DatabaseStorage(using=database, chunk_size=CHUNK_SIZE, allow_overwrite=True)
-
-
-def at_once(tasks: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Run each task in a thread; return their results, an OSError where one was raised."""
-    start = threading.Barrier(len(tasks))
-
-    def run(task: Callable[[], Any]) -> Any:
-        try:
-            start.wait(30)
-            return task()
-        except OSError as error:
-            return error
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(tasks)) as pool:
-        return list(pool.map(run, tasks))
 
 
 def content_of(number: int) -> bytes:

@@ -11,7 +11,7 @@ from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
 
 from secure_dbstorage.access import AuthHook, UploadHook, authenticated, staff
-from secure_dbstorage.files import FileStat, ReceivedFile
+from secure_dbstorage.files import DeletedFile, FileStat, ReceivedFile
 from secure_dbstorage.forms import ImageUploadField, UploadField, UploadInput, received
 from secure_dbstorage.links.grants import Grant, UploadGrant
 from secure_dbstorage.signals import (
@@ -52,6 +52,11 @@ def of_files(storage: DatabaseStorage) -> None:
     assert_type(storage.rename("a.txt", "b.txt"), str)
     assert_type(storage.revoke_urls("a.txt"), int)
     assert_type(storage.revoke_urls(prefix="a"), int)
+    assert_type(storage.versions("a.txt"), list[DeletedFile])
+    assert_type(storage.undelete("a.txt"), str)
+    assert_type(storage.undelete("a.txt", version=storage.versions("a.txt")[0]), str)
+    assert_type(storage.undelete("a.txt", version="0" * 13), str)
+    storage.delete("a.txt", forever=True)
     storage.set_public("a.txt", True)
     storage.set_expires("a.txt", datetime.now(UTC))
     storage.set_expires("a.txt", None)

@@ -54,6 +54,17 @@ def test_files_are_summed_up_by_directory_and_type(storage: DatabaseStorage) -> 
     }
 
 
+def test_deleted_files_are_counted_apart(database: str) -> None:
+    storage = DatabaseStorage(using=database, keep_deleted=60)
+    for name in ("a.txt", "dir/b.txt", "c.txt"):
+        storage.save(name, b"12345")
+    for name in ("a.txt", "dir/b.txt"):
+        storage.delete(name)
+    inventory = take_inventory(storage)
+    assert (inventory.total, inventory.deleted) == (Amount(1, 5), Amount(2, 10))
+    assert take_inventory(storage, prefix="dir").deleted == Amount(1, 5)
+
+
 def test_a_single_directory_can_be_counted(storage: DatabaseStorage) -> None:
     inventory = take_inventory(storage, prefix="2026")
     assert inventory.total == Amount(3, 11100)
@@ -108,5 +119,5 @@ def test_ages_leave_no_file_out_and_count_none_twice(storage: DatabaseStorage) -
 def test_no_content_is_read(storage: DatabaseStorage, database: str) -> None:
     with CaptureQueriesContext(connections[database]) as queries:
         take_inventory(storage)
-    assert len(queries) == 4
+    assert len(queries) == 5  # files, deleted ones, uploads, types, entries
     assert not any("data" in query["sql"] for query in queries)

@@ -1,12 +1,15 @@
 """Files are deleted with the model instance that owns them, if the storage says so."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from django.core.files.base import ContentFile
 from django.db import transaction
 
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.table.catalog import Catalog
 from tests.testapp.models import Book, Letter, SignedLetter
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,6 +33,20 @@ def test_a_file_is_deleted_with_its_instance(files: Callable[[], list[str]]) -> 
     assert files() == ["copies/b.png", "scans/a.png", "scans/c.png"]
     letter.delete()
     assert files() == ["scans/c.png"]
+
+
+def test_it_can_be_restored_if_the_storage_keeps_what_is_deleted(
+    files: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = Letter._meta.get_field("scan").storage
+    assert isinstance(storage, DatabaseStorage)
+    keeping = replace(storage.options, keep_deleted=timedelta(days=1))
+    monkeypatch.setitem(storage.__dict__, "options", keeping)
+    monkeypatch.setitem(storage.__dict__, "catalog", Catalog(keeping))
+    Letter.objects.create(scan=file("a.png")).delete()
+    assert files() == []
+    assert storage.undelete("scans/a.png") == "scans/a.png"
+    assert files() == ["scans/a.png"]
 
 
 def test_files_go_with_many_instances_at_once(files: Callable[[], list[str]]) -> None:

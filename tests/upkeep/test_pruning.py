@@ -1,5 +1,6 @@
 """Files and rows that are no longer needed are deleted, and nothing else."""
 
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import uses
 from secure_dbstorage.upkeep.pruning import (
     Pruned,
+    prune_deleted,
     prune_expired,
     prune_rows,
     prune_unfinished,
@@ -53,6 +55,66 @@ def age(storage: DatabaseStorage, *names: str, by: timedelta = 2 * DAY) -> None:
     """Make files older."""
     files = storage.catalog.files().filter(name__in=names)
     files.update(modified=timezone.now() - by)
+
+
+class TestDeleted:
+    """Deleted files, while they are kept and afterwards."""
+
+    @pytest.fixture
+    def keeping(self, database: str) -> DatabaseStorage:
+        return DatabaseStorage(using=database, keep_deleted=2 * DAY, allow_overwrite=True)
+
+    def test_those_that_were_kept_for_long_enough_are_erased(
+        self, keeping: DatabaseStorage, database: str
+    ) -> None:
+        large = b"x" * (keeping.options.chunk_size + 1)
+        for name in ("a.txt", "b.txt", "c.txt"):
+            keeping.save(name, large)
+        keeping.save("b.txt", b"x")
+        keeping.delete("a.txt")
+        old = keeping.catalog.trash.files().filter(name__startswith="a.txt")
+        old.update(link_epoch=time.time_ns() // 1000 - 2 * 24 * 3600 * 10**6)
+        expected = [Pruned(kind="deleted", name="a.txt", size=len(large))]
+        assert list(prune_deleted(keeping, dry_run=True)) == expected
+        assert list(prune_deleted(keeping, dry_run=False)) == expected
+        assert list(prune_deleted(keeping, dry_run=False)) == []
+        assert len(keeping.versions("b.txt")) == 1
+        assert StoredFile.rows.using(database).count() == 1 + 2 + 2
+
+    def test_those_that_would_have_expired_are_erased(self, keeping: DatabaseStorage) -> None:
+        keeping.save("a.txt", b"x")
+        keeping.delete("a.txt")
+        keeping.catalog.trash.files().update(expires=PAST)
+        assert names(prune_deleted(keeping, dry_run=False)) == ["a.txt"]
+
+    def test_once_the_option_is_off_all_are_erased(
+        self, storage: DatabaseStorage, keeping: DatabaseStorage
+    ) -> None:
+        keeping.save("a.txt", b"x")
+        keeping.delete("a.txt")
+        assert names(prune_deleted(storage, dry_run=False)) == ["a.txt"]
+
+    def test_rows_of_deleted_files_are_no_strays(
+        self, keeping: DatabaseStorage, database: str
+    ) -> None:
+        keeping.save("a.txt", b"x" * (keeping.options.chunk_size + 1))
+        keeping.delete("a.txt")
+        assert list(prune_rows(database, dry_run=False)) == []
+        assert keeping.undelete("a.txt")
+
+    def test_an_expired_file_is_not_kept(self, keeping: DatabaseStorage, database: str) -> None:
+        keeping.save("a.txt", b"x")
+        keeping.set_expires("a.txt", PAST)
+        assert names(prune_expired(keeping, dry_run=False)) == ["a.txt"]
+        assert StoredFile.rows.using(database).count() == 0
+
+    def test_an_unreferenced_file_can_be_restored(self, keeping: DatabaseStorage) -> None:
+        keeping.save("a.txt", b"x")
+        age(keeping, "a.txt")
+        assert names(prune_unreferenced(keeping, older_than=DAY, dry_run=False)) == ["a.txt"]
+        keeping.undelete("a.txt")
+        # It has another day to be referred to.
+        assert names(prune_unreferenced(keeping, older_than=DAY, dry_run=False)) == []
 
 
 class TestExpired:

@@ -37,6 +37,32 @@ def test_files_are_intact(storage: DatabaseStorage) -> None:
     assert [file.size for file in files] == [storage.size(file.name) for file in files]
 
 
+def test_deleted_files_are_verified_too(database: str) -> None:
+    storage = DatabaseStorage(using=database, keep_deleted=60, chunk_size=4096)
+    for name in ("a.txt", "dir/a.txt", "z.txt"):
+        storage.save(name, b"x" * 10_000)
+        storage.delete(name)
+    storage.save("m.txt", b"x")
+    assert [file.name for file in verify(storage)] == ["m.txt", "a.txt", "dir/a.txt", "z.txt"]
+    assert not any(file.problems or file.repaired for file in verify(storage, repair=True))
+    (deleted,) = verify(storage, prefix="dir")
+    (version,) = storage.versions("dir/a.txt")
+    assert deleted.label == f"dir/a.txt (deleted, version {version.version})"
+    StoredFile.rows.using(database).filter(position=1).update(data=b"y" * 4096)
+    assert broken(storage).keys() == {"a.txt", "dir/a.txt", "z.txt"}
+
+
+def test_one_that_is_restored_meanwhile_is_not_broken(database: str) -> None:
+    storage = DatabaseStorage(using=database, keep_deleted=60, chunk_size=4096)
+    for name in ("a.txt", "b.txt"):
+        storage.save(name, b"x" * 10_000)
+        storage.delete(name)
+    files = verify(storage)
+    assert next(files).name == "a.txt"
+    storage.delete("b.txt", forever=True)
+    assert list(files) == []
+
+
 def test_an_unfinished_upload_is_no_file(storage: DatabaseStorage, database: str) -> None:
     begin_upload(database, key=1, rows=3)
     assert len(list(verify(storage, repair=True))) == 4

@@ -20,6 +20,7 @@ from secure_dbstorage.names import is_canonical
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.upkeep.pruning import (
     Pruned,
+    prune_deleted,
     prune_expired,
     prune_rows,
     prune_unfinished,
@@ -29,6 +30,7 @@ from secure_dbstorage.upkeep.pruning import (
 #: How each kind is printed for people.
 _LABELS = {
     "expired": "expired file",
+    "deleted": "deleted file",
     "unfinished": "unfinished upload",
     "unreferenced": "unreferenced file",
     "stray": "stray rows",
@@ -36,13 +38,18 @@ _LABELS = {
 }
 
 
+#: What was done to most of them, and what a dry run says instead.
+_REMOVE = ("removed", "would remove")
+
+
 class Command(ReportingCommand):
     """Prunes a storage."""
 
     help = (
-        "Remove temporary files that have expired, uploads that nobody finished in time, records "
-        "of used one-time links that have expired, and rows that belong to no file. Run it "
-        "daily. With --unreferenced, also remove files that no FileField of any model refers to. "
+        "Remove temporary files that have expired, deleted files that were kept for long enough, "
+        "uploads that nobody finished in time, records of used one-time links that have expired, "
+        "and rows that belong to no file. Run it daily. With --unreferenced, also remove files "
+        "that no FileField of any model refers to; with keep_deleted, they can be restored. "
         "References in other places (rich text, JSON, tables of thumbnail packages, other "
         "projects that use this storage) are not seen: try --dry-run first, and protect "
         "directories with --keep."
@@ -88,7 +95,9 @@ class Command(ReportingCommand):
             report.bytes_done += item.size
             if pruned is not None:
                 pruned.append(asdict(item))
-            verb = "would remove" if options["dry_run"] else "removed"
+            moves = item.kind == "unreferenced" and storage.options.keep_deleted is not None
+            done, would = ("moved to the trash:", "would move to the trash:") if moves else _REMOVE
+            verb = would if options["dry_run"] else done
             report.say(f"{verb} {_LABELS[item.kind]} {item.name} ({readable_size(item.size)})")
 
 
@@ -99,6 +108,7 @@ def _everything(storage: DatabaseStorage, options: dict[str, Any]) -> Iterator[P
         raise usage_error("--keep must name a directory of the storage.")
     found = [
         prune_expired(storage, dry_run=dry_run),
+        prune_deleted(storage, dry_run=dry_run),
         prune_unfinished(storage, dry_run=dry_run),
         prune_rows(storage.catalog.writer, dry_run=dry_run),
     ]

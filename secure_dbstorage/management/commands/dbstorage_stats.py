@@ -53,6 +53,7 @@ class Command(ReportingCommand):
             "public": found.public,
             "temporary": found.temporary,
             "expired": found.expired,
+            "deleted": found.deleted,
         }
         if not prefix:  # An unfinished upload is in no directory yet.
             amounts["unfinished"] = found.unfinished

@@ -19,7 +19,7 @@ class Command(ReportingCommand):
         "that an older version chose differently. --repair fixes the last two; without it, "
         "nothing is changed. Lost bytes can only be restored from a backup; until then, changed "
         "ones are served under the ETag of those that were saved. dbstorage_prune finds rows "
-        "that belong to no file."
+        "that belong to no file. Deleted files that can be restored are read last."
     )
     examples = """
         manage.py dbstorage_verify
@@ -44,6 +44,7 @@ class Command(ReportingCommand):
         storage, prefix = database_storage(options["storage"]), canonical_prefix(options)
         report.facts |= {"storage": options["storage"], "prefix": prefix, "repaired": []}
         total = storage.catalog.files().below(prefix).filter(name__gt=options["after"]).count()
+        total += storage.catalog.trash.kept().below(prefix).count()
         files = verify(storage, prefix=prefix, after=options["after"], repair=options["repair"])
         last = options["after"]
         try:
@@ -51,12 +52,12 @@ class Command(ReportingCommand):
                 report.bytes_done += file.size
                 for repaired in file.repaired:
                     report.count("repaired")
-                    report.facts["repaired"].append({"name": file.name, "problem": repaired})
-                    report.say(f"{file.name}: repaired: {repaired}")
+                    report.facts["repaired"].append({"name": file.label, "problem": repaired})
+                    report.say(f"{file.label}: repaired: {repaired}")
                 for problem in file.problems:
-                    report.fail(file.name, problem)
+                    report.fail(file.label, problem)
                 report.count("broken" if file.problems else "intact")
-                last = file.name
+                last = last if file.version else file.name
         except KeyboardInterrupt:
             report.facts["after"] = last
             report.say(f"To continue: --after {last!r}")
