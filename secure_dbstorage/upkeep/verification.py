@@ -9,7 +9,7 @@ from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.exceptions import ContentVanished
 from secure_dbstorage.files import StoredHead
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
-from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.storage import DatabaseStorage, announce_changed
 from secure_dbstorage.table import streams
 
 
@@ -52,7 +52,7 @@ def _verify(storage: DatabaseStorage, head: StoredHead, *, repair: bool) -> Veri
         repairs["there are rows past the end of the file"] = _delete_rows_past_end
     content_type = content_type_of(head.stat.name, storage.options.content_types)
     if head.stat.content_type != content_type:
-        correct = partial(_correct_type, content_type=content_type)
+        correct = partial(_correct_type, storage=storage, content_type=content_type)
         repairs["the media type does not match the name"] = correct
     if repair:
         for do_repair in repairs.values():
@@ -98,6 +98,7 @@ def _delete_rows_past_end(head: StoredHead) -> None:
     rows._raw_delete(rows.db)  # noqa: SLF001
 
 
-def _correct_type(head: StoredHead, *, content_type: str) -> None:
+def _correct_type(head: StoredHead, *, storage: DatabaseStorage, content_type: str) -> None:
     files = StoredFile.objects.using(head.content.using).filter(content=head.content.key)
     files.update(content_type=content_type)
+    announce_changed(storage, head.stat.name, "content_type")

@@ -7,6 +7,7 @@ from pytest_django import Settings
 
 from secure_dbstorage.checks import content
 from secure_dbstorage.parsers import INLINE_TYPES
+from secure_dbstorage.signals import file_changed
 from tests.support.checks import messages, storages
 
 
@@ -18,6 +19,38 @@ class TestSizes:
         (message,) = content.check_sizes()
         assert message.id == "secure_dbstorage.W013"
         assert "STORAGES['other']" in message.msg
+
+
+class TestAges:
+    """W009 and W010."""
+
+    @pytest.mark.parametrize(
+        ("max_age", "found"),
+        [(300, []), ((60, 900), []), ((60, 60), []), ((900, 60), ["W009"]), ((900, 0), [])],
+    )
+    def test_times_the_wrong_way_round_are_named(
+        self, settings: Settings, max_age: Any, found: list[str]
+    ) -> None:
+        settings.STORAGES = storages(default={"public_max_age": max_age})
+        assert messages(content.check_order_of_ages) == found
+
+    @pytest.mark.parametrize(
+        ("max_age", "found"), [(86400, []), ((60, 3600), []), ((60, 3601), ["W010"])]
+    )
+    def test_shared_caches_that_are_not_purged_are_named(
+        self, settings: Settings, max_age: Any, found: list[str]
+    ) -> None:
+        settings.STORAGES = storages(default={"public_max_age": max_age})
+        assert messages(content.check_purging) == found
+
+        def purge(**_: object) -> None:
+            pass
+
+        file_changed.connect(purge)
+        try:
+            assert messages(content.check_purging) == []
+        finally:
+            file_changed.disconnect(purge)
 
 
 class TestAddedTypes:

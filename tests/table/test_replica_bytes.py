@@ -10,8 +10,9 @@ from zipfile import ZipFile
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
+from django.contrib.auth.models import User
 from django.core.files.storage import storages
-from django.db import OperationalError, connections, transaction
+from django.db import OperationalError, connections, router, transaction
 from django.test import AsyncClient, Client
 from pytest_django import Settings
 
@@ -24,6 +25,7 @@ from secure_dbstorage.table import replicas
 from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.replicas import REST_SECONDS
 from secure_dbstorage.upkeep.verification import verify
+from tests.support.pages import DEPLOY, blocks
 from tests.support.replicas import StandIn, hollow_primary, let_pass, standing_in
 
 #: Nine rows: too many for one query.
@@ -363,7 +365,21 @@ def test_a_link_is_asked_about_at_the_primary(
     assert state == {"dir/large.bin": LinkState(False, epoch)}
 
 
-# Listings
+# Listings and routers
+
+
+def test_the_router_of_the_page_names_the_replica_for_our_table_alone(
+    transactional_db: None, settings: Settings
+) -> None:
+    (block,) = (text for text in blocks(DEPLOY.read_text(), "python") if "FilesRouter:" in text)
+    names: dict[str, Any] = {}
+    exec(block, names)  # noqa: S102 -- our own
+    settings.DATABASE_ROUTERS = [names["FilesRouter"]()]
+    catalog = catalog_of(None)
+    assert (catalog.writer, catalog.replica) == ("default", "replica")
+    assert (router.db_for_read(User), router.db_for_write(User)) == ("default", "default")
+    with transaction.atomic():
+        assert catalog.replica is None
 
 
 def test_listings_come_from_the_replica(replica: StandIn, storage: DatabaseStorage) -> None:
