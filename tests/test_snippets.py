@@ -86,6 +86,7 @@ BEFORE = {
         from site_.settings import DATABASES
 
         OLD, NEW = "old" * 20, "new" * 20
+        SECURE_DBSTORAGE: dict[str, Any]
     """,
     "site_/all_settings.py": """
         from site_.settings import *

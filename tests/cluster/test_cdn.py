@@ -319,4 +319,8 @@ def _replaced(text: str, changes: dict[str, str]) -> str:
     return text
 
 
-_FRONTS = {"nginx": _nginx, "manual": _nginx_by_the_manual, "varnish": _varnish}
+_FRONTS: dict[str, Callable[[Path, int, dict[str, str]], NginxServer | VarnishServer]] = {
+    "nginx": _nginx,
+    "manual": _nginx_by_the_manual,
+    "varnish": _varnish,
+}
