@@ -72,6 +72,8 @@ class Content:
     size: int
     #: Bytes in each row but the last.
     chunk_size: int
+    #: Alias of a replica that may have some or all of the rows too; None without one.
+    replica: str | None = None
 
     @property
     def chunk_count(self) -> int:

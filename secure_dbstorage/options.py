@@ -40,7 +40,7 @@ class Options(TypedDict, total=False):
     inline_types: Sequence[str]
     content_types: Mapping[str, str]
     cross_origin: str
-    public_max_age: Duration
+    public_max_age: Duration | tuple[Duration, Duration]
     private_max_age: Duration
     chunk_size: int
     trusted_proxies: Sequence[str]
@@ -113,9 +113,10 @@ class StorageOptions:
     )
     #: Whose pages may show private files: the Cross-Origin-Resource-Policy.
     cross_origin: str = _option(parsers.cross_origin, default="same-site")
-    #: Seconds a browser may keep a public file without asking again.
-    public_max_age: int = _option(parsers.seconds, default=300)
-    #: The same for a private file.
+    #: Seconds that caches may keep a public file without asking again; or a pair, for browsers and
+    #: for shared caches.
+    public_max_age: int | tuple[int, int] = _option(parsers.public_max_age, default=300)
+    #: The same for a browser and a private file.
     private_max_age: int = _option(parsers.seconds, default=300)
     #: Bytes in a row. With 256 KiB, InnoDB would need one more page. Rows of 510, 1020 or 2040 KiB
     #: are not read faster: a query fetches 2 MiB anyway.

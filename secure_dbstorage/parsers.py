@@ -169,6 +169,16 @@ def seconds(raw: object) -> int:
     return int(number)
 
 
+def public_max_age(raw: object) -> int | tuple[int, int]:
+    """Return seconds for every cache, or a pair: for browsers, and for shared caches."""
+    if not isinstance(raw, tuple | list):
+        return seconds(raw)
+    if len(raw) != 2:  # noqa: PLR2004 -- a pair
+        raise ValueError("must be a time, or a pair of times: for browsers, for shared caches")
+    browsers, shared = map(seconds, raw)
+    return browsers, shared
+
+
 def lifetime(raw: object) -> int:
     """Return a number of whole seconds above zero."""
     parsed = seconds(raw)

@@ -12,6 +12,14 @@ file_saved = Signal()
 #: A file was deleted, and the transaction committed. Argument: ``name``.
 file_deleted = Signal()
 
+#: A file was made public or private, renamed, or given another time of expiry, and the transaction
+#: committed. A cache in front may still have the old answer. Arguments: ``name``; ``old_name``,
+#: another one after a rename; ``attribute``, that of its
+#: :class:`~secure_dbstorage.files.FileStat`: ``is_public``, ``name``, ``expires``, or
+#: ``content_type``, which ``dbstorage_verify --repair`` may correct. Sent even if it had the same
+#: value before.
+file_changed = Signal()
+
 #: A signed link was made. Arguments: ``name``, that of the file or the folder, and ``link``, its
 #: short name in the access log, which opens nothing.
 link_made = Signal()

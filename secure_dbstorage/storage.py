@@ -57,7 +57,7 @@ from secure_dbstorage.names import (
 )
 from secure_dbstorage.options import OPTION_NAMES, Options, StorageOptions
 from secure_dbstorage.saving import FreeName, UnsettledName
-from secure_dbstorage.signals import file_deleted, file_saved, link_made
+from secure_dbstorage.signals import file_changed, file_deleted, file_saved, link_made
 from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.handles import StoredFileHandle, open_file, reader
 from secure_dbstorage.table.streams import Sending, pieces_of
@@ -565,7 +565,9 @@ class DatabaseStorage(Storage):
         """
         if not isinstance(public, bool):
             raise TypeError(f"public must be True or False, not {public!r}")
-        self.catalog.set_public(canonical_name(name), public=public)
+        canonical = canonical_name(name)
+        self.catalog.set_public(canonical, public=public)
+        announce_changed(self, canonical, "is_public")
 
     def set_expires(self, name: Name, expires: datetime | None) -> None:
         """Make a file temporary, or permanent.
@@ -580,7 +582,9 @@ class DatabaseStorage(Storage):
         if expires is not None:
             aware = timezone.make_aware(expires) if timezone.is_naive(expires) else expires
             expires = project_time(aware)
-        self.catalog.set_expires(canonical_name(name), expires)
+        canonical = canonical_name(name)
+        self.catalog.set_expires(canonical, expires)
+        announce_changed(self, canonical, "expires")
 
     def revoke_urls(
         self, name: Name | _LeftOut = _LEFT_OUT, *, prefix: Name | _LeftOut = _LEFT_OUT
@@ -607,9 +611,11 @@ class DatabaseStorage(Storage):
         :raises FileNotFoundError: when there is no file *old*.
         :raises FileExistsError: when *new* is taken.
         """
-        name = canonical_name(new)
-        self.catalog.rename(canonical_name(old), name)
-        self._release(canonical_name(old))
+        old_name, name = canonical_name(old), canonical_name(new)
+        self.catalog.rename(old_name, name)
+        self._release(old_name)
+        if name != old_name:
+            announce_changed(self, name, "name", old_name=old_name)
         return name
 
     def versions(self, name: Name) -> list[DeletedFile]:
@@ -731,6 +737,17 @@ def announce_saved(storage: DatabaseStorage, name: str, *, created: bool) -> Non
     :param created: False for an overwrite.
     """
     _announce(file_saved, storage, name=name, created=created)
+
+
+def announce_changed(
+    storage: DatabaseStorage, name: str, attribute: str, *, old_name: str | None = None
+) -> None:
+    """Send ``file_changed`` as soon as the change is committed.
+
+    :param attribute: what has changed, as :class:`~secure_dbstorage.files.FileStat` calls it.
+    :param old_name: before a rename.
+    """
+    _announce(file_changed, storage, name=name, old_name=old_name or name, attribute=attribute)
 
 
 def _announce(signal: Signal, storage: DatabaseStorage, **arguments: object) -> None:

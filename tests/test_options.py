@@ -103,7 +103,10 @@ USABLE: dict[str, list[tuple[object, object]]] = {
         ({".step": "model/step", ".c++": "text/x-c"}, {".step": "model/step", ".c++": "text/x-c"}),
     ],
     "cross_origin": [(one, one) for one in ("same-origin", "same-site", "cross-origin")],
-    "public_max_age": [(0, 0), (timedelta(minutes=1), 60)],
+    "public_max_age": [
+        *((0, 0), (timedelta(minutes=1), 60)),
+        *(((60, 86400), (60, 86400)), ([0, timedelta(days=1)], (0, 86400)), ((300, 0), (300, 0))),
+    ],
     "private_max_age": [(0, 0), (60, 60)],
     "chunk_size": [(4096, 4096), (4 * 2**20, 4 * 2**20)],
     "trusted_proxies": [
@@ -262,7 +265,7 @@ UNUSABLE: dict[str, list[object]] = {
         {".a": "text/" + "x" * 123},
     ],
     "cross_origin": [None, True, "", "*", "Same-Site", "https://a.example", ["same-site"]],
-    "public_max_age": NO_SECONDS,
+    "public_max_age": [*NO_SECONDS, (), (60,), (1, 2, 3), (60, None), (-1, 60), "60, 86400"],
     "private_max_age": NO_SECONDS,
     "chunk_size": [None, True, "4096", 4095, 4 * 2**20 + 1, 4096.0, 0, -1],
     "trusted_proxies": [

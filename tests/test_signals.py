@@ -9,10 +9,13 @@ from django.core.files.storage import storages
 from django.db import transaction
 from django.dispatch import Signal
 from django.test import Client
+from django.utils import timezone
 
 from secure_dbstorage import signals
+from secure_dbstorage.models import StoredFile
 from secure_dbstorage.signals import link_made
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.upkeep.verification import verify
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,11 +33,19 @@ def told() -> Iterator[list[tuple[Any, ...]]]:
         assert sender is type(storage) is DatabaseStorage
         calls.append(("deleted", name))
 
+    def changed(
+        sender: type, storage: object, name: str, old_name: str, attribute: str, **more: Any
+    ) -> None:
+        assert sender is type(storage) is DatabaseStorage
+        calls.append(("changed", name, old_name, attribute))
+
     signals.file_saved.connect(saved)
     signals.file_deleted.connect(deleted)
+    signals.file_changed.connect(changed)
     yield calls
     signals.file_saved.disconnect(saved)
     signals.file_deleted.disconnect(deleted)
+    signals.file_changed.disconnect(changed)
 
 
 def test_saves_overwrites_and_deletions_are_announced(told: list[tuple[Any, ...]]) -> None:
@@ -44,6 +55,42 @@ def test_saves_overwrites_and_deletions_are_announced(told: list[tuple[Any, ...]
     storage.delete("a.txt")
     storage.delete("a.txt")
     assert told == [("saved", "a.txt", True), ("saved", "a.txt", False), ("deleted", "a.txt")]
+
+
+def test_what_a_cache_may_have_to_forget_is_announced(told: list[tuple[Any, ...]]) -> None:
+    storage = DatabaseStorage()
+    storage.save("a.txt", ContentFile(b"1"))
+    told.clear()
+    storage.set_public("./a.txt", True)
+    storage.set_expires("a.txt", timezone.now())
+    storage.rename("a.txt", "dir//b.txt")
+    storage.rename("dir/b.txt", "dir/b.txt")
+    storage.revoke_urls("dir/b.txt")
+    StoredFile.objects.update(content_type="text/html")
+    list(verify(storage, repair=True))
+    assert told == [
+        ("changed", "a.txt", "a.txt", "is_public"),
+        ("changed", "a.txt", "a.txt", "expires"),
+        ("changed", "dir/b.txt", "a.txt", "name"),
+        ("changed", "dir/b.txt", "dir/b.txt", "content_type"),
+    ]
+
+
+def test_a_change_is_announced_after_the_commit_or_not_at_all(
+    told: list[tuple[Any, ...]],
+) -> None:
+    storage = DatabaseStorage()
+    storage.save("a.txt", ContentFile(b"1"))
+    told.clear()
+    for is_undone in (True, False):
+        with transaction.atomic():
+            storage.set_public("a.txt", is_undone)
+            assert told == []
+            transaction.set_rollback(is_undone)
+    assert told == [("changed", "a.txt", "a.txt", "is_public")]
+    with pytest.raises(FileNotFoundError):
+        storage.set_public("missing.txt", True)
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize(("mode", "created"), [("wb", True), ("ab", True), ("xb", True)])
@@ -91,7 +138,7 @@ def test_a_receiver_that_raises_does_not_undo_a_save() -> None:
 
 
 def test_each_signal_is_one() -> None:
-    names = ("file_saved", "file_deleted", "file_served", "file_refused")
+    names = ("file_saved", "file_deleted", "file_changed", "file_served", "file_refused")
     assert all(isinstance(getattr(signals, name), Signal) for name in names)
 
 

@@ -27,6 +27,8 @@ PLACES: dict[str, str | None] = {
     "def upload(": "reports/views.py",
     "def owner_only(": "reports/access.py",
     "def signed_in(": "reports/access.py",
+    "class FilesRouter": "site_/routers.py",
+    "def purge(": "reports/purging.py",
     "class LinkedFile(": "reports/serializers.py",
     "def with_links(": "reports/texts.py",
     "def before_send(": "site_/sentry.py",
@@ -37,6 +39,8 @@ PLACES: dict[str, str | None] = {
     "urls_internal": "site_/all_urls.py",
     '"OFFLOAD"': "site_/servers.py",
     "CACHES =": "site_/servers.py",
+    '"PUBLIC_MAX_AGE"': "site_/servers.py",
+    "DATABASE_ROUTERS": "site_/servers.py",
     '{"pool"': "site_/servers.py",
     "SECRET_KEY, SECRET_KEY_FALLBACKS =": "site_/servers.py",
     "STORAGES[": "site_/all_settings.py",
@@ -61,6 +65,8 @@ BEFORE = {
     """,
     "reports/texts.py": "from reports.examples import storage",
     "site_/sentry.py": "",
+    "site_/routers.py": "",
+    "reports/purging.py": "",
     "site_/all_urls.py": """
         from typing import Any
 
@@ -80,6 +86,7 @@ BEFORE = {
         from site_.settings import DATABASES
 
         OLD, NEW = "old" * 20, "new" * 20
+        SECURE_DBSTORAGE: dict[str, Any]
     """,
     "site_/all_settings.py": """
         from site_.settings import *

@@ -1,4 +1,4 @@
-"""Checks of what a storage takes, and of what browsers show of it."""
+"""Checks of what a storage takes, what browsers show of it, and how long caches keep it."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -9,6 +9,11 @@ from django.core.checks import CheckMessage
 
 from secure_dbstorage.checks.declared import usable
 from secure_dbstorage.parsers import INLINE_TYPES
+from secure_dbstorage.signals import file_changed
+from secure_dbstorage.storage import DatabaseStorage
+
+#: The longest time for which a shared cache may show what is private by now, if nobody purges it.
+_LONG_SECONDS = 3600
 
 #: Nobody notices a mistake sooner.
 _SHORTEST_KEPT = timedelta(hours=1)
@@ -56,3 +61,36 @@ def check_added_types(**kwargs: Any) -> Iterator[CheckMessage]:
                 "out of inline_types, or silence this check.",
                 id="secure_dbstorage.W018",
             )
+
+
+def check_order_of_ages(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find pairs of times that may be the wrong way round."""
+    for alias, browsers, shared in _pairs():
+        # With 0, shared caches ask each time, which nobody writes by mistake.
+        if 0 < shared < browsers:
+            yield checks.Warning(
+                f"STORAGES[{alias!r}] lets browsers keep public files for {browsers} seconds, and "
+                f"shared caches for {shared}. A shared cache can be purged, a browser can't.",
+                hint="Write public_max_age as (browsers, shared caches), or silence this check.",
+                id="secure_dbstorage.W011",
+            )
+
+
+def check_purging(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find shared caches that keep files for long, and hear of no change."""
+    for alias, _browsers, shared in _pairs():
+        if shared > _LONG_SECONDS and not file_changed.has_listeners(DatabaseStorage):
+            yield checks.Warning(
+                f"STORAGES[{alias!r}] lets shared caches show a file for {shared} seconds after "
+                "it was made private, and nothing purges them.",
+                hint="Connect a receiver that purges to the signal file_changed, shorten the "
+                "second time in public_max_age, or silence this check.",
+                id="secure_dbstorage.W024",
+            )
+
+
+def _pairs() -> Iterator[tuple[str, int, int]]:
+    """Yield each storage with times for browsers and for shared caches, in seconds."""
+    for alias, options in usable().items():
+        if isinstance(options.public_max_age, tuple):
+            yield alias, *options.public_max_age

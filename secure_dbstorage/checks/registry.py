@@ -7,7 +7,13 @@ from typing import Any
 from django.core import checks
 from django.core.checks import CheckMessage, Tags
 
-from secure_dbstorage.checks.content import check_added_types, check_kept_briefly, check_sizes
+from secure_dbstorage.checks.content import (
+    check_added_types,
+    check_kept_briefly,
+    check_order_of_ages,
+    check_purging,
+    check_sizes,
+)
 from secure_dbstorage.checks.counting import (
     check_cache,
     check_counting,
@@ -52,6 +58,7 @@ def register() -> None:
     for check in (
         *(check_deployed_secret_key, check_proxies, check_fail_open),
         *(check_lifted_limits, check_lifted_upload_limits, check_sizes, check_added_types),
+        *(check_order_of_ages, check_purging),
     ):
         checks.register(_listed(check), Tags.security, deploy=True)
     for check in (check_cache, check_counting, check_connections):

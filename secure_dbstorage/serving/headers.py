@@ -69,9 +69,7 @@ def present(
             inline=inline,
             filename=None,
             private=False,
-            cache_control=cache_control(
-                private=False, max_age_seconds=_capped(options.public_max_age, file, now)
-            ),
+            cache_control=_public_cache_control(options.public_max_age, file, now),
             cross_origin=options.cross_origin,
         )
     remaining = max(0, grant.expires - int(now))
@@ -178,6 +176,17 @@ def cache_control(
     if revalidate:
         return "private, no-cache"
     return f"{'private' if private else 'public'}, max-age={max_age_seconds}"
+
+
+def _public_cache_control(max_age: int | tuple[int, int], file: FileStat, now: float) -> str:
+    """Return the Cache-Control field of a public file.
+
+    :param max_age: seconds, or a pair: for browsers, and for shared caches.
+    """
+    if isinstance(max_age, int):
+        return cache_control(private=False, max_age_seconds=_capped(max_age, file, now))
+    browsers, shared = (_capped(each, file, now) for each in max_age)
+    return f"{cache_control(private=False, max_age_seconds=browsers)}, s-maxage={shared}"
 
 
 def protect(response: HttpResponseBase) -> HttpResponseBase:

@@ -1,7 +1,6 @@
 """The catalog: the files of one namespace, by name."""
 
 import errno
-import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +10,6 @@ from itertools import chain
 from typing import TypeVar
 
 from django.db import (
-    Error,
     IntegrityError,
     InterfaceError,
     OperationalError,
@@ -31,7 +29,7 @@ from secure_dbstorage.exceptions import (
     UploadGone,
     os_error,
 )
-from secure_dbstorage.files import FileRecord, LinkState, StoredHead, Upload
+from secure_dbstorage.files import Content, FileRecord, LinkState, StoredHead, Upload
 from secure_dbstorage.models import (
     HEAD_COLUMNS,
     StoredFile,
@@ -40,13 +38,11 @@ from secure_dbstorage.models import (
     head_of,
 )
 from secure_dbstorage.options import StorageOptions
-from secure_dbstorage.table import heads, streams, uploads, uses
+from secure_dbstorage.table import heads, replicas, streams, uploads, uses
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.listing import entries_of
 from secure_dbstorage.table.tenants import schema_of
 from secure_dbstorage.table.trash import Trash
-
-_logger = logging.getLogger("secure_dbstorage.storage")
 
 #: What the file keeps when an upload takes its place.
 _KEPT_COLUMNS = ("is_public", "created", "link_epoch")
@@ -92,16 +88,18 @@ class Catalog:
         return alias, schema_of(connections[alias])
 
     @property
-    def reader(self) -> str:
-        """Alias of the database for listings and long reads: a replica may lag, or be down.
+    def replica(self) -> str | None:
+        """Alias of a database that has bytes and listings too, perhaps not the latest, or None.
 
-        Inside ``atomic()`` it is the primary.
+        The project's router names it. Inside ``atomic()`` the primary is asked for everything.
         """
         if self._options.using:
-            return self._options.using
+            return None
         writer = self.writer
-        in_transaction = connections[writer].in_atomic_block
-        return writer if in_transaction else router.db_for_read(StoredFile)
+        if connections[writer].in_atomic_block:
+            return None
+        alias = router.db_for_read(StoredFile)
+        return None if alias == writer or replicas.is_resting(alias) else alias
 
     def find(
         self,
@@ -116,7 +114,8 @@ class Catalog:
         A replica might not know yet that a file was made private.
 
         :param public_only: look for public files alone.
-        :param with_chunk: fetch the first chunk as well.
+        :param with_chunk: fetch the first chunk as well. If a replica gives the others, it gives
+            that one too, unless it is the whole file.
         :param whole_only: fetch it only if it is the whole file.
         """
         return rows(self.writer).head(
@@ -124,7 +123,7 @@ class Catalog:
             name,
             public_only=public_only,
             with_chunk=with_chunk,
-            whole_only=whole_only,
+            whole_only=whole_only or (with_chunk and self.replica is not None),
         )
 
     def find_content(self, key: int) -> StoredHead | None:
@@ -157,7 +156,7 @@ class Catalog:
         :raises ContentVanished: when the content is deleted or replaced meanwhile.
         """
         return streams.read(
-            head.content,
+            _near(head.content, self.replica),
             start=start,
             stop=stop,
             first_chunk=head.first_chunk,
@@ -198,8 +197,9 @@ class Catalog:
 
         Arguments and errors are those of :meth:`stream`.
         """
-        sending = streams.Sending(rows_wanted=rows_wanted)
-        return streams.read_all((head.content for head in heads), sending=sending)
+        sending, replica = streams.Sending(rows_wanted=rows_wanted), self.replica
+        contents = (_near(head.content, replica) for head in heads)
+        return streams.read_all(contents, sending=sending)
 
     @contextmanager
     def outages_told(self) -> Iterator[None]:
@@ -259,21 +259,12 @@ class Catalog:
         raise os_error(FileNotFoundError, errno.ENOENT, name)
 
     def get_for_reading(self, name: str) -> StoredHead:
-        """Return the head of a file and its first chunk.
+        """Return the head of a file, and its first chunk if that saves a query.
 
-        The primary decides which file that is. A replica that has the same content gives the rest.
+        The primary decides which file that is. A replica gives the bytes of a large one.
         """
         head = self.get(name, with_chunk=True)
-        if head.content.chunk_count == 1 or self.reader == self.writer:
-            return head
-        try:
-            copy = rows(self.reader).head(self._options.namespace, name)
-        except Error as error:
-            _log_replica(self.reader, error)
-            return head
-        if copy is None or copy.content.key != head.content.key:
-            return head
-        return replace(head, content=replace(head.content, using=self.reader))
+        return replace(head, content=_near(head.content, self.replica))
 
     def exists(self, path: str) -> bool:
         """Tell whether there is a file of this name, or a directory with files below it."""
@@ -299,14 +290,13 @@ class Catalog:
         :param after: start after this entry.
         :param limit: return at most this many.
         """
-        using = self.reader
-        try:
+
+        def ask(using: str) -> list[str]:
             return entries_of(directory, partial(self._names, using), after=after, limit=limit)
-        except Error as error:
-            if using == self.writer:
-                raise
-            _log_replica(using, error)
-        return self.primary.entries(directory, after=after, limit=limit)
+
+        replica = self.replica
+        found = None if replica is None else replicas.ask(replica, partial(ask, replica))
+        return ask(self.writer) if found is None else found
 
     def add(
         self,
@@ -680,5 +670,6 @@ class Catalog:
         self.trash.replace(row, heads.replaced_head(row, written, self._options, kept))
 
 
-def _log_replica(using: str, error: Error) -> None:
-    _logger.warning("The database %r does not answer, so the primary does: %s", using, error)
+def _near(content: Content, replica: str | None) -> Content:
+    """Return a content whose bytes this replica may give."""
+    return content if replica is None else replace(content, replica=replica)

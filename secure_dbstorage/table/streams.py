@@ -5,8 +5,9 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.files import File
 from django.db import connections
@@ -16,6 +17,7 @@ from secure_dbstorage.files import Content
 from secure_dbstorage.options import STATEMENT_BYTES
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.heap import note_run, raise_trim_threshold, reading
+from secure_dbstorage.table.replicas import ask
 
 #: The most bytes that one query fetches, unless a row is longer. Half as much takes 1.2 times as
 #: long on PostgreSQL. More gains nothing.
@@ -26,6 +28,8 @@ _MAX_TOGETHER = 500
 
 #: Random bits of a content key: a positive bigint.
 _KEY_BITS = 62
+
+Fetched = TypeVar("Fetched")
 
 
 raise_trim_threshold(4 * MAX_RUN_BYTES)  # See Note [A block for glibc].
@@ -108,7 +112,8 @@ def read(
     """Yield the bytes of a content from *start* up to *stop*, row by row.
 
     One short query fetches a run of rows of at most 2 MiB, so nothing stays open between two
-    pieces. The rows are not joined: that would take as long as SQLite needs to find them.
+    pieces. The rows are not joined: that would take as long as SQLite needs to find them. If the
+    content has a replica, that is asked first; see Note [Bytes of a replica].
 
     :param first_chunk: the head row's bytes, if they were fetched already.
     :param sending: for a response, whose reader may be slow.
@@ -120,12 +125,12 @@ def read(
         run.append(first_chunk[start:stop])
         start += len(run[0])
     first_chunk = None
-    lengths = _run_lengths(content, sending)
+    lengths, source = _run_lengths(content, sending), _Source(content, sending)
     with _in_crowd(content.using) if sending and sending.rows_wanted else nullcontext():
         while run or start < stop:
             if not run:
-                with _borrowed(content.using, sending):
-                    run = _run(content, start, stop, next(lengths))
+                length = next(lengths)
+                run = source.fetch(partial(_run, content, start, stop, length))
                 start += sum(map(len, run))
                 run.reverse()
             # What was sent is let go: a slow reader holds no more than what is still to come.
@@ -161,6 +166,43 @@ def release(using: str) -> None:
 def new_key() -> int:
     """Return a random content key. A unique constraint catches a collision."""
     return secrets.randbits(_KEY_BITS)
+
+
+# Note [Bytes of a replica]
+# Content is immutable and its key is never used again, so a replica has rows that are right, or
+# too short (the last row of what was an upload a moment ago), or none. A run is complete or it is
+# asked for once more, at the primary, which also gives the rest: rows arrive at a replica in the
+# order in which they were written. Inside `atomic()` the primary alone is asked. What a file is,
+# and who may have it, was asked there before.
+class _Source:
+    """The databases that have a content: a replica as long as it answers, and the primary."""
+
+    def __init__(self, content: Content, sending: Sending | None) -> None:
+        self._primary = content.using
+        self._replica = content.replica
+        self._sending = sending
+
+    def fetch(self, question: Callable[[str], Fetched]) -> Fetched:
+        """Return what one query finds.
+
+        :param question: asks the database of an alias.
+        :raises ContentVanished: when rows are missing in the primary.
+        """
+        replica, self._replica = self._replica, None
+        if replica is not None and not connections[self._primary].in_atomic_block:
+            found = ask(replica, partial(self._ask_replica, question, replica))
+            if found is not None:
+                self._replica = replica
+                return found
+        with _borrowed(self._primary, self._sending):
+            return question(self._primary)
+
+    def _ask_replica(self, question: Callable[[str], Fetched], replica: str) -> Fetched | None:
+        with _borrowed(replica, self._sending):
+            try:
+                return question(replica)
+            except ContentVanished:
+                return None
 
 
 # Note [Lending connections]
@@ -211,8 +253,8 @@ def _run_lengths(content: Content, sending: Sending | None) -> Iterator[int]:
         length = min(2 * length, longest)
 
 
-def _run(content: Content, start: int, stop: int, run_length: int) -> list[bytes]:
-    stored = rows(content.using)
+def _run(content: Content, start: int, stop: int, run_length: int, using: str) -> list[bytes]:
+    stored = rows(using)
     position, offset = divmod(start, content.chunk_size)
     whole_chunks = content.chunk_count if stop == content.size else stop // content.chunk_size
     count = min(run_length, whole_chunks - position)
@@ -259,15 +301,17 @@ def _most_together(first: Content, sending: Sending) -> int:
 
 
 def _read_together(batch: Sequence[Content], sending: Sending) -> Iterator[Iterable[bytes]]:
-    using = batch[0].using
-    with _in_crowd(using) if sending.rows_wanted else nullcontext():
-        with _borrowed(using, sending):
-            found = rows(using).first_chunks([content.key for content in batch])
+    with _in_crowd(batch[0].using) if sending.rows_wanted else nullcontext():
+        found = _Source(batch[0], sending).fetch(partial(_first_chunks, batch))
         for content in batch:
-            chunk = found.pop(content.key, b"")
-            if len(chunk) != content.size:
-                raise _vanished()
-            yield [chunk]
+            yield [found.pop(content.key, b"")]
+
+
+def _first_chunks(batch: Sequence[Content], using: str) -> dict[int, bytes]:
+    found = rows(using).first_chunks([content.key for content in batch])
+    if any(len(found.get(content.key, b"")) != content.size for content in batch):
+        raise _vanished()
+    return found
 
 
 def _vanished() -> ContentVanished:

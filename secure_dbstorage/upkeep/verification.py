@@ -9,7 +9,7 @@ from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.exceptions import ContentVanished
 from secure_dbstorage.files import StoredHead
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
-from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.storage import DatabaseStorage, announce_changed
 from secure_dbstorage.table import streams
 from secure_dbstorage.table.trash import name_of, version_of
 
@@ -49,16 +49,18 @@ def verify(
     for row in storage.catalog.files().below(prefix).by_name(after):
         head = row.head()
         content_type = content_type_of(head.stat.name, storage.options.content_types)
-        if (verified := _verify(head, content_type, repair=repair)) is not None:
+        if (verified := _verify(storage, head, content_type, repair=repair)) is not None:
             yield verified
     for row in storage.catalog.trash.kept().below(prefix).by_name():
         head = row.head()  # Restoring it decides on its type.
-        verified = _verify(head, head.stat.content_type, repair=repair)
+        verified = _verify(storage, head, head.stat.content_type, repair=repair)
         if verified is not None:
             yield replace(verified, name=name_of(row), version=version_of(row))
 
 
-def _verify(head: StoredHead, content_type: str, *, repair: bool) -> Verified | None:
+def _verify(
+    storage: DatabaseStorage, head: StoredHead, content_type: str, *, repair: bool
+) -> Verified | None:
     problems = _problems_of_bytes(head)
     if problems and not _is_there(head):
         return None  # The file was deleted, restored or replaced while it was being read.
@@ -66,7 +68,7 @@ def _verify(head: StoredHead, content_type: str, *, repair: bool) -> Verified | 
     if _rows_past_end(head).exists():
         repairs["there are rows past the end of the file"] = _delete_rows_past_end
     if head.stat.content_type != content_type:
-        correct = partial(_correct_type, content_type=content_type)
+        correct = partial(_correct_type, storage=storage, content_type=content_type)
         repairs["the media type does not match the name"] = correct
     if repair:
         for do_repair in repairs.values():
@@ -112,6 +114,7 @@ def _delete_rows_past_end(head: StoredHead) -> None:
     rows._raw_delete(rows.db)  # noqa: SLF001
 
 
-def _correct_type(head: StoredHead, *, content_type: str) -> None:
+def _correct_type(head: StoredHead, *, storage: DatabaseStorage, content_type: str) -> None:
     files = StoredFile.objects.using(head.content.using).filter(content=head.content.key)
     files.update(content_type=content_type)
+    announce_changed(storage, head.stat.name, "content_type")

@@ -8,6 +8,7 @@ from pytest_django import Settings
 
 from secure_dbstorage.checks import content
 from secure_dbstorage.parsers import INLINE_TYPES
+from secure_dbstorage.signals import file_changed
 from tests.support.checks import messages, storages
 
 
@@ -33,6 +34,38 @@ class TestKeptBriefly:
     ) -> None:
         settings.STORAGES = storages(default={"keep_deleted": kept})
         assert messages(content.check_kept_briefly) == found
+
+
+class TestAges:
+    """W011 and W024."""
+
+    @pytest.mark.parametrize(
+        ("max_age", "found"),
+        [(300, []), ((60, 900), []), ((60, 60), []), ((900, 60), ["W011"]), ((900, 0), [])],
+    )
+    def test_times_the_wrong_way_round_are_named(
+        self, settings: Settings, max_age: Any, found: list[str]
+    ) -> None:
+        settings.STORAGES = storages(default={"public_max_age": max_age})
+        assert messages(content.check_order_of_ages) == found
+
+    @pytest.mark.parametrize(
+        ("max_age", "found"), [(86400, []), ((60, 3600), []), ((60, 3601), ["W024"])]
+    )
+    def test_shared_caches_that_are_not_purged_are_named(
+        self, settings: Settings, max_age: Any, found: list[str]
+    ) -> None:
+        settings.STORAGES = storages(default={"public_max_age": max_age})
+        assert messages(content.check_purging) == found
+
+        def purge(**_: object) -> None:
+            pass
+
+        file_changed.connect(purge)
+        try:
+            assert messages(content.check_purging) == []
+        finally:
+            file_changed.disconnect(purge)
 
 
 class TestAddedTypes:

@@ -21,7 +21,7 @@ def test_the_lines_of_the_page_keep_public_files_alone(
 ) -> None:
     settings = "tests.support.short_lived_settings"
     port = web_server("gunicorn", settings=settings).port
-    (lines,) = blocks(section(DEPLOY, "Copies of public files"), "nginx")
+    (lines,) = blocks(section(DEPLOY, "Public files"), "nginx")
     lines = lines.replace("127.0.0.1:8000", f"127.0.0.1:{port}").rstrip()
     told = "add_header X-Cache $upstream_cache_status always;"
     cache = nginx(f"{lines.removesuffix('}')}{told}\n}}", http=_ZONE)

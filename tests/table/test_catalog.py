@@ -3,22 +3,18 @@
 import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.exceptions import SuspiciousFileOperation
 from django.db import connections, transaction
 from django.test.utils import CaptureQueriesContext
-from pytest_django import Settings
 
 from secure_dbstorage.exceptions import FileChanged
 from secure_dbstorage.files import LinkState
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.options import StorageOptions
-from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table.catalog import Catalog
-from tests.support.aliases import added_alias
 from tests.support.uploads import begin_upload
 
 
@@ -261,159 +257,6 @@ def test_a_later_link_epoch_is_given_when_the_clock_is_set_back(
 def test_a_link_epoch_is_the_time_in_microseconds(catalog: Catalog) -> None:
     catalog.add("a.txt", [b""])
     assert 0 <= time.time() - epoch(catalog, "a.txt") / 1_000_000 < 5
-
-
-# A replica
-
-
-class Router:
-    """Writes to ``default`` and reads from ``replica``."""
-
-    def db_for_read(self, model: type, **hints: object) -> str:
-        return "replica"
-
-    def db_for_write(self, model: type, **hints: object) -> str:
-        return "default"
-
-
-@pytest.fixture
-def replicated(transactional_db: None, settings: Settings, tmp_path: Path) -> Iterator[Catalog]:
-    """Return a catalog whose replica has the table, and gets nothing by itself."""
-    with added_alias("replica", like="default", NAME=str(tmp_path / "replica.sqlite3")) as replica:
-        with replica.schema_editor() as editor:
-            editor.create_model(StoredFile)
-        settings.DATABASE_ROUTERS = [Router()]
-        yield catalog_of(None)
-
-
-def mirror() -> None:
-    """Bring the replica up to date."""
-    StoredFile.rows.using("replica").all().delete()
-    for row in StoredFile.rows.using("default"):
-        row.save(using="replica", force_insert=True)
-
-
-class TestReplica:
-    """The primary decides; long reads and listings go to the router's database for reads."""
-
-    def test_files_are_saved_where_is_written(self, replicated: Catalog) -> None:
-        replicated.add("a.txt", [b"content"])
-        assert StoredFile.rows.using("default").count() == 1
-        assert StoredFile.rows.using("replica").count() == 0
-
-    def test_the_bytes_are_read_from_a_replica_that_has_them(self, replicated: Catalog) -> None:
-        catalog = catalog_of(None, chunk_size=4096)
-        catalog.add("a.txt", [b"content" * 1000])
-        mirror()
-        head = replicated.get_for_reading("a.txt")
-        assert head.content.using == "replica"
-        assert b"".join(replicated.stream(head, 0, 7000)) == b"content" * 1000
-        assert replicated.children("") == ([], ["a.txt"])
-
-    def test_a_small_file_is_read_with_one_query(self, replicated: Catalog) -> None:
-        replicated.add("a.txt", [b"content"])
-        mirror()
-        with CaptureQueriesContext(connections["replica"]) as queries:
-            assert replicated.get_for_reading("a.txt").first_chunk == b"content"
-        assert len(queries) == 0
-
-    def test_the_primary_decides_what_there_is(self, replicated: Catalog) -> None:
-        catalog = catalog_of(None, chunk_size=4096)
-        for name in ("gone.txt", "old.txt", "public.txt", "changed.txt"):
-            catalog.add(name, [b"stale" * 1000])
-        replicated.set_public("public.txt", public=True)
-        mirror()
-        replicated.remove("gone.txt")
-        replicated.rename("old.txt", "new.txt")
-        replicated.set_public("public.txt", public=False)
-        catalog.replace("changed.txt", [b"fresh" * 1000])
-        storage = DatabaseStorage()
-        for name in ("gone.txt", "old.txt"):
-            assert not storage.exists(name)
-            with pytest.raises(FileNotFoundError):
-                storage.open(name)
-            with pytest.raises(FileNotFoundError):
-                storage.stat(name)
-        assert not storage.is_public("public.txt")
-        assert storage.open("changed.txt").read() == b"fresh" * 1000
-        assert storage.open("new.txt").read() == b"stale" * 1000
-        assert storage.save("old.txt", b"") == "old.txt"
-
-    def test_a_replica_that_is_down_is_not_missed(
-        self, replicated: Catalog, tmp_path: Path, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        storage = DatabaseStorage(chunk_size=4096)
-        connections["replica"].close()
-        connections["replica"].settings_dict["NAME"] = str(tmp_path / "none" / "replica.sqlite3")
-        name = storage.save("dir/a.txt", b"content" * 1000)
-        assert storage.open(name).read() == b"content" * 1000
-        assert storage.exists(name)
-        assert storage.listdir("") == (["dir"], [])
-        assert storage.listdir("dir") == ([], ["a.txt"])
-        assert storage.size(name) == 7000
-        with pytest.raises(IsADirectoryError):
-            storage.open("dir")
-        assert {record.name for record in caplog.records} == {"secure_dbstorage.storage"}
-
-    def test_a_file_missing_from_the_replica_is_read_from_the_primary(
-        self, replicated: Catalog
-    ) -> None:
-        replicated.add("a.txt", [b"content"])
-        head = replicated.get("a.txt")
-        assert head.content.using == "default"
-        assert b"".join(replicated.stream(head, 0, 7)) == b"content"
-
-    def test_links_are_made_from_the_primary(self, replicated: Catalog) -> None:
-        catalog_of("replica").add("deleted.txt", [b""])
-        catalog_of("replica").add("private.txt", [b""])
-        catalog_of("replica").set_public("private.txt", public=True)
-        replicated.add("private.txt", [b""])
-        found = replicated.link_states(["deleted.txt", "private.txt"])
-        assert found == {
-            "private.txt": LinkState(False, epoch(catalog_of("default"), "private.txt"))
-        }
-
-    def test_a_file_made_private_or_deleted_is_not_served_from_a_lagging_replica(
-        self, replicated: Catalog
-    ) -> None:
-        catalog_of("replica").add("private.txt", [b""])
-        catalog_of("replica").set_public("private.txt", public=True)
-        replicated.add("private.txt", [b""])
-        assert replicated.find("private.txt", public_only=True) is None
-        found = replicated.find("private.txt")
-        assert found is not None
-        assert found.link_epoch == epoch(catalog_of("default"), "private.txt")
-
-    def test_reads_inside_a_transaction_see_its_writes(self, replicated: Catalog) -> None:
-        catalog_of("replica").add("a.txt", [b"old"])
-        catalog_of("replica").add("b.txt", [b"old"])
-        with transaction.atomic(using="default"):
-            replicated.add("a.txt", [b"new"])
-            assert replicated.get("a.txt").content.using == "default"
-            assert replicated.children("") == ([], ["a.txt"])
-            assert not replicated.exists("b.txt")
-
-    def test_deleting_asks_the_database_that_is_written_to(self, replicated: Catalog) -> None:
-        catalog_of("replica").add("a.txt", [b"old"])
-        replicated.add("a.txt", [b"new"])
-        replicated.remove("a.txt")
-        assert StoredFile.rows.using("default").count() == 0
-
-    def test_an_update_is_of_the_content_that_is_written_to(self, replicated: Catalog) -> None:
-        replicated.add("a.txt", [b"old"])
-        replicated.replace("a.txt", [b"new"])
-        replicated.set_public("a.txt", public=True)
-        replicated.rename("a.txt", "b.txt")
-        head = catalog_of("default").get("b.txt")
-        assert (head.stat.is_public, head.stat.size) == (True, 3)
-
-    def test_an_open_file_is_updated_from_the_primary(self, replicated: Catalog) -> None:
-        catalog_of("replica").add("a.txt", [b"stale"])
-        replicated.add("a.txt", [b"new"])
-        with DatabaseStorage().open("a.txt", "ab") as file:
-            file.write(b"er")
-        with DatabaseStorage(using="default").open("a.txt") as file:
-            assert file.read() == b"newer"
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])

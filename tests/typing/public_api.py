@@ -15,6 +15,7 @@ from secure_dbstorage.files import DeletedFile, FileStat, ReceivedFile
 from secure_dbstorage.forms import ImageUploadField, UploadField, UploadInput, received
 from secure_dbstorage.links.grants import Grant, UploadGrant
 from secure_dbstorage.signals import (
+    file_changed,
     file_deleted,
     file_received,
     file_refused,
@@ -137,7 +138,9 @@ async def sends_elsewhere(request: HttpRequest, file: FileStat, grant: Grant) ->
 
 
 HOOKS: list[AuthHook] = [authenticated, staff, lets_in, sends_elsewhere]
-SIGNALS: list[Signal] = [file_saved, file_deleted, file_received, file_served, file_refused]
+SIGNALS: list[Signal] = [
+    *(file_saved, file_deleted, file_changed, file_received, file_served, file_refused)
+]
 
 
 def receives(sender: type[DatabaseStorage], storage: DatabaseStorage, **kwargs: Any) -> None:

@@ -1,0 +1,1 @@
+"""Several servers at once: ones that lag, ones that are killed, and caches in front."""
