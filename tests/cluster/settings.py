@@ -1,0 +1,19 @@
+"""The settings of the twin's web servers: the example's, and a storage that the tests use."""
+
+from project.settings import *  # noqa: F403
+from project.settings import SECURE_DBSTORAGE, STORAGES
+
+ROOT_URLCONF = "tests.cluster.urls"
+
+#: Whose links these are, for the tests' process too.
+AUDIENCE = "cluster"
+
+STORAGES["cluster"] = {
+    "BACKEND": "secure_dbstorage.storage.DatabaseStorage",
+    "OPTIONS": {"namespace": "cluster", "audience": AUDIENCE},
+}
+
+# Crowds ask more often than a budget allows.
+SECURE_DBSTORAGE["RATE_LIMITS"] = dict.fromkeys(
+    ("signed", "plain", "refused", "upload", "begun"), "1000000/m"
+)
