@@ -1,8 +1,9 @@
 """Start on one machine, without containers, what compose.yaml describes.
 
     python example/deploy/twin.py
+    python example/deploy/twin.py --promote DIRECTORY    when the primary has died
 
-PostgreSQL with a standby, PgBouncer in front of both, Valkey, two gunicorns, one uvicorn, nginx
+PostgreSQL with a standby, PgBouncer, Valkey, two gunicorns, one uvicorn, nginx
 with offload, and `dbstorage_prune` once a day. All of it listens on loopback, on ports that are
 free, and keeps its data, logs and passwords below one directory. Ctrl-C stops what was started.
 
@@ -97,7 +98,7 @@ class Twin:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.password, self.keepers_password = secrets.token_hex(16), secrets.token_hex(8)
-        names = ("nginx", "valkey", *POSTGRES, *POOLERS)
+        names = ("nginx", "valkey", "pgbouncer", *POSTGRES)
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.url = f"https://{LOOPBACK}:{self.ports['nginx']}"
         self.services: list[Service] = []
@@ -116,8 +117,7 @@ class Twin:
     def start(self) -> None:
         """Start everything, and return when it answers."""
         self._start_postgres()
-        for pooler, server in zip(POOLERS, POSTGRES, strict=True):
-            self._start(self._pooler(pooler, server))
+        self._start(self._pgbouncer())
         self._start(self._valkey())
         self.manage("migrate", "--verbosity=0")
         self.manage("collectstatic", "--noinput", "--verbosity=0")
@@ -159,7 +159,8 @@ class Twin:
             service.name: {"pid": service.pid, "address": service.place}
             for service in self.services
         }
-        state = {"url": self.url, "ports": self.ports, "services": services}
+        psql = str(Path(self.services[0].command[0]).with_name("psql"))
+        state = {"url": self.url, "ports": self.ports, "psql": psql, "services": services}
         new = self.directory / "twin.json.new"
         new.write_text(json.dumps(state, indent=1))
         new.replace(self.directory / "twin.json")
@@ -199,7 +200,6 @@ class Twin:
         return dict(line.split("=", 1) for line in lines)
 
     def _write_environment(self) -> None:
-        ports = [str(self.ports[name]) for name in POOLERS]
         env = {
             "DEBUG": "0",
             "SECRET_KEY": secrets.token_hex(32),
@@ -207,12 +207,8 @@ class Twin:
             "CSRF_TRUSTED_ORIGINS": self.url,
             "TRUSTED_PROXIES": LOOPBACK,
             "OFFLOAD": "nginx",
-            # Both poolers, and of these the one whose server takes writes. libpq asks another if
-            # one can't be reached or is a standby's, but not if one says that its server is down.
-            # So it asks them in any order, and Django's pool asks again.
-            "DATABASE_URL": f"postgres://cloakroom:{self.password}@/cloakroom?host="
-            f"{','.join([LOOPBACK] * len(ports))}&port={','.join(ports)}"
-            "&target_session_attrs=read-write&load_balance_hosts=random&connect_timeout=2",
+            "DATABASE_URL": f"postgres://cloakroom:{self.password}"
+            f"@{LOOPBACK}:{self.ports['pgbouncer']}/cloakroom?connect_timeout=2",
             "DATABASE_POOL": "8",
             "BEHIND_PGBOUNCER": "1",
             "CACHE_URL": f"redis://{LOOPBACK}:{self.ports['valkey']}/0",
@@ -281,16 +277,17 @@ class Twin:
             comes_back=name != POSTGRES[0],
         )
 
-    def _pooler(self, name: str, server: str) -> Service:
+    def _pgbouncer(self) -> Service:
         shared = self.fill_in("pgbouncer.ini", {})
         users = self.write("userlist.txt", f'"cloakroom" "{self.password}"\n')
+        port = self.ports["pgbouncer"]
         ini = self.write(
-            f"{name}.ini",
-            f"[databases]\ncloakroom = host={LOOPBACK} port={self.ports[server]}\n"
-            f"[pgbouncer]\nlisten_addr = {LOOPBACK}\nlisten_port = {self.ports[name]}\n"
+            PRIMARYS_ADDRESS,
+            f"[databases]\ncloakroom = host={LOOPBACK} port={self.ports[POSTGRES[0]]}\n"
+            f"[pgbouncer]\nlisten_addr = {LOOPBACK}\nlisten_port = {port}\n"
             f"unix_socket_dir =\nauth_file = {users}\n%include {shared}\n",
         )
-        return self._listening(name, [program("pgbouncer"), ini], self.ports[name])
+        return self._listening("pgbouncer", [program("pgbouncer"), ini], port)
 
     def _valkey(self) -> Service:
         port = self.ports["valkey"]
@@ -387,8 +384,11 @@ class Twin:
             )
 
 
+#: The primary and its standby.
 POSTGRES = ("postgres-1", "postgres-2")
-POOLERS = ("pgbouncer-1", "pgbouncer-2")
+
+#: The file of PgBouncer's configuration that names the primary.
+PRIMARYS_ADDRESS = "pgbouncer-address.ini"
 
 #: What Debian's and the container's nginx.conf have around a site.
 NGINX = """\
@@ -417,10 +417,16 @@ def main() -> None:
     parser.add_argument(
         "--directory", type=Path, help="a new directory, which stays; else one that is removed"
     )
-    given: Path | None = parser.parse_args().directory
+    parser.add_argument(
+        "--promote", type=Path, metavar="DIRECTORY", help="let the standby of this twin take over"
+    )
+    options = parser.parse_args()
+    if options.promote:
+        promote(options.promote)
+        return
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    with home(given) as directory, Twin(directory) as twin:
+    with home(options.directory) as directory, Twin(directory) as twin:
         twin.start()
         tell(twin)
         twin.watch()
@@ -435,21 +441,37 @@ def end(number: int, frame: FrameType | None) -> None:
 
 def tell(twin: Twin) -> None:
     """Print where everything is."""
-    primary, standby = POSTGRES
     print(f"\n{twin.url}/  sign in as keeper, {twin.keepers_password}; the certificate is ours\n")
     for service in twin.services:
         print(f"{service.name:12} pid {service.pid:<8} {service.place}")
     manage = f"{sys.executable} {EXAMPLE / 'manage.py'}"
-    psql = Path(twin.services[0].command[0]).with_name("psql")
     print(f"""
 Logs, data and configuration are in {twin.directory}
 manage.py, with the environment of the web servers:
     env $(cat {twin.directory}/environment) {manage} dbstorage_stats
 To change that environment, edit this file, and stop the web servers one after the other.
-To fail over, kill {primary}, and promote {standby}:
-    PGPASSWORD={twin.password} {psql} -h {LOOPBACK} -p {twin.ports[standby]} -U postgres \\
-        -c 'SELECT pg_promote()'
+To fail over, kill {POSTGRES[0]}, and then:
+    {sys.executable} {__file__} --promote {twin.directory}
 What else dies is started again. Ctrl-C stops everything.""", flush=True)  # fmt: skip
+
+
+def promote(directory: Path) -> None:
+    """Let the standby take the place of the primary, and tell PgBouncer."""
+    state = json.loads((directory / "twin.json").read_text())
+    primary, standby = (str(state["ports"][name]) for name in POSTGRES)
+    if accepts((LOOPBACK, int(primary))):
+        sys.exit(f"{POSTGRES[0]} still runs. Two primaries would split the data.")
+    subprocess.run(
+        [
+            *(state["psql"], "--host", LOOPBACK, "--port", standby),
+            *("--username", "postgres", "--command", "SELECT pg_promote()"),
+        ],
+        env=os.environ | {"PGPASSWORD": (directory / "configuration/password").read_text()},
+        check=True,
+    )
+    ini = directory / "configuration" / PRIMARYS_ADDRESS
+    ini.write_text(ini.read_text().replace(f"port={primary}", f"port={standby}"))
+    os.kill(state["services"]["pgbouncer"]["pid"], signal.SIGHUP)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import ssl
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,6 @@ from typing import Any, Self
 
 import httpx
 import psutil
-from django.db import connections
 
 from secure_dbstorage.storage import DatabaseStorage
 from tests.cluster.databases import connected
@@ -153,12 +153,8 @@ class RunningTwin:
 
     def promote(self) -> None:
         """Let the standby take the place of the primary."""
-        entry = self.entry(
-            USER="postgres", HOST=LOOPBACK, PORT=self.state["ports"]["postgres-2"], OPTIONS={}
-        )
-        with connected({**entry, "NAME": "postgres"}) as alias, connections[alias].cursor() as c:
-            c.execute("SELECT pg_promote()")
-            assert c.fetchone() == (True,)
+        command = [sys.executable, EXAMPLE / "deploy/twin.py", "--promote", self.directory]
+        subprocess.run(command, check=True, capture_output=True)
 
     @property
     def _password(self) -> str:

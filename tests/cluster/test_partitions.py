@@ -186,9 +186,13 @@ def _tables_of(using: str, act: Any) -> set[str]:
     with connections[using].cursor() as cursor:
         for statement in seen.text.splitlines():
             if statement.startswith(("SELECT", "UPDATE", "DELETE")):
-                statement = re.sub(r"<\d+ bytes>", "''", statement)  # as the log shows bytes
-                statement = re.sub(r"datetime\.datetime\([^()]*\)", "now()", statement)
-                cursor.execute(f"EXPLAIN {statement}".replace("%", "%%"))
+                cursor.execute(f"EXPLAIN {_with_values(statement)}".replace("%", "%%"))
                 plan = "\n".join(line for (line,) in cursor.fetchall())
                 tables.update(re.findall(r" on (secure_dbstorage_\w+)", plan))
     return tables - {"secure_dbstorage_storedfile"}
+
+
+def _with_values(statement: str) -> str:
+    """Return a statement with other values where the log shows none that SQL can read."""
+    without_bytes = re.sub(r"<\d+ bytes>", "''", statement)
+    return re.sub(r"datetime\.datetime\([^()]*\)", "now()", without_bytes)

@@ -35,7 +35,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def pooled(twin: RunningTwin, **changes: Any) -> dict[str, Any]:
     """Return the database as DATABASES has it, through PgBouncer."""
-    port = twin.state["ports"]["pgbouncer-1"]
+    port = twin.state["ports"]["pgbouncer"]
     return twin.entry(HOST=LOOPBACK, PORT=port, OPTIONS={}) | changes
 
 

@@ -48,7 +48,7 @@ def test_a_link_counts_once_on_all_servers(twin: RunningTwin) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["gunicorn-1", "uvicorn", "nginx", "pgbouncer-1", "valkey", "postgres-2"]
+    "name", ["gunicorn-1", "uvicorn", "nginx", "pgbouncer", "valkey", "postgres-2"]
 )
 def test_what_was_killed_comes_back_and_no_byte_is_wrong(twin: RunningTwin, name: str) -> None:
     saved: dict[str, bytes] = {}

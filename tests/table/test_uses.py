@@ -1,5 +1,6 @@
 """Marks of used one-time links: one for each, and none that a rollback takes back."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,13 @@ LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 def begin(using: str, client: bytes = b"client") -> bool:
     return uses.begin(5, client, LATER, now=1000, using=using)
+
+
+def begin_elsewhere(using: str) -> bool:
+    try:
+        return begin(using, b"other")
+    finally:
+        connections[using].close()
 
 
 def test_a_test_case_counts_as_no_transaction(database: str) -> None:
@@ -43,8 +51,9 @@ def test_a_commit_that_meets_another_nodes_is_tried_once_more(
     def lose() -> None:
         monkeypatch.setattr(connection, "_commit", commit)
         connection._rollback()
-        if is_taken:
-            assert begin(database, b"other")
+        if is_taken:  # On another connection, as from another node.
+            with ThreadPoolExecutor(1) as pool:
+                assert pool.submit(begin_elsewhere, database).result()
         raise OperationalError(1213, "Deadlock found when trying to get lock")
 
     monkeypatch.setattr(connection, "_commit", lose)
