@@ -69,6 +69,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # Python is started a thousand times, and must not compile everything each time.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     config.stash[_OUTCOMES] = {}
+    if not config.option.markexpr and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        config.option.markexpr = "not cluster and not sweep"  # Five minutes are long enough.
     if hasattr(config, "workerinput"):
         config.stash[_SERVERS] = OwnersServers()
         return

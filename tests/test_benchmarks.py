@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.servers
+@pytest.mark.sweep
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("topic", "contenders"),

@@ -10,7 +10,7 @@ _MODULES = (
     *("refusals", "subresources", "token_leaks", "unseen_links", "views", "visits"),
 )
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.servers, pytest.mark.sweep, pytest.mark.timeout(600)]
 
 
 def test_files_are_served_below_a_path_without_time_zones_and_in_transactions() -> None:

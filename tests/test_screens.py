@@ -17,7 +17,7 @@ from tests.support.example import manage, running_demo
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.sweep]
 
 LIST = "/admin/secure_dbstorage/storedfile/"
 

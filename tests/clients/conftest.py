@@ -37,8 +37,8 @@ def libraries() -> str:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    """Return Chromium."""
-    with chromium_beside_django() as browser:
+    """Return Chromium with all that a window has."""
+    with chromium_beside_django(shows_documents=True) as browser:
         yield browser
 
 

@@ -1,4 +1,4 @@
 """Several servers at once, on the twin of compose.yaml, and databases that are made for many.
 
-Each test is marked ``cluster``: ``pytest -n0 -m cluster``.
+Each test is marked ``cluster``.
 """

@@ -1,4 +1,4 @@
-"""The twin, started once for the tests of a module."""
+"""The twin, started once."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,15 +30,12 @@ def own_directory() -> Path:
     return directory
 
 
-@pytest.fixture(scope="module")
-def twin(
-    request: pytest.FixtureRequest, own_directory: Path, django_db_blocker: DjangoDbBlocker
-) -> Iterator[RunningTwin]:
-    """Return the twin, which the tests of a module share."""
-    name = request.module.__name__.rpartition(".")[2]
+@pytest.fixture(scope="session")
+def twin(own_directory: Path, django_db_blocker: DjangoDbBlocker) -> Iterator[RunningTwin]:
+    """Return the twin. Tests share it, and leave it in good health."""
     with django_db_blocker.unblock():
         try:
-            running = RunningTwin(own_directory / name)
+            running = RunningTwin(own_directory / "twin")
         except Unavailable as error:
             skip_or_fail(str(error))
         with running:

@@ -29,11 +29,12 @@ _numbers = count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give crowds the time that they take on a busy machine; all of them start processes."""
+    """Mark crowds and kills, and give them the time that they take on a busy machine."""
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.timeout(600))
             item.add_marker(pytest.mark.servers)
+            item.add_marker(pytest.mark.cluster)
 
 
 @pytest.fixture

@@ -135,6 +135,7 @@ def save(page: "Page") -> None:
     page.get_by_text("Saved by button").wait_for()
 
 
+@pytest.mark.cluster
 def test_a_large_file_survives_a_killed_server_and_a_closed_tab(
     web_server: StartWebServer, server: WebServer, visitor: Visitor, tmp_path: Path
 ) -> None:

@@ -441,6 +441,7 @@ def after_files(process: subprocess.Popen[str], number: int) -> None:
         assert line.startswith("copied "), line + process.communicate()[1]
 
 
+@pytest.mark.cluster
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("direction", [("folder", "default"), ("default", "folder")])
 def test_a_killed_copy_continues(database: str, process: Any, direction: tuple[str, str]) -> None:

@@ -18,13 +18,22 @@ _ARGUMENTS = [
 ]
 
 
+#: The first that is installed. The shell has no screen to draw on and takes half the time.
+_PROGRAMS = ("chromium-headless-shell", "chromium", "google-chrome")
+
+
 @contextmanager
-def chromium() -> Iterator["Browser"]:
-    """Start Chromium; skip or fail the test where there is none."""
+def chromium(*, shows_documents: bool = False) -> Iterator["Browser"]:
+    """Start Chromium; skip or fail the test where there is none.
+
+    Args:
+        shows_documents: Whether it has to have the viewer of PDF files, which the shell has not.
+
+    """
     try:
         from playwright import sync_api
 
-        program = find_program("chromium", "google-chrome", package="chromium")
+        program = find_program(*_PROGRAMS[shows_documents:], package="chromium")
     except (ImportError, Unavailable) as reason:
         skip_or_fail(str(reason))
     with sync_api.sync_playwright() as playwright:
@@ -34,12 +43,12 @@ def chromium() -> Iterator["Browser"]:
 
 
 @contextmanager
-def chromium_beside_django() -> Iterator["Browser"]:
+def chromium_beside_django(*, shows_documents: bool = False) -> Iterator["Browser"]:
     """Start Chromium for a test that asks the database too."""
     # playwright's loop is in this thread. The database is asked by nobody else.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     try:
-        with chromium() as browser:
+        with chromium(shows_documents=shows_documents) as browser:
             yield browser
     finally:
         del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]

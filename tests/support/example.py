@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from tests.servers.process import LOOPBACK, ServerProcess, accepts, free_port
 
@@ -14,10 +15,15 @@ MANAGE = EXAMPLE / "manage.py"
 APP = EXAMPLE / "library"
 
 
-def environment(folder: Path, **more: str) -> dict[str, str]:
+#: The example's settings as they are, and but for signing in, which takes a second of processor.
+REAL = "project.settings"
+_QUICK = "tests.support.example_settings"
+
+
+def environment(folder: Path, *, settings: str = _QUICK, **more: str) -> dict[str, str]:
     """Return the environment of an example that belongs to one test."""
     return {
-        "DJANGO_SETTINGS_MODULE": "project.settings",
+        "DJANGO_SETTINGS_MODULE": settings,
         "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
         "SECRET_KEY": "only-for-this-test-and-fifty-characters-in-length!!",
         "PYTHONPATH": str(EXAMPLE.parent),  # the package itself, installed or not
@@ -26,7 +32,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     }
 
 
-def manage(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+def manage(folder: Path, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, MANAGE, *arguments],
         env=os.environ | environment(folder, **more),
