@@ -48,7 +48,7 @@ def check_pooled_cursors(
 ) -> Iterator[CheckMessage]:
     """Find a pooler that may give a cursor's connection to somebody else."""
     for alias in _migrated("postgresql", databases):
-        has_cursors = not connections[alias].settings_dict["DISABLE_SERVER_SIDE_CURSORS"]
+        has_cursors = not connections[alias].settings_dict.get("DISABLE_SERVER_SIDE_CURSORS")
         if has_cursors and _is_behind_pooler(connections[alias]):
             yield checks.Warning(
                 f"DATABASES[{alias!r}] is behind a pooler such as PgBouncer. If that gives a "

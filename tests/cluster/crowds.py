@@ -32,20 +32,11 @@ class Crowd:
     """What became of the requests of several clients."""
 
     requests: list[Asked] = field(default_factory=list)
-    #: When the request began to which a client waits for an answer, by its number.
-    pending: dict[int, float] = field(default_factory=dict)
 
     def wait_for(self, count: int) -> None:
         """Return when so many more requests have ended."""
         wanted = len(self.requests) + count
         wait_until(lambda: len(self.requests) >= wanted, timeout_seconds=600)
-
-    def wait_until_all_wait(self, *, since: float) -> None:
-        """Return when each client waits for the answer to a request from after an instant."""
-        wait_until(
-            lambda: all(began > since for began in list(self.pending.values())),
-            timeout_seconds=600,
-        )
 
     def failures(self, *, since: float = 0) -> list[Asked]:
         """Return the requests that began after an instant and did not end well."""
@@ -62,17 +53,17 @@ def crowd(
     """
     seen, end = Crowd(), threading.Event()
 
-    def run(number: int) -> None:
+    def run() -> None:
         with twin.client() as client:
             while not end.is_set():
-                seen.pending[number] = began = time.monotonic()
+                began = time.monotonic()
                 try:
                     outcome = ask(client)
                 except httpx.HTTPError as error:
                     outcome = repr(error)
                 seen.requests.append(Asked(began, time.monotonic(), outcome))
 
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(clients)]
+    threads = [threading.Thread(target=run) for _ in range(clients)]
     for thread in threads:
         thread.start()
     try:

@@ -80,6 +80,10 @@ class RunningTwin:
         lines = (self.directory / "environment").read_text().splitlines()
         return dict(line.split("=", 1) for line in lines)
 
+    def logs(self) -> str:
+        """Return all that the web servers have printed."""
+        return "".join((self.directory / "logs" / name).read_text() for name in WEB_SERVERS)
+
     def change_env(self, **changes: str) -> None:
         """Change the environment of the web servers that start from now on."""
         lines = (f"{name}={value}\n" for name, value in (self.env | changes).items())

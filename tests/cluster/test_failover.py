@@ -11,6 +11,7 @@ from pytest_django import DjangoDbBlocker
 from tests.cluster.crowds import crowd, saver, stored
 from tests.cluster.running import WEB_SERVERS, RunningTwin
 from tests.servers.process import LOOPBACK
+from tests.support.waiting import wait_until
 
 CLIENTS = 6
 
@@ -41,7 +42,7 @@ def test_no_acknowledged_save_is_lost_and_requests_wait(followed: RunningTwin) -
         followed.kill("postgres-1")
         killed, before = time.monotonic(), len(saved)
         # They meet a primary that is gone, and no other yet.
-        savers.wait_until_all_wait(since=killed)
+        wait_until(lambda: "error connecting in" in followed.logs(), timeout_seconds=60)
         followed.promote()
         savers.wait_for(30)
     assert len(saved) > before

