@@ -1,10 +1,13 @@
-"""What more processes, nginx's cache and a replica bring, on one machine."""
+"""What more processes, nginx's cache and a replica bring, and what keeping bytes costs."""
 
 import os
+import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
+from pathlib import Path
 from statistics import median
 
 from tests.benchmarks import load
@@ -14,10 +17,13 @@ from tests.benchmarks.offload import configured
 from tests.benchmarks.peers import OURS
 from tests.benchmarks.results import Result
 from tests.benchmarks.sites import SETTINGS, Site, keep
+from tests.servers import postgres
 from tests.servers.nginx import NginxServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.process import LOOPBACK, free_port
 from tests.servers.web import WebServer
+
+TABLE = "secure_dbstorage_storedfile"
 
 _MIB = 1024 * 1024
 _SMALL, _LARGE = 10 * 1024, 40 * _MIB
@@ -31,7 +37,7 @@ _numbers = count(1)
 
 
 def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
-    """Measure processes, then nginx, then a replica where the database can have one."""
+    """Measure processes, then nginx; on PostgreSQL also a replica, a backup and a vacuum."""
     small, large = (keep(workspace, size, names=(OURS,))[0] for size in (_SMALL, _LARGE))
     seconds, rounds = (1, 1) if quick else (10, 5)
     results = []
@@ -40,11 +46,12 @@ def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
             case = f"{processes} process{'es' * (processes > 1)}"
             results += _stood(workspace, server, case, small, large, seconds=seconds)
     results += _through_nginx(workspace, large, rounds=rounds)
-    if workspace.database == "postgres":
+    if workspace.postgres is not None:
         with _replica(workspace) as env, _server(workspace, 2, **env) as server:
             results += _stood(
                 workspace, server, "2 processes, a replica", small, large, seconds=seconds
             )
+        results += _upkeep(workspace, workspace.postgres, 64 if quick else 1024)
     return results
 
 
@@ -104,6 +111,34 @@ def _another(workspace: Workspace, number: int) -> Site:
 def _fetch_next(url: str, sites: Iterator[Site]) -> None:
     site = next(sites)
     load.fetch(url + site.url, site.size)
+
+
+def _upkeep(workspace: Workspace, server: PostgresServer, mib: int) -> list[Result]:
+    """Return how fast PostgreSQL dumps a file of this size, and cleans up after its deletion."""
+    site = keep(workspace, mib * _MIB, names=(OURS,))[0]
+    address = f"host={server.host} user={postgres.USER} dbname=benchmarks"
+    dump = [server.program("pg_dump"), "--format", "custom", "--compress", "0", address]
+    psql = [server.program("psql"), "--command", f"VACUUM {TABLE}", address]
+    dumped = _seconds(dump)
+    workspace.call(delete, site.size)
+    vacuumed = _seconds(psql)
+    return [
+        _result(workspace, f"{mib} MiB", what, site.size / seconds / 1e6, "MB/s")
+        for what, seconds in (("pg_dump", dumped), ("VACUUM after a deletion", vacuumed))
+    ]
+
+
+def delete(size: int) -> None:
+    """Delete the file of this size."""
+    from django.core.files.storage import storages
+
+    storages["default"].delete(f"invoices/2026/q3-{size}.bin")
+
+
+def _seconds(command: list[str | Path]) -> float:
+    began = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began
 
 
 def _server(workspace: Workspace, processes: int, **more: str) -> WebServer:
