@@ -95,8 +95,8 @@ class Service:
 class Twin:
     """All services, in the order in which they start."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, *, waits_for_disk: bool) -> None:
+        self.directory, self.waits_for_disk = directory, waits_for_disk
         self.password, self.keepers_password = secrets.token_hex(16), secrets.token_hex(8)
         names = ("nginx", "valkey", "pgbouncer", *POSTGRES)
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
@@ -232,7 +232,7 @@ class Twin:
         self._as_service([
             *(binaries / "initdb", "--pgdata", sockets / primary, "--username", "postgres"),
             *("--auth", "scram-sha-256", "--pwfile", password, "--encoding", "UTF8"),
-            *("--locale", "C.UTF-8"),
+            *("--locale", "C.UTF-8", *([] if self.waits_for_disk else ["--no-sync"])),
         ])  # fmt: skip
         self._start(self._postgres(primary, binaries, "synchronous_standby_names=standby"))
         local: Command = ["--host", sockets, "--port", str(self.ports[primary])]
@@ -247,6 +247,7 @@ class Twin:
         self._as_service([
             *(binaries / "pg_basebackup", "--pgdata", sockets / standby, "--dbname", source),
             *("--write-recovery-conf", "--checkpoint", "fast"),
+            *([] if self.waits_for_disk else ["--no-sync"]),
         ])  # fmt: skip
         self._start(self._postgres(standby, binaries))
 
@@ -258,6 +259,7 @@ class Twin:
             f"listen_addresses={LOOPBACK}",
             f"port={port}",
             f"unix_socket_directories={sockets}",
+            f"fsync={'on' if self.waits_for_disk else 'off'}",
             *settings,
         ]
         is_ready: Command = [
@@ -420,13 +422,19 @@ def main() -> None:
     parser.add_argument(
         "--promote", type=Path, metavar="DIRECTORY", help="let the standby of this twin take over"
     )
+    parser.add_argument(
+        "--no-fsync", action="store_true", help="for tests: a crash of the machine loses data"
+    )
     options = parser.parse_args()
     if options.promote:
         promote(options.promote)
         return
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    with home(options.directory) as directory, Twin(directory) as twin:
+    with (
+        home(options.directory) as directory,
+        Twin(directory, waits_for_disk=not options.no_fsync) as twin,
+    ):
         twin.start()
         tell(twin)
         twin.watch()

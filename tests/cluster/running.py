@@ -44,7 +44,7 @@ class RunningTwin:
         self.directory = directory
         root = EXAMPLE.parent
         self.process = ServerProcess(
-            [sys.executable, EXAMPLE / "deploy/twin.py", "--directory", directory],
+            [sys.executable, EXAMPLE / "deploy/twin.py", "--no-fsync", "--directory", directory],
             log=directory.with_suffix(".log"),
             cwd=root,
             env={
