@@ -3,9 +3,9 @@
     python example/deploy/twin.py
     python example/deploy/twin.py --promote DIRECTORY    when the primary has died
 
-PostgreSQL with a standby, PgBouncer, Valkey, two gunicorns, one uvicorn, nginx
-with offload, and `dbstorage_prune` once a day. All of it listens on loopback, on ports that are
-free, and keeps its data, logs and passwords below one directory. Ctrl-C stops what was started.
+PostgreSQL with a standby, PgBouncer, Valkey, two gunicorns, one uvicorn, nginx with offload, and
+`dbstorage_prune` once a day. All of it listens on loopback, on ports that are free, and keeps its
+data, logs and passwords below one directory. Ctrl-C stops what was started.
 
 The configuration is that of the files beside this one, with other paths and addresses. README.md
 says which packages it needs.
@@ -43,7 +43,6 @@ STOP_SECONDS = 20
 #: Where Debian keeps programs that are not on everybody's PATH.
 MORE_PATHS = ("/usr/sbin", "/usr/local/sbin")
 
-
 Command = Sequence[str | Path]
 
 
@@ -58,9 +57,9 @@ class Service:
     name: str
     command: Command
     #: Where it listens: a port of loopback, or a socket.
-    address: int | Path
-    is_ready: Callable[[], bool]
-    #: It is a web server, which has the site's environment, and Python from whoever runs this.
+    address: int | Path | None = None
+    is_ready: Callable[[], bool] = lambda: True
+    #: It runs Django: with the site's environment, and under the account that runs this.
     is_site: bool = False
     stop_signal: signal.Signals = signal.SIGTERM
     #: Whether it is started again when it has died.
@@ -69,8 +68,8 @@ class Service:
 
     @property
     def place(self) -> str:
-        port = self.address
-        return f"{LOOPBACK}:{port}" if isinstance(port, int) else str(port)
+        place = self.address
+        return f"{LOOPBACK}:{place}" if isinstance(place, int) else str(place or "")
 
     @property
     def pid(self) -> int:
@@ -102,6 +101,8 @@ class Twin:
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.url = f"https://{LOOPBACK}:{self.ports['nginx']}"
         self.services: list[Service] = []
+        prune: Command = [sys.executable, EXAMPLE / "manage.py", "dbstorage_prune"]
+        self.prune = Service(name="prune", command=prune, is_site=True)
         for name in ("run", "logs", "configuration", "certificates", "static"):
             self.make(name)
         self._write_environment()
@@ -111,7 +112,7 @@ class Twin:
 
     def __exit__(self, *_: object) -> None:
         """Stop everything, last first: nginx takes no more requests, PostgreSQL ends last."""
-        for service in reversed(self.services):
+        for service in (self.prune, *reversed(self.services)):
             service.stop()
 
     def start(self) -> None:
@@ -139,10 +140,10 @@ class Twin:
                     self.write_state()
             if time.monotonic() - pruned > PRUNE_SECONDS:
                 pruned = time.monotonic()
-                self.manage("dbstorage_prune", check=False)
+                self._run(self.prune)
             time.sleep(1)
 
-    def manage(self, *arguments: str, check: bool = True) -> None:
+    def manage(self, *arguments: str) -> None:
         """Run manage.py in the environment of the web servers; what it prints is in a log."""
         with (self.directory / "logs/manage").open("ab") as log:
             subprocess.run(
@@ -150,7 +151,7 @@ class Twin:
                 env=os.environ | self.env,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                check=check,
+                check=True,
             )
 
     def write_state(self) -> None:
