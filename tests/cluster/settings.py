@@ -1,7 +1,7 @@
 """The settings of the twin's web servers: the example's, and a storage that the tests use."""
 
 from project.settings import *  # noqa: F403
-from project.settings import SECURE_DBSTORAGE, STORAGES
+from project.settings import LOGGING, SECURE_DBSTORAGE, STORAGES
 
 ROOT_URLCONF = "tests.cluster.urls"
 
@@ -17,3 +17,6 @@ STORAGES["cluster"] = {
 SECURE_DBSTORAGE["RATE_LIMITS"] = dict.fromkeys(
     ("signed", "plain", "refused", "upload", "begun"), "1000000/m"
 )
+
+# What went wrong stands in the logs of the web servers.
+LOGGING["loggers"] |= {"django.request": {"handlers": ["console"], "level": "ERROR"}}

@@ -52,6 +52,7 @@ def traffic(twin: RunningTwin, number: str) -> Iterator[Crowd]:
         readers.wait_for(max(0, 1000 - len(readers.requests)))
     assert readers.failures() == []
     assert savers.failures() == []
+    assert "token" not in (twin.directory / "logs/cloakroom-error.log").read_text()
     with twin.storage() as storage:
         assert all(storage.exists(name) for name in saved)
 
