@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+from django.core.exceptions import FullResultSet
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.lookups import Exact
 from django.utils.translation import gettext_lazy as _
 
 from secure_dbstorage import names
@@ -97,12 +99,24 @@ class StoredFileQuerySet(models.QuerySet["StoredFile"]):
         return self.filter(Q(name=path) | Q(name__gte=low, name__lt=high))
 
 
+class AmongHeads(Exact):
+    """A condition for PostgreSQL alone: see Note [Names are at position 0]."""
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        """Return the condition's SQL and parameters."""
+        if connection.vendor != "postgresql":
+            raise FullResultSet
+        return super().as_sql(compiler, connection)
+
+
 class _HeadManager(models.Manager.from_queryset(StoredFileQuerySet)):  # type: ignore[misc]
     """Finds head rows, and does not fetch their bytes."""
 
     def heads(self, *, in_trash: bool) -> StoredFileQuerySet:
         """Return the head rows of files, or of deleted files, without their bytes."""
-        heads: StoredFileQuerySet = super().get_queryset().filter(name__isnull=False)
+        heads: StoredFileQuerySet = (
+            super().get_queryset().filter(AmongHeads(F("position"), 0), name__isnull=False)
+        )
         # Not a range, which would tempt a database to read a whole table by its index.
         is_deleted = Q(namespace__startswith=TRASH_MARK)
         return heads.filter(is_deleted if in_trash else ~is_deleted).defer("data")

@@ -33,6 +33,8 @@ PLACES: dict[str, str | None] = {
     "def with_links(": "reports/texts.py",
     "def before_send(": "site_/sentry.py",
     "INSTALLED_APPS +=": None,
+    "wsrep_sync_wait": "site_/servers.py",
+    '"target_session_attrs"': "site_/servers.py",
     '"init_command"': None,
     'path("files/"': None,
     'path("pictures/"': "site_/all_urls.py",

@@ -1,13 +1,15 @@
 """Settings of the example: two storages in a plain, safe Django project.
 
-Environment variables: DEBUG (1 under `manage.py demo`, else 0), SECRET_KEY, DATABASE_URL,
-CACHE_URL, ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS, TRUSTED_PROXIES. deploy/cloakroom.service shows
-them in use.
+Environment variables: DEBUG (1 under `manage.py demo`, else 0), SECRET_KEY, SECRET_KEY_FALLBACKS,
+DATABASE_URL, CACHE_URL, ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS, TRUSTED_PROXIES.
+deploy/cloakroom.service shows them in use. With several servers, also DATABASE_POOL,
+BEHIND_PGBOUNCER, OFFLOAD and STATIC_ROOT: deploy/compose.yaml and deploy/twin.py show those.
 """
 
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import dj_database_url
 
@@ -23,6 +25,7 @@ def words(variable: str) -> list[str]:
 
 DEBUG = os.environ.get("DEBUG") == "1"
 SECRET_KEY = secret_key(BASE_DIR / ".secret-key")
+SECRET_KEY_FALLBACKS = words("SECRET_KEY_FALLBACKS")  # while a key is replaced
 ALLOWED_HOSTS = words("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
 
@@ -99,16 +102,29 @@ STORAGES = {
 
 # The proxies whose X-Forwarded-For header is trusted, for the rate limits. With nginx on the same
 # machine: TRUSTED_PROXIES=127.0.0.1
-SECURE_DBSTORAGE = {"TRUSTED_PROXIES": words("TRUSTED_PROXIES")}
+SECURE_DBSTORAGE: dict[str, Any] = {"TRUSTED_PROXIES": words("TRUSTED_PROXIES")}
+if "OFFLOAD" in os.environ:  # "nginx", with deploy/nginx-offload.conf
+    SECURE_DBSTORAGE["OFFLOAD"] = os.environ["OFFLOAD"]
 
 # Database. SQLite in this folder, unless DATABASE_URL names another, which then holds everything,
 # including the files: postgres://... or mysql://...
 
 DATABASES = {
     "default": dj_database_url.config(
-        default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}", conn_max_age=60, conn_health_checks=True
+        default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}",
+        conn_max_age=60,
+        conn_health_checks=True,
+        # Between two statements, PgBouncer may give the connection to somebody else.
+        disable_server_side_cursors="BEHIND_PGBOUNCER" in os.environ,
     )
 }
+if "DATABASE_POOL" in os.environ:  # PostgreSQL: so many connections for each process
+    DATABASES["default"] |= {"CONN_MAX_AGE": 0}
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+        "max_size": int(os.environ["DATABASE_POOL"]),
+        # How long a request waits for the database while a standby takes over.
+        "timeout": 30,
+    }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         # Take the write lock when a transaction begins. Otherwise, one that reads before it writes
@@ -126,6 +142,8 @@ if "CACHE_URL" in os.environ:  # redis://..., for Redis or Valkey; needs `pip in
         "default": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
             "LOCATION": os.environ["CACHE_URL"],
+            # A cache that hangs must not hold up every request.
+            "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
         }
     }
 else:
@@ -171,7 +189,7 @@ if not DEBUG:
     CSRF_COOKIE_SECURE = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "static"
+STATIC_ROOT = os.environ.get("STATIC_ROOT", BASE_DIR / "static")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

@@ -1,5 +1,6 @@
 """The site's URLs. Each of the two storages has its own prefix."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.templatetags.static import static
 from django.urls import include, path
@@ -19,3 +20,6 @@ urlpatterns = [
         {"storage": "pictures"},
     ),
 ]
+
+if "OFFLOAD" in settings.SECURE_DBSTORAGE:  # Here nginx fetches what it sends.
+    urlpatterns += [path("_content/", include("secure_dbstorage.urls_internal"))]

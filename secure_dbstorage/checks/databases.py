@@ -1,6 +1,6 @@
 """Checks of the databases that hold files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.core import checks
@@ -40,6 +40,23 @@ def check_pgbouncer(**kwargs: Any) -> Iterator[CheckMessage]:
                 hint="Remove prepare_threshold from OPTIONS, or silence this check if your pooler "
                 "keeps prepared statements.",
                 id="secure_dbstorage.W015",
+            )
+
+
+def check_pooled_cursors(
+    databases: Sequence[str] | None = None, **kwargs: Any
+) -> Iterator[CheckMessage]:
+    """Find a pooler that may give a cursor's connection to somebody else."""
+    for alias in _migrated("postgresql", databases):
+        has_cursors = not connections[alias].settings_dict.get("DISABLE_SERVER_SIDE_CURSORS")
+        if has_cursors and _is_behind_pooler(connections[alias]):
+            yield checks.Warning(
+                f"DATABASES[{alias!r}] is behind a pooler such as PgBouncer. If that gives a "
+                "connection to others between two transactions, dbstorage_prune --unreferenced "
+                "and each iterator() of a queryset may fail.",
+                hint="Set DISABLE_SERVER_SIDE_CURSORS to True, or silence this check if your "
+                "pooler works in session mode.",
+                id="secure_dbstorage.W022",
             )
 
 
@@ -91,6 +108,37 @@ def check_mysql_packets(
                 hint="Raise max_allowed_packet. A chunk_size above 1 MiB needs more of it.",
                 id="secure_dbstorage.E006",
             )
+
+
+def check_galera(databases: Sequence[str] | None = None, **kwargs: Any) -> Iterator[CheckMessage]:
+    """Find a node of a Galera cluster that may not know yet what another one has committed."""
+    for alias in _migrated("mysql", databases):
+        with connections[alias].cursor() as cursor:
+            cursor.execute("SHOW VARIABLES WHERE Variable_name IN ('wsrep_on', 'wsrep_sync_wait')")
+            variables = dict(cursor.fetchall())
+        if reads_old_rows(variables):
+            yield checks.Warning(
+                f"DATABASES[{alias!r}] is a node of a cluster, and may answer without what "
+                "another node has committed: a link that was revoked there still works here.",
+                hint='Set wsrep_sync_wait to 15, as with "init_command": "SET SESSION '
+                'wsrep_sync_wait=15" in its OPTIONS, or silence this check if all servers use '
+                "one node.",
+                id="secure_dbstorage.W023",
+            )
+
+
+def reads_old_rows(variables: Mapping[str, str]) -> bool:
+    """Tell from MySQL's variables whether a node reads before it has caught up."""
+    waits_for_reads = int(variables.get("wsrep_sync_wait", 0)) & 1
+    return variables.get("wsrep_on") == "ON" and not waits_for_reads
+
+
+def _is_behind_pooler(connection: Any) -> bool:
+    """Tell whether the process that the client was told of is not the one that answers."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (answering,) = cursor.fetchone()
+    return bool(connection.connection.info.backend_pid != answering)
 
 
 def _migrated(vendor: str, databases: Sequence[str] | None) -> Iterator[str]:

@@ -25,8 +25,10 @@ from secure_dbstorage.checks.counting import (
 )
 from secure_dbstorage.checks.databases import (
     check_connections,
+    check_galera,
     check_mysql_packets,
     check_pgbouncer,
+    check_pooled_cursors,
     check_sqlite_journal,
     check_sqlite_transactions,
 )
@@ -63,7 +65,10 @@ def register() -> None:
         checks.register(_listed(check), Tags.security, deploy=True)
     for check in (check_cache, check_counting, check_connections):
         checks.register(_listed(check), Tags.compatibility, deploy=True)
-    for database_check in (check_sqlite_journal, check_mysql_packets):
+    for database_check in (
+        *(check_sqlite_journal, check_mysql_packets),
+        *(check_pooled_cursors, check_galera),
+    ):
         checks.register(_listed(database_check), Tags.database)
 
 

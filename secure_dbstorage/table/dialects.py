@@ -59,8 +59,14 @@ class ConflictRows(FastRows):
     """For databases that report a taken name without an error: a save needs no savepoint."""
 
     def insert_head(self, row: Mapping[str, object]) -> bool:
-        conflict = " ON CONFLICT ({namespace}, {name}) DO NOTHING"
-        return self._change(statements.insertion(*row) + conflict, row) == 1
+        # Not ON CONFLICT (namespace, name): a partitioned table has no such constraint, only the
+        # partition of the heads.
+        if self._change(statements.insertion(*row) + " ON CONFLICT DO NOTHING", row) == 1:
+            return True
+        statement = self._statement(statements.HAS_FIRST_ROW)
+        if self._fetch(statement, [row["content"]], ("position",)):
+            raise IntegrityError("The content key is taken")
+        return False
 
 
 class SQLiteRows(ConflictRows):

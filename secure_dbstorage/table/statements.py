@@ -37,21 +37,25 @@ RUN = (
 #: Without the list of content keys.
 FIRST_CHUNKS = "SELECT {content}, {data} FROM {table} WHERE {position} = 0 AND {content} IN "
 HOLDS = (
-    "SELECT EXISTS (SELECT 1 FROM {table} WHERE {namespace} = %s AND {name} = %s) "
+    "SELECT EXISTS (SELECT 1 FROM {table} WHERE {namespace} = %s AND {name} = %s{among_heads}) "
     "OR EXISTS (SELECT 1 FROM {table} "
-    "WHERE {namespace} = %s AND {name} >= %s AND {name} < %s)"
+    "WHERE {namespace} = %s AND {name} >= %s AND {name} < %s{among_heads})"
 )
 NAMES = (
-    "SELECT {name} FROM {table} WHERE {namespace} = %s AND {name} >= %s ORDER BY {name} LIMIT %s"
+    "SELECT {name} FROM {table} WHERE {namespace} = %s AND {name} >= %s{among_heads} "
+    "ORDER BY {name} LIMIT %s"
 )
 NAMES_BELOW = (
-    "SELECT {name} FROM {table} WHERE {namespace} = %s AND {name} >= %s AND {name} < %s "
-    "ORDER BY {name} LIMIT %s"
+    "SELECT {name} FROM {table} WHERE {namespace} = %s AND {name} >= %s AND {name} < %s"
+    "{among_heads} ORDER BY {name} LIMIT %s"
 )
 #: Without the list of names.
 LINK_STATES = (
-    "SELECT {name}, {is_public}, {link_epoch} FROM {table} WHERE {namespace} = %s AND {name} IN "
+    "SELECT {name}, {is_public}, {link_epoch} FROM {table} "
+    "WHERE {namespace} = %s AND {position} = 0 AND {name} IN "
 )
+#: Whether a content key is taken.
+HAS_FIRST_ROW = "SELECT {position} FROM {table} WHERE {content} = %s AND {position} = 0"
 PART = "SELECT substr({data}, %s, %s) FROM {table} WHERE {content} = %s AND {position} = %s"
 
 #: The bytes of a file of one row; NULL for a larger file.
@@ -59,6 +63,12 @@ _WHOLE = "CASE WHEN {size} <= {chunk_size} THEN {data} END"
 
 #: SQL by vendor and template. Formatting a statement takes longer than running it.
 _finished: dict[tuple[str, str], str] = {}
+
+# Note [Names are at position 0]
+# A table of PostgreSQL may be partitioned by position (example/deploy/partitions.sql). A statement
+# that looks for names then has to say that they are at position 0, or it searches every partition.
+# Elsewhere it would only cost something, where a statement finds all it wants in an index.
+_AMONG_HEADS = {"postgresql": " AND {position} = 0"}
 
 
 @cache
@@ -70,8 +80,8 @@ def insertion(*columns: str) -> str:
 
 @cache
 def update(*columns: str) -> str:
-    """Return the template that changes these columns of the row with a primary key."""
-    return update_where("{id} = %s", *columns)
+    """Return the template that changes these columns of the head row with a primary key."""
+    return update_where("{id} = %s AND {position} = 0", *columns)
 
 
 @cache
@@ -100,7 +110,8 @@ def selection(
     names = ", ".join(f"{{{name}}}" for name in columns)
     if whole_only:
         names = names.replace("{data}", _WHOLE)
-    condition = "{namespace} = %s AND {name} = %s" + " AND {is_public} = %s" * public_only
+    condition = "{namespace} = %s AND {name} = %s AND {position} = 0"
+    condition += " AND {is_public} = %s" * public_only
     return f"SELECT {names} FROM {{table}} WHERE {condition}"
 
 
@@ -117,5 +128,6 @@ def statement(template: str, connection: BaseDatabaseWrapper) -> str:
             name: connection.ops.quote_name(column)
             for name, column in {"table": TABLE, **columns}.items()
         }
+        quoted["among_heads"] = _AMONG_HEADS.get(connection.vendor, "").format_map(quoted)
         finished = _finished[key] = template.format_map(quoted)
     return finished

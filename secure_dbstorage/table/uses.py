@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 
 from secure_dbstorage.models import USE_MARK_POSITION, StoredFile
+
+#: MySQL's number of the error.
+_DEADLOCK = 1213
 
 #: Bytes in front of the client's digest.
 _TIME_BYTES = 8
@@ -36,9 +39,14 @@ def begin(key: int, client: bytes, expires: datetime, *, now: float, using: str)
         content=key, position=USE_MARK_POSITION, data=began + client, expires=expires
     )
     try:
-        # A transaction around this one could roll the mark back after the bytes are sent.
-        with transaction.atomic(using=using, durable=True):
-            mark.save(using=using, force_insert=True)
+        try:
+            _insert(mark, using)
+        except OperationalError as error:
+            if error.args[:1] != (_DEADLOCK,):
+                raise
+            # In a Galera cluster, the commit that meets another's on a second node fails, and
+            # nothing says whether the other one stays. Now it does.
+            _insert(mark, using)
     except IntegrityError:
         return False
     return True
@@ -51,3 +59,9 @@ def find(key: int, *, using: str) -> Use | None:
         return None
     data = bytes(mark.data)
     return Use(began=int.from_bytes(data[:_TIME_BYTES]), client=data[_TIME_BYTES:])
+
+
+def _insert(mark: StoredFile, using: str) -> None:
+    # A transaction around this one could roll the mark back after the bytes are sent.
+    with transaction.atomic(using=using, durable=True):
+        mark.save(using=using, force_insert=True)

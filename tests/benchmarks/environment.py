@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class Workspace:
     directory: Path
     #: Tells ``tests.benchmarks.settings`` where these are.
     env: Mapping[str, str]
+    #: The server, where the database is PostgreSQL.
+    postgres: PostgresServer | None = None
 
     def call(self, function: Any, *arguments: Any, **env: str) -> Any:
         """Call a module's function in a fresh process whose Django uses this workspace.
@@ -71,7 +73,7 @@ def ground_of(database: Database, directory: Path) -> Iterator[Workspace]:
     place = directory / database
     if database == "postgres":
         with PostgresServer(place) as postgres:
-            yield _prepared(database, directory, postgres.host)
+            yield replace(_prepared(database, directory, postgres.host), postgres=postgres)
     elif database == "mariadb":
         with MariaDBServer(place) as mariadb:
             yield _prepared(database, directory, mariadb.host)

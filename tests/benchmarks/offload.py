@@ -56,7 +56,7 @@ def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     port = free_port()
     with (
         WebServer("gunicorn", log=place.with_suffix(".log"), settings=SETTINGS, env=env) as server,
-        NginxServer(place, "", http=_configuration(server.port, port, workspace.directory)),
+        NginxServer(place, "", http=configured(server.port, port, workspace.directory)),
     ):
         return [
             result
@@ -93,7 +93,7 @@ def _compared(workspace: Workspace, site: Site, port: int, *, rounds: int) -> li
     ]
 
 
-def _configuration(django_port: int, port: int, files: Path) -> str:
+def configured(django_port: int, port: int, files: Path) -> str:
     """Return the configuration of the example without TLS, and more locations."""
     text = configuration(django_port, port, files).replace(f":{port} ssl;", f":{port};")
     text = re.sub(r" +ssl_certificate.*;\n", "", text)

@@ -51,6 +51,11 @@ DATABASES = {
     }
 }
 
+# The rows of files are read here, if there is one; whatever decides is asked of the primary.
+if _replica := os.environ.get("DBSTORAGE_BENCHMARK_REPLICA"):
+    DATABASES["replica"] = {**DATABASES["default"], "HOST": _replica}
+    DATABASE_ROUTERS = ["tests.benchmarks.routers.ReplicaRouter"]
+
 STORAGES = {
     "default": {"BACKEND": "secure_dbstorage.storage.DatabaseStorage"},
     peers.DISK: {"BACKEND": "django.core.files.storage.FileSystemStorage"},

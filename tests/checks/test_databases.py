@@ -13,6 +13,13 @@ from secure_dbstorage.checks import options as option_checks
 from secure_dbstorage.models import StoredFile
 from tests.support.checks import messages, storages
 
+DATABASE_CHECKS = (
+    database_checks.check_sqlite_journal,
+    database_checks.check_mysql_packets,
+    database_checks.check_pooled_cursors,
+    database_checks.check_galera,
+)
+
 
 class TestSQLite:
     """W003 and W007."""
@@ -77,10 +84,10 @@ class TestSQLite:
 
 
 class TestDatabases:
-    """E006, and every database check on every database."""
+    """E006, W022, W023, and every database check on every database."""
 
     def test_a_database_with_room_for_a_chunk_raises_no_problem(self, database: str) -> None:
-        for check in (database_checks.check_sqlite_journal, database_checks.check_mysql_packets):
+        for check in DATABASE_CHECKS:
             assert messages(check, databases=[database]) == []
         assert messages(database_checks.check_sqlite_transactions) == []
 
@@ -97,8 +104,24 @@ class TestDatabases:
     ) -> None:
         monkeypatch.setattr(database_checks, "_STATEMENT_OVERHEAD_BYTES", 2**40)
         monkeypatch.setattr(StoredFile._meta, "db_table", "not_there_yet")
-        for check in (database_checks.check_sqlite_journal, database_checks.check_mysql_packets):
+        for check in DATABASE_CHECKS:
             assert messages(check, databases=[database]) == []
+
+    @pytest.mark.parametrize(
+        ("variables", "is_found"),
+        [
+            ({"wsrep_on": "ON", "wsrep_sync_wait": "0"}, True),
+            ({"wsrep_on": "ON", "wsrep_sync_wait": "6"}, True),
+            ({"wsrep_on": "ON", "wsrep_sync_wait": "1"}, False),
+            ({"wsrep_on": "ON", "wsrep_sync_wait": "15"}, False),
+            ({"wsrep_on": "OFF", "wsrep_sync_wait": "0"}, False),
+            ({}, False),
+        ],
+    )
+    def test_a_node_that_reads_before_it_has_caught_up_is_found(
+        self, variables: dict[str, str], *, is_found: bool
+    ) -> None:
+        assert database_checks.reads_old_rows(variables) == is_found
 
 
 class TestConnections:

@@ -1,1 +1,4 @@
-"""Several servers at once: ones that lag, ones that are killed, and caches in front."""
+"""Several servers at once, on the twin of compose.yaml, and databases that are made for many.
+
+Each test is marked ``cluster``.
+"""

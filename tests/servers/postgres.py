@@ -83,6 +83,10 @@ class PostgresServer:
         )
         self._process.wait_until(self._is_ready)
 
+    def program(self, name: str) -> Path:
+        """Return a client program that fits the server."""
+        return self._binaries / name
+
     @property
     def pid(self) -> int:
         """The postmaster."""

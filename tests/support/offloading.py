@@ -83,11 +83,11 @@ def offload_site(kind: Kind, log: Path, env: dict[str, str]) -> Iterator[Offload
 
 def configuration(django_port: int, port: int, certificate: Path) -> str:
     """Return the file with other paths and ports, and nothing else."""
-    text = CONFIGURATION.read_text()
+    upstream = f"upstream cloakroom {{ server {LOOPBACK}:{django_port}; }}\n"
+    text = upstream + CONFIGURATION.read_text()
     others: dict[str, Any] = {
         "listen 443 ssl;": f"listen {LOOPBACK}:{port} ssl;",
         "listen 80;": f"listen {LOOPBACK}:{free_port()};",
-        "server unix:/run/cloakroom/gunicorn.sock;": f"server {LOOPBACK}:{django_port};",
         "/etc/ssl/cloakroom.pem": certificate / "certificate.pem",
         "/etc/ssl/private/cloakroom.key": certificate / "key.pem",
         "/var/cache/nginx/cloakroom": "{directory}/cache",
