@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from secure_dbstorage.content_types import content_type_of
-from secure_dbstorage.exceptions import ContentVanished
+from secure_dbstorage.exceptions import (
+    ContentVanished,
+    KeyLost,
+    KeyServiceUnavailable,
+    SealBroken,
+)
 from secure_dbstorage.files import StoredHead
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.storage import DatabaseStorage
@@ -38,7 +43,8 @@ def verify(
     :param after: start after this name, to continue an interrupted run.
     """
     for row in storage.catalog.files().below(prefix).by_name(after):
-        verified = _verify(storage, row.head(), repair=repair)
+        head = row.head(storage.options.encryption_keys)
+        verified = _verify(storage, head, repair=repair)
         if verified is not None:
             yield verified
 
@@ -76,6 +82,10 @@ def _problems_of_bytes(head: StoredHead) -> tuple[str, ...]:
             size += len(piece)
     except ContentVanished:
         return (f"rows are missing or too short after {size:,} of {head.stat.size:,} bytes",)
+    except SealBroken:
+        return (f"encrypted content was changed after {size:,} of {head.stat.size:,} bytes",)
+    except (KeyLost, KeyServiceUnavailable) as error:
+        return (str(error),)
     if digest.hexdigest() != head.stat.sha256:
         return ("the content has changed: its SHA-256 differs from the recorded one",)
     return ()
