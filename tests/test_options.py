@@ -25,7 +25,6 @@ from secure_dbstorage.options import (
 from secure_dbstorage.sealing.keyrings import NO_KEYS, Keyring
 from secure_dbstorage.sealing.services import LocalKey
 from secure_dbstorage.secret_keys import MIN_KEY_BYTES
-
 from tests.support.sealing import KEY, OLD_KEY, Service
 
 NAN = float("nan")

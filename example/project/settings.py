@@ -1,8 +1,8 @@
 """Settings of the example: two storages in a plain, safe Django project.
 
-Environment variables: DEBUG (1 under `manage.py demo`, else 0), SECRET_KEY, DATABASE_URL,
-CACHE_URL, ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS, TRUSTED_PROXIES. deploy/cloakroom.service shows
-them in use.
+Environment variables: DEBUG (1 under `manage.py demo`, else 0), SECRET_KEY, FILE_KEYS,
+DATABASE_URL, CACHE_URL, ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS, TRUSTED_PROXIES.
+deploy/cloakroom.service shows them in use.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dj_database_url
 
-from .secret_key import secret_key
+from .secret_key import file_keys, secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -78,6 +78,8 @@ STORAGES = {
             "auth_hooks": ["library.access.may_open"],
             "delete_with_instance": True,
             "max_size": DOCUMENT_MAX_BYTES,
+            # Whoever gets a copy of the database reads no document without these.
+            "encryption_keys": file_keys(BASE_DIR / ".file-key"),
         },
     },
     "pictures": {  # public pictures, served at /pictures/

@@ -67,8 +67,9 @@ def test_any_part_is_read(storage: DatabaseStorage, client: Client) -> None:
             file.seek(start)
             assert file.read(stop - start) == content[start:stop]
     url = storage.url("a.bin")
-    for asked, start, stop in (("5-9", 5, 10), ("4000-4200", 4000, 4201), ("-5", -5, None)):
-        assert ask(client, url, asked) == (206, content[start:stop])
+    for asked, part in (("5-9", content[5:10]), ("4000-4200", content[4000:4201])):
+        assert ask(client, url, asked) == (206, part)
+    assert ask(client, url, "-5") == (206, content[-5:])
 
 
 def test_every_mode_of_open_works(storage: DatabaseStorage) -> None:

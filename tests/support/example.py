@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.servers.process import LOOPBACK, ServerProcess, accepts, free_port
+from tests.support.sealing import KEY
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "example"
 MANAGE = EXAMPLE / "manage.py"
@@ -20,6 +21,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "project.settings",
         "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
         "SECRET_KEY": "only-for-this-test-and-fifty-characters-in-length!!",
+        "FILE_KEYS": KEY,
         "PYTHONPATH": str(EXAMPLE.parent),  # the package itself, installed or not
         "PYTHONUNBUFFERED": "1",
         **more,

@@ -3,18 +3,20 @@
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from secure_dbstorage.exceptions import SealBroken
 from secure_dbstorage.sealing.ciphers import Cipher
 from secure_dbstorage.sealing.services import LocalKey
-from secure_dbstorage.storage import DatabaseStorage
+
+if TYPE_CHECKING:
+    from secure_dbstorage.storage import DatabaseStorage
 
 #: Two keys, as a project writes them.
 KEY, OLD_KEY = (base64.b64encode(bytes([byte] * 32)).decode() for byte in (1, 2))
 
 #: Makes the default storage one that encrypts, with small rows and these options.
-Seal = Callable[..., DatabaseStorage]
+Seal = Callable[..., "DatabaseStorage"]
 
 
 def id_of(key: str) -> str:
