@@ -13,6 +13,7 @@ need from where it is. These paths are public, and change only with a note in th
 ``signals``                          what happened to files and links
 ``exceptions``                       the errors that a project may catch
 ``files.FileStat``                   what is known about a file
+``files.DeletedFile``                what is known about a deleted one
 ``sealing.services.KeyService``      what a key service for encryption must have
 ``files.ReceivedFile``               an upload that is complete, as hooks and forms get it
 ``forms``                            fields of forms that take uploads, and the same for an API

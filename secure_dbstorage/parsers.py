@@ -341,7 +341,9 @@ def _key_service(raw: object) -> KeyService:
     if isinstance(raw, str) and "." not in raw:  # No digit of base64.
         return _local_key(hidden_key(raw))
     found: Any = _imported(raw)
-    does_wrap = callable(getattr(found, "wrap", None)) and callable(getattr(found, "unwrap", None))
+    methods = [getattr(found, name, None) for name in ("wrap", "unwrap")]
+    # The methods of a class would take a key for `self`.
+    does_wrap = not isinstance(found, type) and all(map(callable, methods))
     if not does_wrap or not _is_key_id(getattr(found, "id", None)):
         raise ValueError(
             "must contain keys of 32 bytes in base64, or objects with wrap(), unwrap() and an id "

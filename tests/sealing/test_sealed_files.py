@@ -291,3 +291,26 @@ def test_encryption_asks_nothing_more(seal: Seal, database: str) -> None:
         return queries.verbs
 
     assert verbs() == verbs(encryption_keys=None)
+
+
+def test_what_was_deleted_or_overwritten_comes_back(
+    seal: Seal, database: str, client: Client
+) -> None:
+    storage = seal(keep_deleted=3600, allow_overwrite=True)
+    old, new = content_of(3 * 4096 + 5), content_of(10)
+    storage.save("a.bin", ContentFile(old))
+    storage.save("a.bin", ContentFile(new))
+    storage.delete("a.bin")
+    last, first = storage.versions("a.bin")
+    digests = [hashlib.sha256(content).hexdigest() for content in (new, old)]
+    assert [last.sha256, first.sha256] == digests
+    assert not {last.etag, first.etag} & {f'"{digest}"' for digest in digests}
+    assert not [found.problems for found in verify(storage) if found.problems]
+    storage.undelete("a.bin", version=first)
+    assert read(storage, "a.bin") == old
+    assert ask(client, storage.url("a.bin"), "0-4") == (206, old[:5])
+    # A lost key hides no deleted file.
+    lost = seal(keep_deleted=3600, encryption_keys=[OLD_KEY])
+    (found,) = lost.versions("a.bin")
+    with pytest.raises(KeyLost):
+        assert found.sha256

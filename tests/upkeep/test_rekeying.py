@@ -84,11 +84,12 @@ def test_deleted_files_and_unfinished_uploads_are_among_them(database: str, sett
     Uploader().patch(part, 0, b"01234")
     storage.save("deleted.txt", b"text")
     # As the trash keeps it.
-    StoredFile.objects.using(database).update(namespace="~", name="deleted.txt/0000000000001")
+    deleted = StoredFile.objects.using(database).filter(name="deleted.txt")
+    deleted.update(namespace="~", name="deleted.txt/0000000000001")
     both = storage_of(database, KEY, OLD_KEY)
     assert find_keys(both).counts == {id_of(OLD_KEY): 2}
     assert sorted(outcomes(rewrap(both)).values()) == ["rewrapped", "rewrapped"]
-    StoredFile.objects.using(database).update(namespace="", name="deleted.txt")
+    StoredFile.deleted.using(database).update(namespace="", name="deleted.txt")
     new = {**ours, "encryption_keys": [KEY]}
     settings.STORAGES = {
         **settings.STORAGES,
