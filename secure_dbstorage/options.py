@@ -87,8 +87,8 @@ class StorageOptions:
     )
     #: Whether a file is deleted with its model instance, or when the instance gets another file.
     delete_with_instance: bool = _option(parsers.boolean, default=False)
-    #: How long what was deleted or overwritten can be restored; None for not at all. Off by
-    #: default: who deletes a file expects its bytes to be gone.
+    #: How long deleted and overwritten files can be restored; None for not at all. Off by
+    #: default: people who delete a file expect its bytes to be gone.
     keep_deleted: timedelta | None = _option(parsers.keep_deleted, default=None)
     #: Lifetime of a link in seconds.
     expires_in: int = _option(parsers.lifetime, default=3600)

@@ -182,7 +182,7 @@ def public_max_age(raw: object) -> int | tuple[int, int]:
     if not isinstance(raw, tuple | list):
         return seconds(raw)
     if len(raw) != 2:  # noqa: PLR2004 -- a pair
-        raise ValueError("must be a time, or a pair of times: for browsers, for shared caches")
+        raise ValueError("must be a time, or a pair: one for browsers, one for shared caches")
     browsers, shared = map(seconds, raw)
     return browsers, shared
 

@@ -12,9 +12,9 @@ file_saved = Signal()
 #: A file was deleted, and the transaction committed. Argument: ``name``.
 file_deleted = Signal()
 
-#: A file was made public or private, renamed, or given another time of expiry, and the transaction
+#: A file was made public or private, renamed, or given another expiry time, and the transaction
 #: committed. A cache in front may still have the old answer. Arguments: ``name``; ``old_name``,
-#: another one after a rename; ``attribute``, that of its
+#: which differs after a rename; ``attribute``, that of its
 #: :class:`~secure_dbstorage.files.FileStat`: ``is_public``, ``name``, ``expires``, or
 #: ``content_type``, which ``dbstorage_verify --repair`` may correct. Sent even if it had the same
 #: value before.

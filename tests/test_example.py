@@ -690,10 +690,10 @@ def test_a_deletion_can_be_undone(visit: Visit) -> None:
     visit.document("Regretted.txt").get_by_role("button", name="Delete").click()
     visit.page.get_by_text("Regretted.txt was deleted").wait_for()
     visit.picture("deleted")
-    visit.page.get_by_role("button", name="Bring back Regretted.txt").click()
-    visit.page.get_by_text("Regretted.txt is back").wait_for()
+    visit.page.get_by_role("button", name="Restore Regretted.txt").click()
+    visit.page.get_by_text("Regretted.txt was restored").wait_for()
     assert visit.page.request.get(link).status == 403
-    assert visit.page.get_by_role("button", name="Bring back").count() == 0
+    assert visit.page.get_by_role("button", name="Restore").count() == 0
     visit.document("Regretted.txt").get_by_role("link", name="Regretted.txt").first.wait_for()
 
 

@@ -13,7 +13,7 @@ workers = 2
 threads = 8
 timeout = 60
 
-# How long a download may go on after the server was told to stop, or to load new code.
+# How long a download may continue after the server was told to stop, or to load new code.
 graceful_timeout = 120
 
 # No access log here: nginx keeps one without query strings, and gunicorn's would hold the tokens.

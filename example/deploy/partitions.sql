@@ -30,7 +30,7 @@ CREATE TABLE secure_dbstorage_uses PARTITION OF secure_dbstorage_storedfile
     FOR VALUES FROM (2147483647) TO (MAXVALUE);
 
 -- The rest of the bytes, spread by content. All rows of a file are in one of these. Choose their
--- number so that each stays below some 500 GB: it can't be changed without another copy.
+-- number so that each stays below about 500 GB: it can't be changed without another copy.
 CREATE TABLE secure_dbstorage_chunks PARTITION OF secure_dbstorage_storedfile
     FOR VALUES FROM (1) TO (2147483647) PARTITION BY HASH (content);
 DO $$
@@ -54,7 +54,7 @@ ALTER TABLE secure_dbstorage_heads
     ADD CONSTRAINT secure_dbstorage_unique_name UNIQUE (namespace, name);
 CREATE INDEX secure_dbstorage_id ON secure_dbstorage_storedfile (id);
 
--- New rows go on with the numbers where the old ones end.
+-- New rows continue the numbers of the old ones.
 SELECT setval(
     pg_get_serial_sequence('secure_dbstorage_storedfile', 'id'),
     coalesce((SELECT max(id) FROM secure_dbstorage_unpartitioned), 0) + 1,

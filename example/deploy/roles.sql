@@ -1,6 +1,6 @@
 -- Run once, by psql, in a new cluster: the site's role and database, and the standby's role.
 
--- There is no standby yet that could say that it has this too.
+-- There is no standby yet to confirm this.
 SET synchronous_commit = local;
 
 \getenv password CLOAKROOM_PASSWORD

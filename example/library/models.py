@@ -1,7 +1,7 @@
 """The site's models: private documents and public pictures.
 
-Both storages have `delete_with_instance`, so a file is deleted together with its row. That of the
-documents has `keep_deleted` as well, so the file can be brought back: see `undo`.
+Both storages have `delete_with_instance`, so a file is deleted together with its row. The one for
+documents also has `keep_deleted`, so a file can be restored: see `undo`.
 """
 
 import mimetypes
@@ -44,12 +44,12 @@ class DocumentManager(models.Manager["Document"]):
         return self.create(owner=owner, title=title, size=file.size, file=file)
 
     @transaction.atomic
-    def bring_back(self, owner: Any, title: str, name: str) -> "Document":
-        """Restore a file that was deleted with its row, and make it a row again.
+    def restore(self, owner: Any, title: str, name: str) -> "Document":
+        """Restore a file that was deleted with its row, and create a new row for it.
 
         Raises:
             FileNotFoundError: It was deleted too long ago.
-            FileExistsError: Another file has its name by now.
+            FileExistsError: Another file has taken its name.
         """
         document_storage().undelete(name)
         size = document_storage().size(name)

@@ -1,4 +1,4 @@
-"""Undo: brings back the document that somebody has just deleted."""
+"""Undo: restores the document that somebody has just deleted."""
 
 import time
 
@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 from .models import Document
 
-#: How long a page offers it. The file is kept for as long as `keep_deleted` says.
+#: How long the page offers to undo. The file itself is kept for as long as `keep_deleted` says.
 OFFERED_SECONDS = 10 * 60
 
 _DELETED = "just_deleted"
@@ -18,15 +18,15 @@ def note_deletion(request: HttpRequest, document: Document) -> None:
 
 
 def title_of_deleted(request: HttpRequest) -> str:
-    """Return the title of the document that can be brought back; "" if there is none."""
+    """Return the title of the document that can be restored; "" if there is none."""
     title, _name, at = request.session.get(_DELETED, ("", "", 0))
     return str(title) if time.time() < at + OFFERED_SECONDS else ""
 
 
 def undo_deletion(request: HttpRequest) -> Document | None:
-    """Bring the document back, to its owner alone; None if that is not possible any more."""
+    """Restore the document, for its owner only; None if that is no longer possible."""
     title, name, _at = request.session.pop(_DELETED, ("", "", 0))
     try:
-        return Document.objects.bring_back(request.user, title, name) if name else None
+        return Document.objects.restore(request.user, title, name) if name else None
     except (FileNotFoundError, FileExistsError):
         return None

@@ -232,11 +232,13 @@ def delete_document(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def undo(request: HttpRequest) -> HttpResponse:
-    """Bring back the document that was deleted last. Earlier links don't open it."""
+    """Restore the document that was deleted last. Earlier links don't open it."""
     if (document := undo_deletion(request)) is None:
-        messages.error(request, "The document can’t be brought back any more.")
+        messages.error(request, "The document can no longer be restored.")
     else:
-        messages.success(request, f"{document} is back. Links made before don’t open it.")
+        messages.success(
+            request, f"{document} was restored. Earlier links to it still don’t work."
+        )
     return redirect("home")
 
 

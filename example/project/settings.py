@@ -81,7 +81,7 @@ STORAGES = {
             # Decides, each time someone opens a valid link, whether the file is for them.
             "auth_hooks": ["library.access.may_open"],
             "delete_with_instance": True,
-            # Whoever deletes a document by mistake can bring it back.
+            # A document deleted by mistake can be restored.
             "keep_deleted": timedelta(days=30),
             "max_size": DOCUMENT_MAX_BYTES,
             # Whoever gets a copy of the database reads no document without these.
@@ -116,11 +116,11 @@ DATABASES = {
         default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}",
         conn_max_age=60,
         conn_health_checks=True,
-        # Between two statements, PgBouncer may give the connection to somebody else.
+        # Between two transactions, PgBouncer may hand the connection to another client.
         disable_server_side_cursors="BEHIND_PGBOUNCER" in os.environ,
     )
 }
-if "DATABASE_POOL" in os.environ:  # PostgreSQL: so many connections for each process
+if "DATABASE_POOL" in os.environ:  # PostgreSQL: the most connections of each process
     DATABASES["default"] |= {"CONN_MAX_AGE": 0}
     DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
         "max_size": int(os.environ["DATABASE_POOL"]),

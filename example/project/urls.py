@@ -21,5 +21,5 @@ urlpatterns = [
     ),
 ]
 
-if "OFFLOAD" in settings.SECURE_DBSTORAGE:  # Here nginx fetches what it sends.
+if "OFFLOAD" in settings.SECURE_DBSTORAGE:  # nginx fetches content here.
     urlpatterns += [path("_content/", include("secure_dbstorage.urls_internal"))]

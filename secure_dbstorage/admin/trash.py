@@ -1,4 +1,4 @@
-"""The admin's trash: what was deleted or overwritten, to be restored or erased."""
+"""The admin's trash: lists deleted and overwritten files, and restores or erases them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ MAX_LISTED = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What can be done to deleted files, and its texts."""
+    """An operation on deleted files, and its texts."""
 
     run: Callable[[Home, DeletedFile], None]
     #: For one file by its name, and for several files.
@@ -43,10 +43,10 @@ class Change:
 
 RESTORE = Change(
     run=operations.restore,
-    done=gettext_lazy("“%s” was restored. Links made before don’t open it."),
+    done=gettext_lazy("“%s” was restored. Earlier links to it still don’t work."),
     done_to_many=ngettext_lazy(
-        "%d file was restored. Links made before don’t open it.",
-        "%d files were restored. Links made before don’t open them.",
+        "%d file was restored. Earlier links to it still don’t work.",
+        "%d files were restored. Earlier links to them still don’t work.",
     ),
     entry=gettext_lazy("Restored."),
 )
@@ -91,11 +91,11 @@ class Entry:
 
 
 class TrashPages(FileAdmin):
-    """The pages of what was deleted. To see them takes *view*, to restore takes *add*."""
+    """The pages of deleted files. Seeing them takes *view*, restoring takes *add* too."""
 
     @property
     def keeps_deleted(self) -> bool:
-        """Whether any storage keeps what is deleted."""
+        """Whether any storage keeps deleted files."""
         return any(home.storage.options.keep_deleted is not None for home in all_homes())
 
     def has_erase_permission(self, request: HttpRequest) -> bool:
@@ -190,7 +190,7 @@ class TrashPages(FileAdmin):
     def _make(
         self, request: HttpRequest, home: Home, change: Change, entries: list[Entry]
     ) -> None:
-        """Make a change to each file, and tell what became of it."""
+        """Make a change to each file, and report the result."""
         done: list[str] = []
         for entry in entries:
             noted = logged(entry.row)

@@ -19,7 +19,7 @@ from secure_dbstorage.models import StoredFile
 #: How many uploads of a storage the page shows, the oldest first.
 PAGE_SIZE = 100
 
-#: So many digits has the largest content key.
+#: The number of digits of the largest content key.
 _MAX_DIGITS = 19
 
 #: The name of the checkboxes. The value is the alias of a storage, a colon and the content key.
@@ -83,10 +83,10 @@ class Unfinished(FileAdmin):
             "ask_discard",
             title=question,
             warning=ngettext(
-                "What was received of this upload will be deleted. If it is still being sent, it "
-                "will fail.",
-                "What was received of these %(number)d uploads will be deleted. Those that are "
-                "still being sent will fail.",
+                "The data received so far will be deleted. If the upload is still in progress, "
+                "it will fail.",
+                "The data received so far for these %(number)d uploads will be deleted. Any that "
+                "are still in progress will fail.",
                 number,
             )
             % {"number": number},

@@ -12,10 +12,10 @@ from secure_dbstorage.parsers import INLINE_TYPES
 from secure_dbstorage.signals import file_changed
 from secure_dbstorage.storage import DatabaseStorage
 
-#: The longest time for which a shared cache may show what is private by now, if nobody purges it.
+#: The longest time that a shared cache may show a file made private, if nobody purges it.
 _LONG_SECONDS = 3600
 
-#: Nobody notices a mistake sooner.
+#: A mistake is rarely noticed sooner.
 _SHORTEST_KEPT = timedelta(hours=1)
 
 
@@ -32,7 +32,7 @@ def check_sizes(**kwargs: Any) -> Iterator[CheckMessage]:
 
 
 def check_kept_briefly(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Find storages that keep deleted files for so short a time that somebody meant days."""
+    """Find storages that keep deleted files so briefly that days may have been meant."""
     for alias, options in usable().items():
         kept = options.keep_deleted
         if kept is not None and kept < _SHORTEST_KEPT:
@@ -77,7 +77,7 @@ def check_order_of_ages(**kwargs: Any) -> Iterator[CheckMessage]:
 
 
 def check_purging(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Find shared caches that keep files for long, and hear of no change."""
+    """Find shared caches that keep files for long, and are told of no change."""
     for alias, _browsers, shared in _pairs():
         if shared > _LONG_SECONDS and not file_changed.has_listeners(DatabaseStorage):
             yield checks.Warning(

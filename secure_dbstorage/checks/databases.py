@@ -46,16 +46,16 @@ def check_pgbouncer(**kwargs: Any) -> Iterator[CheckMessage]:
 def check_pooled_cursors(
     databases: Sequence[str] | None = None, **kwargs: Any
 ) -> Iterator[CheckMessage]:
-    """Find a pooler that may give a cursor's connection to somebody else."""
+    """Find a pooler that may hand a cursor's connection to another client."""
     for alias in _migrated("postgresql", databases):
         has_cursors = not connections[alias].settings_dict.get("DISABLE_SERVER_SIDE_CURSORS")
         if has_cursors and _is_behind_pooler(connections[alias]):
             yield checks.Warning(
-                f"DATABASES[{alias!r}] is behind a pooler such as PgBouncer. If that gives a "
-                "connection to others between two transactions, dbstorage_prune --unreferenced "
-                "and each iterator() of a queryset may fail.",
+                f"DATABASES[{alias!r}] is behind a pooler such as PgBouncer. If the pooler "
+                "hands a connection to another client between two transactions, dbstorage_prune "
+                "--unreferenced and every iterator() of a queryset may fail.",
                 hint="Set DISABLE_SERVER_SIDE_CURSORS to True, or silence this check if your "
-                "pooler works in session mode.",
+                "pooler is in session mode.",
                 id="secure_dbstorage.W022",
             )
 
@@ -118,9 +118,9 @@ def check_galera(databases: Sequence[str] | None = None, **kwargs: Any) -> Itera
             variables = dict(cursor.fetchall())
         if reads_old_rows(variables):
             yield checks.Warning(
-                f"DATABASES[{alias!r}] is a node of a cluster, and may answer without what "
-                "another node has committed: a link that was revoked there still works here.",
-                hint='Set wsrep_sync_wait to 15, as with "init_command": "SET SESSION '
+                f"DATABASES[{alias!r}] is a node of a Galera cluster, and may not see yet what "
+                "another node has committed: a link that was revoked there may still work here.",
+                hint='Set wsrep_sync_wait to 15, for example with "init_command": "SET SESSION '
                 'wsrep_sync_wait=15" in its OPTIONS, or silence this check if all servers use '
                 "one node.",
                 id="secure_dbstorage.W023",
@@ -134,7 +134,7 @@ def reads_old_rows(variables: Mapping[str, str]) -> bool:
 
 
 def _is_behind_pooler(connection: Any) -> bool:
-    """Tell whether the process that the client was told of is not the one that answers."""
+    """Tell whether another process answers than the one that the client was told of."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         (answering,) = cursor.fetchone()

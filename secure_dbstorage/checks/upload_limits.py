@@ -13,9 +13,9 @@ from secure_dbstorage.forms import UploadField
 
 
 def check_upload_limits(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Find fields for uploads of any size, in all forms that were imported.
+    """Find form fields that take uploads of any size, in all imported forms.
 
-    Those of the admin's overrides are made for each request, and are not seen.
+    The admin makes those of ``formfield_overrides`` for each request, so they are not seen.
     """
     for form in _form_classes(forms.BaseForm):
         fields: dict[str, Any] = getattr(form, "base_fields", {})

@@ -1,4 +1,4 @@
-"""Replicas: databases that may have what the primary has, and need not answer."""
+"""Replicas: databases that may have what the primary has, and may fail."""
 
 import logging
 import time
@@ -11,8 +11,8 @@ _logger = logging.getLogger("secure_dbstorage.storage")
 
 Answer = TypeVar("Answer")
 
-#: How long nobody asks a replica that failed, in seconds. Connecting to one that is gone can take
-#: as long as its timeout, and no more than one reader is to wait for that.
+#: How long a replica that failed is left alone, in seconds. Connecting to one that is gone can
+#: take as long as its timeout, and only one reader should wait for that.
 REST_SECONDS = 10.0
 
 #: How often a replica that lags is logged at most, in seconds.
@@ -26,7 +26,7 @@ _lagging: dict[str, float] = {}
 
 
 def is_resting(alias: str) -> bool:
-    """Tell whether a replica has failed a moment ago."""
+    """Tell whether a replica failed a moment ago."""
     return time.monotonic() < _resting.get(alias, 0.0)
 
 
@@ -67,7 +67,7 @@ def _answer(alias: str, question: Callable[[], Answer | None]) -> Answer | None:
 
 def _note_failure(alias: str, error: Error) -> None:
     if alias not in _resting:
-        _logger.warning("The replica %r fails, so the primary does its work: %s", alias, error)
+        _logger.warning("The replica %r failed, so the primary does its work: %s", alias, error)
     _resting[alias] = time.monotonic() + REST_SECONDS
 
 
@@ -77,4 +77,4 @@ def _note_answer(alias: str, *, is_known: bool) -> None:
     now = time.monotonic()
     if not is_known and now - _lagging.get(alias, -_LAG_SECONDS) >= _LAG_SECONDS:
         _lagging[alias] = now
-        _logger.warning("The replica %r lags: the primary has rows that it lacks", alias)
+        _logger.warning("The replica %r lags: it doesn't have all rows of the primary yet", alias)

@@ -166,7 +166,9 @@ class TestRestoring:
         (key,) = delete("a.txt")
         with no_content_selected(database):
             answer = change(chief, "restore", key)
-        assert messages_of(answer) == ["“a.txt” was restored. Links made before don’t open it."]
+        assert messages_of(answer) == [
+            "“a.txt” was restored. Earlier links to it still don’t work."
+        ]
         assert row("a.txt").is_public is False
         assert "Restored." in body(chief, page(row("a.txt"), "history"))
 

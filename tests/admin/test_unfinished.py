@@ -38,7 +38,7 @@ def test_the_page_says_how_many_how_large_and_since_when(database: str, chief: C
     begin(database, 6, data=b"", created=began)
     with no_content_selected(database):
         html = body(chief, UNFINISHED)
-    assert "2 uploads of 80.0\xa0KB, the oldest begun Jan. 1, 2026, 9:04 p.m." in html
+    assert "2 uploads, 80.0\xa0KB in total, the oldest started Jan. 1, 2026, 9:04 p.m." in html
     received = [row[:2] for row in cells(html)]
     assert received == [["0\xa0bytes", "40.0\xa0KB"], ["12.0\xa0KB", "40.0\xa0KB"]]
     assert "a file.txt" not in html

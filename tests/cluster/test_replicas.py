@@ -146,7 +146,7 @@ def test_bodies_go_on_when_the_standby_is_killed(
     assert before > 0
     for server in servers:
         assert [receive(server.port, target, known) for _ in range(5)] == [WHOLE] * 5
-        assert server.log.read_text().count("The replica 'replica' fails") == 1
+        assert server.log.read_text().count("The replica 'replica' failed") == 1
     standby.start()
     asked = byte_queries(standby)
     for server in servers:

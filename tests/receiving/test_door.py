@@ -87,7 +87,7 @@ def test_options_tell_what_tus_can_do(storage: DatabaseStorage, uploader: Upload
         assert {"POST", "HEAD", "PATCH", "DELETE", "PUT"} < set(answer["Allow"].split(", "))
 
 
-def test_options_of_a_file_are_as_ever(storage: DatabaseStorage) -> None:
+def test_the_options_of_a_file_offer_no_uploads(storage: DatabaseStorage) -> None:
     answer = Client().options(storage.url("a.txt"))
     assert answer["Allow"] == "GET, HEAD, OPTIONS"
     assert "Tus-Version" not in answer

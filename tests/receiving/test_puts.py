@@ -208,7 +208,7 @@ def test_the_type_is_ours_and_not_the_clients(
     assert storage.stat("a.pdf").content_type == "application/pdf"
 
 
-def test_a_put_without_a_token_is_answered_as_ever() -> None:
+def test_a_put_without_a_token_is_not_allowed() -> None:
     for method in ("PUT", "POST", "PATCH", "DELETE"):
         answer = Client().generic(method, "/files/a.pdf", b"x")
         assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD, OPTIONS")

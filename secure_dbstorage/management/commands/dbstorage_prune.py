@@ -46,7 +46,7 @@ class Command(ReportingCommand):
     """Prunes a storage."""
 
     help = (
-        "Remove temporary files that have expired, deleted files that were kept for long enough, "
+        "Remove temporary files that have expired, deleted files that can no longer be restored, "
         "uploads that nobody finished in time, records of used one-time links that have expired, "
         "and rows that belong to no file. Run it daily. With --unreferenced, also remove files "
         "that no FileField of any model refers to; with keep_deleted, they can be restored. "
