@@ -217,6 +217,15 @@ def test_verification_finds_what_was_changed_and_what_can_not_be_opened(
     assert all("No key in encryption_keys has the id" in found[0] for found in problems.values())
 
 
+def test_verification_finds_an_entity_tag_of_another_content(
+    storage: DatabaseStorage, database: str
+) -> None:
+    storage.save("a.txt", LARGE)
+    StoredFile.rows.using(database).filter(position=0).update(sha256="0" * 64)
+    (file,) = verify(storage)
+    assert file.problems == ("the entity tag is not that of the content",)
+
+
 def test_an_upload_grows_and_gets_its_name(storage: DatabaseStorage, client: Client) -> None:
     content, uploader = content_of(3 * 4096 + 5), Uploader(client)
     part = uploader.begun(storage.upload_url("in/a.bin", max_size=20_000), len(content))
