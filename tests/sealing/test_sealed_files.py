@@ -22,7 +22,7 @@ from secure_dbstorage.receiving.claims import claim
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.upkeep.verification import verify
 from tests.support.files import LARGE, captured, read
-from tests.support.sealing import OLD_KEY, Seal
+from tests.support.sealing import OLD_KEY, Seal, Service
 from tests.support.serving import ask, body_of
 from tests.support.uploads import Uploader
 
@@ -173,6 +173,19 @@ def test_an_archive_holds_plain_and_encrypted_files(
             **contents,
             "a/plain.txt": b"plain",
         }
+
+
+@pytest.mark.django_db
+def test_an_archive_is_not_begun_while_a_service_is_down(seal: Seal, client: Client) -> None:
+    service = Service()
+    seal(encryption_keys=None).save("a/1.txt", b"plain")
+    storage = seal(encryption_keys=[service])
+    storage.save("a/2.txt", b"encrypted")
+    service.error = OSError("down")
+    url = storage.zip_url(prefix="a")
+    assert client.get(url).status_code == 503
+    service.error = None
+    assert client.get(url).status_code == 200
 
 
 def test_what_was_plain_stays_readable_and_an_overwrite_seals_it(
