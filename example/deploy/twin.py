@@ -97,7 +97,7 @@ class Twin:
     def __init__(self, directory: Path, *, waits_for_disk: bool) -> None:
         self.directory, self.waits_for_disk = directory, waits_for_disk
         self.password, self.keepers_password = secrets.token_hex(16), secrets.token_hex(8)
-        names = ("nginx", "valkey", "pgbouncer", *POSTGRES)
+        names = ("nginx", "nginx-http", "valkey", "pgbouncer", *POSTGRES)
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.url = f"https://{LOOPBACK}:{self.ports['nginx']}"
         self.services: list[Service] = []
@@ -315,14 +315,15 @@ class Twin:
         )
 
     def _nginx(self) -> Service:
-        port, run = self.ports["nginx"], self.directory / "run"
+        port = self.ports["nginx"]
         self._make_certificate()
-        self.fill_in("nginx-upstream.conf", {"/run/cloakroom": run})
+        self.fill_in("nginx-upstream.conf", {"/run/cloakroom": self.directory / "run"})
         self.fill_in(
             "nginx-offload.conf",
             {
                 "listen 443 ssl;": f"listen {LOOPBACK}:{port} ssl;",
-                "listen 80;": f"listen unix:{run / 'http.sock'};",
+                # Not a socket file: the next nginx can't bind to one that a killed one has left.
+                "listen 80;": f"listen {LOOPBACK}:{self.ports['nginx-http']};",
                 "/etc/ssl/cloakroom.pem": self.directory / "certificates/cloakroom.pem",
                 "/etc/ssl/private/cloakroom.key": self.directory / "certificates/cloakroom.key",
                 "/srv/cloakroom/example/static": self.directory / "static",

@@ -16,7 +16,7 @@ import psutil
 
 from secure_dbstorage.storage import DatabaseStorage
 from tests.cluster.databases import connected
-from tests.servers.process import LOOPBACK, ServerProcess
+from tests.servers.process import LOOPBACK, ServerProcess, accepts
 from tests.servers.unavailable import find_program
 from tests.support.example import EXAMPLE
 from tests.support.waiting import wait_until
@@ -120,8 +120,7 @@ class RunningTwin:
     def wait_for_another(self, name: str, pid: int) -> None:
         """Return when a service has another process, which answers."""
         wait_until(lambda: self.pid(name) != pid, timeout_seconds=PATIENCE_SECONDS)
-        if name in WEB_SERVERS:
-            wait_until(lambda: self._answers(name), timeout_seconds=PATIENCE_SECONDS)
+        wait_until(lambda: self._answers(name), timeout_seconds=PATIENCE_SECONDS)
 
     def entry(self, **changes: Any) -> dict[str, Any]:
         """Return the database as DATABASES has it, both servers without a pooler."""
@@ -168,6 +167,8 @@ class RunningTwin:
         return "Ctrl-C" in self.process.log.read_text()
 
     def _answers(self, name: str) -> bool:
+        if name not in WEB_SERVERS:
+            return accepts((LOOPBACK, self.state["ports"][name]))
         # A connection is not enough: gunicorn accepts before a worker has loaded Django.
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(PATIENCE_SECONDS)

@@ -199,5 +199,5 @@ def _tables_of(using: str, act: Any) -> set[str]:
 
 def _with_values(statement: str) -> str:
     """Return a statement with other values where the log shows none that SQL can read."""
-    without_bytes = re.sub(r"<\d+ bytes>", "''", statement)
+    without_bytes = re.sub(r"<\d+ bytes>", "''", statement).replace(" = None", " = NULL")
     return re.sub(r"datetime\.datetime\([^()]*\)", "now()", without_bytes)

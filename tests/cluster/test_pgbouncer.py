@@ -1,5 +1,6 @@
 """Through PgBouncer, which gives a connection to somebody else between two transactions."""
 
+import gc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -114,6 +115,7 @@ def _save_some(storage: DatabaseStorage) -> None:
         connections[storage.catalog.writer].close()
 
 
+@pytest.mark.filterwarnings("ignore:.* deleted while still open:ResourceWarning")
 @pytest.mark.parametrize(("are_disabled", "found"), [(True, []), (False, ["W022"])])
 def test_a_cursor_meets_another_connection_unless_it_is_disabled(
     twin: RunningTwin,
@@ -139,6 +141,8 @@ def test_a_cursor_meets_another_connection_unless_it_is_disabled(
             else:
                 with pytest.raises(Exception, match=r"cursor .* does not exist"):
                     list(names)
+                del names
+                gc.collect()  # Here, where its warning is expected.
 
 
 def test_without_a_pooler_the_check_finds_nothing(
