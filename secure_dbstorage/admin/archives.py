@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from secure_dbstorage.admin import operations
 from secure_dbstorage.admin.hooks import check_hooks
 from secure_dbstorage.models import StoredFile
-from secure_dbstorage.serving.archives import answer_archive
+from secure_dbstorage.serving.archives import answer_archive, first_encrypted
 from secure_dbstorage.serving.views import begin_visit
 from secure_dbstorage.storage import check_zip
 
@@ -32,5 +32,7 @@ def archive_of(request: HttpRequest, files: list[StoredFile]) -> HttpResponseBas
     for file in files:
         check_hooks(request, file)
     heads = sorted((file.head(keyring) for file in files), key=lambda head: head.stat.name)
+    with operations.readable_errors():
+        first_encrypted(heads).unlock()  # Before any byte is promised.
     below = posixpath.commonpath([posixpath.dirname(head.stat.name) for head in heads])
     return answer_archive(begin_visit(request, below, alias), heads, below=below)

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from secure_dbstorage.admin.homes import Home, home_of
-from secure_dbstorage.exceptions import FileTooLarge
+from secure_dbstorage.exceptions import FileTooLarge, KeyLost, KeyServiceUnavailable, SealBroken
 from secure_dbstorage.files import DeletedFile, ReceivedFile
 from secure_dbstorage.links.terms import LinkArguments
 from secure_dbstorage.models import StoredFile
@@ -150,6 +150,9 @@ def readable_errors() -> Iterator[None]:
     """Turn the errors that a storage raises into a ValidationError with a readable message."""
     try:
         yield
+    except KeyServiceUnavailable as error:
+        text = _("The key of this storage can’t be used now. Try again later.")
+        raise ValidationError(text) from error
     except FileTooLarge as error:
         raise ValidationError(_("The file is too large for this storage.")) from error
     except SuspiciousFileOperation as error:
@@ -159,10 +162,10 @@ def readable_errors() -> Iterator[None]:
         raise ValidationError(text) from error
     except FileNotFoundError as error:
         raise ValidationError(_("The file no longer exists.")) from error
+    except (KeyLost, SealBroken, ImproperlyConfigured, ValueError) as error:
+        raise ValidationError(str(error)) from error
     except OSError as error:
         raise ValidationError(_("This is the name of a directory.")) from error
-    except (ImproperlyConfigured, ValueError) as error:
-        raise ValidationError(str(error)) from error
 
 
 def _save_new(storage: DatabaseStorage, name: str, content: Any) -> str:

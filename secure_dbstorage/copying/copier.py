@@ -156,6 +156,8 @@ def _flags_differ(record: FileRecord, found: FileRecord) -> bool:
 
 
 def _difference(record: FileRecord, found: FileRecord) -> str:
+    if found.problem:  # It may be the same one: its SHA-256 can't be known.
+        return f"the target has a file of this name: {found.problem}"
     if _flags_differ(record, found) and record.sha256 in (None, found.sha256):
         return "the target has this file with a different public flag"
     return "the target has a different file of this name"

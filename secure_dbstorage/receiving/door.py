@@ -23,6 +23,7 @@ from secure_dbstorage.receiving.faults import Fault, Rejected, reject
 from secure_dbstorage.receiving.finishing import Instead
 from secure_dbstorage.receiving.records import record_rejection
 from secure_dbstorage.serving.guards import check_bindings
+from secure_dbstorage.serving.outages import Outage, key_outage
 from secure_dbstorage.serving.ratelimits import check_limit
 from secure_dbstorage.serving.refusals import Reason, Refused, refuse, unavailable
 from secure_dbstorage.serving.views import EveryAlias, begin_visit, serve
@@ -36,6 +37,8 @@ _PARTS: Mapping[str, _Step] = {"HEAD": tus.tell, "PATCH": tus.go_on, "DELETE": t
 
 #: The methods that a POST may stand for, where a proxy lets no others through.
 _OVERRIDES = ("PATCH", "DELETE")
+
+_outage = Outage("database")
 
 
 @csrf_exempt
@@ -70,7 +73,11 @@ def receive(request: HttpRequest, name: str, storage: str) -> HttpResponseBase:
         return with_version(error.response)
     except Refused as error:
         refused = _lasting(visit, error)
-    except (DatabaseUnavailable, KeyServiceUnavailable):
+    except DatabaseUnavailable as error:
+        _outage.begin(error)
+        refused = unavailable()
+    except KeyServiceUnavailable as error:
+        key_outage.begin(error)
         refused = unavailable()
     finally:
         visit.storage.catalog.release()
@@ -91,7 +98,9 @@ def _receive(visit: Visit) -> HttpResponseBase:
         if grant.key is None:
             check_limit(visit, "begun")
         check_bindings(visit.request, grant, visit.storage.signer, visit.client.certain_address)
-    return step(Arrival(visit, grant))
+    answered = step(Arrival(visit, grant))
+    _outage.end()
+    return answered
 
 
 def _method(request: HttpRequest) -> str:

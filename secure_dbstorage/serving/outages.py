@@ -23,3 +23,7 @@ class Outage:
         if self._is_down:
             _logger.warning("The %s is back", self._what)
         self._is_down = False
+
+
+#: That of the key services of all storages, for requests of each kind.
+key_outage = Outage("key service")

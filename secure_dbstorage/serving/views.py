@@ -49,7 +49,7 @@ from secure_dbstorage.serving.headers import (
     untold,
 )
 from secure_dbstorage.serving.offload import hand_over, is_offloaded, may_offload
-from secure_dbstorage.serving.outages import Outage
+from secure_dbstorage.serving.outages import Outage, key_outage
 from secure_dbstorage.serving.ratelimits import check_limit
 from secure_dbstorage.serving.refusals import Reason, Refused, refuse, unavailable
 from secure_dbstorage.serving.responses import FileResponse, StreamingFileResponse, respond
@@ -68,7 +68,7 @@ from secure_dbstorage.storage import DatabaseStorage
 ALLOW = "GET, HEAD, OPTIONS"
 
 
-_outage, _key_outage = Outage("database"), Outage("key service")
+_outage = Outage("database")
 
 
 class EveryAlias(set[str]):
@@ -95,7 +95,7 @@ def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResp
         _outage.begin(error)
         refused = unavailable()
     except KeyServiceUnavailable as error:
-        _key_outage.begin(error)
+        key_outage.begin(error)
         refused = unavailable()
     record_refusal(visit, refused.reason)
     return refuse(request, refused, had_token=visit.credentials.has_token)
@@ -255,7 +255,7 @@ def _unlock(content: Content) -> None:
     """Make sure that the bytes can be opened before any of them is promised."""
     if content.seal is not None:
         content.unlock()
-        _key_outage.end()
+        key_outage.end()
 
 
 def _response(

@@ -5,10 +5,12 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
 from secure_dbstorage import models
+from secure_dbstorage.copying.copier import Copier, Outcome
 from secure_dbstorage.copying.table import TableEnd
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord
 from secure_dbstorage.storage import DatabaseStorage
+from tests.support.sealing import KEY, OLD_KEY
 
 
 def test_ours_is_listed_in_order_page_by_page(
@@ -42,3 +44,17 @@ def test_a_new_file_only_takes_a_free_name(database: str) -> None:
     assert b"".join(end.read(found)) == b"first"
     with pytest.raises(CopyFailed, match="a directory of this name"):
         end.find("a")
+
+
+def test_a_file_whose_key_is_lost_is_not_taken_for_another(database: str) -> None:
+    """Its digest is unknown, so it may be the same one."""
+    source = DatabaseStorage(using=database, namespace="source")
+    source.save("a.txt", b"text")
+    DatabaseStorage(using=database, encryption_keys=[OLD_KEY]).save("a.txt", b"text")
+    ends = [
+        TableEnd(source),
+        TableEnd(DatabaseStorage(using=database, encryption_keys=[KEY])),
+    ]
+    (done,) = Copier(source=ends[0], target=ends[1]).copy_all(ends[0].records(""))
+    assert done.outcome is Outcome.FAILED
+    assert "No key in encryption_keys has the id" in done.problem

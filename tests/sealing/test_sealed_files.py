@@ -336,3 +336,17 @@ def test_what_was_deleted_or_overwritten_comes_back(
     (found,) = lost.versions("a.bin")
     with pytest.raises(KeyLost):
         assert found.sha256
+
+
+@pytest.mark.django_db
+def test_an_outage_that_only_uploads_meet_is_logged_once(
+    seal: Seal, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = Service(error=OSError("down"))
+    storage = seal(encryption_keys=[service])
+    urls = [storage.upload_url(f"{number}.bin", max_size=100) for number in range(2)]
+    assert [Uploader().put(url, b"text").status_code for url in urls] == [503, 503]
+    assert caplog.messages.count("The key service is down") == 1
+    service.error = None
+    assert Uploader().put(urls[0], b"text").status_code == 201
+    assert caplog.messages.count("The key service is back") == 1
