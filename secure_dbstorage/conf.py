@@ -17,10 +17,22 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from secure_dbstorage.options import OPTION_NAMES, StorageOptions, default_of, parse_option
-from secure_dbstorage.secret_keys import MIN_KEY_BYTES, SecretKey, hidden_keys
+from secure_dbstorage.secret_keys import (
+    MIN_KEY_BYTES,
+    SecretKey,
+    hidden_encryption_keys,
+    hidden_keys,
+)
 
 #: The setting that holds the defaults of all storages.
 SETTING = "SECURE_DBSTORAGE"
+
+
+#: By option: what hides its secrets.
+_HIDING = {"signing_keys": hidden_keys, "encryption_keys": hidden_encryption_keys}
+
+#: The options that hold secrets.
+SECRET_OPTIONS = frozenset(_HIDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +60,19 @@ def read_options(given: Mapping[str, Any]) -> StorageOptions:
         raise ImproperlyConfigured(str(problem))
     values = {name: parse_option(name, raw) for name, raw in _merged(given).items()}
     if not values.get("signing_keys"):
-        values["signing_keys"] = _secret_keys()
+        values["signing_keys"] = secret_keys()
     return StorageOptions(**values)
 
 
 def hide_keys(given: Any) -> Any:
-    """Return a storage's keyword arguments, or defaults, with signing keys that nothing shows.
+    """Return a storage's keyword arguments, or defaults, with keys that nothing shows.
 
     Debug pages and error reports show the values of variables.
     """
     if not isinstance(given, Mapping):
         return given
     return {
-        name: hidden_keys(raw) if str(name).lower() == "signing_keys" else raw
+        name: hide(raw) if (hide := _HIDING.get(str(name).lower())) else raw
         for name, raw in given.items()
     }
 
@@ -147,9 +159,16 @@ def uses_secret_key(given: object) -> bool:
     return not _merged(given).get("signing_keys")
 
 
+def secret_keys() -> tuple[SecretKey, ...]:
+    """Return ``SECRET_KEY`` and its fallbacks, without empty ones."""
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    # An empty fallback, from a variable that is not set, would let anyone sign links.
+    return tuple(SecretKey(key) for key in keys if key)
+
+
 def secret_key_is_short() -> bool:
     """Tell whether a ``SECRET_KEY`` that signs links is too short to be safe."""
-    return any(len(key) < MIN_KEY_BYTES for key in _secret_keys())
+    return any(len(key) < MIN_KEY_BYTES for key in secret_keys())
 
 
 def ratelimit_cache() -> tuple[str, str]:
@@ -201,9 +220,3 @@ def _parsed(name: str, given: Mapping[str, Any]) -> Any:
         return parse_option(name, given.get(name, default_of(name)))
     except ValueError:
         return None
-
-
-def _secret_keys() -> tuple[SecretKey, ...]:
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    # An empty fallback, from a variable that is not set, would let anyone sign links.
-    return tuple(SecretKey(key) for key in keys if key)

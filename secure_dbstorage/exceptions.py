@@ -15,6 +15,9 @@
     ├── UploadGone               also a FileNotFoundError
     ├── UploadIncomplete         an upload that is claimed before all of it is there
     ├── ContentVanished          also an OSError
+    ├── KeyServiceUnavailable    a key service that can't be asked now
+    ├── KeyLost                  also an OSError: a key that is not in the settings
+    ├── SealBroken               also an OSError: encrypted content that was changed
     └── CopyFailed               a file that could not be copied, and why
 
 ``Refused`` is defined in :mod:`secure_dbstorage.serving.refusals`, beside its reasons, and
@@ -74,6 +77,23 @@ class UploadIncomplete(SecureDBStorageError):
 
 class ContentVanished(SecureDBStorageError, OSError):
     """Raised when content is deleted or replaced while it is being read."""
+
+
+class KeyServiceUnavailable(SecureDBStorageError):
+    """Raised when the key of encrypted content can't be wrapped or unwrapped now."""
+
+
+class KeyLost(SecureDBStorageError, OSError):
+    """Raised for content whose key was wrapped by one that ``encryption_keys`` does not have."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"No key in encryption_keys has the id {key_id!r}, which opens this file")
+        #: The id of the key that is missing.
+        self.key_id = key_id
+
+
+class SealBroken(SecureDBStorageError, OSError):
+    """Raised when encrypted content, its key or its size is not what was saved."""
 
 
 class CopyFailed(SecureDBStorageError):

@@ -1,9 +1,9 @@
 """Values that describe a stored file, or one that is on its way."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
@@ -12,6 +12,38 @@ if TYPE_CHECKING:
     BaseUploadedFile = UploadedFile[bytes]
 else:
     BaseUploadedFile = UploadedFile
+
+
+class Seal(Protocol):
+    """What opens and seals the rows of encrypted content; see ``sealing.seals``."""
+
+    @property
+    def content_key(self) -> int:
+        """The key that all rows of the content share."""
+
+    @property
+    def sealed_key(self) -> bytes:
+        """The key of the content, as its column holds it."""
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the plain content, 64 hexadecimal digits."""
+
+    @property
+    def tag(self) -> str:
+        """A keyed hash of that, 64 hexadecimal digits."""
+
+    def unlock(self) -> None:
+        """Unwrap the key, unless that is done."""
+
+    def described(self, size: int, sha256: str) -> "Seal":
+        """Return the seal of the same content, with its size and SHA-256 in the column."""
+
+    def seal(self, position: int, chunk: bytes) -> bytes:
+        """Return a row."""
+
+    def open(self, position: int, row: bytes) -> bytes:
+        """Return the bytes of a row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +92,51 @@ class DeletedFile(FileStat):
     kept_until: datetime
 
 
+class _Sealed:
+    """What the metadata of an encrypted file do, whatever else they say."""
+
+    __slots__ = ()
+
+    tag: str
+    seal: Seal
+
+    def __getattr__(self, name: str) -> str:
+        """Return what was not set when this was made.
+
+        :raises SecureDBStorageError: when the key of the file can't be used.
+        """
+        if name != "sha256":
+            raise AttributeError(name, name=name, obj=self)
+        return self.seal.sha256
+
+    @property
+    def etag(self) -> str:
+        """The strong entity tag of the content. From the SHA-256, content could be guessed."""
+        return f'"{self.tag}"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedFileStat(_Sealed, FileStat):
+    """The metadata of an encrypted file. Its SHA-256 is opened when it is first asked for."""
+
+    sha256: str = field(init=False, repr=False, compare=False)
+    #: A keyed hash of the SHA-256: it tells one content from another, and nothing else.
+    tag: str
+    #: What opens the SHA-256.
+    seal: Seal = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedDeletedFile(_Sealed, DeletedFile):
+    """The metadata of an encrypted file that was deleted."""
+
+    sha256: str = field(init=False, repr=False, compare=False)
+    #: As that of a :class:`SealedFileStat`.
+    tag: str
+    #: What opens the SHA-256.
+    seal: Seal = field(repr=False, compare=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """Where the bytes of a file are. Content is immutable; an overwrite replaces all of it."""
@@ -70,10 +147,35 @@ class Content:
     key: int
     #: Length in bytes.
     size: int
-    #: Bytes in each row but the last.
+    #: Bytes in each row but the last, before they are encrypted.
     chunk_size: int
     #: Alias of a replica that may have some or all of the rows too; None without one.
     replica: str | None = None
+    #: What opens the rows; None for plain content.
+    seal: Seal | None = field(default=None, repr=False, compare=False)
+
+    def length_at(self, position: int) -> int:
+        """Return how many plain bytes the row at a position has."""
+        return min(self.chunk_size, self.size - position * self.chunk_size)
+
+    def unlock(self) -> None:
+        """Make sure that its rows can be opened.
+
+        :raises SecureDBStorageError: when the key can't be used.
+        """
+        if self.seal is not None:
+            self.seal.unlock()
+
+    def opened(self, position: int, row: bytes) -> bytes:
+        """Return the plain bytes of a row; none for one that waits for its first bytes.
+
+        :raises SecureDBStorageError: when it can't be opened.
+        """
+        return row if self.seal is None or not row else self.seal.open(position, row)
+
+    def sealed(self, position: int, chunk: bytes) -> bytes:
+        """Return the row for plain bytes."""
+        return chunk if self.seal is None else self.seal.seal(position, chunk)
 
     @property
     def chunk_count(self) -> int:
@@ -91,12 +193,23 @@ class Upload:
     name: str | None
     #: Where its bytes are. The size is the one that was declared.
     content: Content
-    #: SHA-256 of the content, 64 hexadecimal digits; None until that is known.
-    sha256: str | None
+    #: What its entity tag holds, 64 hexadecimal digits; None until the SHA-256 is known.
+    tag: str | None
     #: When it may be deleted if nobody finishes it; aware, UTC. None for a file that stays.
     expires: datetime | None
     #: The number of bytes that are there.
     offset: int
+
+    @property
+    def sha256(self) -> str | None:
+        """SHA-256 of the content, 64 hexadecimal digits; None until that is known."""
+        seal = self.content.seal
+        return self.tag if self.tag is None or seal is None else seal.sha256
+
+    @property
+    def etag(self) -> str:
+        """The strong entity tag of the content, once its SHA-256 is known."""
+        return f'"{self.tag}"'
 
     @property
     def is_complete(self) -> bool:

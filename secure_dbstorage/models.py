@@ -11,7 +11,9 @@ from django.db.models.lookups import Exact
 from django.utils.translation import gettext_lazy as _
 
 from secure_dbstorage import names
-from secure_dbstorage.files import Content, FileStat, StoredHead, utc
+from secure_dbstorage.files import Content, FileStat, SealedFileStat, StoredHead, utc
+from secure_dbstorage.sealing.keyrings import Keyring
+from secure_dbstorage.sealing.seals import Owner, Seal
 
 if TYPE_CHECKING:
     CharField = models.CharField[str | None, str | None]
@@ -22,7 +24,7 @@ else:
 #: The columns that :func:`head_of` needs, in this order.
 HEAD_COLUMNS = (
     *("name", "size", "sha256", "content_type", "is_public", "created", "modified", "expires"),
-    *("content", "chunk_size", "link_epoch"),
+    *("content", "chunk_size", "link_epoch", "sealed_key"),
 )
 
 #: The position of a row that marks a one-time link as used. No content has that many rows.
@@ -252,35 +254,67 @@ class StoredFile(models.Model):
             return names.shown_name(self.name or "") or f"unfinished upload {self.content}"
         return f"chunk {self.position} of content {self.content}"
 
-    def head(self) -> StoredHead:
-        """Return a head row as a value, without its bytes."""
+    def head(self, keyring: Keyring) -> StoredHead:
+        """Return a head row as a value, without its bytes.
+
+        :param keyring: the option ``encryption_keys`` of its storage.
+        """
         values = [getattr(self, column) for column in HEAD_COLUMNS]
-        return head_of(values, using=str(self._state.db))
+        namespace = str(self.namespace)
+        return head_of(values, using=str(self._state.db), namespace=namespace, keyring=keyring)
 
 
-def head_of(row: Sequence[Any], *, using: str) -> StoredHead:
+def head_of(row: Sequence[Any], *, using: str, namespace: str, keyring: Keyring) -> StoredHead:
     """Return a head row as a value.
 
     :param row: the values of :data:`HEAD_COLUMNS`, and the bytes where they were fetched.
     :param using: alias of the database.
+    :param keyring: the option ``encryption_keys`` of its storage.
+    :raises SecureDBStorageError: when encrypted bytes were fetched, and can't be opened.
     """
     name, size, sha256, content_type, is_public, created, modified, expires, *rest = row
-    key, chunk_size, link_epoch, *chunk = rest
+    key, chunk_size, link_epoch, sealed_key, *chunk = rest
+    seal = seal_of(sealed_key, namespace=namespace, content=key, size=size, keyring=keyring)
+    described: dict[str, Any] = {
+        "name": name,
+        "size": size,
+        "content_type": content_type,
+        "is_public": bool(is_public),
+        "created": utc(created),
+        "modified": utc(modified),
+        "expires": None if expires is None else utc(expires),
+    }
+    if seal is None:
+        stat = FileStat(sha256=sha256, **described)
+    else:
+        stat = SealedFileStat(tag=sha256, seal=seal, **described)
+    content = Content(using=using, key=key, size=size, chunk_size=chunk_size, seal=seal)
     return StoredHead(
-        stat=FileStat(
-            name=name,
-            size=size,
-            sha256=sha256,
-            content_type=content_type,
-            is_public=bool(is_public),
-            created=utc(created),
-            modified=utc(modified),
-            expires=None if expires is None else utc(expires),
-        ),
-        content=Content(using=using, key=key, size=size, chunk_size=chunk_size),
+        stat=stat,
+        content=content,
         link_epoch=link_epoch,
-        first_chunk=chunk[0] if chunk else None,
+        first_chunk=_opened(chunk[0], content) if chunk else None,
     )
+
+
+def seal_of(
+    sealed_key: bytes | memoryview | None,
+    *,
+    namespace: str,
+    content: int,
+    size: int,
+    keyring: Keyring,
+) -> Seal | None:
+    """Return what opens a content, or None for a plain one."""
+    if sealed_key is None:
+        return None
+    owner = Owner(namespace, content)
+    return Seal(keyring, owner, size, bytes(sealed_key))  # Some drivers return a memoryview.
+
+
+def _opened(chunk: bytes | None, content: Content) -> bytes | None:
+    """Return the plain first chunk, or None if it was not fetched."""
+    return None if chunk is None else content.opened(0, chunk)
 
 
 def _byte_collation(connection: Any) -> str | None:

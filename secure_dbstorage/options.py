@@ -9,6 +9,8 @@ from typing import Any, TypedDict
 
 from secure_dbstorage import parsers
 from secure_dbstorage.addresses import Network
+from secure_dbstorage.sealing.keyrings import NO_KEYS, Keyring
+from secure_dbstorage.sealing.services import KeyService
 
 #: How many bytes one statement of a save carries, unless a chunk is longer. On MySQL the statement
 #: takes twice as many, and the server has a limit: see ``checks``.
@@ -48,6 +50,7 @@ class Options(TypedDict, total=False):
     audience: str | Callable[[], str] | None
     upload_hooks: Sequence[str | Callable[..., object]]
     offload: str | None
+    encryption_keys: Sequence[str | bytes | KeyService] | None
 
 
 def _option(parser: Callable[[object], Any], *, default: Any, is_secret: bool = False) -> Any:
@@ -132,6 +135,8 @@ class StorageOptions:
     upload_hooks: tuple[Callable[..., object], ...] = _option(parsers.hooks, default=())
     #: The proxy that sends large files from its cache; None if Django sends all.
     offload: str | None = _option(parsers.offload, default=None)
+    #: What wraps the keys of encrypted files, newest first. Without any, new files are plain.
+    encryption_keys: Keyring = _option(parsers.encryption_keys, default=NO_KEYS, is_secret=True)
 
 
 _DEFAULTS = StorageOptions()

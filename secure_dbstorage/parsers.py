@@ -3,6 +3,8 @@
 Each raises ValueError for an invalid value. The text says what the value must be.
 """
 
+import base64
+import binascii
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -17,7 +19,10 @@ from django.utils.module_loading import import_string
 
 from secure_dbstorage.addresses import Network
 from secure_dbstorage.content_types import is_active
-from secure_dbstorage.secret_keys import MIN_KEY_BYTES, hidden_key
+from secure_dbstorage.sealing.ciphers import KEY_BYTES
+from secure_dbstorage.sealing.keyrings import NO_KEYS, Keyring
+from secure_dbstorage.sealing.services import MAX_ID_LENGTH, KeyService, LocalKey
+from secure_dbstorage.secret_keys import MIN_KEY_BYTES, SecretKey, hidden_key
 
 #: The smallest and the largest chunk, in bytes.
 MIN_CHUNK_SIZE, MAX_CHUNK_SIZE = 4 * 1024, 4 * 1024 * 1024
@@ -35,6 +40,9 @@ _EXTENSION = re.compile(r"\.[^./\\A-Z\s]+")
 
 #: No type of the project's own.
 CONTENT_TYPES: Mapping[str, str] = MappingProxyType({})
+
+#: From the URL-safe alphabet of base64 to the standard one.
+_STANDARD_BASE64 = bytes.maketrans(b"-_", b"+/")
 
 #: The values of Cross-Origin-Resource-Policy (Fetch standard section 3.7).
 _RESOURCE_POLICIES = ("same-origin", "same-site", "cross-origin")
@@ -314,18 +322,72 @@ def offload(raw: object) -> str | None:
     raise ValueError("must be None or 'nginx'")
 
 
+def encryption_keys(raw: object) -> Keyring:
+    """Return a keyring of keys in base64 and of key services, newest first."""
+    if raw is None:
+        return NO_KEYS
+    if isinstance(raw, str | bytes) or not isinstance(raw, Sequence):
+        raise ValueError("must be None or a list of keys, newest first")
+    services = [_key_service(given) for given in raw]
+    if len({service.id for service in services}) < len(services):
+        raise ValueError("must not contain two keys of one id")
+    return Keyring(services)
+
+
+def _key_service(raw: object) -> KeyService:
+    """Return a key in base64, or a key service or its dotted path, as a key service."""
+    if isinstance(raw, bytes):  # The text of a key is hidden in bytes.
+        return _local_key(raw)
+    if isinstance(raw, str) and "." not in raw:  # No digit of base64.
+        return _local_key(hidden_key(raw))
+    found: Any = _imported(raw)
+    methods = [getattr(found, name, None) for name in ("wrap", "unwrap")]
+    # The methods of a class would take a key for `self`.
+    does_wrap = not isinstance(found, type) and all(map(callable, methods))
+    if not does_wrap or not _is_key_id(getattr(found, "id", None)):
+        raise ValueError(
+            "must contain keys of 32 bytes in base64, or objects with wrap(), unwrap() and an id "
+            f"of at most {MAX_ID_LENGTH} printable characters of ASCII"
+        )
+    return cast(KeyService, found)
+
+
+def _local_key(text: bytes) -> LocalKey:
+    try:
+        key = SecretKey(base64.b64decode(text.translate(_STANDARD_BASE64), validate=True))
+    except binascii.Error:
+        key = SecretKey(b"")
+    if len(key) != KEY_BYTES:  # The text says nothing of the value: it may be a key all the same.
+        raise ValueError(f"must contain keys of {KEY_BYTES} bytes in base64")
+    return LocalKey(key)
+
+
+def _is_key_id(raw: object) -> bool:
+    return (
+        isinstance(raw, str)
+        and 0 < len(raw) <= MAX_ID_LENGTH
+        and raw.isascii()
+        and raw.isprintable()
+    )
+
+
 def _is_media_type(text: str) -> bool:
     return len(text) <= _MAX_MEDIA_TYPE_LENGTH and bool(_MEDIA_TYPE.fullmatch(text))
 
 
 def _callable(raw: object) -> Callable[..., Any]:
-    try:
-        found = import_string(raw) if isinstance(raw, str) else raw
-    except ImportError as error:
-        raise ValueError(f"can't be imported: {error}") from error
+    found = _imported(raw)
     if not callable(found):
         raise ValueError(f"must be callable or the dotted path of a callable, not {raw!r}")
     return cast(Callable[..., Any], found)
+
+
+def _imported(raw: object) -> object:
+    """Return an object, or what a dotted path names."""
+    try:
+        return import_string(raw) if isinstance(raw, str) else raw
+    except ImportError as error:
+        raise ValueError(f"can't be imported: {error}") from error
 
 
 def _proxy_network(raw: object) -> Network:

@@ -32,6 +32,24 @@ def hidden_keys(raw: object) -> object:
     return SecretKey(b"")
 
 
+def hidden_encryption_keys(raw: object) -> object:
+    """Return what a project gave as encryption keys so that nothing shows it.
+
+    Key services and their dotted paths are no secrets, and stay what they are. What can't be a key
+    becomes an empty one, which the parser refuses.
+    """
+    if raw is None or isinstance(raw, SecretKey):
+        return raw
+    if isinstance(raw, Sequence) and not isinstance(raw, str | bytes):
+        return tuple(key if _is_service(key) else hidden_key(key) for key in raw)
+    return SecretKey(b"")
+
+
+def _is_service(raw: object) -> bool:
+    """Tell a key service, or its dotted path, from a key: base64 has no dot."""
+    return "." in raw if isinstance(raw, str) else hasattr(raw, "wrap")
+
+
 def hidden_key(raw: object) -> SecretKey:
     """Return what a project gave as one key; an empty key for what can't be one."""
     try:

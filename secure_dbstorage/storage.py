@@ -27,6 +27,7 @@ from django.dispatch import Signal
 from django.utils import timezone
 
 from secure_dbstorage.conf import (
+    SECRET_OPTIONS,
     declared_storages,
     hide_keys,
     project_time,
@@ -96,13 +97,13 @@ class DatabaseStorage(Storage):
         """Keep the options for later.
 
         :param options: see the README. Defaults come from ``SECURE_DBSTORAGE``.
-        :raises ImproperlyConfigured: for an unknown name; with signing keys among the options, on
+        :raises ImproperlyConfigured: for an unknown name; with keys among the options, on
             first use. Values are checked by the system checks and on first use, so that models
             may create a storage while apps are loading.
         """
         self._given: Options = hide_keys(options)
         # An error report shows the callers' variables too. Their keys can't be hidden.
-        if "signing_keys" not in options:
+        if SECRET_OPTIONS.isdisjoint(options):
             for name in options:
                 if name not in OPTION_NAMES:
                     raise ImproperlyConfigured(unknown_option(name, self._given, type(self)))
@@ -120,13 +121,14 @@ class DatabaseStorage(Storage):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the alias in ``STORAGES``, or else options without keys.
 
-        :raises PicklingError: for signing keys outside ``STORAGES``: a pickle must not hold them.
+        :raises PicklingError: for keys outside ``STORAGES``: a pickle must not hold them.
         """
         for alias, given in declared_storages(type(self)).items():
             if given == self._given and type(storages[alias]) is type(self):
                 return _declared_as, (alias,)
-        if self._given.get("signing_keys"):
-            raise PicklingError("A storage with signing_keys is pickled only from STORAGES")
+        for option in sorted(SECRET_OPTIONS):
+            if self._given.get(option):
+                raise PicklingError(f"A storage with {option} is pickled only from STORAGES")
         return _made_again, (type(self), self._given)
 
     def __copy__(self) -> Self:

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent
     [
         ("signing", {"one raw HMAC", "url()", "urls() of 1,000"}),
         ("storage", {"the floor", "secure_dbstorage", "FileSystemStorage"}),
+        ("sealing", {"plain", "encrypted", "500 files"}),
         ("timing", {"last character", "a missing file", "a private file"}),
         ("uploads", {"PUT", "tus in one PATCH", "beside 50 stalled uploads"}),
     ],

@@ -1,5 +1,6 @@
 """Settings: the options of a storage override the defaults for all, live and checked."""
 
+import base64
 import pprint
 from typing import Any
 
@@ -264,6 +265,12 @@ KEY_TEXT = "this-key-may-be-seen-by-nobody-at-all"
         {"signing_keys": [KEY_TEXT], "expires_in": -1},
         {"signing_keys": [KEY_TEXT.encode()], "colour": 1},
         {"signing_keys": (KEY_TEXT, "short")},
+        {"encryption_keys": [KEY_TEXT]},
+        {"encryption_keys": [KEY_TEXT.encode()]},
+        {"encryption_keys": KEY_TEXT},
+        {"encryption_keys": {KEY_TEXT: 1}},
+        {"encryption_keys": [{KEY_TEXT: 1}]},
+        {"encryption_keys": [base64.b64encode(KEY_TEXT[:32].encode()).decode()], "expires_in": -1},
         {"signing_keys": KEY_TEXT},
         {"signing_keys": KEY_TEXT.encode()},
         {"signing_keys": {KEY_TEXT: 1}},
@@ -294,6 +301,8 @@ def test_no_error_report_shows_a_signing_key(
     report = reporter.get_traceback_html() + reporter.get_traceback_text()
     assert "conf.py" in report
     assert KEY_TEXT not in report
+    assert KEY_TEXT[:32] not in report
+    assert base64.b64encode(KEY_TEXT[:32].encode()).decode() not in report
 
 
 def test_a_key_shows_nothing_however_it_is_asked() -> None:

@@ -98,18 +98,21 @@ def test_deployed_as_its_comments_say_it_passes_the_deployment_checks(
     assert found == {"security.W005", "security.W021"}, result.stderr
 
 
-def test_the_secret_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("made", "length"), [("secret_key", 50), ("file_keys", 44)])
+def test_a_secret_key_is_made_once_and_for_its_owner_alone(
+    tmp_path: Path, made: str, length: int
+) -> None:
     program = (
-        "import os, sys; os.environ.pop('SECRET_KEY', None)\n"
+        f"import os, sys; os.environ.pop({made.upper()!r}, None)\n"
         "from pathlib import Path\n"
-        "from project.secret_key import secret_key\n"
-        "print(secret_key(Path(sys.argv[1])))"
+        f"from project.secret_key import {made}\n"
+        f"print({made}(Path(sys.argv[1])))"
     )
     path = tmp_path / "key"
     command = [sys.executable, "-c", program, str(path)]
     keys = {subprocess.check_output(command, cwd=EXAMPLE, text=True) for _ in range(2)}
     assert len(keys) == 1
-    assert len(keys.pop().strip()) >= 50
+    assert len(keys.pop().strip()) >= length
     if os.name == "posix":
         assert path.stat().st_mode & 0o777 == 0o600
 

@@ -22,7 +22,10 @@ from secure_dbstorage.options import (
     default_of,
     parse_option,
 )
+from secure_dbstorage.sealing.keyrings import NO_KEYS, Keyring
+from secure_dbstorage.sealing.services import LocalKey
 from secure_dbstorage.secret_keys import MIN_KEY_BYTES
+from tests.support.sealing import KEY, OLD_KEY, Service
 
 NAN = float("nan")
 INFINITY = float("inf")
@@ -34,6 +37,10 @@ RATES = {
     "upload": "1200/m",
     "begun": "600/h",
 }
+
+
+#: A key in the other alphabet of base64, and a key service.
+URL_SAFE_KEY, SERVICE = "_" * 42 + "8=", Service()
 
 
 def public_by_name(name: str) -> bool:
@@ -116,6 +123,15 @@ USABLE: dict[str, list[tuple[object, object]]] = {
     ],
     "max_size": [(None, None), (0, 0), (2**40, 2**40)],
     "offload": [(None, None), ("nginx", "nginx")],
+    "encryption_keys": [
+        (None, NO_KEYS),
+        ([], NO_KEYS),
+        ([KEY], Keyring([LocalKey(b"\1" * 32)])),
+        ((KEY.encode(), OLD_KEY), Keyring([LocalKey(b"\1" * 32), LocalKey(b"\2" * 32)])),
+        ([URL_SAFE_KEY], Keyring([LocalKey(b"\xff" * 32)])),
+        ([SERVICE, KEY], Keyring([SERVICE, LocalKey(b"\1" * 32)])),
+        (["tests.test_options.SERVICE"], Keyring([SERVICE])),
+    ],
 }
 
 NO_BOOLEANS: list[object] = [None, 0, 1, "True", "", []]
@@ -288,6 +304,29 @@ UNUSABLE: dict[str, list[object]] = {
         ["::ffff:0:0/96"],
     ],
     "offload": [True, False, "", "Nginx", "varnish", b"nginx", ["nginx"]],
+    "encryption_keys": [
+        KEY,
+        KEY.encode(),
+        5,
+        {KEY},
+        [""],
+        [b""],
+        ["short"],
+        [f"{KEY}="],
+        [KEY[:-4]],
+        [KEY + KEY],
+        [None],
+        [5],
+        [KEY, KEY],
+        [SERVICE, SERVICE],
+        ["tests.no.such"],
+        ["tests.test_options.LONG_KEY"],
+        [Service],
+        [Service(id="")],
+        [Service(id="é")],
+        [Service(id="x" * 65)],
+        [Service(id=5)],
+    ],
     "audience": [1, b"acme", True, ["acme"], "no.such.function", "acme.example.com", "math.pi"],
     "max_size": [-1, True, False, 1.0, "1", NAN],
 }
@@ -442,6 +481,7 @@ def test_the_defaults_are_as_they_are_documented() -> None:
         "audience": None,
         "upload_hooks": (),
         "offload": None,
+        "encryption_keys": NO_KEYS,
     }
 
 

@@ -705,19 +705,20 @@ def test_a_storage_in_use_can_be_copied_and_pickled(
     assert b"only-for-tests" not in pickle.dumps(storage)
 
 
-def test_a_pickle_of_a_storage_holds_its_alias_and_no_key(settings: Settings) -> None:
-    keys = ["k" * 40]
+@pytest.mark.parametrize("option", ["signing_keys", "encryption_keys"])
+def test_a_pickle_of_a_storage_holds_its_alias_and_no_key(settings: Settings, option: str) -> None:
+    keys = ["k" * 43 + "="]
     settings.STORAGES = settings.STORAGES | {
         "keyed": {
             "BACKEND": "secure_dbstorage.storage.DatabaseStorage",
-            "OPTIONS": {"namespace": "keyed", "signing_keys": keys},
+            "OPTIONS": {"namespace": "keyed", option: keys},
         }
     }
     pickled = pickle.dumps(storages["keyed"])
     assert b"kkkk" not in pickled
     assert pickle.loads(pickled) is storages["keyed"]  # noqa: S301
-    other = DatabaseStorage(namespace="other", signing_keys=keys)
-    with pytest.raises(pickle.PicklingError, match="signing_keys"):
+    other = DatabaseStorage(namespace="other", **{option: keys})
+    with pytest.raises(pickle.PicklingError, match=option):
         pickle.dumps(other)
     for again in (copy.copy(other), copy.deepcopy(other)):
         assert again.options == other.options

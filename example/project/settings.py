@@ -1,7 +1,7 @@
 """Settings of the example: two storages in a plain, safe Django project.
 
 Environment variables: DEBUG (1 under `manage.py demo`, else 0), SECRET_KEY, SECRET_KEY_FALLBACKS,
-DATABASE_URL, CACHE_URL, ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS, TRUSTED_PROXIES.
+FILE_KEYS, DATABASE_URL, CACHE_URL, ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS, TRUSTED_PROXIES.
 deploy/cloakroom.service shows them in use. With several servers, also DATABASE_POOL,
 BEHIND_PGBOUNCER, OFFLOAD and STATIC_ROOT: deploy/compose.yaml and deploy/twin.py show those.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 import dj_database_url
 
-from .secret_key import secret_key
+from .secret_key import file_keys, secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -84,6 +84,8 @@ STORAGES = {
             # A document deleted by mistake can be restored.
             "keep_deleted": timedelta(days=30),
             "max_size": DOCUMENT_MAX_BYTES,
+            # Whoever gets a copy of the database reads no document without these.
+            "encryption_keys": file_keys(BASE_DIR / ".file-key"),
         },
     },
     "pictures": {  # public pictures, served at /pictures/

@@ -25,11 +25,12 @@ def archive_of(request: HttpRequest, files: list[StoredFile]) -> HttpResponseBas
     """
     with operations.readable_errors():
         check_zip()
-    alias = operations.require_home(files[0]).alias
+    home = operations.require_home(files[0])
+    alias, keyring = home.alias, home.storage.options.encryption_keys
     if any(operations.require_home(file).alias != alias for file in files):
         raise ValidationError(_("Select files of one storage."))
     for file in files:
         check_hooks(request, file)
-    heads = sorted((file.head() for file in files), key=lambda head: head.stat.name)
+    heads = sorted((file.head(keyring) for file in files), key=lambda head: head.stat.name)
     below = posixpath.commonpath([posixpath.dirname(head.stat.name) for head in heads])
     return answer_archive(begin_visit(request, below, alias), heads, below=below)

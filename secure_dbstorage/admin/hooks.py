@@ -50,7 +50,7 @@ def check_hooks(request: HttpRequest, file: StoredFile, *, name: str = "") -> No
         max_lifetime=storage.options.max_expires_in,
         now=time.time(),
     )
-    stat = file.head().stat
+    stat = file.head(storage.options.encryption_keys).stat
     shown = HookGrant(
         **dataclasses.asdict(grant), return_path=SignedPath(f"{url.path}?{url.query}")
     )

@@ -22,10 +22,11 @@ from secure_dbstorage.admin.deeds import (
     kept_note,
 )
 from secure_dbstorage.admin.forms import RenameForm
-from secure_dbstorage.admin.homes import home_of, key_of
+from secure_dbstorage.admin.homes import Home, home_of, key_of
 from secure_dbstorage.admin.hooks import check_hooks
 from secure_dbstorage.admin.links import FileLinks, link_form
 from secure_dbstorage.admin.previews import preview_of
+from secure_dbstorage.exceptions import SecureDBStorageError
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.serving.headers import may_show
 from secure_dbstorage.upkeep.renaming import Reference
@@ -99,8 +100,10 @@ class FilePages(FileLinks, DeedPages):
             "can_publish": self.has_publish_permission(request, file),
             "can_delete": self.has_delete_permission(request, file),
             "rename_form": RenameForm(initial={"name": file.name}),
+            "sha256": file.sha256 if file.sealed_key is None else "",
         }
         if home is not None and can_open:
+            context["sha256"] = _digest(file, home)
             context["is_inline"] = may_show(str(file.content_type), home.storage.options)
             context["preview"] = preview_of(request, file)
             context["link_form"] = link_form([file])
@@ -202,6 +205,14 @@ class FilePages(FileLinks, DeedPages):
         self.note_deed(request, logged(file), deed)
         self.tell_done(request, deed, [str(file)])
         return HttpResponseRedirect(back)
+
+
+def _digest(file: StoredFile, home: Home) -> str:
+    """Return the SHA-256 of a file; an empty text if it is encrypted and can't be opened now."""
+    try:
+        return file.head(home.storage.options.encryption_keys).stat.sha256
+    except SecureDBStorageError:
+        return ""
 
 
 def _described(request: HttpRequest, found: Reference) -> str:

@@ -1,4 +1,4 @@
-"""Checks of the key that signs links."""
+"""Checks of the keys that sign links, and of those that encrypt files."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,8 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error
 
 from secure_dbstorage import conf
-from secure_dbstorage.checks.declared import declared
+from secure_dbstorage.checks.declared import declared, usable
+from secure_dbstorage.sealing.ciphers import is_installed
 from secure_dbstorage.secret_keys import MIN_KEY_BYTES
 
 
@@ -30,6 +31,43 @@ def check_secret_key(**kwargs: Any) -> Iterator[CheckMessage]:
             hint="Make SECRET_KEY longer, or set the option signing_keys.",
             id="secure_dbstorage.W001",
         )
+
+
+def check_encryption(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find storages that can't encrypt: nothing could be saved."""
+    for alias, options in usable().items():
+        if options.encryption_keys and not is_installed():
+            yield Error(
+                f"STORAGES[{alias!r}] has encryption_keys, but cryptography is not installed.",
+                hint="Run pip install 'secure-dbstorage[encryption]'.",
+                id="secure_dbstorage.E010",
+            )
+
+
+def check_encrypted_offloading(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find storages whose encrypted files a proxy would keep on its disk as plain ones."""
+    for alias, options in usable().items():
+        if options.encryption_keys and options.offload is not None:
+            yield Error(
+                f"STORAGES[{alias!r}] encrypts its files, so that nothing is offloaded: the cache "
+                "of a proxy would hold them as they are.",
+                hint="Remove offload or encryption_keys.",
+                id="secure_dbstorage.E011",
+            )
+
+
+def check_separate_keys(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find encryption keys that sign as well: whoever changes them would lose files."""
+    for alias, options in usable().items():
+        signing = (*options.signing_keys, *conf.secret_keys())
+        if any(key.is_one_of(signing) for key in options.encryption_keys.local_keys):
+            yield checks.Warning(
+                f"STORAGES[{alias!r}] encrypts with a key that also signs. When you replace that "
+                "key, as after a leak, you lose the files.",
+                hint="Put a key of its own in front of encryption_keys, then run manage.py "
+                f"dbstorage_rekey --storage {alias}.",
+                id="secure_dbstorage.W009",
+            )
 
 
 def _signs_with_short_key() -> bool:

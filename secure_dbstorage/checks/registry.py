@@ -33,7 +33,13 @@ from secure_dbstorage.checks.databases import (
     check_sqlite_transactions,
 )
 from secure_dbstorage.checks.fields import check_history, check_models, check_wrappers
-from secure_dbstorage.checks.keys import check_deployed_secret_key, check_secret_key
+from secure_dbstorage.checks.keys import (
+    check_deployed_secret_key,
+    check_encrypted_offloading,
+    check_encryption,
+    check_secret_key,
+    check_separate_keys,
+)
 from secure_dbstorage.checks.options import check_options
 from secure_dbstorage.checks.routes import (
     check_identities,
@@ -50,6 +56,7 @@ def register() -> None:
     for check in (
         *(check_options, check_routes, check_identities, check_users, check_upload_limits),
         *(check_internal_route, check_internal_route_is_used, check_offloading_proxies),
+        *(check_encryption, check_encrypted_offloading, check_separate_keys),
     ):
         checks.register(_listed(check), Tags.security)
     for check in (

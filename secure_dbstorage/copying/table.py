@@ -7,7 +7,7 @@ from django.db import connections, transaction
 
 from secure_dbstorage import names
 from secure_dbstorage.copying.ends import check_content, digest_of
-from secure_dbstorage.exceptions import CopyFailed
+from secure_dbstorage.exceptions import CopyFailed, SecureDBStorageError
 from secure_dbstorage.files import FileRecord, StoredHead
 from secure_dbstorage.storage import DatabaseStorage, announce_saved
 
@@ -20,13 +20,14 @@ class TableEnd:
     def __init__(self, storage: DatabaseStorage) -> None:
         self._storage = storage
         self._catalog = storage.catalog.primary
+        self._keyring = storage.options.encryption_keys
         self.has_one_writer = connections[self._catalog.writer].vendor == "sqlite"
         self.is_remote = not self.has_one_writer
 
     def records(self, directory: str) -> Iterator[FileRecord]:
         """Yield complete records of the files below a directory, in order of their names."""
-        rows = self._catalog.files().below(directory).by_name()
-        return (_record_of(row.head()) for row in rows)
+        rows, keyring = self._catalog.files().below(directory).by_name(), self._keyring
+        return (_record_of(row.head(keyring)) for row in rows)
 
     def count(self, directory: str) -> int:
         """Return the number of files below a directory."""
@@ -88,10 +89,14 @@ class TableEnd:
 
 
 def _record_of(head: StoredHead) -> FileRecord:
+    try:
+        sha256 = head.stat.sha256
+    except SecureDBStorageError as error:  # Without its key, this file fails, and no other.
+        return FileRecord(name=head.stat.name, size=head.stat.size, problem=str(error))
     return FileRecord(
         name=head.stat.name,
         size=head.stat.size,
-        sha256=head.stat.sha256,
+        sha256=sha256,
         is_public=head.stat.is_public,
         created=head.stat.created,
         modified=head.stat.modified,

@@ -8,7 +8,12 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 
-from secure_dbstorage.exceptions import BadToken, DatabaseUnavailable, ExpiredToken
+from secure_dbstorage.exceptions import (
+    BadToken,
+    DatabaseUnavailable,
+    ExpiredToken,
+    KeyServiceUnavailable,
+)
 from secure_dbstorage.links.grants import PlaceKind, UploadGrant
 from secure_dbstorage.links.paths import UPLOAD_IN_QUERY
 from secure_dbstorage.receiving import puts, tus
@@ -65,7 +70,7 @@ def receive(request: HttpRequest, name: str, storage: str) -> HttpResponseBase:
         return with_version(error.response)
     except Refused as error:
         refused = _lasting(visit, error)
-    except DatabaseUnavailable:
+    except (DatabaseUnavailable, KeyServiceUnavailable):
         refused = unavailable()
     finally:
         visit.storage.catalog.release()

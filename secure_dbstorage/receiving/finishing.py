@@ -48,7 +48,8 @@ class Finished:
     """An upload that is a file now."""
 
     name: str
-    sha256: str
+    #: The strong entity tag of its content.
+    etag: str
     #: Whether the name was new.
     created: bool
 
@@ -61,6 +62,7 @@ def finish(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
     :raises Rejected: when it can never become a file: 403, 410, 412, 413 or 422.
     :raises Instead: when a hook gives its own response; one of 500 or more means "later".
     :raises DatabaseUnavailable: when it may succeed later.
+    :raises KeyServiceUnavailable: likewise.
     """
     catalog = arrival.storage.catalog
     try:
@@ -117,7 +119,7 @@ def _give_name(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
         _give_up(arrival, upload, Rejected(Fault.TOO_LARGE))
     except (FileExistsError, IsADirectoryError, SuspiciousFileOperation):
         _give_up(arrival, upload, Rejected(Fault.TAKEN))
-    return Finished(name=name, sha256=str(upload.sha256), created=created)
+    return Finished(name=name, etag=upload.etag, created=created)
 
 
 def _finished_by_another(arrival: Arrival, upload: Upload) -> Finished:
@@ -130,7 +132,7 @@ def _finished_by_another(arrival: Arrival, upload: Upload) -> Finished:
         found = catalog.upload(upload.content.key)
     if found is None or found.name is None:
         raise Rejected(Fault.GONE)
-    return Finished(name=found.name, sha256=str(found.sha256), created=True)
+    return Finished(name=found.name, etag=found.etag, created=True)
 
 
 def _give_up(arrival: Arrival, upload: Upload, rejected: Rejected) -> NoReturn:

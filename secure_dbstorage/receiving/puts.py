@@ -31,7 +31,7 @@ def put(arrival: Arrival) -> HttpResponseBase:
             finished = finish(arrival, upload, replace(wish, sha256=sha256))
     status = HTTPStatus.CREATED if finished.created else HTTPStatus.OK
     record(arrival, "received", status, length, finished=finished)
-    return answer(status, {"ETag": f'"{finished.sha256}"'})
+    return answer(status, {"ETag": finished.etag})
 
 
 def _described(arrival: Arrival) -> tuple[int, set[str]]:

@@ -23,6 +23,7 @@ from secure_dbstorage.links.paths import read_content, spelled_content
 from secure_dbstorage.serving.conditions import Selection, select
 from secure_dbstorage.serving.credentials import Credentials
 from secure_dbstorage.serving.headers import REFUSAL_HEADERS
+from secure_dbstorage.serving.offload import offloads
 from secure_dbstorage.serving.outages import Outage
 from secure_dbstorage.serving.pacing import Pace
 from secure_dbstorage.serving.refusals import Reason, Refused, refuse, unavailable
@@ -84,7 +85,7 @@ def _storage_and_key(content: str) -> tuple[DatabaseStorage, int]:
     except (ValueError, ImproperlyConfigured, InvalidStorageError):
         raise Refused(Reason.MISSING) from None
     is_ours = spelled_content(alias, key, storage.catalog.place) == content
-    if storage.options.offload is None or not is_ours:
+    if not offloads(storage.options) or not is_ours:
         raise Refused(Reason.MISSING)
     return storage, key
 

@@ -34,7 +34,7 @@ def may_offload(request: HttpRequest, options: StorageOptions) -> bool:
 
     A trusted one must say that it can, for others would send the visitor an empty body.
     """
-    if options.offload is None:
+    if not offloads(options):
         return False
     meta = request.META
     return (
@@ -44,6 +44,11 @@ def may_offload(request: HttpRequest, options: StorageOptions) -> bool:
         and _PLAIN_RANGE.fullmatch(meta.get("HTTP_RANGE", "bytes=0-")) is not None
         and is_from_proxy(meta, options.trusted_proxies)
     )
+
+
+def offloads(options: StorageOptions) -> bool:
+    """Tell whether a storage hands files to a proxy: never plain bytes of encrypted ones."""
+    return options.offload is not None and not options.encryption_keys
 
 
 def is_offloaded(visit: Visit, content: Content, selected: Selection) -> bool:

@@ -11,8 +11,13 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 
-from secure_dbstorage.exceptions import BadToken, DatabaseUnavailable, ExpiredToken
-from secure_dbstorage.files import FileStat, StoredHead
+from secure_dbstorage.exceptions import (
+    BadToken,
+    DatabaseUnavailable,
+    ExpiredToken,
+    KeyServiceUnavailable,
+)
+from secure_dbstorage.files import Content, FileStat, StoredHead
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.names import is_canonical
 from secure_dbstorage.serving.archives import answer_archive, find_files
@@ -63,7 +68,7 @@ from secure_dbstorage.storage import DatabaseStorage
 ALLOW = "GET, HEAD, OPTIONS"
 
 
-_outage = Outage("database")
+_outage, _key_outage = Outage("database"), Outage("key service")
 
 
 class EveryAlias(set[str]):
@@ -88,6 +93,9 @@ def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResp
         refused = error
     except DatabaseUnavailable as error:
         _outage.begin(error)
+        refused = unavailable()
+    except KeyServiceUnavailable as error:
+        _key_outage.begin(error)
         refused = unavailable()
     record_refusal(visit, refused.reason)
     return refuse(request, refused, had_token=visit.credentials.has_token)
@@ -145,6 +153,8 @@ def _pack(visit: Visit, grant: Grant) -> HttpResponseBase:
     instead = ask_guards_of_all(visit, grant, (head.stat for head in heads))
     if instead is not None:
         return _send_away(visit, instead)
+    if visit.request.method != "HEAD":
+        _unlock(heads[0].content)  # One tells whether the key service can be asked.
     return answer_archive(visit, heads, below=visit.name, filename=grant.filename)
 
 
@@ -232,12 +242,20 @@ def _answer(visit: Visit, head: StoredHead) -> HttpResponseBase:
         raise Refused(Reason.SUBRESOURCE)
     selected, headers = _selected(visit, head.stat, shown)
     if selected.has_body:
+        _unlock(head.content)  # Before it is counted: a link isn't used up while a key is missing.
         with visit.storage.catalog.outages_told():
             count_use(visit, head.stat, selected.status, is_played=is_played(head.stat, shown))
     response = _response(visit, head, selected, headers, is_private=shown.private)
     if shown.is_framed_anywhere:
         response.allow_frames()
     return response
+
+
+def _unlock(content: Content) -> None:
+    """Make sure that the bytes can be opened before any of them is promised."""
+    if content.seal is not None:
+        content.unlock()
+        _key_outage.end()
 
 
 def _response(
@@ -287,8 +305,9 @@ def _selected(
 def _body(visit: Visit, head: StoredHead, selected: Selection) -> bytes | Iterator[bytes]:
     """Return the selected bytes: from the head row, or in pieces read later."""
     span = selected.span
-    if head.first_chunk is not None and head.content.chunk_count == 1:
-        return head.first_chunk[span.start : span.stop]
+    chunk = head.first_chunk
+    if chunk is not None and len(chunk) == head.content.size:
+        return chunk[span.start : span.stop]
     # WSGI's threads bound what is read at once. An event loop has any number of readers.
     wanted = visit.pace.rows_wanted if isinstance(visit.request, ASGIRequest) else None
     pieces = visit.storage.catalog.stream(head, span.start, span.stop, rows_wanted=wanted)

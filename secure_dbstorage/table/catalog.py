@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import (
     IntegrityError,
@@ -38,6 +38,7 @@ from secure_dbstorage.models import (
     head_of,
 )
 from secure_dbstorage.options import StorageOptions
+from secure_dbstorage.sealing.seals import Owner, Seal
 from secure_dbstorage.table import heads, replicas, streams, uploads, uses
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.listing import entries_of
@@ -121,6 +122,7 @@ class Catalog:
         return rows(self.writer).head(
             self._options.namespace,
             name,
+            keyring=self._options.encryption_keys,
             public_only=public_only,
             with_chunk=with_chunk,
             whole_only=whole_only or (with_chunk and self.replica is not None),
@@ -128,7 +130,8 @@ class Catalog:
 
     def find_content(self, key: int) -> StoredHead | None:
         """Return the head of the file that has a content, from the primary database, or None."""
-        return rows(self.writer).head_of_content(self._options.namespace, key)
+        keyring = self._options.encryption_keys
+        return rows(self.writer).head_of_content(self._options.namespace, key, keyring=keyring)
 
     def link_states(self, wanted: Iterable[str], *, using: str = "") -> dict[str, LinkState]:
         """Return the link states of those files that are there, by name.
@@ -181,7 +184,7 @@ class Catalog:
             page := list(ordered.filter(name__gt=after)[:_HEADS_PER_QUERY])
         ):
             after = page[-1][0]
-            heads = (head_of(row, using=using) for row in page)
+            heads = (self._head_of(row, using) for row in page)
             # The column's collation may be wrong, so the name is compared again.
             found += [
                 head
@@ -315,10 +318,10 @@ class Catalog:
         :raises FileExistsError: when all names are taken, or the name lies below a file.
         :raises FileTooLarge: above the option ``max_size``.
         """
-        using = self.writer
+        using, seal = self.writer, self._new_seal()
         with transaction.atomic(using=using):
             self._check_place(name, using)
-            written = self._write(pieces, using)
+            written = self._write(pieces, using, seal)
             # The bytes are written only once. On MySQL, two saves that each roll them back and
             # write them again would deadlock.
             for candidate in chain([name], others):
@@ -350,12 +353,12 @@ class Catalog:
         :raises IsADirectoryError: for a directory.
         :raises FileTooLarge: above the option ``max_size``.
         """
-        using = self.writer
+        using, seal = self.writer, self._new_seal()
         with transaction.atomic(using=using):
             self._check_place(name, using)
             if self._files(using).below(name).exists():
                 raise os_error(IsADirectoryError, errno.EISDIR, name)
-            written = self._write(pieces, using)
+            written = self._write(pieces, using, seal)
             for _ in range(_MAX_ATTEMPTS):
                 row = self._locked(name, using)
                 if replaced_key is not None and (row is None or row.content != replaced_key):
@@ -507,9 +510,9 @@ class Catalog:
         :param sha256: if it is known.
         :raises UploadGone: when the upload was deleted, or is a file by now.
         """
-        if upload.sha256 is not None:
+        if upload.tag is not None:
             return upload
-        known = uploads.digested(replace(upload, sha256=sha256), sending=streams.Sending())
+        known = uploads.digested(upload, sha256=sha256, sending=streams.Sending())
         if sha256 is None:
             uploads.note_digest(known)
         return known
@@ -526,11 +529,17 @@ class Catalog:
             size=size,
             chunk_size=self._options.chunk_size,
             expires=expires,
+            seal=self._new_seal(size),
         )
 
     def upload(self, key: int) -> Upload | None:
         """Return an upload, or the file that it has become, or None without either."""
-        return uploads.find(key, namespace=self._options.namespace, using=self.writer)
+        return uploads.find(
+            key,
+            namespace=self._options.namespace,
+            using=self.writer,
+            keyring=self._options.encryption_keys,
+        )
 
     def after_commit(self, function: Callable[[], object]) -> None:
         """Call a function after the commit, or at once outside a transaction."""
@@ -634,12 +643,31 @@ class Catalog:
         for file in filter(files.__contains__, above):
             raise os_error(FileExistsError, errno.EEXIST, file)
 
-    def _write(self, pieces: Iterable[bytes | str], using: str) -> streams.Written:
+    def _head_of(self, row: Sequence[Any], using: str) -> StoredHead:
+        options = self._options
+        return head_of(
+            row, using=using, namespace=options.namespace, keyring=options.encryption_keys
+        )
+
+    def _new_seal(self, size: int = 0) -> Seal | None:
+        """Return the seal of new content; None where content is plain.
+
+        A key service may be slow, so this is done before any transaction of ours.
+        """
+        keyring, namespace = self._options.encryption_keys, self._options.namespace
+        if not keyring:
+            return None
+        return Seal.new(keyring, Owner(namespace, streams.new_key()), size)
+
+    def _write(
+        self, pieces: Iterable[bytes | str], using: str, seal: Seal | None
+    ) -> streams.Written:
         return streams.write(
             pieces,
             using=using,
             chunk_size=self._options.chunk_size,
             max_size=self._options.max_size,
+            seal=seal,
         )
 
     def _written(self, upload: Upload) -> streams.Written:
@@ -648,8 +676,8 @@ class Catalog:
         limit = self._options.max_size
         if limit is not None and upload.content.size > limit:
             raise FileTooLarge(f"The file is larger than {limit} bytes")
-        sha256 = str(uploads.digested(upload).sha256)
-        return streams.Written(content=upload.content, sha256=sha256, first_chunk=b"")
+        upload = uploads.digested(upload)
+        return streams.Written(content=upload.content, sha256=str(upload.tag), first_chunk=b"")
 
     def _name(self, upload: Upload, head: heads.Columns) -> bool:
         """Give an upload the columns of a file, and return False when the name is taken.

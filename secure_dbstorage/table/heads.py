@@ -10,7 +10,7 @@ from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.files import FileRecord
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.options import StorageOptions
-from secure_dbstorage.table.streams import Written
+from secure_dbstorage.table.streams import Written, columns_of
 
 Columns = dict[str, object]
 
@@ -91,15 +91,11 @@ def _content_columns(
     name: str, written: Written, options: StorageOptions, now: datetime
 ) -> Columns:
     lifetime = options.delete_after(name)
-    return ({} if lifetime is None else {"expires": now + lifetime}) | {
-        "content": written.content.key,
-        "size": written.content.size,
-        "chunk_size": written.content.chunk_size,
-        "sha256": written.sha256,
-        "content_type": content_type_of(name, options.content_types),
-        "modified": now,
-        "data": written.first_chunk,
-    }
+    return (
+        ({} if lifetime is None else {"expires": now + lifetime})
+        | columns_of(written)
+        | {"content_type": content_type_of(name, options.content_types), "modified": now}
+    )
 
 
 def _kept_columns(kept: FileRecord | None) -> Columns:

@@ -10,6 +10,7 @@ from django.db.backends.utils import CursorWrapper
 
 from secure_dbstorage.files import LinkState, StoredHead
 from secure_dbstorage.models import HEAD_COLUMNS, StoredFile, StoredFileQuerySet, head_of
+from secure_dbstorage.sealing.keyrings import NO_KEYS, Keyring
 from secure_dbstorage.table import statements
 from secure_dbstorage.table.cursors import ShortLogCursor
 from secure_dbstorage.table.statements import FIELDS
@@ -17,7 +18,7 @@ from secure_dbstorage.table.statements import FIELDS
 _HEAD_AND_CHUNK_COLUMNS = (*HEAD_COLUMNS, "data")
 _LINK_COLUMNS = ("name", "is_public", "link_epoch")
 _UPLOAD_COLUMNS = (
-    *("name", "size", "chunk_size", "sha256", "expires"),
+    *("name", "size", "chunk_size", "sha256", "expires", "sealed_key"),
     *("position", "position"),  # The last one is a length, which needs no conversion either.
 )
 _FIRST_CHUNK_COLUMNS = ("content", "data")
@@ -40,17 +41,20 @@ class Rows:
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
 
-    def head(
+    def head(  # noqa: PLR0913 -- all that a head is found by
         self,
         namespace: str,
         name: str,
         *,
+        keyring: Keyring = NO_KEYS,
         public_only: bool = False,
         with_chunk: bool = False,
         whole_only: bool = False,
     ) -> StoredHead | None:
         """Return the head of a file, or None.
 
+        :param keyring: the option ``encryption_keys`` of its storage. Without it, encrypted
+            content can't be opened.
         :param public_only: find public files only, so that private and missing ones take the same
             time.
         :param with_chunk: fetch the first chunk as well.
@@ -64,17 +68,16 @@ class Rows:
             )
         template = statements.selection(columns, public_only=public_only, whole_only=whole_only)
         for row in self._fetch(self._statement(template), parameters, columns):
-            head = head_of(row, using=self._connection.alias)
             # The column's collation may be wrong, so the name is compared again.
-            if head.stat.name == name:
-                return head
+            if row[0] == name:
+                return self._head_of(row, namespace, keyring)
         return None
 
-    def head_of_content(self, namespace: str, key: int) -> StoredHead | None:
+    def head_of_content(self, namespace: str, key: int, *, keyring: Keyring) -> StoredHead | None:
         """Return the head of the file that has a content, or None."""
         statement = self._statement(statements.selection_by_key(HEAD_COLUMNS))
         found = self._fetch(statement, [key, namespace], HEAD_COLUMNS)
-        return head_of(found[0], using=self._connection.alias) if found else None
+        return self._head_of(found[0], namespace, keyring) if found else None
 
     def link_states(self, namespace: str, names: Sequence[str]) -> dict[str, LinkState]:
         """Return the link states of those files that exist, by name."""
@@ -164,7 +167,8 @@ class Rows:
     def upload(self, key: int, namespace: str) -> Sequence[Any] | None:
         """Return the first row of an upload and how far its last row goes, or None.
 
-        :returns: name, size, chunk size, SHA-256, expiry, position and length of the last row.
+        :returns: name, size, chunk size, SHA-256, expiry, sealed key, and the position and length
+            of the last row.
         """
         statement = self._statement(statements.UPLOAD)
         found = self._fetch(statement, [key, namespace], _UPLOAD_COLUMNS)
@@ -191,6 +195,14 @@ class Rows:
         template = statements.update_where(statements.IS_UNCHANGED, "data")
         return self._change(template, {"data": data}, key, position, length) == 1
 
+    def rewrap(self, key: int, old: bytes, new: bytes) -> bool:
+        """Give the first row of a content another sealed key, unless it was changed.
+
+        :returns: whether it had the old one by now.
+        """
+        template = statements.update_where(statements.HAS_KEY, "sealed_key")
+        return self._change(template, {"sealed_key": new}, key, self.binary(old)) == 1
+
     def delete_unfinished(self, key: int, expired_by: datetime | None) -> bool:
         """Delete the first row of an upload, unless it has a name.
 
@@ -213,6 +225,10 @@ class Rows:
     def binary(self, data: bytes) -> object:
         """Return bytes as the driver takes them for a parameter."""
         return self._connection.Database.Binary(data)  # type: ignore[attr-defined]
+
+    def _head_of(self, row: Sequence[Any], namespace: str, keyring: Keyring) -> StoredHead:
+        using = self._connection.alias
+        return head_of(row, using=using, namespace=namespace, keyring=keyring)
 
     def _files(self, namespace: str) -> StoredFileQuerySet:
         files: StoredFileQuerySet = StoredFile.objects.using(self._connection.alias)

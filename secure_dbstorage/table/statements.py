@@ -20,12 +20,14 @@ INSERT_CHUNKS = "INSERT INTO {table} ({content}, {position}, {data}) "
 OF_CONTENT = "{content} = %s"
 IS_UPLOAD = "{content} = %s AND {position} = 0 AND {name} IS NULL"
 IS_EXPIRED_UPLOAD = f"{IS_UPLOAD} AND {{expires}} <= %s"
+#: The condition of a first row whose sealed key nobody has changed.
+HAS_KEY = "{content} = %s AND {position} = 0 AND {sealed_key} = %s"
 #: The condition of a row of an upload that is still as long as a writer saw it.
 IS_UNCHANGED = "{content} = %s AND {position} = %s AND {name} IS NULL AND length({data}) = %s"
 #: The first row of an upload, and how far its last row goes.
 UPLOAD = (
     "SELECT one.{name}, one.{size}, one.{chunk_size}, one.{sha256}, one.{expires}, "
-    "other.{position}, length(other.{data}) FROM {table} one "
+    "one.{sealed_key}, other.{position}, length(other.{data}) FROM {table} one "
     "JOIN {table} other ON other.{content} = one.{content} "
     "WHERE one.{content} = %s AND one.{position} = 0 AND one.{namespace} = %s "
     "ORDER BY other.{position} DESC LIMIT 1"

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from typing import Any, TypeVar
 
 from django.core.files import File
 from django.db import connections
 
 from secure_dbstorage.exceptions import ContentVanished, FileTooLarge
-from secure_dbstorage.files import Content
+from secure_dbstorage.files import Content, Seal
 from secure_dbstorage.options import STATEMENT_BYTES
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.heap import note_run, raise_trim_threshold, reading
@@ -40,7 +40,9 @@ class Written:
     """Content whose continuation rows are in the table. Its head row is not yet."""
 
     content: Content
+    #: What the column holds: of encrypted content, its tag.
     sha256: str
+    #: As the head row holds it.
     first_chunk: bytes
 
 
@@ -57,17 +59,24 @@ class Sending:
 
 
 def write(
-    pieces: Iterable[bytes | str], *, using: str, chunk_size: int, max_size: int | None
+    pieces: Iterable[bytes | str],
+    *,
+    using: str,
+    chunk_size: int,
+    max_size: int | None,
+    seal: Seal | None = None,
 ) -> Written:
     """Insert the continuation rows of new content, in the caller's transaction.
 
     The memory needed is that of one statement and two chunks, whatever the size.
 
     :param pieces: the content in pieces of any length. Text is encoded as UTF-8.
+    :param seal: of new content, to encrypt it.
     :raises FileTooLarge: as soon as more than *max_size* bytes were read.
     """
     insert_chunks = rows(using).insert_chunks
-    key, digest, size = new_key(), hashlib.sha256(), 0
+    key = new_key() if seal is None else seal.content_key
+    digest, size = hashlib.sha256(), 0
 
     def digested() -> Iterator[bytes]:
         nonlocal size
@@ -78,18 +87,35 @@ def write(
             digest.update(chunk)
             yield chunk
 
-    chunks = digested()
+    chunks = digested() if seal is None else map(seal.seal, count(), digested())
     first_chunk = next(chunks, b"")
     position, most = 1, max(1, STATEMENT_BYTES // chunk_size)
     while batch := list(islice(chunks, most)):
         insert_chunks(key, position, batch)
         position += len(batch)
         batch.clear()  # Before the next batch needs memory as well.
+    sha256 = digest.hexdigest()
+    if seal is not None:
+        seal = seal.described(size, sha256)
+        sha256 = seal.tag
     return Written(
-        content=Content(using=using, key=key, size=size, chunk_size=chunk_size),
-        sha256=digest.hexdigest(),
+        content=Content(using=using, key=key, size=size, chunk_size=chunk_size, seal=seal),
+        sha256=sha256,
         first_chunk=first_chunk,
     )
+
+
+def columns_of(written: Written) -> dict[str, object]:
+    """Return the columns of a head row that its content fills."""
+    content = written.content
+    return {
+        "content": content.key,
+        "size": content.size,
+        "chunk_size": content.chunk_size,
+        "sha256": written.sha256,
+        "sealed_key": None if content.seal is None else content.seal.sealed_key,
+        "data": written.first_chunk,
+    }
 
 
 def pieces_of(file: "File[Any]") -> Iterable[bytes | str]:
@@ -118,10 +144,14 @@ def read(
     :param first_chunk: the head row's bytes, if they were fetched already.
     :param sending: for a response, whose reader may be slow.
     :raises ContentVanished: when rows are missing. Pieces of two contents are never mixed.
+    :raises SecureDBStorageError: when encrypted content can't be opened.
     """
+    content.unlock()  # While no connection is lent.
     stop = content.size if stop is None else stop
     run: list[bytes] = []
-    if first_chunk is not None and start < len(first_chunk):
+    # Of another length, it is not what was saved. Read again, it will be missed.
+    is_whole = first_chunk is not None and len(first_chunk) == content.length_at(0)
+    if first_chunk is not None and is_whole and start < len(first_chunk):
         run.append(first_chunk[start:stop])
         start += len(run[0])
     first_chunk = None
@@ -254,6 +284,8 @@ def _run_lengths(content: Content, sending: Sending | None) -> Iterator[int]:
 
 
 def _run(content: Content, start: int, stop: int, run_length: int, using: str) -> list[bytes]:
+    if content.seal is not None:
+        return _opened_run(content, start, stop, run_length, using)
     stored = rows(using)
     position, offset = divmod(start, content.chunk_size)
     whole_chunks = content.chunk_count if stop == content.size else stop // content.chunk_size
@@ -269,6 +301,26 @@ def _run(content: Content, start: int, stop: int, run_length: int, using: str) -
         run = [part or b""]
     if sum(map(len, run)) != end - start:
         raise _vanished()
+    return run
+
+
+def _opened_run(
+    content: Content, start: int, stop: int, run_length: int, using: str
+) -> list[bytes]:
+    """Return a run of encrypted rows, opened. Each is authentic only as a whole."""
+    size = content.chunk_size
+    first = start // size
+    most = min(run_length, -(-stop // size) - first)
+    run = rows(using).run(content.key, first, most)
+    if len(run) != most:
+        raise _vanished()
+    for index, row in enumerate(run):
+        run[index] = content.opened(first + index, row)  # In its place, so that the row is let go.
+        if len(run[index]) != content.length_at(first + index):
+            raise _vanished()
+    end = min((first + most) * size, content.size)
+    run[-1] = run[-1][: len(run[-1]) - max(0, end - stop)]
+    run[0] = run[0][start - first * size :]
     return run
 
 
@@ -301,6 +353,8 @@ def _most_together(first: Content, sending: Sending) -> int:
 
 
 def _read_together(batch: Sequence[Content], sending: Sending) -> Iterator[Iterable[bytes]]:
+    for content in batch:
+        content.unlock()  # While no connection is lent.
     with _in_crowd(batch[0].using) if sending.rows_wanted else nullcontext():
         found = _Source(batch[0], sending).fetch(partial(_first_chunks, batch))
         for content in batch:
@@ -309,9 +363,10 @@ def _read_together(batch: Sequence[Content], sending: Sending) -> Iterator[Itera
 
 def _first_chunks(batch: Sequence[Content], using: str) -> dict[int, bytes]:
     found = rows(using).first_chunks([content.key for content in batch])
-    if any(len(found.get(content.key, b"")) != content.size for content in batch):
+    opened = {content.key: content.opened(0, found.pop(content.key, b"")) for content in batch}
+    if any(len(opened[content.key]) != content.size for content in batch):
         raise _vanished()
-    return found
+    return opened
 
 
 def _vanished() -> ContentVanished:

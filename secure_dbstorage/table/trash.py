@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from string import ascii_lowercase, digits
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -11,7 +12,7 @@ from django.db.models.functions import Length
 from django.utils import timezone
 
 from secure_dbstorage.content_types import content_type_of
-from secure_dbstorage.files import DeletedFile
+from secure_dbstorage.files import DeletedFile, SealedDeletedFile, SealedFileStat
 from secure_dbstorage.models import TRASH_MARK, StoredFile, StoredFileQuerySet
 from secure_dbstorage.names import directory_range
 from secure_dbstorage.options import StorageOptions
@@ -63,21 +64,23 @@ class Trash:
 
     def described(self, row: StoredFile) -> DeletedFile:
         """Return a deleted file as a value."""
-        stat, deleted = row.head().stat, _deleted_at(row)
+        stat, deleted = row.head(self._options.encryption_keys).stat, _deleted_at(row)
         ends = [deleted + (self._options.keep_deleted or timedelta(0)), stat.expires]
-        return DeletedFile(
-            name=name_of(row),
-            size=stat.size,
-            sha256=stat.sha256,
-            content_type=stat.content_type,
-            is_public=stat.is_public,
-            created=stat.created,
-            modified=stat.modified,
-            expires=stat.expires,
-            version=version_of(row),
-            deleted=deleted,
-            kept_until=min(end for end in ends if end is not None),
-        )
+        described: dict[str, Any] = {
+            "name": name_of(row),
+            "size": stat.size,
+            "content_type": stat.content_type,
+            "is_public": stat.is_public,
+            "created": stat.created,
+            "modified": stat.modified,
+            "expires": stat.expires,
+            "version": version_of(row),
+            "deleted": deleted,
+            "kept_until": min(end for end in ends if end is not None),
+        }
+        if isinstance(stat, SealedFileStat):
+            return SealedDeletedFile(tag=stat.tag, seal=stat.seal, **described)
+        return DeletedFile(sha256=stat.sha256, **described)
 
     def take(self, row: StoredFile) -> None:
         """Delete a file, whose row the caller's transaction has locked."""

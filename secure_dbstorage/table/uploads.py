@@ -9,25 +9,39 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import count
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from secure_dbstorage.conf import project_time
 from secure_dbstorage.exceptions import ContentVanished, UploadChanged, UploadGone
-from secure_dbstorage.files import Content, Upload, utc
+from secure_dbstorage.files import Content, Seal, Upload, utc
+from secure_dbstorage.models import seal_of
 from secure_dbstorage.options import STATEMENT_BYTES
+from secure_dbstorage.sealing.keyrings import NO_KEYS, Keyring
+from secure_dbstorage.sealing.seals import plain_length
 from secure_dbstorage.table import streams
 from secure_dbstorage.table.dialects import rows
 
 
-def begin(*, using: str, namespace: str, size: int, chunk_size: int, expires: datetime) -> Upload:
+def begin(  # noqa: PLR0913 -- all that an upload begins with
+    *,
+    using: str,
+    namespace: str,
+    size: int,
+    chunk_size: int,
+    expires: datetime,
+    seal: Seal | None = None,
+) -> Upload:
     """Insert the first row of an upload, without any bytes.
 
     :param size: how many bytes are to come.
     :param expires: when it may be deleted; aware.
+    :param seal: of new content of this size, to encrypt it.
     """
-    content = Content(using=using, key=streams.new_key(), size=size, chunk_size=chunk_size)
+    key = streams.new_key() if seal is None else seal.content_key
+    content = Content(using=using, key=key, size=size, chunk_size=chunk_size, seal=seal)
     rows(using).insert_upload(
         {
             "content": content.key,
@@ -37,25 +51,33 @@ def begin(*, using: str, namespace: str, size: int, chunk_size: int, expires: da
             "chunk_size": chunk_size,
             "created": timezone.now(),
             "expires": project_time(expires),
+            "sealed_key": None if seal is None else seal.sealed_key,
             "data": b"",
         }
     )
     return Upload(
-        namespace=namespace, name=None, content=content, sha256=None, expires=expires, offset=0
+        namespace=namespace, name=None, content=content, tag=None, expires=expires, offset=0
     )
 
 
-def find(key: int, *, namespace: str, using: str) -> Upload | None:
-    """Return an upload, or the file that it has become, or None without either."""
+def find(key: int, *, namespace: str, using: str, keyring: Keyring = NO_KEYS) -> Upload | None:
+    """Return an upload, or the file that it has become, or None without either.
+
+    :param keyring: the option ``encryption_keys`` of its storage. Without it, encrypted content
+        can't be opened.
+    """
     found = rows(using).upload(key, namespace)
     if found is None:
         return None
-    name, size, chunk_size, sha256, expires, position, length = found
+    name, size, chunk_size, tag, expires, sealed_key, position, length = found
+    seal = seal_of(sealed_key, namespace=namespace, content=key, size=size, keyring=keyring)
+    if seal is not None:
+        length = plain_length(length)
     return Upload(
         namespace=namespace,
         name=name,
-        content=Content(using=using, key=key, size=size, chunk_size=chunk_size),
-        sha256=sha256,
+        content=Content(using=using, key=key, size=size, chunk_size=chunk_size, seal=seal),
+        tag=tag,
         expires=None if expires is None else utc(expires),
         # Past the end there is nothing but what another release may have put there.
         offset=min(size, position * chunk_size + length),
@@ -76,6 +98,7 @@ def append(content: Content, offset: int, pieces: Sequence[bytes]) -> None:
     :param pieces: as long as :meth:`Upload.row_lengths` says; the last one may be shorter.
     :raises UploadChanged: when another writer was faster, or the upload was deleted.
     """
+    content.unlock()  # Before the transaction.
     position, length = divmod(offset, content.chunk_size)
     stored = rows(content.using)
     try:
@@ -84,34 +107,40 @@ def append(content: Content, offset: int, pieces: Sequence[bytes]) -> None:
             if position and not stored.update_upload(content.key, same):
                 raise UploadChanged("The upload was deleted, or is a file by now")
             if length or not offset:  # There is a row with room: the first one is never missing.
-                there = stored.run(content.key, position, 1) if length else []
-                grown = b"".join([*there, pieces[0]])
-                if not stored.grow(content.key, position, length, grown):
+                there = b"".join(stored.run(content.key, position, 1)) if length else b""
+                plain = content.opened(position, there)
+                grown = content.sealed(position, b"".join((plain, pieces[0])))
+                is_ours = len(plain) == length
+                if not (is_ours and stored.grow(content.key, position, len(there), grown)):
                     raise UploadChanged("Another request has written at this offset")
                 position, pieces = position + 1, pieces[1:]
             most = max(1, STATEMENT_BYTES // content.chunk_size)
             for start in range(0, len(pieces), most):
+                first = position + start
                 run = pieces[start : start + most]
-                stored.insert_chunks(content.key, position + start, run)
+                stored.insert_chunks(
+                    content.key, first, list(map(content.sealed, count(first), run))
+                )
     except IntegrityError as error:
         raise UploadChanged("Another request has written at this offset") from error
 
 
-def digested(upload: Upload, *, sending: streams.Sending | None = None) -> Upload:
+def digested(
+    upload: Upload, *, sha256: str | None = None, sending: streams.Sending | None = None
+) -> Upload:
     """Return a complete upload with the SHA-256 of its bytes, which are read once if need be.
 
+    :param sha256: if it is known.
     :param sending: outside of any transaction, to give the connection back between pieces.
     :raises UploadGone: when it is deleted meanwhile.
     """
-    if upload.sha256 is not None:
+    if upload.tag is not None:
         return upload
-    digest = hashlib.sha256()
-    try:
-        for piece in streams.read(upload.content, sending=sending):
-            digest.update(piece)
-    except ContentVanished as error:
-        raise UploadGone(errno.ENOENT, "The upload was deleted") from error
-    return replace(upload, sha256=digest.hexdigest())
+    sha256 = sha256 or _digest(upload, sending)
+    if upload.content.seal is None:
+        return replace(upload, tag=sha256)
+    seal = upload.content.seal.described(upload.content.size, sha256)
+    return replace(upload, tag=seal.tag, content=replace(upload.content, seal=seal))
 
 
 def note_digest(upload: Upload) -> None:
@@ -120,7 +149,10 @@ def note_digest(upload: Upload) -> None:
     :raises UploadGone: when the upload was deleted, or is a file by now.
     """
     content = upload.content
-    if not rows(content.using).update_upload(content.key, {"sha256": upload.sha256}):
+    columns: dict[str, object] = {"sha256": upload.tag}
+    if content.seal is not None:
+        columns["sealed_key"] = content.seal.sealed_key
+    if not rows(content.using).update_upload(content.key, columns):
         raise UploadGone(errno.ENOENT, "The upload was deleted, or is a file by now")
 
 
@@ -136,6 +168,16 @@ def delete_expired(key: int, *, now: datetime, using: str) -> bool:
     :returns: whether it was deleted.
     """
     return _delete(key, now, using=using)
+
+
+def _digest(upload: Upload, sending: streams.Sending | None) -> str:
+    digest = hashlib.sha256()
+    try:
+        for piece in streams.read(upload.content, sending=sending):
+            digest.update(piece)
+    except ContentVanished as error:
+        raise UploadGone(errno.ENOENT, "The upload was deleted") from error
+    return digest.hexdigest()
 
 
 def _delete(key: int, expired_by: datetime | None, *, using: str) -> bool:

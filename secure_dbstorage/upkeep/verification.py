@@ -6,7 +6,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from secure_dbstorage.content_types import content_type_of
-from secure_dbstorage.exceptions import ContentVanished
+from secure_dbstorage.exceptions import (
+    ContentVanished,
+    KeyLost,
+    KeyServiceUnavailable,
+    SealBroken,
+)
 from secure_dbstorage.files import StoredHead
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.storage import DatabaseStorage, announce_changed
@@ -47,12 +52,12 @@ def verify(
     :param after: start after this name, to continue an interrupted run.
     """
     for row in storage.catalog.files().below(prefix).by_name(after):
-        head = row.head()
+        head = row.head(storage.options.encryption_keys)
         content_type = content_type_of(head.stat.name, storage.options.content_types)
         if (verified := _verify(storage, head, content_type, repair=repair)) is not None:
             yield verified
     for row in storage.catalog.trash.kept().below(prefix).by_name():
-        head = row.head()  # Restoring it decides on its type.
+        head = row.head(storage.options.encryption_keys)  # Restoring it decides on its type.
         verified = _verify(storage, head, head.stat.content_type, repair=repair)
         if verified is not None:
             yield replace(verified, name=name_of(row), version=version_of(row))
@@ -92,6 +97,10 @@ def _problems_of_bytes(head: StoredHead) -> tuple[str, ...]:
             size += len(piece)
     except ContentVanished:
         return (f"rows are missing or too short after {size:,} of {head.stat.size:,} bytes",)
+    except SealBroken:
+        return (f"encrypted content was changed after {size:,} of {head.stat.size:,} bytes",)
+    except (KeyLost, KeyServiceUnavailable) as error:
+        return (str(error),)
     if digest.hexdigest() != head.stat.sha256:
         return ("the content has changed: its SHA-256 differs from the recorded one",)
     return ()

@@ -58,6 +58,14 @@ if _replica := os.environ.get("DBSTORAGE_BENCHMARK_REPLICA"):
 
 STORAGES = {
     "default": {"BACKEND": "secure_dbstorage.storage.DatabaseStorage"},
+    "encrypted": {
+        "BACKEND": "secure_dbstorage.storage.DatabaseStorage",
+        "OPTIONS": {
+            "namespace": "encrypted",
+            "base_url": "/encrypted/",
+            "encryption_keys": ["AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="],
+        },
+    },
     peers.DISK: {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     **{peer.name: {"BACKEND": peer.storage} for peer in peers.installed()},
 }

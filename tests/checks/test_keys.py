@@ -1,10 +1,13 @@
-"""A key that can be guessed is found."""
+"""A key that can be guessed is found, and so is one that can't encrypt."""
+
+import base64
 
 import pytest
 from pytest_django import Settings
 
 from secure_dbstorage.checks import keys
 from tests.support.checks import messages, storages
+from tests.support.sealing import KEY
 
 
 class TestSecretKey:
@@ -48,3 +51,44 @@ class TestSecretKey:
         assert messages(keys.check_deployed_secret_key) == ["E007"]
         settings.STORAGES = storages(default={"signing_keys": ["k" * 32]})
         assert messages(keys.check_deployed_secret_key) == []
+
+
+class TestEncryption:
+    """E010, E011 and W009."""
+
+    def test_a_storage_that_encrypts_raises_no_problem(self, settings: Settings) -> None:
+        settings.STORAGES = storages(default={"encryption_keys": [KEY]})
+        for check in (
+            keys.check_encryption,
+            keys.check_encrypted_offloading,
+            keys.check_separate_keys,
+        ):
+            assert messages(check) == []
+
+    def test_without_its_package_it_is_an_error(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("secure_dbstorage.sealing.ciphers.find_spec", lambda name: None)
+        settings.STORAGES = storages(default={})
+        assert messages(keys.check_encryption) == []
+        settings.STORAGES = storages(default={"encryption_keys": [KEY]})
+        assert messages(keys.check_encryption) == ["E010"]
+
+    def test_one_that_offloads_is_an_error(self, settings: Settings) -> None:
+        settings.STORAGES = storages(default={"offload": "nginx"})
+        assert messages(keys.check_encrypted_offloading) == []
+        settings.STORAGES = storages(default={"offload": "nginx", "encryption_keys": [KEY]})
+        assert messages(keys.check_encrypted_offloading) == ["E011"]
+
+    @pytest.mark.parametrize("place", ["SECRET_KEY", "SECRET_KEY_FALLBACKS", "signing_keys"])
+    @pytest.mark.parametrize("secret", [KEY, base64.b64decode(KEY).decode()])
+    def test_a_key_that_signs_is_a_warning(
+        self, settings: Settings, place: str, secret: str
+    ) -> None:
+        options = {"encryption_keys": [KEY]}
+        if place == "signing_keys":
+            options["signing_keys"] = [secret]
+        else:
+            setattr(settings, place, secret if place == "SECRET_KEY" else [secret])
+        settings.STORAGES = storages(default=options)
+        assert messages(keys.check_separate_keys) == ["W009"]

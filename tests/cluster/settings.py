@@ -1,7 +1,7 @@
 """The settings of the twin's web servers: the example's, and a storage that the tests use."""
 
 from project.settings import *  # noqa: F403
-from project.settings import CACHES, LOGGING, SECURE_DBSTORAGE, STORAGES
+from project.settings import CACHES, DATABASES, LOGGING, SECURE_DBSTORAGE, STORAGES
 
 ROOT_URLCONF = "tests.cluster.urls"
 
@@ -21,5 +21,6 @@ SECURE_DBSTORAGE["RATE_LIMITS"] = dict.fromkeys(
 # What went wrong stands in the logs of the web servers.
 LOGGING["loggers"] |= {"django.request": {"handlers": ["console"], "level": "ERROR"}}
 
-# On a busy machine, even Valkey may take its time.
+# On a busy machine, even Valkey and PostgreSQL may take their time.
 CACHES["default"]["OPTIONS"] = {"socket_timeout": 60, "socket_connect_timeout": 60}
+DATABASES["default"]["OPTIONS"]["pool"]["timeout"] = 240

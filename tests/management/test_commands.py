@@ -23,6 +23,7 @@ from secure_dbstorage.files import Content
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import streams
+from tests.support.sealing import KEY, OLD_KEY, id_of
 from tests.support.uploads import begin_upload
 from tests.testapp.models import Book
 
@@ -207,6 +208,87 @@ class TestStats:
     def test_an_empty_storage_is_not_an_error(self, run: Run) -> None:
         assert run("stats").code == 0
         assert run("stats", "--prefix", "none", "--json").told["total"]["files"] == 0
+
+
+class TestRekey:
+    """``dbstorage_rekey``."""
+
+    @pytest.fixture
+    def keys(self, settings: Settings) -> Callable[..., None]:
+        """Return a function that gives the default storage these keys."""
+
+        def give(*keys: str) -> None:
+            entry = settings.STORAGES["default"]
+            options = {"chunk_size": 4096, "encryption_keys": list(keys)}
+            settings.STORAGES = {**settings.STORAGES, "default": {**entry, "OPTIONS": options}}
+
+        give(OLD_KEY)
+        for name in ("a.txt", "dir/b.txt"):
+            storages["default"].save(name, b"x" * 5000)
+        return give
+
+    def test_keys_are_rotated_and_the_old_one_is_found_to_be_unused(
+        self, run: Run, keys: Callable[..., None]
+    ) -> None:
+        keys(KEY, OLD_KEY)
+        told = run("rekey", "--check", "--json").told
+        assert told["keys"] == [
+            {"id": id_of(KEY), "files": 0, "known": True},
+            {"id": id_of(OLD_KEY), "files": 2, "known": True},
+        ]
+        ran = run("rekey")
+        assert (ran.code, "rewrapped 2, failed 0" in ran.out) == (0, True)
+        assert run("rekey", "--json").told["counts"] == {"current": 2}
+        ran = run("rekey", "--check")
+        assert f"{id_of(OLD_KEY)}: an older key, 0 files" in ran.out
+        keys(KEY)
+        assert storages["default"].open("a.txt").read() == b"x" * 5000
+
+    def test_a_lost_key_is_named_and_fails_the_command(
+        self, run: Run, keys: Callable[..., None]
+    ) -> None:
+        keys(KEY)
+        ran = run("rekey", "--check")
+        assert ran.code == 1
+        assert f"{id_of(OLD_KEY)}: this key is not in encryption_keys" in ran.err
+        assert "2 files need it" in ran.err
+        assert run("rekey", "--json").told["failures"][0]["name"] == "a.txt"
+        StoredFile.objects.filter(name="a.txt").update(sealed_key=b"x")
+        assert "a.txt: its sealed key is damaged" in run("rekey", "--check").err
+
+    def test_bytes_are_sealed_anew_plain_ones_too(
+        self, run: Run, keys: Callable[..., None]
+    ) -> None:
+        keys()
+        storages["default"].save("plain.txt", b"plain")
+        keys(KEY, OLD_KEY)
+        told = run("rekey", "--bytes", "--prefix", "dir", "--json").told
+        assert (told["counts"], told["bytes"]) == ({"resealed": 1}, 5000)
+        assert run("rekey", "--bytes", "--after", "a.txt", "--json").told["counts"] == {
+            "resealed": 2
+        }
+        assert run("rekey", "--check", "--json").told["counts"] == {"encrypted": 3, "plain": 0}
+
+    def test_an_interrupted_run_says_how_to_continue(
+        self, run: Run, keys: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write, written = streams.write, list[streams.Written]()
+
+        def interrupted(*arguments: Any, **more: Any) -> streams.Written:
+            if written:
+                raise KeyboardInterrupt
+            written.append(write(*arguments, **more))
+            return written[0]
+
+        monkeypatch.setattr(streams, "write", interrupted)
+        ran = run("rekey", "--bytes", "--json")
+        assert (ran.code, ran.told["after"]) == (130, "a.txt")
+
+    def test_what_makes_no_sense_is_refused(self, run: Run, keys: Callable[..., None]) -> None:
+        assert "--bytes" in run("rekey", "--prefix", "dir").err
+        keys()
+        ran = run("rekey")
+        assert (ran.code, "no encryption_keys" in ran.err) == (2, True)
 
 
 class TestVerify:

@@ -12,6 +12,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.signals import file_served
 from secure_dbstorage.storage import DatabaseStorage
+from tests.support.sealing import KEY
 from tests.support.serving import Store, body_of
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +50,19 @@ def test_a_trusted_proxy_is_told_where_the_content_is(
     assert path == f"/_content/default/{key}.default."
     assert body_of(get(f"{path}?token={query}")) == CONTENT
     assert not {"ETag", "Last-Modified", "Accept-Ranges"} & set(answer.headers)
+
+
+def test_encrypted_files_never_lie_in_the_cache_of_a_proxy(
+    storage: DatabaseStorage, get: Callable[..., Any], store: Store
+) -> None:
+    told = get(storage.url("a.bin"), headers=SAYS)["X-Accel-Redirect"]
+    encrypting = store(encryption_keys=[KEY])
+    encrypting.save("b.bin", CONTENT)
+    for name in ("a.bin", "b.bin"):
+        assert not is_offloaded(answer := get(encrypting.url(name), headers=SAYS))
+        assert body_of(answer) == CONTENT
+    # Nor by a token of before.
+    assert get(told).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.servers.process import LOOPBACK, ServerProcess, accepts, free_port
+from tests.support.sealing import KEY
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "example"
 MANAGE = EXAMPLE / "manage.py"
@@ -26,6 +27,7 @@ def environment(folder: Path, *, settings: str = _QUICK, **more: str) -> dict[st
         "DJANGO_SETTINGS_MODULE": settings,
         "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
         "SECRET_KEY": "only-for-this-test-and-fifty-characters-in-length!!",
+        "FILE_KEYS": KEY,
         "PYTHONPATH": str(EXAMPLE.parent),  # the package itself, installed or not
         "PYTHONUNBUFFERED": "1",
         **more,

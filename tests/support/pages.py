@@ -12,12 +12,13 @@ LINKS = ROOT / "secure_dbstorage" / "links" / "README.md"
 SERVING = ROOT / "secure_dbstorage" / "serving" / "README.md"
 CHECKS = ROOT / "secure_dbstorage" / "checks" / "README.md"
 UPLOADS = ROOT / "secure_dbstorage" / "receiving" / "README.md"
+SEALING = ROOT / "secure_dbstorage" / "sealing" / "README.md"
 DEPLOY = ROOT / "example" / "deploy" / "README.md"
 BENCHMARKS = ROOT / "tests" / "benchmarks" / "README.md"
 PACKAGES = ROOT / "tests" / "integrations" / "README.md"
 
 PAGES = (
-    *(README, SECURITY, CONTRIBUTING, LINKS, SERVING, UPLOADS, CHECKS, DEPLOY),
+    *(README, SECURITY, CONTRIBUTING, LINKS, SERVING, UPLOADS, SEALING, CHECKS, DEPLOY),
     *(BENCHMARKS, PACKAGES),
 )
 

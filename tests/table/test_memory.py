@@ -48,7 +48,7 @@ class Upload:
 
 
 def save_and_read(name, size):
-    if way == "save":
+    if way != "open":
         storage.save(name, Upload(size))
     else:
         upload = Upload(size)
@@ -67,7 +67,7 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-storage = DatabaseStorage()
+storage = DatabaseStorage(encryption_keys=["A" * 43 + "="] if way == "encrypt" else None)
 save_and_read("small.bin", 600_000)
 before = peak()
 save_and_read("large.bin", size)
@@ -79,7 +79,10 @@ print(peak() - before)
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("database", "way"),
-    [("sqlite", "save"), ("sqlite", "open"), ("postgres", "save"), ("mariadb", "save")],
+    [
+        *(("sqlite", "save"), ("sqlite", "open"), ("sqlite", "encrypt")),
+        *(("postgres", "save"), ("mariadb", "save")),
+    ],
     indirect=["database"],
 )
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in other units elsewhere")

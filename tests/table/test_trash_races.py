@@ -51,7 +51,7 @@ def everything(storage: DatabaseStorage) -> list[bytes]:
     """Return the contents of a.bin, live and deleted ones, in order."""
     found = [read(storage, "a.bin")] if storage.exists("a.bin") else []
     for row in storage.catalog.trash.files():
-        head = row.head()
+        head = row.head(storage.options.encryption_keys)
         found.append(b"".join(storage.catalog.stream(head, 0, head.stat.size)))
     assert not StoredFile.rows.using(storage.catalog.writer).strays().exists()
     return sorted(found)

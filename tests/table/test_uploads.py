@@ -117,7 +117,7 @@ def test_a_file_is_neither_deleted_nor_changed_as_an_upload(database: str) -> No
     assert file.name == "a.txt"
     assert not uploads.delete(1, using=database)
     with pytest.raises(UploadGone):
-        uploads.note_digest(replace(file, sha256="1" * 64))
+        uploads.note_digest(replace(file, tag="1" * 64))
     assert stored(database) == whole("a.txt")
     assert uploads.find(1, namespace="", using=database) == file
 
@@ -139,7 +139,7 @@ def test_a_digest_is_kept_until_the_upload_is_gone(database: str) -> None:
 
 def found_again(upload: Upload) -> Upload:
     """Return what a slower request still knows."""
-    return replace(upload, sha256="0" * 64)
+    return replace(upload, tag="0" * 64)
 
 
 def stored(using: str) -> list[tuple[int, str | None]]:

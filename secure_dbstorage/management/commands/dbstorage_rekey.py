@@ -1,0 +1,112 @@
+"""``dbstorage_rekey``: wrap the keys of encrypted files by the newest key, or seal them anew."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from secure_dbstorage.management.arguments import add_prefix, add_storage, canonical_prefix
+from secure_dbstorage.management.reporting import Report, ReportingCommand
+from secure_dbstorage.management.usage import database_storage, usage_error
+from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.upkeep.rekeying import Rekeyed, find_keys, reseal, rewrap
+
+
+class Command(ReportingCommand):
+    """Rekeys a storage."""
+
+    help = (
+        "Wrap the keys of all encrypted files of a storage by the newest of its encryption_keys. "
+        "No byte of any file is read. Afterwards the older keys may be removed, once --check "
+        "shows that nothing uses them. With --bytes, write the bytes of each file again under a "
+        "new key of its own: for a file's key that leaked, and for files that were saved before "
+        "encryption_keys was set. Downloads of them break off; links stay."
+    )
+    examples = """
+        manage.py dbstorage_rekey --check
+        manage.py dbstorage_rekey --storage invoices --json
+        manage.py dbstorage_rekey --bytes --prefix invoices/2026
+        manage.py dbstorage_rekey --bytes --after invoices/2026/july.pdf
+    """
+
+    def add_options(self, parser: CommandParser) -> None:
+        """Add the options of this command."""
+        add_storage(parser)
+        add_prefix(parser, "with --bytes, seal")
+        parser.add_argument(
+            "--check",
+            action="store_true",
+            help="count the files under each key, and change nothing; keys that are in use and "
+            "not in encryption_keys are failures",
+        )
+        parser.add_argument("--bytes", action="store_true", help="seal the bytes anew as well")
+        parser.add_argument(
+            "--after",
+            default="",
+            metavar="NAME",
+            help="with --bytes, start after this name, to continue an interrupted run",
+        )
+
+    def run(self, report: Report, options: dict[str, Any]) -> None:
+        """Rekey the storage, and report on each file that can't be."""
+        storage, prefix = database_storage(options["storage"]), canonical_prefix(options)
+        report.facts |= {"storage": options["storage"], "prefix": prefix}
+        if (prefix or options["after"]) and not options["bytes"]:
+            raise usage_error("--prefix and --after need --bytes: other runs take all files.")
+        if options["check"]:
+            _check(report, storage)
+            return
+        if not storage.options.encryption_keys:
+            raise usage_error("This storage has no encryption_keys.")
+        if options["bytes"]:
+            _reseal(report, storage, prefix, options["after"])
+        else:
+            _tell(report, rewrap(storage), total=storage.catalog.files().count())
+
+
+def _check(report: Report, storage: DatabaseStorage) -> None:
+    """Report which keys are in use."""
+    found, known = find_keys(storage), storage.options.encryption_keys.ids
+    report.facts["keys"] = [
+        {"id": key_id, "files": found.counts.get(key_id, 0), "known": key_id in known}
+        for key_id in dict.fromkeys((*known, *found.counts))
+    ]
+    for key_id in dict.fromkeys((*known, *found.counts)):
+        count = found.counts.get(key_id, 0)
+        if key_id not in known:
+            report.fail(key_id, f"this key is not in encryption_keys, and {count:,} files need it")
+        else:
+            word = "the newest key" if key_id == known[0] else "an older key"
+            report.say(f"{key_id}: {word}, {count:,} files")
+    for name in found.damaged:
+        report.fail(name, "its sealed key is damaged")
+    report.count("encrypted", sum(found.counts.values()))
+    report.count("plain", found.plain)
+
+
+def _reseal(report: Report, storage: DatabaseStorage, prefix: str, after: str) -> None:
+    total = storage.catalog.files().below(prefix).filter(name__gt=after).count()
+    last = after
+    try:
+        for item in report.progress(reseal(storage, prefix=prefix, after=after), total=total):
+            report.bytes_done += item.size
+            _count(report, item)
+            last = item.name
+    except KeyboardInterrupt:
+        report.facts["after"] = last
+        report.say(f"To continue: --after {last!r}")
+        raise
+
+
+def _tell(report: Report, items: Iterable[Rekeyed], total: int) -> None:
+    for item in report.progress(items, total=total):
+        _count(report, item)
+    if report.counts["changed"]:
+        report.say("Some files were changed meanwhile. Run the command again.")
+
+
+def _count(report: Report, item: Rekeyed) -> None:
+    if item.outcome == "failed":
+        report.fail(item.name, item.problem)
+    else:
+        report.count(item.outcome)

@@ -1,0 +1,101 @@
+"""The keyring of a storage: all that wraps the keys of its files, newest first."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from secure_dbstorage.exceptions import (
+    KeyLost,
+    KeyServiceUnavailable,
+    SealBroken,
+    SecureDBStorageError,
+)
+from secure_dbstorage.sealing.cache import KeyCache
+from secure_dbstorage.sealing.ciphers import KEY_BYTES
+from secure_dbstorage.sealing.envelopes import Envelope
+from secure_dbstorage.sealing.services import KeyService, LocalKey
+from secure_dbstorage.secret_keys import SecretKey
+
+_cache = KeyCache()
+
+
+class Keyring:
+    """Wraps with the newest key, and unwraps with any. An empty one seals nothing."""
+
+    def __init__(self, services: Sequence[KeyService] = ()) -> None:
+        """Take keys and key services, newest first."""
+        self._services = {service.id: service for service in services}
+
+    def __bool__(self) -> bool:
+        return bool(self._services)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Keyring) and self.ids == other.ids
+
+    def __hash__(self) -> int:
+        return hash(self.ids)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the keys, newest first."""
+        return tuple(self._services)
+
+    @property
+    def local_keys(self) -> list[LocalKey]:
+        """The keys that are in the settings."""
+        return [key for key in self._services.values() if isinstance(key, LocalKey)]
+
+    def new_key(self, context: bytes) -> tuple[bytes, Envelope]:
+        """Return a random key, and an envelope without facts in which it is wrapped.
+
+        :param context: what must be the same when it is unwrapped.
+        :raises KeyServiceUnavailable: when the service can't be asked now.
+        """
+        key = SecretKey(secrets.token_bytes(KEY_BYTES))  # Error reports show variables.
+        return key, self.wrap(key, Envelope("", b"", b""), context)
+
+    def wrap(self, key: bytes, envelope: Envelope, context: bytes) -> Envelope:
+        """Return an envelope with its key wrapped by the newest of ours.
+
+        :raises KeyServiceUnavailable: when the service can't be asked now.
+        """
+        newest = next(iter(self._services.values()))
+        with _outages_told(newest):
+            return Envelope(newest.id, bytes(newest.wrap(key, context)), envelope.facts)
+
+    def unwrap(self, envelope: Envelope, context: bytes) -> bytes:
+        """Return the key in an envelope.
+
+        :raises KeyLost: when it was wrapped by a key that we don't have.
+        :raises KeyServiceUnavailable: when the service can't be asked now.
+        :raises SealBroken: when it was wrapped in another context, or is no key.
+        """
+        service = self._services.get(envelope.key_id)
+        if service is None:
+            raise KeyLost(envelope.key_id)
+        if isinstance(service, LocalKey):
+            return SecretKey(service.unwrap(envelope.wrapped, context))
+
+        def ask() -> bytes:
+            with _outages_told(service):
+                key = SecretKey(service.unwrap(envelope.wrapped, context))
+            if len(key) != KEY_BYTES:
+                raise SealBroken(f"The key {service.id!r} unwraps something that is no key")
+            return key
+
+        return _cache.get((envelope.key_id, envelope.wrapped, context), ask)
+
+
+#: That of a storage without encryption.
+NO_KEYS = Keyring()
+
+
+@contextmanager
+def _outages_told(service: KeyService) -> Iterator[None]:
+    """Tell an outage of a key service from what it says."""
+    try:
+        yield
+    except SecureDBStorageError:
+        raise
+    except OSError as error:
+        raise KeyServiceUnavailable(f"The key {service.id!r} can't be used now") from error

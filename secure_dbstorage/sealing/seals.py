@@ -1,0 +1,169 @@
+"""Seals: what opens and seals the rows of one content."""
+
+import hashlib
+import hmac
+import struct
+from dataclasses import dataclass, replace
+from pickle import PicklingError
+from typing import NoReturn, Self
+
+from secure_dbstorage.sealing.ciphers import OVERHEAD_BYTES, Cipher
+from secure_dbstorage.sealing.envelopes import Envelope
+from secure_dbstorage.sealing.keyrings import Keyring
+from secure_dbstorage.secret_keys import SecretKey
+
+_PURPOSE = b"secure_dbstorage.v1.sealing."
+
+#: In front of a namespace, for the files that were deleted. Their bytes stay as they are.
+_TRASH = "~"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Keys:
+    """What is derived from the key of a file, each for one purpose."""
+
+    key: bytes
+    cipher: Cipher
+    tag_key: bytes
+
+    @classmethod
+    def of(cls, key: bytes) -> Self:
+        return cls(key, Cipher(_derived(key, b"rows")), _derived(key, b"tag"))
+
+
+# Note [What is bound to what]
+# Whoever can write the table must not make us send bytes that were not saved as this file. The
+# wrapped key is bound to the owner (the namespace) and the content key, the facts to both and to
+# the size, and each row to both and to its position. So no row, key or size of another file fits,
+# and no row of another place. An upload's last row is written again as it grows, which is why
+# nonces are random: by position, one would be used twice.
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What a content belongs to: the namespace of a storage, or its trash, and a content key."""
+
+    namespace: str
+    content_key: int
+
+    def bound(self, purpose: bytes, number: int = 0) -> bytes:
+        """Return what must be the same when something of this content is opened."""
+        name = self.namespace.removeprefix(_TRASH).encode()
+        fields = struct.pack(">H", len(name)) + name + struct.pack(">QQ", self.content_key, number)
+        return _PURPOSE + purpose + fields
+
+
+class Seal:
+    """The key of one content, as its column has it, and what it opens.
+
+    The key is unwrapped when it is first needed, so lists and hooks unwrap nothing.
+    """
+
+    # Not a dataclass: `asdict()` of a FileStat would take it to pieces.
+    __slots__ = ("_keyring", "_keys", "_owner", "_sha256", "_size", "sealed_key")
+
+    def __init__(  # noqa: PLR0913, PLR0917 -- all that a seal is made of
+        self,
+        keyring: Keyring,
+        owner: Owner,
+        size: int,
+        sealed_key: bytes,
+        keys: _Keys | None = None,
+        sha256: str = "",
+    ) -> None:
+        """Take the column of a content.
+
+        :param size: in bytes; that of an unfinished upload is the declared one.
+        :param keys: what the column opens, if it is known already.
+        :param sha256: likewise.
+        """
+        self._keyring, self._owner, self._size = keyring, owner, size
+        self._keys, self._sha256 = keys, sha256
+        #: The column.
+        self.sealed_key = sealed_key
+
+    @classmethod
+    def new(cls, keyring: Keyring, owner: Owner, size: int = 0) -> Self:
+        """Return the seal of new content.
+
+        :param size: in bytes, if it is known already.
+        :raises KeyServiceUnavailable: when the key can't be wrapped now.
+        """
+        key, envelope = keyring.new_key(owner.bound(b"key"))
+        keys = _Keys.of(key)
+        facts = keys.cipher.seal(b"", owner.bound(b"facts", size))
+        return cls(keyring, owner, size, replace(envelope, facts=facts).spelled(), keys)
+
+    def described(self, size: int, sha256: str) -> "Seal":
+        """Return the seal of the same content, with its size and SHA-256 in the column."""
+        keys, envelope = self._unlocked(), Envelope.parse(self.sealed_key)
+        facts = keys.cipher.seal(bytes.fromhex(sha256), self._owner.bound(b"facts", size))
+        column = replace(envelope, facts=facts).spelled()
+        return Seal(self._keyring, self._owner, size, column, keys, sha256)
+
+    def rewrapped(self) -> bytes:
+        """Return the column with the key wrapped by the newest of the keyring.
+
+        :raises SecureDBStorageError: as :meth:`unlock`.
+        """
+        keys, envelope = self._unlocked(), Envelope.parse(self.sealed_key)
+        return self._keyring.wrap(keys.key, envelope, self._owner.bound(b"key")).spelled()
+
+    def unlock(self) -> None:
+        """Unwrap the key, unless that is done, and check that it is this content's.
+
+        :raises KeyLost: when the keyring does not have the key that wraps it.
+        :raises KeyServiceUnavailable: when the key can't be unwrapped now.
+        :raises SealBroken: when the column, the size or the owner was changed.
+        """
+        self._unlocked()
+
+    @property
+    def content_key(self) -> int:
+        """The key that all rows of the content share."""
+        return self._owner.content_key
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the plain content, 64 hexadecimal digits."""
+        self._unlocked()
+        return self._sha256
+
+    @property
+    def tag(self) -> str:
+        """What the column ``sha256`` holds: a keyed hash, from which nothing can be guessed."""
+        keys = self._unlocked()
+        return hmac.digest(keys.tag_key, bytes.fromhex(self._sha256), hashlib.sha256).hex()
+
+    def seal(self, position: int, chunk: bytes) -> bytes:
+        """Return a row."""
+        return self._unlocked().cipher.seal(chunk, self._owner.bound(b"row", position))
+
+    def open(self, position: int, row: bytes) -> bytes:
+        """Return the bytes of a row.
+
+        :raises SealBroken: when that isn't a row of this content, of this position.
+        """
+        return self._unlocked().cipher.open(row, self._owner.bound(b"row", position))
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise PicklingError("A seal holds keys, and a pickle must not")
+
+    def _unlocked(self) -> _Keys:
+        if self._keys is None:
+            envelope = Envelope.parse(self.sealed_key)
+            keys = _Keys.of(self._keyring.unwrap(envelope, self._owner.bound(b"key")))
+            digest = keys.cipher.open(envelope.facts, self._owner.bound(b"facts", self._size))
+            self._sha256 = digest.hex()
+            self._keys = keys  # Last: another thread may look.
+        return self._keys
+
+
+def plain_length(row_length: int) -> int:
+    """Return how many bytes are sealed in a row. Before its first bytes, it is empty."""
+    return max(0, row_length - OVERHEAD_BYTES)
+
+
+def _derived(key: bytes, purpose: bytes) -> SecretKey:
+    return SecretKey(hmac.digest(key, _PURPOSE + purpose, hashlib.sha256))

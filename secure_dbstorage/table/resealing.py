@@ -1,0 +1,46 @@
+"""Resealing: the same content under another key."""
+
+from django.db import transaction
+
+from secure_dbstorage.exceptions import SealBroken
+from secure_dbstorage.files import Content, Seal
+from secure_dbstorage.models import StoredFile
+from secure_dbstorage.table import streams
+from secure_dbstorage.table.dialects import rows
+
+
+def rewrap(key: int, old: bytes, new: bytes, *, using: str) -> bool:
+    """Give a content its key wrapped anew. No byte of it is read.
+
+    :param old: the column as it was read.
+    :returns: False when it has changed since.
+    """
+    return rows(using).rewrap(key, old, new)
+
+
+def reseal(row: StoredFile, content: Content, sha256: str, *, seal: Seal, chunk_size: int) -> bool:
+    """Write the bytes of a file again under a new key, in one transaction.
+
+    Nothing else of the file changes: times, flag and link epoch stay, so that its links live on.
+
+    :param row: the head row of the file.
+    :param content: what it has.
+    :param sha256: of that, 64 hexadecimal digits.
+    :param seal: of new content.
+    :returns: False when the file was deleted or replaced meanwhile.
+    :raises SealBroken: when the bytes are not those of the SHA-256; nothing is changed.
+    """
+    using = content.using
+    with transaction.atomic(using=using):
+        written = streams.write(
+            streams.read(content), using=using, chunk_size=chunk_size, max_size=None, seal=seal
+        )
+        if written.content.seal is None or written.content.seal.sha256 != sha256:
+            raise SealBroken("The content has changed: its SHA-256 differs from the recorded one")
+        unchanged = StoredFile.objects.using(using).filter(pk=row.pk, content=content.key)
+        is_ours = bool(unchanged.select_for_update().values_list("pk"))
+        if is_ours:
+            rows(using).update(row.pk, streams.columns_of(written))
+        # Of the two contents, the one that no row names is deleted.
+        streams.delete(content.key if is_ours else seal.content_key, using=using)
+    return is_ours
