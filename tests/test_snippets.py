@@ -206,7 +206,7 @@ class Project:
         """Do what the set-up says."""
         self.run("-m", "django", "startproject", "site_", ".")
         settings, urls = blocks(section(README, "Set-up"), "python")
-        (sqlite,) = (block for block in all_blocks() if '"init_command"' in block)
+        (sqlite,) = (block for block in all_blocks() if '"transaction_mode"' in block)
         typed = "from typing import Any\nSTORAGES: dict[str, dict[str, Any]]\n"
         with (self.directory / "site_" / "settings.py").open("a") as file:
             file.write(typed + settings + sqlite)
