@@ -24,7 +24,6 @@ PLACES: dict[str, str | None] = {
     "class Report(": "reports/models.py",
     "class Photo(": "reports/models.py",
     "def collect(": "reports/views.py",
-    "def upload(": "reports/views.py",
     "def owner_only(": "reports/access.py",
     "def signed_in(": "reports/access.py",
     "class FilesRouter": "site_/routers.py",
@@ -52,13 +51,24 @@ PLACES: dict[str, str | None] = {
     "storage.": "reports/examples.py",
 }
 
-#: What a reader has in the file before the first block.
+#: What a reader has in the file before the first block: a view that takes uploads, for one.
 BEFORE = {
     "reports/models.py": "from django.db import models",
     "reports/views.py": """
         from django.contrib.auth.decorators import login_required
+        from django.http import HttpRequest, HttpResponse
+        from django.shortcuts import redirect, render
         from reports.examples import storage
         from reports.forms import ReportForm
+
+        @login_required
+        def upload(request: HttpRequest) -> HttpResponse:
+            form = ReportForm(request.POST or None, request.FILES or None)
+            if form.is_valid():
+                form.instance.owner = request.user
+                form.save()
+                return redirect("/")
+            return render(request, "upload.html", {"form": form})
     """,
     "reports/access.py": "from secure_dbstorage.access import AuthHook",
     "reports/serializers.py": """
@@ -206,7 +216,7 @@ class Project:
         """Do what the set-up says."""
         self.run("-m", "django", "startproject", "site_", ".")
         settings, urls = blocks(section(README, "Set-up"), "python")
-        (sqlite,) = (block for block in all_blocks() if '"transaction_mode"' in block)
+        (sqlite,) = (block for block in all_blocks() if "journal_mode" in block)
         typed = "from typing import Any\nSTORAGES: dict[str, dict[str, Any]]\n"
         with (self.directory / "site_" / "settings.py").open("a") as file:
             file.write(typed + settings + sqlite)
