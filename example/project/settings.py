@@ -73,6 +73,7 @@ TEMPLATES = [
 
 DOCUMENT_MAX_BYTES = 200 * 1024**2
 PICTURE_MAX_BYTES = 20 * 1024**2
+OFFLOAD = os.environ.get("OFFLOAD")  # "nginx", with deploy/nginx-offload.conf
 
 STORAGES = {
     "default": {  # private documents, served at /files/
@@ -84,8 +85,9 @@ STORAGES = {
             # A document deleted by mistake can be restored.
             "keep_deleted": timedelta(days=30),
             "max_size": DOCUMENT_MAX_BYTES,
-            # Whoever gets a copy of the database reads no document without these.
-            "encryption_keys": file_keys(BASE_DIR / ".file-key"),
+            # Whoever gets a copy of the database reads no document without these. But a proxy that
+            # sends documents from its cache keeps them as they are.
+            "encryption_keys": None if OFFLOAD else file_keys(BASE_DIR / ".file-key"),
         },
     },
     "pictures": {  # public pictures, served at /pictures/
@@ -105,8 +107,8 @@ STORAGES = {
 # The proxies whose X-Forwarded-For header is trusted, for the rate limits. With nginx on the same
 # machine: TRUSTED_PROXIES=127.0.0.1
 SECURE_DBSTORAGE: dict[str, Any] = {"TRUSTED_PROXIES": words("TRUSTED_PROXIES")}
-if "OFFLOAD" in os.environ:  # "nginx", with deploy/nginx-offload.conf
-    SECURE_DBSTORAGE["OFFLOAD"] = os.environ["OFFLOAD"]
+if OFFLOAD:
+    SECURE_DBSTORAGE["OFFLOAD"] = OFFLOAD
 
 # Database. SQLite in this folder, unless DATABASE_URL names another, which then holds everything,
 # including the files: postgres://... or mysql://...

@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from secure_dbstorage.admin.base import FileAdmin
 from secure_dbstorage.admin.homes import Home, all_homes, home_named
 from secure_dbstorage.models import StoredFile
+from secure_dbstorage.sealing.seals import plain_length
 
 #: How many uploads of a storage the page shows, the oldest first.
 PAGE_SIZE = 100
@@ -137,5 +138,6 @@ def _waiting(home: Home) -> Waiting:
 
 
 def _measured(row: Any) -> Any:
-    row.received = min(row.size, row.last * row.chunk_size + row.length)
+    length = row.length if row.sealed_key is None else plain_length(row.length)
+    row.received = min(row.size, row.last * row.chunk_size + length)
     return row

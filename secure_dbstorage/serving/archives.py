@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from django.core.handlers.asgi import ASGIRequest
 
-from secure_dbstorage.files import StoredHead
+from secure_dbstorage.files import Content, StoredHead
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.serving.headers import ARCHIVE_TYPE, archive_headers
 from secure_dbstorage.serving.refusals import Reason, Refused
@@ -34,6 +34,11 @@ def find_files(visit: Visit, grant: Grant) -> list[StoredHead]:
     if not heads:
         raise Refused(Reason.MISSING)
     return heads
+
+
+def first_encrypted(heads: Sequence[StoredHead]) -> Content:
+    """Return the content that tells whether the key service can be asked; any if all are plain."""
+    return next((head for head in heads if head.content.seal is not None), heads[0]).content
 
 
 def answer_archive(

@@ -20,7 +20,7 @@ from secure_dbstorage.exceptions import (
 from secure_dbstorage.files import Content, FileStat, StoredHead
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.names import is_canonical
-from secure_dbstorage.serving.archives import answer_archive, find_files
+from secure_dbstorage.serving.archives import answer_archive, find_files, first_encrypted
 from secure_dbstorage.serving.clients import Client
 from secure_dbstorage.serving.conditions import (
     Selection,
@@ -154,7 +154,7 @@ def _pack(visit: Visit, grant: Grant) -> HttpResponseBase:
     if instead is not None:
         return _send_away(visit, instead)
     if visit.request.method != "HEAD":
-        _unlock(heads[0].content)  # One tells whether the key service can be asked.
+        _unlock(first_encrypted(heads))
     return answer_archive(visit, heads, below=visit.name, filename=grant.filename)
 
 

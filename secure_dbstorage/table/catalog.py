@@ -45,9 +45,6 @@ from secure_dbstorage.table.listing import entries_of
 from secure_dbstorage.table.tenants import schema_of
 from secure_dbstorage.table.trash import Trash
 
-#: What the file keeps when an upload takes its place.
-_KEPT_COLUMNS = ("is_public", "created", "link_epoch")
-
 Result = TypeVar("Result")
 
 #: How often a change is tried that conflicts with others.
@@ -415,14 +412,14 @@ class Catalog:
                 row = self._locked(name, using)
                 if replaced_key is not None and (row is None or row.content != replaced_key):
                     raise FileChanged(f"{name!r} was replaced or deleted after it was opened")
-                head = heads.new_head(name, written, self._options, None)
                 if row is not None:
-                    # If it is this upload's, by another request, there is nothing left to name,
-                    # and the error brings it back.
-                    self.trash.take(row)
-                    head |= {column: getattr(row, column) for column in _KEPT_COLUMNS}
-                if self._name(upload, head):
-                    return row is None
+                    # The file keeps its row: who waits for it, such as a revocation, finds this
+                    # file. If it is this upload's, by another request, there is none to take.
+                    first_chunk = uploads.take_first_chunk(upload.content)
+                    self._update(row, replace(written, first_chunk=first_chunk), None)
+                    return False
+                if self._name(upload, heads.new_head(name, written, self._options, None)):
+                    return True
             raise IntegrityError(f"{name!r} is being saved by another transaction")
 
     def remove(self, name: str, condition: Callable[[StoredFile], bool] | None = None) -> bool:

@@ -264,6 +264,7 @@ class _ContentReader(io.RawIOBase):
 
     def _next_piece(self) -> bytes:
         if self._position >= self._content.size:
+            self._content.unlock()  # Somebody may have set its size to 0.
             return b""
         piece = next(self._pieces, None)
         if piece is None:

@@ -56,7 +56,7 @@ def replaced_head(
 def named_head(columns: Columns) -> Columns:
     """Return those columns of a file that an unfinished upload doesn't have yet.
 
-    :param columns: of :func:`new_head` or :func:`replaced_head`.
+    :param columns: of :func:`new_head`.
     """
     kept = {name: value for name, value in columns.items() if name not in _UPLOAD_COLUMNS}
     return {"expires": None, **kept}

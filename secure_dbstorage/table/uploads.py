@@ -156,6 +156,20 @@ def note_digest(upload: Upload) -> None:
         raise UploadGone(errno.ENOENT, "The upload was deleted, or is a file by now")
 
 
+def take_first_chunk(content: Content) -> bytes:
+    """Delete the first row of a complete upload, and return its bytes as they are stored.
+
+    In the caller's transaction, which gives them to the head row of a file.
+
+    :raises UploadGone: when the upload was deleted, or is a file by now.
+    """
+    stored = rows(content.using)
+    first_chunk = b"".join(stored.run(content.key, 0, 1))
+    if not stored.delete_unfinished(content.key, None):
+        raise UploadGone(errno.ENOENT, "The upload was deleted, or is a file by now")
+    return first_chunk
+
+
 def delete(key: int, *, using: str) -> bool:
     """Delete an upload, unless it has a name, and tell whether it was deleted."""
     return _delete(key, None, using=using)

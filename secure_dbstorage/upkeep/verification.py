@@ -12,7 +12,7 @@ from secure_dbstorage.exceptions import (
     KeyServiceUnavailable,
     SealBroken,
 )
-from secure_dbstorage.files import StoredHead
+from secure_dbstorage.files import SealedFileStat, StoredHead
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.storage import DatabaseStorage, announce_changed
 from secure_dbstorage.table import streams
@@ -103,6 +103,8 @@ def _problems_of_bytes(head: StoredHead) -> tuple[str, ...]:
         return (str(error),)
     if digest.hexdigest() != head.stat.sha256:
         return ("the content has changed: its SHA-256 differs from the recorded one",)
+    if isinstance(head.stat, SealedFileStat) and head.stat.tag != head.stat.seal.tag:
+        return ("the entity tag is not that of the content",)  # A cache would keep another file.
     return ()
 
 

@@ -7,9 +7,20 @@ import pytest
 from django.contrib.admin.models import DELETION, LogEntry
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from secure_dbstorage.models import StoredFile
-from tests.support.admin import LIST, YES, body, messages_of, no_content_selected, save, signed_in
+from tests.support.admin import (
+    LIST,
+    YES,
+    body,
+    messages_of,
+    no_content_selected,
+    save,
+    signed_in,
+    storage,
+)
+from tests.support.sealing import KEY
 from tests.support.uploads import begin_upload, finish_upload
 
 # Users and sessions are in "default", wherever the files are.
@@ -43,6 +54,19 @@ def test_the_page_says_how_many_how_large_and_since_when(database: str, chief: C
     assert received == [["0\xa0bytes", "40.0\xa0KB"], ["12.0\xa0KB", "40.0\xa0KB"]]
     assert "a file.txt" not in html
     assert UNFINISHED in body(chief, LIST)
+
+
+def test_of_encrypted_ones_the_plain_bytes_are_counted(
+    database: str, chief: Client, settings: Settings
+) -> None:
+    encrypting = {"encryption_keys": [KEY], "chunk_size": 4096}
+    entry = settings.STORAGES["default"]
+    given = {**entry, "OPTIONS": {**entry.get("OPTIONS", {}), **encrypting}}
+    settings.STORAGES = {**settings.STORAGES, "default": given}
+    catalog = storage().catalog
+    upload = catalog.begin_upload(40_960, timezone.now() + timedelta(days=1))
+    catalog.append(upload, [b"x" * 1000])
+    assert [row[:2] for row in cells(body(chief, UNFINISHED))] == [["1000\xa0bytes", "40.0\xa0KB"]]
 
 
 def test_each_storage_has_its_own(database: str, chief: Client) -> None:

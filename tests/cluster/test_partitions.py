@@ -4,6 +4,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,17 @@ SCRIPT = EXAMPLE / "deploy/partitions.sql"
 #: What is in the table before it is partitioned.
 BEFORE = {"old/small.txt": b"small", "old/large.bin": LARGE}
 
+_numbers = count(1)
+
 HEADS, USES = "secure_dbstorage_heads", "secure_dbstorage_uses"
 
 
 @pytest.fixture(scope="module")
 def partitioned(own_directory: Path, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
     """Return the alias of a database with files, whose table was partitioned by the script."""
-    with PostgresServer(own_directory / "partitions") as server, django_db_blocker.unblock():
+    # A worker that takes other tests in between makes it once more.
+    directory = own_directory / f"partitions-{next(_numbers)}"
+    with PostgresServer(directory) as server, django_db_blocker.unblock():
         with psycopg.connect(
             host=server.host, user=postgres.USER, dbname="postgres", autocommit=True
         ) as administrator:

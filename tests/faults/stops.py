@@ -6,7 +6,7 @@ from secure_dbstorage.models import StoredFile
 from tests.faults.databases import VictimDatabase
 
 #: The row before which an upload is halted; a shorter one is halted before it gets its name.
-ROW = 7
+ROW = 24
 
 _TABLE = StoredFile._meta.db_table
 

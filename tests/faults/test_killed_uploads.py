@@ -16,8 +16,8 @@ from tests.servers.web import WebServer
 from tests.support.uploads import PAST, PIECE
 from tests.support.waiting import wait_until
 
-#: Halted in the middle of a row's transaction, after one with other rows was committed; and
-#: halted between the last row and the name.
+#: Halted in the middle of a row's transaction, after one with other rows was committed (at most
+#: 4.5 MiB are); and halted between the last row and the name.
 _SIZES = ((ROW + 1) * CHUNK + 7, 3 * CHUNK + 7)
 
 #: What was received before, in the middle of a row.

@@ -22,7 +22,7 @@ from secure_dbstorage.receiving.claims import claim
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.upkeep.verification import verify
 from tests.support.files import LARGE, captured, read
-from tests.support.sealing import OLD_KEY, Seal
+from tests.support.sealing import OLD_KEY, Seal, Service
 from tests.support.serving import ask, body_of
 from tests.support.uploads import Uploader
 
@@ -175,6 +175,19 @@ def test_an_archive_holds_plain_and_encrypted_files(
         }
 
 
+@pytest.mark.django_db
+def test_an_archive_is_not_begun_while_a_service_is_down(seal: Seal, client: Client) -> None:
+    service = Service()
+    seal(encryption_keys=None).save("a/1.txt", b"plain")
+    storage = seal(encryption_keys=[service])
+    storage.save("a/2.txt", b"encrypted")
+    service.error = OSError("down")
+    url = storage.zip_url(prefix="a")
+    assert client.get(url).status_code == 503
+    service.error = None
+    assert client.get(url).status_code == 200
+
+
 def test_what_was_plain_stays_readable_and_an_overwrite_seals_it(
     seal: Seal, database: str
 ) -> None:
@@ -215,6 +228,15 @@ def test_verification_finds_what_was_changed_and_what_can_not_be_opened(
     assert "encrypted content was changed after 0 of 13,312" in problems["a.txt"][0]
     problems = {file.name: file.problems for file in verify(seal(encryption_keys=[OLD_KEY]))}
     assert all("No key in encryption_keys has the id" in found[0] for found in problems.values())
+
+
+def test_verification_finds_an_entity_tag_of_another_content(
+    storage: DatabaseStorage, database: str
+) -> None:
+    storage.save("a.txt", LARGE)
+    StoredFile.rows.using(database).filter(position=0).update(sha256="0" * 64)
+    (file,) = verify(storage)
+    assert file.problems == ("the entity tag is not that of the content",)
 
 
 def test_an_upload_grows_and_gets_its_name(storage: DatabaseStorage, client: Client) -> None:

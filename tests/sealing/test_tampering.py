@@ -117,6 +117,23 @@ def test_no_part_of_a_changed_row_is_served(
     assert served(url, "0-9") == (206, LARGE[:10])
 
 
+@pytest.mark.parametrize("length", [-1, 10])
+def test_a_file_without_bytes_is_no_empty_file(
+    table: Table, storage: DatabaseStorage, length: int
+) -> None:
+    table.change("large.bin", size=0, data=b"")
+    with storage.open("large.bin") as file, pytest.raises(SealBroken):
+        file.read(length)
+    assert served(storage.url("large.bin")) == (500, b"")
+
+
+def test_what_is_made_public_in_the_table_is_served(
+    table: Table, storage: DatabaseStorage
+) -> None:
+    table.change("small.bin", is_public=True)
+    assert served(storage.url("small.bin")) == (200, SMALL)
+
+
 def test_a_small_file_that_was_changed_is_a_logged_500(
     table: Table, storage: DatabaseStorage, caplog: pytest.LogCaptureFixture
 ) -> None:
