@@ -49,8 +49,8 @@ def check_encrypted_offloading(**kwargs: Any) -> Iterator[CheckMessage]:
     for alias, options in usable().items():
         if options.encryption_keys and options.offload is not None:
             yield Error(
-                f"STORAGES[{alias!r}] encrypts its files, so that nothing is offloaded: the cache "
-                "of a proxy would hold them as they are.",
+                f"STORAGES[{alias!r}] encrypts its files, so nothing is offloaded: a proxy's "
+                "cache would hold them unencrypted.",
                 hint="Remove offload or encryption_keys.",
                 id="secure_dbstorage.E011",
             )
@@ -62,9 +62,9 @@ def check_separate_keys(**kwargs: Any) -> Iterator[CheckMessage]:
         signing = (*options.signing_keys, *conf.secret_keys())
         if any(key.is_one_of(signing) for key in options.encryption_keys.local_keys):
             yield checks.Warning(
-                f"STORAGES[{alias!r}] encrypts with a key that also signs. When you replace that "
-                "key, as after a leak, you lose the files.",
-                hint="Put a key of its own in front of encryption_keys, then run manage.py "
+                f"STORAGES[{alias!r}] encrypts with a key that also signs. If you replace that "
+                "key, for example after a leak, you lose the files.",
+                hint="Put a separate key first in encryption_keys, then run manage.py "
                 f"dbstorage_rekey --storage {alias}.",
                 id="secure_dbstorage.W009",
             )

@@ -16,11 +16,11 @@ class Command(ReportingCommand):
     """Rekeys a storage."""
 
     help = (
-        "Wrap the keys of all encrypted files of a storage by the newest of its encryption_keys. "
-        "No byte of any file is read. Afterwards the older keys may be removed, once --check "
-        "shows that nothing uses them. With --bytes, write the bytes of each file again under a "
-        "new key of its own: for a file's key that leaked, and for files that were saved before "
-        "encryption_keys was set. Downloads of them break off; links stay."
+        "Wrap the keys of all encrypted files of a storage with the newest of its "
+        "encryption_keys. The bytes of the files are not read. The older keys may be removed once "
+        "--check shows that nothing uses them. With --bytes, write the bytes of each file again "
+        "under a new key: for files whose keys have leaked, or that were saved before "
+        "encryption_keys was set. Downloads of them break off; links keep working."
     )
     examples = """
         manage.py dbstorage_rekey --check
@@ -39,7 +39,7 @@ class Command(ReportingCommand):
             help="count the files under each key, and change nothing; keys that are in use and "
             "not in encryption_keys are failures",
         )
-        parser.add_argument("--bytes", action="store_true", help="seal the bytes anew as well")
+        parser.add_argument("--bytes", action="store_true", help="encrypt the bytes again as well")
         parser.add_argument(
             "--after",
             default="",
@@ -102,7 +102,7 @@ def _tell(report: Report, items: Iterable[Rekeyed], total: int) -> None:
     for item in report.progress(items, total=total):
         _count(report, item)
     if report.counts["changed"]:
-        report.say("Some files were changed meanwhile. Run the command again.")
+        report.say("Some files changed in the meantime. Run the command again.")
 
 
 def _count(report: Report, item: Rekeyed) -> None:
