@@ -223,6 +223,7 @@ def test_a_broken_picture_is_refused_without_an_error(tmp_path: Path) -> None:
     assert result.stdout == "['kept', 'refused']\n", result.stderr
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("kind", ["sqlite", "postgres", "mariadb"])
 def test_the_demo_moves_to_another_database(kind: str, tmp_path: Path) -> None:
     with address_of(kind, tmp_path) as url:

@@ -58,6 +58,7 @@ def post(client: Client, url: str, fields: dict[str, bytes]) -> int:
     return int(answer.status_code)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("form", FORMS)
 def test_no_value_in_a_form_is_an_error(stubborn: Client, form: str) -> None:
     file = save("a.txt")

@@ -26,7 +26,7 @@ from tests.testapp.models import Book
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sweep]
 
 MIB = 1024**2
 PIECE = 4 * MIB

@@ -134,6 +134,7 @@ def page(browser: "Browser", site: str) -> Iterator["Page"]:
         yield page
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("tells", [True, False], ids=["sec-fetch", "no-sec-fetch"])
 def test_a_page_runs_no_stored_file(
     storage: DatabaseStorage, page: "Page", site: str, *, tells: bool

@@ -60,6 +60,7 @@ def ask(request: pytest.FixtureRequest, web_server: StartWebServer) -> Iterator[
         yield ask
 
 
+@pytest.mark.sweep
 def test_a_cache_forgets_a_file_that_was_made_private(ask: Ask) -> None:
     storage = storages["default"]
     storage.save("a.txt", b"for all")
