@@ -36,7 +36,7 @@ def libraries() -> str:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
+def browser(django_db_setup: None) -> Iterator["Browser"]:
     """Return Chromium with all that a window has."""
     with chromium_beside_django(shows_documents=True) as browser:
         yield browser

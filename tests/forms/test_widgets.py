@@ -111,7 +111,7 @@ class Visitor:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
+def browser(django_db_setup: None) -> Iterator["Browser"]:
     with chromium_beside_django() as browser:
         yield browser
 

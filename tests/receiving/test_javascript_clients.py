@@ -130,7 +130,7 @@ def pieces_until(output: IO[str], offset: int) -> list[tuple[int, int]]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
+def browser(django_db_setup: None) -> Iterator["Browser"]:
     with chromium_beside_django() as browser:
         yield browser
 

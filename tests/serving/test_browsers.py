@@ -105,7 +105,7 @@ _SITE_POLICY = "script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; worker-src
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
+def browser(django_db_setup: None) -> Iterator["Browser"]:
     with chromium_beside_django() as browser:
         yield browser
 

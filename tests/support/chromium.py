@@ -44,7 +44,11 @@ def chromium(*, shows_documents: bool = False) -> Iterator["Browser"]:
 
 @contextmanager
 def chromium_beside_django(*, shows_documents: bool = False) -> Iterator["Browser"]:
-    """Start Chromium for a test that asks the database too."""
+    """Start Chromium for a test that asks the database too.
+
+    A fixture takes ``django_db_setup`` before this. While playwright's loop runs, Django makes
+    connections of its own, and one that has made the databases would stay open.
+    """
     # playwright's loop is in this thread. The database is asked by nobody else.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     try:
