@@ -42,7 +42,8 @@ def ask(alias: str, question: Callable[[], Answer | None]) -> Answer | None:
     # An error would break a transaction that the caller has there.
     if is_resting(alias) or connections[alias].in_atomic_block:
         return None
-    if alias in _resting:
+    has_failed = alias in _resting
+    if has_failed:
         _resting[alias] = time.monotonic() + REST_SECONDS
     try:
         answer = _answer(alias, question)
@@ -50,7 +51,11 @@ def ask(alias: str, question: Callable[[], Answer | None]) -> Answer | None:
         connections[alias].close()
         _note_failure(alias, error)
         return None
-    _note_answer(alias, is_known=answer is not None)
+    # One that was asked before another reader's question failed says nothing about now.
+    if has_failed and _resting.pop(alias, None) is not None:
+        _logger.warning("The replica %r is back", alias)
+    if answer is None:
+        _note_lag(alias)
     return answer
 
 
@@ -71,10 +76,8 @@ def _note_failure(alias: str, error: Error) -> None:
     _resting[alias] = time.monotonic() + REST_SECONDS
 
 
-def _note_answer(alias: str, *, is_known: bool) -> None:
-    if _resting.pop(alias, None) is not None:
-        _logger.warning("The replica %r is back", alias)
+def _note_lag(alias: str) -> None:
     now = time.monotonic()
-    if not is_known and now - _lagging.get(alias, -_LAG_SECONDS) >= _LAG_SECONDS:
+    if now - _lagging.get(alias, -_LAG_SECONDS) >= _LAG_SECONDS:
         _lagging[alias] = now
         _logger.warning("The replica %r lags: it doesn't have all rows of the primary yet", alias)

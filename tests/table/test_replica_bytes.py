@@ -223,6 +223,21 @@ def test_one_reader_tries_a_dead_replica_and_the_others_go_on(
     assert replicas.ask(replica.alias, lambda: "another") == "another"
 
 
+def test_an_answer_to_an_earlier_question_ends_no_rest(
+    replica: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> str:
+        raise OperationalError("gone")
+
+    def meanwhile() -> str:
+        assert replicas.ask(replica.alias, fail) is None  # another reader
+        return "answer"
+
+    assert replicas.ask(replica.alias, meanwhile) == "answer"
+    assert replicas.is_resting(replica.alias)
+    assert len(caplog.records) == 1
+
+
 def test_a_connection_from_before_a_restart_is_no_failure(
     replica: StandIn, caplog: pytest.LogCaptureFixture
 ) -> None:
