@@ -252,7 +252,7 @@ class ReceivedFile(BaseUploadedFile):
 
         :param upload: complete.
         :param name: the client's; its last segment counts.
-        :param content_type: judged by the name, as everywhere.
+        :param content_type: chosen by the name.
         :param opener: returns a seekable file object.
         """
         super().__init__(opener(upload.content), name, content_type, upload.content.size)
