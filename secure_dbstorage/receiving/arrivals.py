@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from django.http import HttpRequest
 
@@ -59,14 +60,12 @@ class Arrival:
         seconds = max(UPLOAD_LIFETIME, self.grant.lifetime)
         expires = datetime.fromtimestamp(int(self.visit.now), tz=UTC) + timedelta(seconds=seconds)
         catalog = self.storage.catalog
-        with catalog.outages_told():
-            return _sealed(catalog.begin_upload(size, expires))
+        return _sealed(catalog.repeat(partial(catalog.begin_upload, size, expires)))
 
     def append(self, upload: Upload, pieces: Sequence[bytes]) -> Upload:
         """Write pieces behind those of an upload, and return it with them."""
         catalog = self.storage.catalog
-        with catalog.outages_told():
-            return _sealed(catalog.append(upload, pieces))
+        return _sealed(catalog.repeat(partial(catalog.append, upload, pieces)))
 
     def receive(self, upload: Upload, body: Body) -> tuple[Upload, str | None]:
         """Write a body behind what is there, and return its SHA-256 if it is the whole upload.
@@ -93,8 +92,8 @@ class Arrival:
         finally:
             catalog = self.storage.catalog
             if not is_done:
-                with suppress(DatabaseUnavailable), catalog.outages_told():
-                    catalog.delete_upload(upload)
+                with suppress(DatabaseUnavailable):
+                    catalog.repeat(partial(catalog.delete_upload, upload))
 
     def find(self) -> Upload:
         """Return the upload that the token continues, or the file that it has become.

@@ -66,8 +66,7 @@ def finish(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
     """
     catalog = arrival.storage.catalog
     try:
-        with catalog.outages_told():
-            upload = catalog.note_digest(upload, wish.sha256)
+        upload = catalog.repeat(partial(catalog.note_digest, upload, wish.sha256))
         _check_content(arrival, upload)
         _ask_hooks(arrival, upload)
         return _give_name(arrival, upload, wish)
@@ -97,7 +96,7 @@ def _ask_hooks(arrival: Arrival, upload: Upload) -> None:
     if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         response.setdefault("Retry-After", str(RETRY_WHEN_DOWN))
     else:
-        arrival.storage.catalog.delete_upload(upload)
+        _delete(arrival, upload)
     raise Instead(protect(response))
 
 
@@ -137,10 +136,13 @@ def _finished_by_another(arrival: Arrival, upload: Upload) -> Finished:
 
 def _give_up(arrival: Arrival, upload: Upload, rejected: Rejected) -> NoReturn:
     """Delete an upload that can never become a file."""
-    catalog = arrival.storage.catalog
-    with catalog.outages_told():
-        catalog.delete_upload(upload)
+    _delete(arrival, upload)
     raise rejected
+
+
+def _delete(arrival: Arrival, upload: Upload) -> None:
+    catalog = arrival.storage.catalog
+    catalog.repeat(partial(catalog.delete_upload, upload))
 
 
 def _shown_name(grant: UploadGrant) -> str:

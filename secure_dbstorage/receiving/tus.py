@@ -5,6 +5,7 @@ termination and checksum. A request is checked before its body is read.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from http import HTTPStatus
 
 from django.core.exceptions import SuspiciousFileOperation
@@ -106,9 +107,8 @@ def abandon(arrival: Arrival) -> HttpResponseBase:
     _check_version(arrival)
     upload = _unfinished(arrival)
     catalog = arrival.storage.catalog
-    with catalog.outages_told():
-        if not catalog.delete_upload(upload):
-            raise Rejected(Fault.GONE)
+    if not catalog.repeat(partial(catalog.delete_upload, upload)):
+        raise Rejected(Fault.GONE)
     record(arrival, "abandoned", HTTPStatus.NO_CONTENT)
     return answer(HTTPStatus.NO_CONTENT, {})
 

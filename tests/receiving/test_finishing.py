@@ -207,6 +207,44 @@ class TestEnds:
             assert uploader.patch(part, 0, CONTENT).status_code == 204
         assert content_of("a.txt") == CONTENT
 
+    @pytest.mark.parametrize("statement", ["INSERT", "UPDATE", "DELETE"])
+    def test_so_is_each_change_of_an_upload(
+        self, receiver: Receiver, uploader: Uploader, statement: str
+    ) -> None:
+        storage = receiver()
+        storage.save("a.txt", b"old")
+        part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE, overwrite=True), SIZE)
+        assert uploader.patch(part, 0, CONTENT[:5000]).status_code == 204
+        with connection.execute_wrapper(deadlocks := Deadlocks(1, statement)):
+            assert uploader.patch(part, 5000, CONTENT[5000:]).status_code == 204
+        assert deadlocks.left == 0
+        assert content_of("a.txt") == CONTENT
+
+    def test_so_is_the_digest_of_what_was_complete(
+        self, receiver: Receiver, uploader: Uploader
+    ) -> None:
+        part = complete_upload(receiver(), {})
+        with connection.execute_wrapper(deadlocks := Deadlocks(1, "UPDATE")):
+            assert uploader.tus("HEAD", part).status_code == 200
+        assert deadlocks.left == 0
+        assert content_of("a.txt") == CONTENT
+
+    def test_so_is_the_beginning_of_an_upload(
+        self, receiver: Receiver, uploader: Uploader
+    ) -> None:
+        url = receiver().upload_url("a.txt", max_size=SIZE)
+        with connection.execute_wrapper(deadlocks := Deadlocks(1, "INSERT")):
+            uploader.sent(url)
+        assert deadlocks.left == 0
+        assert content_of("a.txt") == CONTENT
+
+    def test_so_is_the_end_of_an_upload(self, receiver: Receiver, uploader: Uploader) -> None:
+        part = uploader.begun(receiver().upload_url("a.txt", max_size=SIZE), SIZE)
+        with connection.execute_wrapper(deadlocks := Deadlocks(1, "DELETE")):
+            assert uploader.tus("DELETE", part).status_code == 204
+        assert deadlocks.left == 0
+        assert not StoredFile.rows.exists()
+
     def test_one_that_meets_too_many_is_put_off(
         self, receiver: Receiver, uploader: Uploader
     ) -> None:
@@ -251,15 +289,17 @@ class Outage:
 
 
 class Deadlocks:
-    """Lets so many updates that give a name meet a deadlock."""
+    """Lets so many statements meet a deadlock: updates that give a name, or all of a kind."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, statement: str | None = None) -> None:
         """Count down from here."""
-        self.left = count
+        self.left, self.statement = count, statement
 
     def __call__(self, execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
         """Execute a statement, or not."""
-        if sql.startswith("UPDATE") and "link_epoch" in sql and self.left:
+        names = sql.startswith("UPDATE") and "link_epoch" in sql
+        meant = names if self.statement is None else sql.startswith(self.statement)
+        if meant and self.left:
             self.left -= 1
             raise OperationalError("Deadlock found when trying to get lock")
         return execute(sql, *rest)
