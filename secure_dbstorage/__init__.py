@@ -1,7 +1,8 @@
 """Keep Django's files in one database table, and serve them through signed URLs.
 
-Nothing is imported here: this must be importable before the app registry is ready. Import what you
-need from where it is. These paths are public, and change only with a note in the changelog:
+Import what you need from the modules below. Nothing is imported here, because the package must be
+importable before the app registry is ready. These paths are public, and change only with a note in
+the changelog:
 
 ===================================  ============================================================
 ``storage.DatabaseStorage``          the storage, for ``STORAGES`` and ``FileField(storage=...)``
@@ -9,25 +10,25 @@ need from where it is. These paths are public, and change only with a note in th
 ``storage.named``                    the storage of another alias, with its type
 ``urls``                             the route, for ``include()``
 ``urls_internal``                    the route from which nginx fetches, with ``offload``
-``access``                           the types of hooks, and two ready ones
-``signals``                          what happened to files and links
-``exceptions``                       the errors that a project may catch
+``access``                           the types of hooks, and two hooks that are ready to use
+``signals``                          signals about files and links
+``exceptions``                       the errors that a project may want to catch
 ``files.FileStat``                   what is known about a file
-``files.DeletedFile``                what is known about a deleted one
-``sealing.services.KeyService``      what a key service for encryption must have
-``files.ReceivedFile``               an upload that is complete, as hooks and forms get it
-``forms``                            fields of forms that take uploads, and the same for an API
+``files.DeletedFile``                what is known about a deleted file
+``sealing.services.KeyService``      the interface of a key service for encryption
+``files.ReceivedFile``               a complete upload, as hooks and forms get it
+``forms``                            form fields that take uploads, and a function for APIs
 ``redaction.TokenFilter``            a logging filter that removes tokens
 ``redaction.without_tokens``         the same for one text
 ``{% load secure_dbstorage %}``      template tags for links
 ``secure_dbstorage/refused.html``    the template of the page that explains a refusal
 ===================================  ============================================================
 
-So are the options, the setting ``SECURE_DBSTORAGE``, the commands, the ids of the checks, and the
-names of the loggers: ``secure_dbstorage.access`` has one record for each request, and
+Also public are the options, the setting ``SECURE_DBSTORAGE``, the commands, the ids of the checks,
+and the names of the loggers: ``secure_dbstorage.access`` has one record for each request, and
 ``secure_dbstorage.links``, at level DEBUG, one for each signed link that is made;
-``secure_dbstorage.serving``, ``secure_dbstorage.storage`` and ``secure_dbstorage.upkeep`` have
-problems. Everything else may change without notice. It lives in eight wings:
+``secure_dbstorage.serving``, ``secure_dbstorage.storage`` and ``secure_dbstorage.upkeep`` report
+problems. Everything else may change without notice. The package has nine wings:
 
 - ``serving`` answers a request: who asks, whether they may, and with which bytes and headers.
 - ``receiving`` takes uploads, in one piece or in many, and makes them files.

@@ -21,7 +21,7 @@ from secure_dbstorage.links.grants import Grant, UploadGrant
 class HookGrant(Grant):
     """What a link allows, and where it leads."""
 
-    #: The signed path and query, for a hook that sends the visitor away and wants them back.
+    #: The signed path and query, for a hook that sends the visitor to another page first.
     return_path: str = field(default="", repr=False)
 
 
@@ -41,10 +41,10 @@ class AuthHook(Protocol):
 
 
 class UploadHook(Protocol):
-    """Decides whether a complete upload gets its name. May be a coroutine function."""
+    """Decides whether a complete upload becomes a file. May be a coroutine function."""
 
     def __call__(self, request: HttpRequest, file: ReceivedFile, grant: UploadGrant, /) -> Any:
-        """Return True to let the upload have its name, False to delete it, or a response to send.
+        """Return True to make the upload a file, False to delete it, or a response to send.
 
         A response of 500 or more means "later": the bytes stay, and the hook is asked again. With
         any other response they are deleted. Anything else is a refusal, and is logged as an error.
@@ -56,7 +56,7 @@ class UploadHook(Protocol):
 
 
 def authenticated(request: HttpRequest, file: FileStat, grant: Grant) -> bool:
-    """Let in everybody who is signed in."""
+    """Let in everyone who is signed in."""
     return bool(request.user.is_authenticated)
 
 

@@ -3,19 +3,19 @@
 ::
 
     SecureDBStorageError
-    ├── BadToken                 a token that we did not make, or not for this file
-    │   └── ExpiredToken         one that we made, and that has expired
+    ├── BadToken                 a token that we did not make, or made for another file
+    │   └── ExpiredToken         a token that we made, and that has expired
     ├── Refused                  a request that gets no file; never leaves ``serving``
     ├── Rejected                 an upload that can't be done; never leaves ``receiving``
     ├── UnsatisfiableRange       a byte range that selects nothing of a file
-    ├── DatabaseUnavailable      a database that can't be asked now
+    ├── DatabaseUnavailable      a database that is down
     ├── FileTooLarge             also a SuspiciousFileOperation
     ├── FileChanged              also an OSError
     ├── UploadChanged            an upload that another request has continued
     ├── UploadGone               also a FileNotFoundError
-    ├── UploadIncomplete         an upload that is claimed before all of it is there
+    ├── UploadIncomplete         an upload that is claimed before it is complete
     ├── ContentVanished          also an OSError
-    ├── KeyServiceUnavailable    a key service that can't be asked now
+    ├── KeyServiceUnavailable    a key service that is down
     ├── KeyLost                  also an OSError: a key that is not in the settings
     ├── SealBroken               also an OSError: encrypted content that was changed
     └── CopyFailed               a file that could not be copied, and why
@@ -39,7 +39,7 @@ class BadToken(SecureDBStorageError):
 
 
 class ExpiredToken(BadToken):
-    """Raised when a token is authentic and its lifetime has ended."""
+    """Raised when a token is authentic but has expired."""
 
     def __init__(self, grant: Any) -> None:
         super().__init__("The link has expired")
@@ -52,7 +52,7 @@ class UnsatisfiableRange(SecureDBStorageError):
 
 
 class DatabaseUnavailable(SecureDBStorageError):
-    """Raised while serving when the database can't be asked now."""
+    """Raised while serving when the database is down."""
 
 
 class FileTooLarge(SecureDBStorageError, SuspiciousFileOperation):
@@ -60,7 +60,7 @@ class FileTooLarge(SecureDBStorageError, SuspiciousFileOperation):
 
 
 class FileChanged(SecureDBStorageError, OSError):
-    """Raised on closing a file opened for update that someone else replaced meanwhile."""
+    """Raised on closing a file opened for update that was replaced in the meantime."""
 
 
 class UploadChanged(SecureDBStorageError):
@@ -80,7 +80,7 @@ class ContentVanished(SecureDBStorageError, OSError):
 
 
 class KeyServiceUnavailable(SecureDBStorageError):
-    """Raised when the key of encrypted content can't be wrapped or unwrapped now."""
+    """Raised when the key of encrypted content can't be wrapped or unwrapped at the moment."""
 
 
 class KeyLost(SecureDBStorageError, OSError):
@@ -97,7 +97,7 @@ class SealBroken(SecureDBStorageError, OSError):
 
 
 class CopyFailed(SecureDBStorageError):
-    """Raised when a file can't be copied as it is; its text says why."""
+    """Raised when a file can't be copied unchanged; its text says why."""
 
 
 def os_error(error: type[OSError], number: int, name: str) -> OSError:

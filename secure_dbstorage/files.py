@@ -241,8 +241,8 @@ class Upload:
 class ReceivedFile(BaseUploadedFile):
     """A complete upload as an uploaded file: ``name``, ``size``, ``read``, ``seek``, ``chunks``.
 
-    ``save()`` of the storage that has received it takes its rows over, and copies nothing. Any
-    other storage reads it.
+    If it is saved in the storage that received it, no bytes are copied. Any other storage reads
+    it.
     """
 
     def __init__(

@@ -71,7 +71,7 @@ class StorageOptions:
 
     #: Identity of the storage: of its rows, its tokens and its route.
     namespace: str = _option(parsers.namespace, default="")
-    #: Path or absolute URL under which it is served; None asks the URLconf.
+    #: Path or absolute URL under which files are served; None asks the URLconf.
     base_url: str | None = _option(parsers.base_url, default=None)
     #: Database alias of the table; None asks the router.
     using: str | None = _option(parsers.using, default=None)
@@ -92,13 +92,13 @@ class StorageOptions:
     keep_deleted: timedelta | None = _option(parsers.keep_deleted, default=None)
     #: Lifetime of a link in seconds.
     expires_in: int = _option(parsers.lifetime, default=3600)
-    #: The longest lifetime in seconds. It also shortens existing links.
+    #: The longest lifetime in seconds. Lowering it shortens existing links too.
     max_expires_in: int = _option(parsers.lifetime, default=7 * 24 * 3600)
     #: How many seconds a file's URL stays the same, so that browsers can use their caches.
     url_window: int = _option(parsers.seconds, default=300)
     #: The keys that sign links, newest first.
     signing_keys: tuple[bytes, ...] = _option(parsers.signing_keys, default=(), is_secret=True)
-    #: Asked for private files, in order.
+    #: The hooks that are asked about private files, in order.
     auth_hooks: tuple[Callable[..., object], ...] = _option(parsers.hooks, default=())
     #: Rates by kind of request. They are generous: a page may show a hundred pictures.
     rate_limits: Mapping[str, str | None] = _option(
@@ -110,7 +110,7 @@ class StorageOptions:
     rate_limit_fail_open: bool = _option(parsers.boolean, default=False)
     #: The types that a browser may show. Everything else is a download.
     inline_types: frozenset[str] = _option(parsers.inline_types, default=parsers.INLINE_TYPES)
-    #: Media types by extension, besides those that we know. They come first.
+    #: Media types by extension. They come before those that we know.
     content_types: Mapping[str, str] = _option(
         parsers.content_types, default=parsers.CONTENT_TYPES
     )
@@ -126,12 +126,12 @@ class StorageOptions:
     chunk_size: int = _option(parsers.chunk_size, default=255 * 1024)
     #: Networks whose X-Forwarded-For is believed.
     trusted_proxies: tuple[Network, ...] = _option(parsers.trusted_proxies, default=())
-    #: The largest file in bytes; None for any.
+    #: The largest file in bytes; None for any size.
     max_size: int | None = _option(parsers.max_size, default=None)
     #: Says whose files these are, which is signed into every link; None for the database and the
     #: schema that hold them.
     audience: Callable[[], str] | None = _option(parsers.audience, default=None)
-    #: Asked before an upload gets its name, in order.
+    #: The hooks that are asked before an upload gets its name, in order.
     upload_hooks: tuple[Callable[..., object], ...] = _option(parsers.hooks, default=())
     #: The proxy that sends large files from its cache; None if Django sends all.
     offload: str | None = _option(parsers.offload, default=None)

@@ -309,7 +309,7 @@ def audience(raw: object) -> Callable[[], str] | None:
     def answer() -> str:
         told = ask()
         if not isinstance(told, str):
-            raise ImproperlyConfigured(f"The option audience returned {told!r}, and not a text")
+            raise ImproperlyConfigured(f"The option audience returned {told!r}, and not a string")
         return told
 
     return answer
@@ -330,7 +330,7 @@ def encryption_keys(raw: object) -> Keyring:
         raise ValueError("must be None or a list of keys, newest first")
     services = [_key_service(given) for given in raw]
     if len({service.id for service in services}) < len(services):
-        raise ValueError("must not contain two keys of one id")
+        raise ValueError("must not contain two keys with the same id")
     return Keyring(services)
 
 

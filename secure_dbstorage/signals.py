@@ -1,4 +1,4 @@
-"""Signals about files. A receiver that raises is logged, and does no harm.
+"""Signals about files. An exception in a receiver is logged, and does no harm.
 
 The sender is the class of the storage. Each signal also has ``storage``, the storage itself.
 """
@@ -16,12 +16,12 @@ file_deleted = Signal()
 #: committed. A cache in front may still have the old answer. Arguments: ``name``; ``old_name``,
 #: which differs after a rename; ``attribute``, that of its
 #: :class:`~secure_dbstorage.files.FileStat`: ``is_public``, ``name``, ``expires``, or
-#: ``content_type``, which ``dbstorage_verify --repair`` may correct. Sent even if it had the same
-#: value before.
+#: ``content_type``, which ``dbstorage_verify --repair`` may correct. Sent even if the value is the
+#: same as before.
 file_changed = Signal()
 
-#: A signed link was made. Arguments: ``name``, that of the file or the folder, and ``link``, its
-#: short name in the access log, which opens nothing.
+#: A signed link was made. Arguments: ``name``, that of the file or the folder, and ``link``, the
+#: link's short name in the access log, which opens nothing.
 link_made = Signal()
 
 #: A request got an answer that isn't a refusal. For a streamed body this is sent when the body has

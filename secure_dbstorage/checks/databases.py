@@ -35,8 +35,9 @@ def check_pgbouncer(**kwargs: Any) -> Iterator[CheckMessage]:
         has_pooler = settings.get("DISABLE_SERVER_SIDE_CURSORS", False)
         if has_pooler and settings.get("OPTIONS", {}).get("prepare_threshold") is not None:
             yield checks.Warning(
-                f"DATABASES[{alias!r}] has a pooler and prepares statements. Behind a pooler, a "
-                "connection may not know a statement that it is asked to run.",
+                f"DATABASES[{alias!r}] is set up for a pooler (DISABLE_SERVER_SIDE_CURSORS), and "
+                "prepares statements. Behind a pooler, a connection may not know a statement that "
+                "it is asked to run.",
                 hint="Remove prepare_threshold from OPTIONS, or silence this check if your pooler "
                 "keeps prepared statements.",
                 id="secure_dbstorage.W015",
@@ -66,8 +67,8 @@ def check_connections(**kwargs: Any) -> Iterator[CheckMessage]:
         settings = connections[alias].settings_dict
         if settings["CONN_MAX_AGE"] == 0 and not settings.get("OPTIONS", {}).get("pool"):
             yield checks.Warning(
-                f"Each request connects to DATABASES[{alias!r}] anew. A small file takes about "
-                "twice the time.",
+                f"Each request opens a new connection to DATABASES[{alias!r}]. A small file takes "
+                "about twice as long.",
                 hint="Set CONN_MAX_AGE to None, or OPTIONS['pool'] with PostgreSQL, or silence "
                 "this check.",
                 id="secure_dbstorage.W014",

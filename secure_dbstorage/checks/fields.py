@@ -38,7 +38,7 @@ def check_wrappers(**kwargs: Any) -> Iterator[CheckMessage]:
     for label, storage in wrapping_fields():
         yield checks.Warning(
             f"{label} has a {type(storage).__qualname__}, which holds a DatabaseStorage. Checks, "
-            "delete_with_instance and renaming in the admin don't reach what it holds.",
+            "delete_with_instance and renaming in the admin don't see the storage inside.",
             hint="Derive the class from DatabaseStorage, or silence this check.",
             id="secure_dbstorage.W017",
         )

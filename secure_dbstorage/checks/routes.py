@@ -92,7 +92,7 @@ def check_offloading_proxies(**kwargs: Any) -> Iterator[CheckMessage]:
     for alias, options in usable().items():
         if options.offload is not None and not options.trusted_proxies:
             yield checks.Warning(
-                f"STORAGES[{alias!r}] offloads nothing: only a proxy in trusted_proxies counts.",
+                f"STORAGES[{alias!r}] has offload but no trusted_proxies: nothing is offloaded.",
                 hint="Set trusted_proxies to the network of your nginx, such as ['127.0.0.0/8'].",
                 id="secure_dbstorage.W021",
             )

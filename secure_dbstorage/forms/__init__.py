@@ -1,13 +1,13 @@
-"""Form fields whose files are sent while the form is filled in, in pieces.
+"""Form fields whose files are sent in pieces, while people fill in the rest of the form.
 
 ::
 
     class ReportForm(forms.ModelForm):
         file = UploadField(max_size=2 * 1024**3, types=["application/pdf"])
 
-What a form was sent in place of a file is not believed: it must be an upload to this storage
-that is complete, waits for a form, was begun by a link for this user, and keeps to the limits of
-this field.
+What a form is sent in place of a file is not trusted: it must be an upload to this storage that
+is complete, waits for a form, was begun by a link for this user, and is within the limits of this
+field.
 """
 
 from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ def received(  # noqa: PLR0913 -- all that an upload is held against
     :param storage: the one that has received it.
     :param max_size: the most bytes; None for as many as a link to the storage allowed.
     :param types: media types, exact or like ``image/*``; none for all.
-    :param user: whom the link that began it is for, or their primary key; None for everybody.
+    :param user: the user whom the link that began it is for, or their primary key; None for all.
     :param ip: the address of the client. Needed if that link is for a network.
     :raises ValidationError: when it is not such an upload. The code says why: ``upload_invalid``,
         ``upload_gone``, ``upload_incomplete``, ``too_large`` or ``file_type``.
@@ -105,7 +105,7 @@ class UploadField(forms.FileField):
         self.types = tuple(types)
         self.multiple = multiple
         self.storage = storage
-        #: Whom the form is for, or their primary key; None for everybody.
+        #: The user whom the form is for, or their primary key; None for everyone.
         self.user: object = None
         self._form: forms.BaseForm | None = None
         self._model_storage: object = None

@@ -29,8 +29,8 @@ register = template.Library()
 def signed_url(file: Any, **arguments: Any) -> str:
     """Return the URL of a FileField's file, with the arguments of ``DatabaseStorage.url()``.
 
-    Return "" if there is no file. A file in another kind of storage, as in tests, gets that
-    storage's URL.
+    Return "" if there is no file. For a file in another kind of storage, as in tests, return the
+    URL that this storage gives it.
     """
     if _is_stored(file):
         return str(file.storage.url(file.name, **arguments))
@@ -62,9 +62,9 @@ def signed_folder_url(file: Any, folder: str, **arguments: Any) -> str:
     """Return the URL of a FileField's file, through a link to a directory above it.
 
     Relative links in the file therefore work, for example from a playlist to its segments. Whoever
-    has the link can open every file below the directory, so it must be named. Takes the arguments
-    of ``DatabaseStorage.folder_url()``. Return "" if there is no file. A file in another kind of
-    storage gets that storage's URL.
+    has the link can open every file below the directory, so the directory must be named. Takes the
+    arguments of ``DatabaseStorage.folder_url()``. Return "" if there is no file. For a file in
+    another kind of storage, return the URL that this storage gives it.
 
     :raises ValueError: when the file is not below the directory, and for the root.
     """
@@ -92,7 +92,7 @@ def signed_zip_url(prefix: str, storage: str = "default", **arguments: Any) -> s
 def _is_stored(file: Any) -> bool:
     """Tell whether there is a file, and one of our storages holds it.
 
-    :raises TypeError: for something else than a file, such as a name.
+    :raises TypeError: for anything but a file, such as a name.
     """
     if file and not hasattr(file, "storage"):
         raise TypeError(

@@ -1,4 +1,4 @@
-"""``dbstorage_rekey``: wrap the keys of encrypted files by the newest key, or seal them anew."""
+"""``dbstorage_rekey``: wrap the keys of files with the newest key, or encrypt the files again."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -17,7 +17,7 @@ class Command(ReportingCommand):
 
     help = (
         "Wrap the keys of all encrypted files of a storage with the newest of its "
-        "encryption_keys. The bytes of the files are not read. The older keys may be removed once "
+        "encryption_keys. The bytes of the files are not read. You can remove the older keys once "
         "--check shows that nothing uses them. With --bytes, write the bytes of each file again "
         "under a new key: for files whose keys have leaked, or that were saved before "
         "encryption_keys was set. Downloads of them break off; links keep working."
@@ -32,11 +32,11 @@ class Command(ReportingCommand):
     def add_options(self, parser: CommandParser) -> None:
         """Add the options of this command."""
         add_storage(parser)
-        add_prefix(parser, "with --bytes, seal")
+        add_prefix(parser, "with --bytes, encrypt")
         parser.add_argument(
             "--check",
             action="store_true",
-            help="count the files under each key, and change nothing; keys that are in use and "
+            help="count the files under each key, and change nothing; keys that are in use but "
             "not in encryption_keys are failures",
         )
         parser.add_argument("--bytes", action="store_true", help="encrypt the bytes again as well")
