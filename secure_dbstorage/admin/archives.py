@@ -28,7 +28,7 @@ def archive_of(request: HttpRequest, files: list[StoredFile]) -> HttpResponseBas
     home = operations.require_home(files[0])
     alias, keyring = home.alias, home.storage.options.encryption_keys
     if any(operations.require_home(file).alias != alias for file in files):
-        raise ValidationError(_("Select files of one storage."))
+        raise ValidationError(_("Select files from a single storage."))
     for file in files:
         check_hooks(request, file)
     heads = sorted((file.head(keyring) for file in files), key=lambda head: head.stat.name)

@@ -50,15 +50,15 @@ MAKE_PUBLIC = Deed(
         "Anyone who knows or guesses their URLs will be able to open these %(number)s files:",
         "number",
     ),
-    done=_("“%s” is public now."),
-    done_to_many=ngettext_lazy("%d file is public now.", "%d files are public now."),
+    done=_("“%s” is now public."),
+    done_to_many=ngettext_lazy("%d file is now public.", "%d files are now public."),
     entry=_("Made public."),
 )
 
 MAKE_PRIVATE = Deed(
     run=lambda _request, file: operations.make_private(file),
-    done=_("“%s” is private now."),
-    done_to_many=ngettext_lazy("%d file is private now.", "%d files are private now."),
+    done=_("“%s” is now private."),
+    done_to_many=ngettext_lazy("%d file is now private.", "%d files are now private."),
     entry=_("Made private."),
 )
 

@@ -35,7 +35,7 @@ class FilesField(UploadField):
     def __init__(self, **arguments: Any) -> None:
         """Take what an upload field for several files takes."""
         super().__init__(multiple=True, max_size=_MAX_SIZE, **arguments)
-        self.widget.attrs["data-drop"] = _("Or drop files anywhere here.")
+        self.widget.attrs["data-drop"] = _("Or drop files anywhere on this page.")
         #: Whether the browser may send files before the form.
         self.has_route = True
 

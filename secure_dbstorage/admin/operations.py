@@ -151,7 +151,7 @@ def readable_errors() -> Iterator[None]:
     try:
         yield
     except KeyServiceUnavailable as error:
-        text = _("The key of this storage can’t be used now. Try again later.")
+        text = _("This storage’s encryption key is not available. Try again later.")
         raise ValidationError(text) from error
     except FileTooLarge as error:
         raise ValidationError(_("The file is too large for this storage.")) from error

@@ -29,11 +29,11 @@ class Fault(Enum):
     DIGEST = "digest", 400, _("The content doesn’t match its digest. Send it again.")
     #: An upload hook refused the file.
     NOT_ACCEPTED = "not-accepted", 403, _("This file is not accepted here.")
-    METHOD = "method", 405, _("This address takes uploads, but not with this method.")
+    METHOD = "method", 405, _("This link doesn’t allow this method.")
     #: Another request was faster, or the client sent the wrong offset.
-    OFFSET = "offset", 409, _("The upload is at another offset. Ask where to continue.")
+    OFFSET = "offset", 409, _("The upload is at a different offset. Send HEAD to get it.")
     GONE = "gone", 410, _("This upload no longer exists. Begin again.")
-    NO_LENGTH = "no-length", 411, _("The length of the body is not known. Send a Content-Length.")
+    NO_LENGTH = "no-length", 411, _("The request has no Content-Length. Send one.")
     VERSION = "version", 412, _("Only version 1.0.0 of tus is supported.")
     PRECONDITION = "precondition", 412, _("The file already exists, or it has changed.")
     TOO_LARGE = "too-large", 413, _("The file is too large.")
@@ -41,7 +41,7 @@ class Fault(Enum):
     #: tus clients repeat a request that gets a 409, so they get another status.
     TAKEN = "taken", 422, _("There is already a file with this name.")
     #: The link is for other content.
-    CONTENT = "content", 422, _("This is not the expected content.")
+    CONTENT = "content", 422, _("This is not the content that the link is for.")
     CHECKSUM = "checksum", CHECKSUM_MISMATCH, _("A piece was damaged on the way. Send it again.")
 
     status: int

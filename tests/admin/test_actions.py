@@ -29,7 +29,7 @@ def test_many_are_made_public_and_private_and_revoked(chief: Client) -> None:
     files = [save("a.txt"), save("b.txt", alias="invoices"), save("c.txt")]
     links = storage().urls(["a.txt", "c.txt"])
     answer = run(chief, "make_public", files[:2], **YES)
-    assert messages_of(answer) == ["2 files are public now."]
+    assert messages_of(answer) == ["2 files are now public."]
     assert [storage().is_public("a.txt"), storage("invoices").is_public("b.txt")] == [True, True]
     assert not storage().is_public("c.txt")
     run(chief, "make_private", files)
@@ -56,7 +56,7 @@ def test_links_to_many_are_made_by_one_query_for_each_storage(chief: Client) -> 
 @pytest.mark.parametrize(
     ("action", "question", "done"),
     [
-        ("make_public", "Make this file public?", "“a.txt” is public now."),
+        ("make_public", "Make this file public?", "“a.txt” is now public."),
         ("revoke_links", "Revoke the links to this file?", "The existing links to “a.txt” no lon"),
         ("delete_selected", "Delete this file?", "“a.txt” was deleted."),
     ],

@@ -83,7 +83,7 @@ def test_a_hook_that_refuses_one_file_refuses_all(chief: Client, settings: Setti
 
 def test_files_of_several_storages_are_not_mixed(chief: Client) -> None:
     answer = run(chief, "download_zip", [save("a.txt"), save("b.txt", alias="invoices")])
-    assert messages_of(answer) == ["Select files of one storage."]
+    assert messages_of(answer) == ["Select files from a single storage."]
 
 
 def test_it_takes_the_permission_to_open_files() -> None:

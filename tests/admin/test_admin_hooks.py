@@ -41,7 +41,7 @@ def test_a_file_that_a_user_may_not_open_is_not_made_public(database: str, chief
     if database == "default":  # The list shows the default database.
         answer = run(chief, "make_public", [file, own], **YES)
         assert messages_of(answer) == [
-            "“chief/a.txt” is public now.",
+            "“chief/a.txt” is now public.",
             "other/a.txt: You may not open “other/a.txt”.",
         ]
         assert row("chief/a.txt").is_public

@@ -25,10 +25,11 @@ def test_an_outage_of_the_key_service_is_told(settings: Settings, chief: Client)
     file = save("a.txt")
     service.error = OSError("down")
     answer = upload(chief)
-    assert "a b.txt: The key of this storage can’t be used now. Try again later." in answer.text
+    told = "This storage’s encryption key is not available. Try again later."
+    assert f"a b.txt: {told}" in answer.text
     assert not storage().exists("a b.txt")
     (said,) = messages_of(run(chief, "download_zip", [file]))
-    assert said == "The key of this storage can’t be used now. Try again later."
+    assert said == told
     assert "a.txt" in body(chief, page(file))
 
 

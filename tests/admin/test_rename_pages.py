@@ -34,7 +34,7 @@ def test_the_rows_that_change_are_listed_first(database: str, chief: Client) -> 
 def test_a_row_that_has_the_new_name_already_is_listed(chief: Client) -> None:
     book = Book.objects.create(text="books/new.txt")
     asked = chief.post(page(save("books/a.txt")), RENAME)
-    assert "refer to the new name already" in asked.text
+    assert "already refer to the new name" in asked.text
     assert "book: books/new.txt" in asked.text
     assert book.text.name == "books/new.txt"
 
