@@ -383,6 +383,15 @@ class TestPrune:
         assert told["dry_run"] is True
         assert run("prune", "--unreferenced", "--keep", "../dir").code == 2
 
+    @pytest.mark.parametrize("option", ["--keep", "--prefix"])
+    def test_a_directory_that_would_protect_nothing_is_refused(
+        self, run: Run, storage: DatabaseStorage, option: str
+    ) -> None:
+        storage.set_expires("a.txt", PAST)
+        ran = run("prune", option, "dir")
+        assert (ran.code, "need --unreferenced" in ran.err) == (2, True)
+        assert storage.exists("a.txt")
+
 
 @pytest.mark.parametrize("name", ["stats", "verify", "prune"])
 def test_a_forgotten_migration_is_named(run: Run, name: str) -> None:

@@ -70,6 +70,8 @@ Links to files in the source never open the copies."""
         """Copy the files."""
         if options["source"] == options["target"]:
             raise usage_error("The source and the target are the same storage.")
+        if options["restore_flags"] and options["manifest"] is None:
+            raise usage_error("--restore-flags needs --manifest, which holds the flags.")
         source = end_of(options["source"])
         target = end_of(options["target"])
         report.facts |= {"from": options["source"], "to": options["target"]}
