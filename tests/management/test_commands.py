@@ -255,6 +255,8 @@ class TestRekey:
         assert run("rekey", "--json").told["failures"][0]["name"] == "a.txt"
         StoredFile.objects.filter(name="a.txt").update(sealed_key=b"x")
         assert "a.txt: its sealed key is damaged" in run("rekey", "--check").err
+        storages["default"].delete("a.txt")
+        assert "1 file needs it" in run("rekey", "--check").err
 
     def test_bytes_are_sealed_anew_plain_ones_too(
         self, run: Run, keys: Callable[..., None]
