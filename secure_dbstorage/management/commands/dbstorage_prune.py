@@ -104,7 +104,7 @@ class Command(ReportingCommand):
 def _everything(storage: DatabaseStorage, options: dict[str, Any]) -> Iterator[Pruned]:
     dry_run, prefix = options["dry_run"], canonical_prefix(options)
     if (prefix or options["keep"]) and not options["unreferenced"]:
-        raise usage_error("--prefix and --keep need --unreferenced: other files are removed anyway.")
+        raise usage_error("--prefix and --keep need --unreferenced: other runs take everything.")
     keep = [directory.rstrip("/") for directory in options["keep"]]
     if not all(map(is_canonical, keep)):
         raise usage_error("--keep must name a directory of the storage.")
