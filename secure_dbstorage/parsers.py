@@ -138,7 +138,7 @@ def default_public(raw: object) -> Callable[[str], bool]:
     """Return a function that decides by a file's name whether it is public."""
     if isinstance(raw, bool):
         return lambda name: raw
-    return _callable(raw)
+    return _callable(raw, besides="True, False")
 
 
 def delete_after(raw: object) -> Callable[[str], timedelta | None]:
@@ -146,11 +146,15 @@ def delete_after(raw: object) -> Callable[[str], timedelta | None]:
     if raw is None or isinstance(raw, timedelta | int | float):
         stay = None if raw is None else timedelta(seconds=lifetime(raw))
         return lambda name: stay
-    ask = _callable(raw)
+    ask = _callable(raw, besides="seconds, a timedelta, None")
 
     def stay_of(name: str) -> timedelta | None:
         answer = ask(name)
-        return None if answer is None else timedelta(seconds=lifetime(answer))
+        try:
+            return None if answer is None else timedelta(seconds=lifetime(answer))
+        except ValueError as error:
+            told = f"delete_after returned {answer!r} for {name!r}; it {error}"
+            raise ValueError(told) from error
 
     return stay_of
 
@@ -230,7 +234,7 @@ def rate_limit_key(raw: object) -> str | Callable[..., str]:
         raw in ("ip", "link", "user", "user_or_ip") or raw.startswith(("header:", "get:"))
     ):
         return raw
-    return _callable(raw)
+    return _callable(raw, besides="'ip', 'user', 'user_or_ip', 'link', 'header:...', 'get:...'")
 
 
 def inline_types(raw: object) -> frozenset[str]:
@@ -375,10 +379,16 @@ def _is_media_type(text: str) -> bool:
     return len(text) <= _MAX_MEDIA_TYPE_LENGTH and bool(_MEDIA_TYPE.fullmatch(text))
 
 
-def _callable(raw: object) -> Callable[..., Any]:
-    found = _imported(raw)
+def _callable(raw: object, *, besides: str = "") -> Callable[..., Any]:
+    """Return a callable, or what a dotted path names.
+
+    :param besides: what else the option may be, separated by commas.
+    """
+    is_word = isinstance(raw, str) and "." not in raw  # No path, not even a mistyped one.
+    found = None if is_word else _imported(raw)
     if not callable(found):
-        raise ValueError(f"must be callable or the dotted path of a callable, not {raw!r}")
+        allowed = f"{besides}, callable" if besides else "callable"
+        raise ValueError(f"must be {allowed} or the dotted path of a callable, not {raw!r}")
     return cast(Callable[..., Any], found)
 
 

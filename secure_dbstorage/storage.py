@@ -580,8 +580,11 @@ class DatabaseStorage(Storage):
         :param expires: when it expires. A naive time is in the project's time zone. None makes the
             file permanent.
         :raises FileNotFoundError: when there is no such file.
+        :raises ValueError: for anything else than an instant or None.
         """
         if expires is not None:
+            if not isinstance(expires, datetime):
+                raise ValueError(f"expires must be a datetime or None, not {expires!r}")
             aware = timezone.make_aware(expires) if timezone.is_naive(expires) else expires
             expires = project_time(aware)
         canonical = canonical_name(name)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from contextvars import ContextVar
 from datetime import timedelta
 from ipaddress import ip_network
@@ -353,6 +354,25 @@ def test_unusable_values_are_refused_with_a_reason(name: str, raw: object) -> No
 
 
 @pytest.mark.parametrize(
+    ("name", "raw", "expected"),
+    [
+        ("default_public", "yes", "must be True, False, callable or the dotted path"),
+        ("default_public", None, "must be True, False, callable or the dotted path"),
+        ("delete_after", "30d", "must be seconds, a timedelta, None, callable or the dotted path"),
+        ("rate_limit_key", "users", "must be 'ip', 'user', 'user_or_ip', 'link', 'header:"),
+        ("rate_limit_key", "header", "not 'header'"),
+        ("auth_hooks", ["owner_only"], "must be callable or the dotted path of a callable, not"),
+        ("auth_hooks", ["tests.absent"], "can't be imported: "),
+    ],
+)
+def test_a_text_that_is_no_path_is_answered_with_what_is_allowed(
+    name: str, raw: object, expected: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(expected)):
+        parse_option(name, raw)
+
+
+@pytest.mark.parametrize(
     ("raw", "public", "private"),
     [
         (True, ["a", "public/a"], []),
@@ -446,7 +466,7 @@ def test_how_long_a_file_stays_may_depend_on_its_name(
 
 
 def test_a_function_that_gives_no_time_is_an_error_when_a_file_is_saved() -> None:
-    with pytest.raises(ValueError, match="zero or more seconds"):
+    with pytest.raises(ValueError, match=r"delete_after .* for 'broken'; it must be zero or more"):
         parse_option("delete_after", stay)("broken")
 
 

@@ -773,3 +773,8 @@ class TestTemporaryFiles:
     def test_a_missing_file_can_not_expire(self, database: str) -> None:
         with pytest.raises(FileNotFoundError):
             DatabaseStorage(using=database).set_expires("a.txt", None)
+
+    @pytest.mark.parametrize("never", ["tomorrow", 60, timedelta(days=1)])
+    def test_an_expiry_that_is_no_instant_is_a_value_error(self, never: object) -> None:
+        with pytest.raises(ValueError, match="expires must be a datetime or None, not"):
+            DatabaseStorage().set_expires("a.txt", never)

@@ -97,7 +97,7 @@ def check_mysql_packets(
 ) -> Iterator[CheckMessage]:
     """Find MySQL servers that refuse the statements of a save."""
     chunk_sizes = (options.chunk_size for options in usable().values())
-    needed = 2 * max(STATEMENT_BYTES, *chunk_sizes) + _STATEMENT_OVERHEAD_BYTES
+    needed = 2 * max([STATEMENT_BYTES, *chunk_sizes]) + _STATEMENT_OVERHEAD_BYTES
     for alias in _migrated("mysql", databases):
         with connections[alias].cursor() as cursor:
             cursor.execute("SELECT @@max_allowed_packet")

@@ -69,6 +69,17 @@ class TestAll:
         ):
             call_command("check", tags=[Tags.security])
 
+    @pytest.mark.parametrize(
+        ("option", "expected"), [({"expire_in": 60}, "E001"), ({"expires_in": 0}, "E002")]
+    )
+    def test_all_checks_run_where_no_storage_can_be_used(
+        self, settings: Settings, option: dict[str, int], expected: str
+    ) -> None:
+        settings.STORAGES = storages(default=option)
+        # Without the mark django_db a query is an error.
+        found = self.run(settings, include_deployment_checks=True, databases=["default"])
+        assert found == [f"secure_dbstorage.{expected}"]
+
     @pytest.mark.parametrize("tag", [Tags.security, Tags.compatibility])
     def test_no_check_without_a_database_asks_one(self, settings: Settings, tag: str) -> None:
         settings.STORAGES = storages(

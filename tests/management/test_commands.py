@@ -255,6 +255,8 @@ class TestRekey:
         assert run("rekey", "--json").told["failures"][0]["name"] == "a.txt"
         StoredFile.objects.filter(name="a.txt").update(sealed_key=b"x")
         assert "a.txt: its sealed key is damaged" in run("rekey", "--check").err
+        storages["default"].delete("a.txt")
+        assert "1 file needs it" in run("rekey", "--check").err
 
     def test_bytes_are_sealed_anew_plain_ones_too(
         self, run: Run, keys: Callable[..., None]
@@ -382,6 +384,15 @@ class TestPrune:
         assert [item["name"] for item in told["pruned"]] == ["a.txt"]
         assert told["dry_run"] is True
         assert run("prune", "--unreferenced", "--keep", "../dir").code == 2
+
+    @pytest.mark.parametrize("option", ["--keep", "--prefix"])
+    def test_a_directory_that_would_protect_nothing_is_refused(
+        self, run: Run, storage: DatabaseStorage, option: str
+    ) -> None:
+        storage.set_expires("a.txt", PAST)
+        ran = run("prune", option, "dir")
+        assert (ran.code, "need --unreferenced" in ran.err) == (2, True)
+        assert storage.exists("a.txt")
 
 
 @pytest.mark.parametrize("name", ["stats", "verify", "prune"])

@@ -209,6 +209,7 @@ def test_a_lost_public_flag_is_reported(database: str, capsys: pytest.CaptureFix
         (("--from", "default", "--to", "out", "--public"), "can't store public flags"),
         (("--from", "folder", "--to", "default", "--manifest", "/none"), "/none"),
         (("--from", "folder", "--to", "default", "--prefix", "none"), "no files below 'none'"),
+        (("--from", "folder", "--to", "default", "--restore-flags"), "needs --manifest"),
     ],
 )
 def test_impossible_arguments_change_nothing(

@@ -21,8 +21,9 @@ Copy files from one storage in STORAGES to another: from a folder into the datab
 database to a bucket, or between any other two. Use it to move a project in or out.
 
 Names stay the same, so the values of FileFields stay valid. Every copy is read back from the
-target and its SHA-256 compared. Files that the target already has are skipped, so you can run the
-command again to continue an interrupted copy. The source is never changed.
+target and its SHA-256 compared. Files that the target already has are compared and counted as
+"present", so you can run the command again to continue an interrupted copy. The source is never
+changed.
 
 A different file of the same name is not replaced without --overwrite. In a DatabaseStorage, in a
 folder, and in a bucket whose storage overwrites, the old file stays until the new one is whole.
@@ -70,6 +71,8 @@ Links to files in the source never open the copies."""
         """Copy the files."""
         if options["source"] == options["target"]:
             raise usage_error("The source and the target are the same storage.")
+        if options["restore_flags"] and options["manifest"] is None:
+            raise usage_error("--restore-flags needs --manifest, which holds the flags.")
         source = end_of(options["source"])
         target = end_of(options["target"])
         report.facts |= {"from": options["source"], "to": options["target"]}

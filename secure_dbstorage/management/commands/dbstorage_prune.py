@@ -83,7 +83,7 @@ class Command(ReportingCommand):
             action="append",
             default=[],
             metavar="DIRECTORY",
-            help="keep unreferenced files below this directory; may be repeated",
+            help="with --unreferenced, keep files below this directory; may be repeated",
         )
 
     def run(self, report: Report, options: dict[str, Any]) -> None:
@@ -103,6 +103,8 @@ class Command(ReportingCommand):
 
 def _everything(storage: DatabaseStorage, options: dict[str, Any]) -> Iterator[Pruned]:
     dry_run, prefix = options["dry_run"], canonical_prefix(options)
+    if (prefix or options["keep"]) and not options["unreferenced"]:
+        raise usage_error("--prefix and --keep need --unreferenced: other runs take everything.")
     keep = [directory.rstrip("/") for directory in options["keep"]]
     if not all(map(is_canonical, keep)):
         raise usage_error("--keep must name a directory of the storage.")

@@ -74,10 +74,11 @@ def _check(report: Report, storage: DatabaseStorage) -> None:
     for key_id in dict.fromkeys((*known, *found.counts)):
         count = found.counts.get(key_id, 0)
         if key_id not in known:
-            report.fail(key_id, f"this key is not in encryption_keys, and {count:,} files need it")
+            need = "1 file needs" if count == 1 else f"{count:,} files need"
+            report.fail(key_id, f"this key is not in encryption_keys, and {need} it")
         else:
             word = "the newest key" if key_id == known[0] else "an older key"
-            report.say(f"{key_id}: {word}, {count:,} files")
+            report.say(f"{key_id}: {word}, {count:,} {'file' if count == 1 else 'files'}")
     for name in found.damaged:
         report.fail(name, "its sealed key is damaged")
     report.count("encrypted", sum(found.counts.values()))
