@@ -76,7 +76,8 @@ class TestOptions:
         (message,) = options.check_options()
         assert message.id == "secure_dbstorage.E002"
         assert message.msg == "STORAGES['other']['OPTIONS']: the value must be a dictionary."
-        django_checks.run_checks(include_deployment_checks=True)  # Nothing else stumbles over it.
+        # Nothing else stumbles over it.
+        django_checks.run_checks(databases=["default"], include_deployment_checks=True)
 
 
 class TestFields:

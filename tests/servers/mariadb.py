@@ -93,6 +93,9 @@ def _initialise(installer: Path, data: Path) -> None:
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
             "--skip-name-resolve",
+            # A server that starts deletes what looks like its temporary tables: in /tmp, those of
+            # another one.
+            f"--tmpdir={data.parent}",
         ],
         check=False,
         capture_output=True,
