@@ -5,7 +5,7 @@ Only the tables are read, so the packages need not be installed.
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -124,6 +124,16 @@ class OtherTable:
             if found is None or len(found) != min(_PART_BYTES, length - start):
                 raise CopyFailed("the row was changed or deleted while it was being read")
             yield self._decoded(found)
+
+    def read_together(self, records: Sequence[FileRecord]) -> Iterator[tuple[FileRecord, bytes]]:
+        """Yield those files that can be read, each with its bytes."""
+        keys = [record.key[0] for record in records]
+        found = dict(self._rows.filter(pk__in=keys).values_list("pk", "content"))
+        for record in records:
+            key, length = record.key
+            content = found.pop(key, None)
+            if content is not None and len(content) == length:
+                yield record, self._decoded(content)
 
     def _decoded(self, part: Any) -> bytes:
         # A text column returns text, whatever the model says.

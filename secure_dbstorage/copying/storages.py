@@ -1,7 +1,7 @@
 """Any other Django storage, such as a bucket, as one end of a copy."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -74,6 +74,8 @@ class StorageEnd:
 
     has_one_writer = False
     keeps_flags = False
+    most_together = 1
+    most_bytes = 0
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
@@ -164,6 +166,12 @@ class StorageEnd:
             if not size and record.size:
                 raise CopyFailed(f"the storage returned none of its {record.size:,} bytes")
 
+    def read_together(self, records: Sequence[FileRecord]) -> Iterator[tuple[FileRecord, bytes]]:
+        """Yield those files that can be read, each with its bytes."""
+        for record in records:
+            with suppress(Exception):  # The storage may raise anything. Read alone, it does again.
+                yield record, b"".join(self.read(record))
+
     def check_name(self, name: str) -> None:
         """Raise CopyFailed for a name that a storage would spell differently or elsewhere."""
         try:
@@ -181,6 +189,10 @@ class StorageEnd:
             return None
         self.check_is_file(name)
         return FileRecord(name=name, size=self.storage.size(name))
+
+    def find_together(self, names: Sequence[str]) -> dict[str, FileRecord | None]:
+        """Return the files of these names; None for a free name."""
+        return {name: self.find(name) for name in names}
 
     def digest(self, record: FileRecord) -> str:
         """Read a file, and return its SHA-256."""
@@ -205,6 +217,10 @@ class StorageEnd:
                 self.replace(record, content)
             else:
                 self.add(record, content)
+
+    def write_together(self, files: Sequence[tuple[FileRecord, bytes]]) -> Collection[str]:
+        """Save none: it can't save all or none."""
+        return ()
 
     def is_broken_copy(self, record: FileRecord, pieces: Iterable[bytes]) -> bool:
         """Tell whether a file is the beginning of the source's file.

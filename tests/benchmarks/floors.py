@@ -63,6 +63,10 @@ class Floor(ABC):
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> object:
         """Execute a statement that returns no rows."""
 
+    @abstractmethod
+    def execute_all(self, sql: str, rows: Sequence[Sequence[object]]) -> object:
+        """Execute a statement for each of these rows, as the driver does it fastest."""
+
     def read(self, name: str) -> Iterator[bytes]:
         """Yield a file's chunks by short queries of 1, 2, 4, 8 rows.
 
@@ -103,6 +107,20 @@ class Floor(ABC):
         self.execute(_INSERT_HEAD, (*stat, 0, key, CHUNK_SIZE, first))
         self.execute("COMMIT")
 
+    def save_all(self, files: Iterable[tuple[str, bytes]]) -> None:
+        """Insert files of one row each, in one transaction."""
+        now = self.moment()
+        rows = [
+            (
+                *(name, len(content), sha256(content).hexdigest(), "application/octet-stream"),
+                *(False, now, now, 0, secrets.randbits(62), CHUNK_SIZE, content),
+            )
+            for name, content in files
+        ]
+        self.execute(self.begin)
+        self.execute_all(_INSERT_HEAD, rows)
+        self.execute("COMMIT")
+
     def delete(self, name: str) -> None:
         """Delete the rows of a file."""
         content, _, _ = self._head(name)
@@ -133,6 +151,9 @@ class SQLiteFloor(Floor):
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> Any:
         return self.driver.cursor(sqlite3.Cursor).execute(sql.replace("%s", "?"), parameters)
 
+    def execute_all(self, sql: str, rows: Sequence[Sequence[object]]) -> object:
+        return self.driver.cursor(sqlite3.Cursor).executemany(sql.replace("%s", "?"), rows)
+
     def moment(self) -> object:
         return str(datetime.now(UTC).replace(tzinfo=None))
 
@@ -152,6 +173,10 @@ class PostgresFloor(Floor):
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> object:
         with self._cursor() as cursor:
             return cursor.execute(sql, parameters, binary=True)
+
+    def execute_all(self, sql: str, rows: Sequence[Sequence[object]]) -> object:
+        with self._cursor() as cursor:
+            return cursor.executemany(sql, rows)
 
     def _cursor(self) -> Any:
         import psycopg
@@ -186,6 +211,10 @@ class MariaDBFloor(Floor):
                 before, _, behind = sql.rpartition("%s")
                 sql, parameters = f"{before}x'{last.hex()}'{behind}", others
             return cursor.execute(sql, parameters)
+
+    def execute_all(self, sql: str, rows: Sequence[Sequence[object]]) -> object:
+        with self.driver.cursor() as cursor:
+            return cursor.executemany(sql, rows)
 
     def moment(self) -> object:
         return datetime.now(UTC).replace(tzinfo=None)
