@@ -1,6 +1,6 @@
 """Copies files from one storage to another. Nothing is lost, renamed or silently overwritten."""
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ from secure_dbstorage.files import FileRecord
 from secure_dbstorage.options import STATEMENT_BYTES
 
 #: What a target has, by name; see :meth:`Target.find_together`.
-Found = Mapping[str, FileRecord | None]
+Found = dict[str, FileRecord | None]
 
 
 class Outcome(StrEnum):
@@ -86,7 +86,10 @@ class Copier:
             except Exception as error:  # noqa: BLE001 -- another storage may raise anything
                 yield _failed(record, error)
         found = self._find_together(known)
-        copied = self._write_together(record for record in known if self._is_new(record, found))
+        new = [record for record in known if self._is_new(record, found)]
+        copied = self._write_together(new)
+        for record in new:
+            del found[record.name]  # Another writer may have taken it: it is looked for again.
         for record in known:
             if record.name in copied:
                 yield Transfer(record=record, outcome=Outcome.COPIED)
@@ -109,7 +112,7 @@ class Copier:
         if len(records) < 2:  # noqa: PLR2004
             return {}
         with suppress(Exception):  # Looked for alone, a name raises it again.
-            return self.target.find_together([record.name for record in records])
+            return dict(self.target.find_together([record.name for record in records]))
         return {}
 
     def _is_new(self, record: FileRecord, found: Found) -> bool:

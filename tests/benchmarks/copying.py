@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Iterator
 from functools import partial
 from io import StringIO
-from itertools import batched
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,8 @@ def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
 def fill(count: int) -> None:
     """Put the same files into all sources."""
     floor, folder = floors.floor(), Path(settings.MEDIA_ROOT)
-    for numbers in batched(range(count), _TOGETHER):
+    for start in range(0, count, _TOGETHER):
+        numbers = range(start, min(start + _TOGETHER, count))
         files = [(f"{number % 50}/{number:05}.pdf", os.urandom(_SIZE)) for number in numbers]
         floor.save_all(files)
         for name, content in files:
@@ -110,16 +111,17 @@ def _copy_barely(source: str) -> None:
         "another package's table": partial(_table, _OTHER, "id", "content", ""),
     }
     floor = floors.floor()
-    for files in batched(readers[source](), _TOGETHER):
-        floor.save_all(files)
+    files = readers[source]()
+    while group := list(islice(files, _TOGETHER)):
+        floor.save_all(group)
 
 
 def _folder() -> Iterator[tuple[str, bytes]]:
-    root = Path(settings.MEDIA_ROOT)
-    for directory, _, files in root.walk():
-        prefix = directory.relative_to(root)
+    root = settings.MEDIA_ROOT
+    for directory, _, files in os.walk(root):
+        prefix = os.path.relpath(directory, root)
         for name in files:
-            yield f"{prefix}/{name}", (directory / name).read_bytes()
+            yield f"{prefix}/{name}", Path(directory, name).read_bytes()
 
 
 def _table(table: str, key: str, content: str, condition: str) -> Iterator[tuple[str, bytes]]:
