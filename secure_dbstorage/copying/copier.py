@@ -135,9 +135,7 @@ class Copier:
         for record, content in self.source.read_together(records):
             if self._stopping.is_set():
                 raise CopyFailed("interrupted")
-            # The source may be wrong about the size.
-            if len(content) <= self.target.most_bytes:
-                files.append((record, content))
+            files.append((record, content))
         return files
 
     def _copy_alone(self, record: FileRecord, found: Found) -> Transfer:
