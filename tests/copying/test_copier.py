@@ -325,6 +325,7 @@ def test_a_source_that_is_wrong_about_sizes_is_copied_whole(ours: DatabaseStorag
 
     Wrong(a=b"text", b=LARGE, c=b"").copy_into(ours)
     assert contents(ours) == {"a": b"text", "b": LARGE, "c": b""}
+    assert not StoredFile.rows.using(ours.options.using).strays().exists()
 
 
 def test_one_bad_file_among_many_fails_alone(
