@@ -70,7 +70,9 @@ class Copier:
         :param jobs: how many threads copy at once, each with its own connections. A single job
             runs in the caller's thread and transaction.
         """
-        groups = _groups(_with_its_error(records), self.target.most_together)
+        # Shared out among the threads: a bucket takes a while for each of a few files.
+        most = max(1, self.target.most_together // jobs)
+        groups = _groups(_with_its_error(records), most)
         if jobs == 1:
             for group in groups:
                 yield from self._copy_group(group)
