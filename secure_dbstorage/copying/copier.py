@@ -80,23 +80,26 @@ class Copier:
             yield from self._in_threads(groups, jobs)
 
     def _copy_group(self, group: Sequence[FileRecord]) -> Iterator[Transfer]:
-        """Copy files none of whose names lies below another one."""
-        known: list[FileRecord] = []
+        """Copy files none of whose names lies below another one, and yield the outcomes."""
+        known: dict[str, FileRecord] = {}
+        failed: dict[str, Transfer] = {}
         for record in group:
             try:
-                known.append(self._known(record))
+                known[record.name] = self._known(record)
             except Exception as error:  # noqa: BLE001 -- another storage may raise anything
-                yield _failed(record, error)
-        found = self._find_together(known)
-        new = [record for record in known if self._is_new(record, found)]
+                failed[record.name] = _failed(record, error)
+        found = self._find_together(list(known))
+        new = [record for record in known.values() if self._is_new(record, found)]
         copied = self._write_together(new)
         for record in new:
             del found[record.name]  # Another writer may have taken it: it is looked for again.
-        for record in known:
-            if record.name in copied:
-                yield Transfer(record=record, outcome=Outcome.COPIED)
+        for name in (record.name for record in group):
+            if name in failed:
+                yield failed[name]
+            elif name in copied:
+                yield Transfer(record=known[name], outcome=Outcome.COPIED)
             elif not self._stopping.is_set():
-                yield self._copy_alone(record, found)
+                yield self._copy_alone(known[name], found)
 
     def _known(self, record: FileRecord) -> FileRecord:
         """Return a record with all that is known without reading the file.
@@ -109,12 +112,12 @@ class Copier:
         record = self.source.complete(record)
         return record if self.make_public is None else replace(record, is_public=self.make_public)
 
-    def _find_together(self, records: Sequence[FileRecord]) -> Found:
+    def _find_together(self, wanted: Sequence[str]) -> Found:
         """Return what the target has; nothing if each name must be looked for alone."""
-        if len(records) < 2:  # noqa: PLR2004
+        if len(wanted) < 2:  # noqa: PLR2004
             return {}
         with suppress(Exception):  # Looked for alone, a name raises it again.
-            return dict(self.target.find_together([record.name for record in records]))
+            return dict(self.target.find_together(wanted))
         return {}
 
     def _is_new(self, record: FileRecord, found: Found) -> bool:
