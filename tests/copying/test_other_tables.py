@@ -69,6 +69,9 @@ def test_small_files_are_read_by_one_query(source: Any, database: str) -> None:
     files = {str(number): bytes([number]) * number for number in range(8)}
     table_ = source(**files)
     records = list(table_.records(""))
+    assert {record.name: record.size for record in records} == {
+        name: len(content) for name, content in files.items()
+    }
     with CaptureQueriesContext(connections[database]) as queries:
         found = {record.name: content for record, content in table_.read_together(records)}
     assert found == files
