@@ -1,10 +1,12 @@
 """Groups: small files of one namespace that are found, saved and read together."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 
 from secure_dbstorage import names
-from secure_dbstorage.files import FileRecord, StoredHead
+from secure_dbstorage.files import Content, FileRecord, StoredHead
+from secure_dbstorage.models import seal_of
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.sealing.seals import Owner, Seal
 from secure_dbstorage.table import heads, streams
@@ -72,7 +74,21 @@ class Groups:
             max_size=self._options.max_size,
             seal=seal,
         )
+        self._keep_key(written.content)
         return heads.new_head(record.name, written, self._options, record)
+
+    def _keep_key(self, content: Content) -> None:
+        """Let the keyring unwrap a new key now, so that no service is asked when it is read."""
+        if content.seal is None:
+            return
+        seal = seal_of(
+            content.seal.sealed_key,
+            namespace=self._options.namespace,
+            content=content.key,
+            size=content.size,
+            keyring=self._options.encryption_keys,
+        )
+        replace(content, seal=seal).unlock()
 
     def _outside_files(self, new: Mapping[str, heads.Columns]) -> dict[str, heads.Columns]:
         """Return those heads whose names don't lie below a file."""

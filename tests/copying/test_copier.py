@@ -23,7 +23,7 @@ from secure_dbstorage.models import StoredFile
 from secure_dbstorage.signals import file_saved
 from secure_dbstorage.storage import DatabaseStorage
 from tests.support.copying import CHUNK_SIZE, FILES, LARGE, contents, end_of, filled
-from tests.support.sealing import KEY, OLD_KEY
+from tests.support.sealing import KEY, OLD_KEY, Service
 
 
 @pytest.fixture
@@ -353,6 +353,25 @@ def test_encrypted_storages_are_copied_together(database: str) -> None:
     assert contents(target) == files
     rows = StoredFile.rows.using(database).values_list("data", flat=True)
     assert not [row for row in rows if b"secret" in bytes(row)]
+
+
+def test_no_transaction_waits_for_a_key_service(
+    ours: DatabaseStorage, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, depths = Service(), set()
+    connection: Any = connections[database]
+    note = service._note
+
+    def note_depth(what: str) -> None:
+        depths.add(len(connection.savepoint_ids))
+        note(what)
+
+    monkeypatch.setattr(service, "_note", note_depth)
+    target = DatabaseStorage(using=database, namespace="target", encryption_keys=[service])
+    files = {str(number): b"secret" for number in range(5)}
+    assert outcomes(copy(filled(ours, files), target)) == {Outcome.COPIED}
+    assert depths == {len(connection.savepoint_ids)}
+    assert contents(target) == files
 
 
 class Rotten(InMemoryStorage):
