@@ -94,10 +94,11 @@ class Copier:
             except Exception as error:  # noqa: BLE001 -- another storage may raise anything
                 failed[record.name] = _failed(record, error)
         found = self._find_together(list(known))
-        new = [record for record in known.values() if self._is_new(record, found)]
-        copied = self._write_together(new)
-        for record in new:
-            del found[record.name]  # Another writer may have taken it: it is looked for again.
+        copied = self._write_together(
+            record for record in known.values() if self._is_new(record, found)
+        )
+        if not self.dry_run:  # Another writer may have taken a free name since: look again.
+            found = {name: there for name, there in found.items() if there is not None}
         for name in (record.name for record in group):
             if name in failed:
                 yield failed[name]

@@ -309,13 +309,15 @@ def test_a_file_that_another_copy_saves_meanwhile_is_present(ours: DatabaseStora
         def read_together(self, records: Any) -> Iterator[tuple[FileRecord, bytes]]:
             ours.save("b", ContentFile(b"2"))
             ours.save("c", ContentFile(b"another"))
+            ours.save("large", ContentFile(LARGE))
             return super().read_together(records)
 
-    source = Overtaken(a=b"1", b=b"2", c=b"3", d=b"4")
+    source = Overtaken(a=b"1", b=b"2", c=b"3", d=b"4", large=LARGE)
     done = source.copy_into(ours)
     assert done["c"] == "the target has a different file of this name"
     assert (done["a"], done["b"], done["d"]) == ("copied", "present", "copied")
-    assert contents(ours) == {"a": b"1", "b": b"2", "c": b"another", "d": b"4"}
+    assert done["large"] == "present"
+    assert contents(ours) == {"a": b"1", "b": b"2", "c": b"another", "d": b"4", "large": LARGE}
 
 
 def test_a_source_that_is_wrong_about_sizes_is_copied_whole(ours: DatabaseStorage) -> None:
