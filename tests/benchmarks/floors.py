@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import chain
 from typing import IO, Any
 
 from django.db import connection
@@ -64,8 +65,11 @@ class Floor(ABC):
         """Execute a statement that returns no rows."""
 
     @abstractmethod
-    def execute_all(self, sql: str, rows: Sequence[Sequence[object]]) -> object:
-        """Execute a statement for each of these rows, as the driver does it fastest."""
+    def execute_all(self, sql: str, rows: Sequence[Sequence[Any]]) -> object:
+        """Insert these rows, as the driver does it fastest.
+
+        :param sql: the insertion of one row, whose last value is bytes.
+        """
 
     def read(self, name: str) -> Iterator[bytes]:
         """Yield a file's chunks by short queries of 1, 2, 4, 8 rows.
@@ -151,7 +155,7 @@ class SQLiteFloor(Floor):
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> Any:
         return self.driver.cursor(sqlite3.Cursor).execute(sql.replace("%s", "?"), parameters)
 
-    def execute_all(self, sql: str, rows: Sequence[Sequence[object]]) -> object:
+    def execute_all(self, sql: str, rows: Sequence[Sequence[Any]]) -> object:
         return self.driver.cursor(sqlite3.Cursor).executemany(sql.replace("%s", "?"), rows)
 
     def moment(self) -> object:
@@ -174,9 +178,10 @@ class PostgresFloor(Floor):
         with self._cursor() as cursor:
             return cursor.execute(sql, parameters, binary=True)
 
-    def execute_all(self, sql: str, rows: Sequence[Sequence[object]]) -> object:
-        with self._cursor() as cursor:
-            return cursor.executemany(sql, rows)
+    def execute_all(self, sql: str, rows: Sequence[Sequence[Any]]) -> object:
+        head, values = sql.split(" VALUES ")
+        sql = f"{head} VALUES {', '.join([values] * len(rows))}"
+        return self.execute(sql, list(chain.from_iterable(rows)))
 
     def _cursor(self) -> Any:
         import psycopg
@@ -212,9 +217,13 @@ class MariaDBFloor(Floor):
                 sql, parameters = f"{before}x'{last.hex()}'{behind}", others
             return cursor.execute(sql, parameters)
 
-    def execute_all(self, sql: str, rows: Sequence[Sequence[object]]) -> object:
+    def execute_all(self, sql: str, rows: Sequence[Sequence[Any]]) -> object:
+        head, values = sql.split(" VALUES ")
+        before, _, behind = values.rpartition("%s")
+        written = [f"{before}x'{data.hex()}'{behind}" for *_, data in rows]
+        others = list(chain.from_iterable(row[:-1] for row in rows))
         with self.driver.cursor() as cursor:
-            return cursor.executemany(sql, rows)
+            return cursor.execute(f"{head} VALUES {', '.join(written)}", others)
 
     def moment(self) -> object:
         return datetime.now(UTC).replace(tzinfo=None)
