@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent
         ("storage", {"the floor", "secure_dbstorage", "FileSystemStorage"}),
         ("sealing", {"plain", "encrypted", "500 files"}),
         ("timing", {"last character", "a missing file", "a private file"}),
+        ("copying", {"the floor", "secure_dbstorage", "statements"}),
         ("uploads", {"PUT", "tus in one PATCH", "beside 50 stalled uploads"}),
     ],
 )

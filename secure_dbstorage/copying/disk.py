@@ -14,7 +14,8 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, Storage
 
-from secure_dbstorage.copying.storages import LINK, Spooled, StorageEnd
+from secure_dbstorage.copying.storages import Spooled, StorageEnd
+from secure_dbstorage.copying.walking import LINK
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord, utc
 

@@ -1,7 +1,7 @@
 """The two ends of a copy: what a source and a target must be able to do."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from secure_dbstorage.exceptions import CopyFailed
@@ -23,6 +23,9 @@ class Source(Protocol):
     def read(self, record: FileRecord) -> Iterator[bytes]:
         """Yield the bytes of a file."""
 
+    def read_together(self, records: Sequence[FileRecord]) -> Iterator[tuple[FileRecord, bytes]]:
+        """Yield those of these small files that can be read, each with its bytes."""
+
 
 class Target(Protocol):
     """Where files go. Several threads may call its methods at once."""
@@ -33,6 +36,10 @@ class Target(Protocol):
     has_one_writer: bool
     #: Whether it keeps public flags.
     keeps_flags: bool
+    #: How many files it takes together; 1 if it saves each one alone.
+    most_together: int
+    #: The most bytes of a file that it takes together with others.
+    most_bytes: int
 
     def check_name(self, name: str) -> None:
         """Raise CopyFailed for a name that could not be kept unchanged."""
@@ -43,6 +50,12 @@ class Target(Protocol):
         :raises CopyFailed: when the name belongs to something other than a file.
         """
 
+    def find_together(self, names: Sequence[str]) -> Mapping[str, FileRecord | None]:
+        """Return the files of these names; None for a free name.
+
+        A name about which :meth:`find` has more to say is left out.
+        """
+
     def digest(self, record: FileRecord) -> str:
         """Return the SHA-256 of a file in the target."""
 
@@ -50,6 +63,13 @@ class Target(Protocol):
         """Save a file under exactly its name, read it back, and keep it only if it is the same.
 
         :raises CopyFailed: when it differs, or when the name was taken in the meantime.
+        """
+
+    def write_together(self, files: Sequence[tuple[FileRecord, bytes]]) -> Collection[str]:
+        """Save new files as :meth:`write` does, all or none, and return the names of the saved.
+
+        A name about which :meth:`write` has more to say is left out. No name may lie below
+        another one. After any error, none of them is saved.
         """
 
     def is_broken_copy(self, record: FileRecord, pieces: Iterable[bytes]) -> bool:

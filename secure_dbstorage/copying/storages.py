@@ -1,9 +1,9 @@
 """Any other Django storage, such as a bucket, as one end of a copy."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
@@ -15,49 +15,12 @@ from django.core.files.storage import FileSystemStorage, Storage
 from secure_dbstorage import names
 from secure_dbstorage.conf import upload_directory
 from secure_dbstorage.copying.ends import check_content, digest_of
+from secure_dbstorage.copying.walking import LINK, walk
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord, utc
 
 #: A file in transit stays in memory up to this many bytes; a larger one goes to a temporary file.
 _SPOOL_BYTES = 2 * 1024 * 1024
-
-#: The longest path that is listed: that of a key on S3. What never ends would pass it.
-_MAX_PATH_LENGTH = 1024
-
-#: Why nothing behind a symbolic link is read or written.
-LINK = "a symbolic link, which is not followed"
-
-_BAD_NAME = "the source lists a name that no file or directory can have"
-
-
-@dataclass(slots=True, kw_only=True)
-class _Directory:
-    """A directory of a source."""
-
-    path: str
-    above: "_Directory | None" = None
-    directories: list[str] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
-
-    @property
-    def prefix(self) -> str:
-        """What the names in it begin with."""
-        return f"{self.path}/" if self.path else ""
-
-    def parents(self) -> Iterator["_Directory"]:
-        """Yield the directories above it, the nearest first."""
-        one = self.above
-        while one is not None:
-            yield one
-            one = one.above
-
-    def repeats(self, above: "list[_Directory]") -> bool:
-        """Tell whether three levels hold the same names: the source may ignore the path."""
-        # A chain of lone directories grows by one at each level, and ends with its length.
-        if not self.directories or len(self.directories) + len(self.files) < 2:  # noqa: PLR2004
-            return False
-        same = [one for one in above[:2] if _names_in(one) == _names_in(self)]
-        return len(same) == 2  # noqa: PLR2004
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +37,8 @@ class StorageEnd:
 
     has_one_writer = False
     keeps_flags = False
+    most_together = 1
+    most_bytes = 0
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
@@ -83,46 +48,8 @@ class StorageEnd:
             storage.max_memory_size = _SPOOL_BYTES  # type: ignore[attr-defined]
 
     def records(self, directory: str) -> Iterator[FileRecord]:
-        """Yield the names below a directory, one directory after another.
-
-        The listing is not believed: a bucket may hold any key, and ``x//y`` is listed as ``.`` in
-        ``x`` by some storages, for ever.
-        """
-        pending = [_Directory(path=directory)]
-        while pending:
-            here = pending.pop()
-            try:
-                directories, files = self._listing(here)
-            except Exception as error:
-                if here.above is None:
-                    raise
-                yield FileRecord(name=here.path, problem=str(error) or type(error).__name__)
-                continue
-            for name in (*files, *directories):
-                if not _is_segment(name):
-                    yield FileRecord(name=here.prefix + name, problem=_BAD_NAME)
-            yield from (FileRecord(name=here.prefix + name) for name in files if _is_segment(name))
-            for name in filter(_is_segment, reversed(directories)):
-                path = here.prefix + name
-                if self.has_link(path):
-                    yield FileRecord(name=path, problem=LINK)
-                else:
-                    pending.append(_Directory(path=path, above=here))
-
-    def _listing(self, here: "_Directory") -> tuple[list[str], list[str]]:
-        """Return the directories and the files of a directory, each once.
-
-        :raises CopyFailed: for a directory that would never end.
-        """
-        if len(here.path) > _MAX_PATH_LENGTH:
-            raise CopyFailed(f"the path is longer than {_MAX_PATH_LENGTH} characters")
-        above = list(here.parents())
-        directories, files = self.storage.listdir(here.path)
-        here.directories = sorted({name.removesuffix("/") for name in directories})
-        here.files = sorted(set(files))
-        if here.repeats(above):
-            raise CopyFailed("the source lists the same in it as in the directories above")
-        return here.directories, here.files
+        """Yield the names below a directory, one directory after another."""
+        return walk(directory, self.storage.listdir, self.has_link)
 
     def count(self, directory: str) -> int:
         """Return the number of files below a directory."""
@@ -164,6 +91,12 @@ class StorageEnd:
             if not size and record.size:
                 raise CopyFailed(f"the storage returned none of its {record.size:,} bytes")
 
+    def read_together(self, records: Sequence[FileRecord]) -> Iterator[tuple[FileRecord, bytes]]:
+        """Yield those files that can be read, each with its bytes."""
+        for record in records:
+            with suppress(Exception):  # The storage may raise anything. Read alone, it does again.
+                yield record, b"".join(self.read(record))
+
     def check_name(self, name: str) -> None:
         """Raise CopyFailed for a name that a storage would spell differently or elsewhere."""
         try:
@@ -181,6 +114,10 @@ class StorageEnd:
             return None
         self.check_is_file(name)
         return FileRecord(name=name, size=self.storage.size(name))
+
+    def find_together(self, names: Sequence[str]) -> dict[str, FileRecord | None]:
+        """Return the files of these names; None for a free name."""
+        return {name: self.find(name) for name in names}
 
     def digest(self, record: FileRecord) -> str:
         """Read a file, and return its SHA-256."""
@@ -205,6 +142,10 @@ class StorageEnd:
                 self.replace(record, content)
             else:
                 self.add(record, content)
+
+    def write_together(self, files: Sequence[tuple[FileRecord, bytes]]) -> Collection[str]:
+        """Save none: it can't save all or none."""
+        return ()
 
     def is_broken_copy(self, record: FileRecord, pieces: Iterable[bytes]) -> bool:
         """Tell whether a file is the beginning of the source's file.
@@ -285,14 +226,6 @@ class StorageEnd:
         except NotImplementedError:
             return None
         return utc(value)
-
-
-def _names_in(directory: _Directory) -> tuple[list[str], list[str]]:
-    return directory.directories, directory.files
-
-
-def _is_segment(name: str) -> bool:
-    return name not in ("", ".", "..") and "/" not in name
 
 
 def _first(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """A DatabaseStorage as one end of a copy."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 
 from django.db import connections, transaction
@@ -16,6 +17,7 @@ class TableEnd:
     """A DatabaseStorage."""
 
     keeps_flags = True
+    most_together = 100
 
     def __init__(self, storage: DatabaseStorage) -> None:
         self._storage = storage
@@ -23,6 +25,9 @@ class TableEnd:
         self._keyring = storage.options.encryption_keys
         self.has_one_writer = connections[self._catalog.writer].vendor == "sqlite"
         self.is_remote = not self.has_one_writer
+        options = storage.options
+        # A larger one needs more rows, or is refused.
+        self.most_bytes = min(options.chunk_size, options.max_size or options.chunk_size)
 
     def records(self, directory: str) -> Iterator[FileRecord]:
         """Yield complete records of the files below a directory, in order of their names."""
@@ -42,6 +47,13 @@ class TableEnd:
         head: StoredHead = record.key
         return self._catalog.stream(head, 0, head.stat.size)
 
+    def read_together(self, records: Sequence[FileRecord]) -> Iterator[tuple[FileRecord, bytes]]:
+        """Yield small files with their bytes, up to the first one that can't be read."""
+        contents = self._catalog.stream_all(record.key for record in records)
+        with suppress(SecureDBStorageError):
+            for record, pieces in zip(records, contents, strict=True):
+                yield record, b"".join(pieces)
+
     def check_name(self, name: str) -> None:
         """Raise CopyFailed for a name that the table does not accept."""
         if not names.is_canonical(name):
@@ -57,6 +69,11 @@ class TableEnd:
         if head is None and self._catalog.exists(name):
             raise CopyFailed("the target has a directory of this name")
         return None if head is None else _record_of(head)
+
+    def find_together(self, names: Sequence[str]) -> dict[str, FileRecord | None]:
+        """Return the files of these names; None for a free name. Directories are left out."""
+        found = self._catalog.groups.find(names)
+        return {name: None if head is None else _record_of(head) for name, head in found.items()}
 
     def digest(self, record: FileRecord) -> str:
         """Return the SHA-256 that the file's row holds."""
@@ -82,6 +99,21 @@ class TableEnd:
                 record, head.stat.sha256, digest_of(catalog.stream(head, 0, head.stat.size))
             )
             announce_saved(self._storage, name, created=created)
+
+    def write_together(self, files: Sequence[tuple[FileRecord, bytes]]) -> Collection[str]:
+        """Save and check files in one transaction. Those below another file are left out."""
+        groups = self._catalog.groups
+        new = groups.new_heads(files)
+        with transaction.atomic(using=self._catalog.writer):
+            saved = groups.add(new)
+            for record, content in files:
+                if (head := saved.get(record.name)) is None:
+                    continue
+                written = head.stat.sha256
+                is_same = head.first_chunk == content
+                check_content(record, written, written if is_same else "")
+                announce_saved(self._storage, record.name, created=True)
+        return saved
 
     def is_broken_copy(self, record: FileRecord, pieces: Iterable[bytes]) -> bool:
         """Return False: a transaction never leaves half a file."""

@@ -41,6 +41,7 @@ from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.sealing.seals import Owner, Seal
 from secure_dbstorage.table import heads, replicas, streams, uploads, uses
 from secure_dbstorage.table.dialects import rows
+from secure_dbstorage.table.groups import Groups
 from secure_dbstorage.table.listing import entries_of
 from secure_dbstorage.table.tenants import schema_of
 from secure_dbstorage.table.trash import Trash
@@ -443,6 +444,11 @@ class Catalog:
     def trash(self) -> Trash:
         """The deleted files, on the primary database."""
         return Trash(self._options, self.writer)
+
+    @property
+    def groups(self) -> Groups:
+        """Groups of files, on the primary database."""
+        return Groups(self._options, self.writer)
 
     def undelete(self, name: str, version: str | None) -> None:
         """Make a deleted file a file again.

@@ -5,32 +5,33 @@ caller's transaction. The column types that differ by vendor are in ``models``.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from typing import Any, cast
 
 from django.db import IntegrityError, connections
 
 from secure_dbstorage.names import directory_range
 from secure_dbstorage.table import statements
+from secure_dbstorage.table.batches import BatchRows
 from secure_dbstorage.table.cursors import HexCursor, binary_cursor_class
-from secure_dbstorage.table.rows import Rows
 
 _IDENTITY_COLUMNS = ("content", "namespace", "name")
 
 
-def rows(using: str) -> Rows:
+def rows(using: str) -> BatchRows:
     """Return the rows of a database over this thread's connection, in its fastest form."""
     connection = connections[using]
     return _class_for(connection)(connection)
 
 
-def _class_for(connection: Any) -> type[Rows]:
+def _class_for(connection: Any) -> type[BatchRows]:
     if connection.vendor == "postgresql":
         # psycopg2 has no binary protocol.
-        return PsycopgRows if connection.Database.__name__ == "psycopg" else Rows
-    return {"sqlite": SQLiteRows, "mysql": MySQLRows}.get(connection.vendor, Rows)
+        return PsycopgRows if connection.Database.__name__ == "psycopg" else BatchRows
+    return {"sqlite": SQLiteRows, "mysql": MySQLRows}.get(connection.vendor, BatchRows)
 
 
-class FastRows(Rows):
+class FastRows(BatchRows):
     """What SQLite, PostgreSQL and MySQL have in common."""
 
     converted_columns: Collection[str] = ("created", "modified", "expires")
@@ -39,6 +40,13 @@ class FastRows(Rows):
         parameters = [namespace, path, namespace, *directory_range(path)]
         ((is_held,),) = self._fetch(self._statement(statements.HOLDS), parameters, ())
         return bool(is_held)
+
+    def directories(self, namespace: str, names: Sequence[str]) -> set[str]:
+        statement = self._statement(statements.HOLDS_BELOW)
+        parameters = chain.from_iterable((namespace, *directory_range(name)) for name in names)
+        columns = ", ".join([statement] * len(names))
+        (found,) = self._fetch(f"SELECT {columns}", list(parameters), ())
+        return {name for name, is_directory in zip(names, found, strict=True) if is_directory}
 
     def names(self, namespace: str, bounds: tuple[str, str | None], limit: int) -> list[str]:
         low, high = bounds
@@ -86,7 +94,7 @@ class PsycopgRows(ConflictRows):
         if connection.isolation_level.name == "READ_COMMITTED":
             return super().insert_head(row)
         # At other isolation levels, ON CONFLICT fails for a row that the transaction doesn't see.
-        return Rows.insert_head(self, row)
+        return BatchRows.insert_head(self, row)
 
     def driver_cursor(self) -> Any:
         self._connection.cursor()  # It connects and checks, but its own cursor uses text.

@@ -43,6 +43,11 @@ HOLDS = (
     "OR EXISTS (SELECT 1 FROM {table} "
     "WHERE {namespace} = %s AND {name} >= %s AND {name} < %s{among_heads})"
 )
+#: Whether there are files below a directory.
+HOLDS_BELOW = (
+    "EXISTS (SELECT 1 FROM {table} "
+    "WHERE {namespace} = %s AND {name} >= %s AND {name} < %s{among_heads})"
+)
 NAMES = (
     "SELECT {name} FROM {table} WHERE {namespace} = %s AND {name} >= %s{among_heads} "
     "ORDER BY {name} LIMIT %s"
@@ -81,6 +86,12 @@ def insertion(*columns: str) -> str:
 
 
 @cache
+def insertion_of_many(*columns: str) -> str:
+    """Return the template that inserts rows with these columns, without the rows."""
+    return f"INSERT INTO {{table}} ({', '.join(f'{{{name}}}' for name in columns)})"
+
+
+@cache
 def update(*columns: str) -> str:
     """Return the template that changes these columns of the head row with a primary key."""
     return update_where("{id} = %s AND {position} = 0", *columns)
@@ -114,6 +125,14 @@ def selection(
         names = names.replace("{data}", _WHOLE)
     condition = "{namespace} = %s AND {name} = %s AND {position} = 0"
     condition += " AND {is_public} = %s" * public_only
+    return f"SELECT {names} FROM {{table}} WHERE {condition}"
+
+
+@cache
+def selection_of_many(columns: Sequence[str]) -> str:
+    """Return the template that finds these columns of head rows, without the list of names."""
+    names = ", ".join(f"{{{name}}}" for name in columns)
+    condition = "{namespace} = %s AND {position} = 0 AND {name} IN "
     return f"SELECT {names} FROM {{table}} WHERE {condition}"
 
 

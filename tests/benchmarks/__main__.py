@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.benchmarks import (
     clients,
+    copying,
     growth,
     memory,
     offload,
@@ -41,6 +42,7 @@ TOPICS = {
     "timing": timing.measure,
     "uploads": uploads.measure,
     "zip": zips.measure,
+    "copying": copying.measure,
 }
 
 

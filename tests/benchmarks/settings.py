@@ -58,6 +58,10 @@ if _replica := os.environ.get("DBSTORAGE_BENCHMARK_REPLICA"):
 
 STORAGES = {
     "default": {"BACKEND": "secure_dbstorage.storage.DatabaseStorage"},
+    "source": {
+        "BACKEND": "secure_dbstorage.storage.DatabaseStorage",
+        "OPTIONS": {"namespace": "source", "base_url": "/source/"},
+    },
     "encrypted": {
         "BACKEND": "secure_dbstorage.storage.DatabaseStorage",
         "OPTIONS": {

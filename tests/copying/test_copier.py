@@ -4,6 +4,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, InMemoryStorage
 from django.db import connections
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from secure_dbstorage.copying.copier import Copier, Outcome, Transfer
@@ -21,6 +23,7 @@ from secure_dbstorage.models import StoredFile
 from secure_dbstorage.signals import file_saved
 from secure_dbstorage.storage import DatabaseStorage
 from tests.support.copying import CHUNK_SIZE, FILES, LARGE, contents, end_of, filled
+from tests.support.sealing import KEY, OLD_KEY, Service
 
 
 @pytest.fixture
@@ -249,6 +252,130 @@ def test_a_file_and_a_directory_never_share_a_name(
     assert contents(folder) == {"a/b": b"", "c": b""}
 
 
+def test_small_files_take_few_statements(
+    ours: DatabaseStorage, other: DatabaseStorage, folder: FileSystemStorage, database: str
+) -> None:
+    files = {f"{number % 7}/{number}": str(number).encode() for number in range(100)}
+    for source, target in ((filled(folder, files), ours), (ours, other)):
+        with CaptureQueriesContext(connections[database]) as queries:
+            assert outcomes(copy(source, target)) == {Outcome.COPIED}
+        assert len(queries) <= 15
+        assert contents(target) == files
+    with CaptureQueriesContext(connections[database]) as queries:
+        assert outcomes(copy(ours, other)) == {Outcome.PRESENT}
+    assert len(queries) <= 5
+
+
+class Listed:
+    """A source that lists any names, in their order."""
+
+    is_remote = False
+
+    def __init__(self, **files: bytes) -> None:
+        self.files = files
+
+    def records(self) -> list[FileRecord]:
+        return [FileRecord(name=name, size=len(content)) for name, content in self.files.items()]
+
+    def complete(self, record: FileRecord) -> FileRecord:
+        return record
+
+    def read(self, record: FileRecord) -> Iterator[bytes]:
+        yield self.files[record.name]
+
+    def read_together(self, records: Iterable[FileRecord]) -> Iterator[tuple[FileRecord, bytes]]:
+        return ((record, self.files[record.name]) for record in records)
+
+    def copy_into(self, target: DatabaseStorage) -> dict[str, str]:
+        copier = Copier(source=self, target=TableEnd(target))  # type: ignore[arg-type]
+        done = copier.copy_all(self.records())
+        return {each.record.name: each.problem or each.outcome.value for each in done}
+
+
+def test_of_a_file_and_a_directory_of_one_name_the_first_is_copied(
+    ours: DatabaseStorage, other: DatabaseStorage
+) -> None:
+    done = Listed(**{"a": b"1", "a/b": b"2", "c/d/e": b"3", "c/d": b"4", "f": b"5"})
+    problems = done.copy_into(ours)
+    assert contents(ours) == {"a": b"1", "c/d/e": b"3", "f": b"5"}
+    assert "File exists" in problems["a/b"]
+    assert "a directory of this name" in problems["c/d"]
+
+
+def test_a_file_that_another_copy_saves_meanwhile_is_present(ours: DatabaseStorage) -> None:
+    class Overtaken(Listed):
+        """Its files are copied by somebody else while they are read."""
+
+        def read_together(self, records: Any) -> Iterator[tuple[FileRecord, bytes]]:
+            ours.save("b", ContentFile(b"2"))
+            ours.save("c", ContentFile(b"another"))
+            ours.save("large", ContentFile(LARGE))
+            return super().read_together(records)
+
+    source = Overtaken(a=b"1", b=b"2", c=b"3", d=b"4", large=LARGE)
+    done = source.copy_into(ours)
+    assert done["c"] == "the target has a different file of this name"
+    assert (done["a"], done["b"], done["d"]) == ("copied", "present", "copied")
+    assert done["large"] == "present"
+    assert contents(ours) == {"a": b"1", "b": b"2", "c": b"another", "d": b"4", "large": LARGE}
+
+
+def test_a_source_that_is_wrong_about_sizes_is_copied_whole(ours: DatabaseStorage) -> None:
+    class Wrong(Listed):
+        def records(self) -> list[FileRecord]:
+            return [replace(record, size=3) for record in super().records()]
+
+    Wrong(a=b"text", b=LARGE, c=b"").copy_into(ours)
+    assert contents(ours) == {"a": b"text", "b": LARGE, "c": b""}
+    assert not StoredFile.rows.using(ours.options.using).strays().exists()
+
+
+def test_one_bad_file_among_many_fails_alone(
+    ours: DatabaseStorage, other: DatabaseStorage, database: str
+) -> None:
+    filled(ours, dict.fromkeys("abc", b"content"))
+    StoredFile.rows.using(database).filter(name="b").update(data=b"rotten!")
+    done = copy(ours, other)
+    assert "the content has changed" in done["b"].problem
+    assert contents(other) == {"a": b"content", "c": b"content"}
+    StoredFile.rows.using(database).filter(name="c", namespace="").update(data=b"")
+    third = DatabaseStorage(using=database, namespace="third")
+    copy(ours, third)
+    assert contents(third) == {"a": b"content"}
+
+
+def test_encrypted_storages_are_copied_together(database: str) -> None:
+    source = DatabaseStorage(using=database, namespace="source", encryption_keys=[OLD_KEY])
+    target = DatabaseStorage(using=database, encryption_keys=[KEY])
+    files = {str(number): b"secret" for number in range(20)}
+    filled(source, files)
+    with CaptureQueriesContext(connections[database]) as queries:
+        copy(source, target)
+    assert len(queries) <= 10
+    assert contents(target) == files
+    rows = StoredFile.rows.using(database).values_list("data", flat=True)
+    assert not [row for row in rows if b"secret" in bytes(row)]
+
+
+def test_no_transaction_waits_for_a_key_service(
+    ours: DatabaseStorage, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, depths = Service(), set()
+    connection: Any = connections[database]
+    note = service._note
+
+    def note_depth(what: str) -> None:
+        depths.add(len(connection.savepoint_ids))
+        note(what)
+
+    monkeypatch.setattr(service, "_note", note_depth)
+    target = DatabaseStorage(using=database, namespace="target", encryption_keys=[service])
+    files = {str(number): b"secret" for number in range(5)}
+    assert outcomes(copy(filled(ours, files), target)) == {Outcome.COPIED}
+    assert depths == {len(connection.savepoint_ids)}
+    assert contents(target) == files
+
+
 class Rotten(InMemoryStorage):
     """Returns different bytes from those it was given."""
 
@@ -378,13 +505,13 @@ def _sessions(database: str) -> int:
 def test_many_threads_stop_when_nobody_waits_for_them(
     ours: DatabaseStorage, folder: FileSystemStorage
 ) -> None:
-    filled(folder, {f"{number:03}": bytes(1000) for number in range(200)})
+    filled(folder, {f"{number:04}": bytes(1000) for number in range(1000)})
     ends = end_of(folder), TableEnd(ours)
     running = Copier(source=ends[0], target=ends[1]).copy_all(ends[0].records(""), jobs=4)
     next(running)
     running.close()
     found = contents(ours)
-    assert 0 < len(found) < 200
+    assert 0 < len(found) < 1000
     assert set(found.values()) == {bytes(1000)}
     copy(folder, ours, jobs=4)
     assert contents(ours) == contents(folder)

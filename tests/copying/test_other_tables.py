@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -62,6 +63,21 @@ def test_a_listing_reads_no_contents_and_a_few_rows_at_once(source: Any, databas
     with CaptureQueriesContext(connections[database]) as queries:
         assert len(list(table_.records(""))) == 8
     assert len(queries) == 4
+
+
+def test_small_files_are_read_by_one_query(source: Any, database: str) -> None:
+    files = {str(number): bytes([number]) * number for number in range(8)}
+    table_ = source(**files)
+    records = list(table_.records(""))
+    assert {record.name: record.size for record in records} == {
+        name: len(content) for name, content in files.items()
+    }
+    with CaptureQueriesContext(connections[database]) as queries:
+        found = {record.name: content for record, content in table_.read_together(records)}
+    assert found == files
+    assert len(queries) == 1
+    longer = replace(records[3], key=(records[3].key[0], records[3].key[1] + 1))
+    assert list(table_.read_together([longer])) == []
 
 
 def test_a_prefix_is_a_directory(source: Any) -> None:

@@ -408,6 +408,8 @@ def process(database: str, tmp_path: Path, transactional_db: None) -> Iterator[A
             source,
             "--to",
             target,
+            "--jobs",
+            "1",
         ]
         running.append(
             subprocess.Popen(
@@ -422,6 +424,8 @@ def process(database: str, tmp_path: Path, transactional_db: None) -> Iterator[A
                 cwd=Path(__file__).parents[2],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
+                # So small that a copy whose lines nobody reads waits before it is done.
+                pipesize=4096,
                 text=True,
                 # Background jobs ignore SIGINT, and this process would inherit that.
                 preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509

@@ -29,15 +29,16 @@ from pytest_django import Settings
 from secure_dbstorage import models
 from secure_dbstorage.files import LinkState
 from secure_dbstorage.models import StoredFile
+from secure_dbstorage.sealing.keyrings import NO_KEYS
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import dialects, statements
+from secure_dbstorage.table.batches import BatchRows
 from secure_dbstorage.table.dialects import (
     MySQLRows,
     PsycopgRows,
     SQLiteRows,
     rows,
 )
-from secure_dbstorage.table.rows import Rows
 from tests.support.aliases import added_alias
 from tests.support.files import CHUNK_SIZE, LARGE
 from tests.support.uploads import begin_upload
@@ -82,7 +83,7 @@ def connection(
 ) -> Iterator[BaseDatabaseWrapper]:
     """Connect in this way; what is written is undone."""
     if way.startswith("portable"):
-        monkeypatch.setattr(dialects, "_class_for", lambda connection: Rows)
+        monkeypatch.setattr(dialects, "_class_for", lambda connection: BatchRows)
     if way == "as MySQL":
         features = connections[database].features
         monkeypatch.setattr(features, "can_return_columns_from_insert", False)
@@ -130,7 +131,7 @@ def insert_chunks(connection: BaseDatabaseWrapper, key: int, *chunks: bytes) -> 
     [("sqlite", SQLiteRows), ("postgres", PsycopgRows), ("mariadb", MySQLRows)],
     indirect=["database"],
 )
-def test_each_database_has_its_own_way(database: str, expected: type[Rows]) -> None:
+def test_each_database_has_its_own_way(database: str, expected: type[BatchRows]) -> None:
     assert type(rows(database)) is expected
 
 
@@ -138,7 +139,7 @@ def test_an_unknown_database_gets_the_portable_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connections["default"], "vendor", "oracle", raising=False)
-    assert type(rows("default")) is Rows
+    assert type(rows("default")) is BatchRows
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
@@ -147,7 +148,7 @@ def test_psycopg2_gets_the_portable_way(database: str, monkeypatch: pytest.Monke
         __name__ = "psycopg2"
 
     monkeypatch.setattr(connections[database], "Database", Psycopg2())
-    assert type(rows(database)) is Rows
+    assert type(rows(database)) is BatchRows
 
 
 @every_way
@@ -648,3 +649,36 @@ def test_a_storage_saves_overwrites_and_reads(
         assert file.read(100) == LARGE[5000:5100]
     storage.delete("a.bin")
     assert not storage.exists("a.bin")
+
+
+@every_way
+def test_many_files_are_inserted_and_found_at_once(connection: BaseDatabaseWrapper) -> None:
+    heads = [
+        head_row(content=number, name=name, namespace=namespace, **more)
+        for number, (name, namespace, more) in enumerate(
+            [
+                ("a", "", {}),
+                ("A", "", {"expires": NOW}),
+                ("b/c", "", {}),
+                ("d", "other", {}),
+                ("e%s", "", {"data": b""}),
+            ]
+        )
+    ]
+    stored = rows(connection.alias)
+    stored.insert_heads(heads)
+    wanted = ["a", "b", "b/c", "d", "e%s"]
+    found = stored.heads("", wanted, keyring=NO_KEYS, with_chunk=True)
+    assert {name: head.first_chunk for name, head in found.items()} == {
+        "a": DATA,
+        "b/c": DATA,
+        "e%s": b"",
+    }
+    assert found["a"].stat.created == NOW
+    assert found["a"].stat.expires is None
+    assert stored.heads("", ["A"], keyring=NO_KEYS)["A"].stat.expires == NOW
+    assert stored.heads("", ["A"], keyring=NO_KEYS)["A"].first_chunk is None
+    assert stored.directories("", [*wanted, "b/", "B"]) == {"b"}
+    with pytest.raises(IntegrityError), transaction.atomic(using=connection.alias):
+        stored.insert_heads([head_row(content=7, name="f"), head_row(content=8, name="a")])
+    assert not stored.heads("", ["f"], keyring=NO_KEYS)

@@ -1,0 +1,61 @@
+"""Rows of many files by one statement each."""
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from secure_dbstorage.files import StoredHead
+from secure_dbstorage.models import HEAD_COLUMNS
+from secure_dbstorage.names import directory_range
+from secure_dbstorage.sealing.keyrings import Keyring
+from secure_dbstorage.table import statements
+from secure_dbstorage.table.rows import Rows
+from secure_dbstorage.table.statements import FIELDS
+
+_HEAD_AND_CHUNK_COLUMNS = (*HEAD_COLUMNS, "data")
+
+
+class BatchRows(Rows):
+    """Finds and inserts the head rows of many files at once."""
+
+    def heads(
+        self,
+        namespace: str,
+        names: Sequence[str],
+        *,
+        keyring: Keyring,
+        with_chunk: bool = False,
+    ) -> dict[str, StoredHead]:
+        """Return the heads of those files that exist, by name.
+
+        :param keyring: the option ``encryption_keys`` of their storage.
+        :param with_chunk: fetch the first chunks as well.
+        """
+        columns = _HEAD_AND_CHUNK_COLUMNS if with_chunk else HEAD_COLUMNS
+        # Appended to the statement that is kept: the list is as long as there are names.
+        places = f"({', '.join(['%s'] * len(names))})"
+        statement = self._statement(statements.selection_of_many(columns)) + places
+        found = self._fetch(statement, [namespace, *names], columns)
+        wanted = set(names)
+        return {
+            row[0]: self._head_of(row, namespace, keyring) for row in found if row[0] in wanted
+        }
+
+    def directories(self, namespace: str, names: Sequence[str]) -> set[str]:
+        """Return those names below which there are files."""
+        return {name for name in names if self.names(namespace, directory_range(name), 1)}
+
+    def insert_heads(self, heads: Sequence[Mapping[str, object]]) -> None:
+        """Insert head rows, given as values by column; where one lacks a column, it is NULL.
+
+        :raises django.db.IntegrityError: when a name or a content key is taken.
+        """
+        columns = list(dict.fromkeys(chain.from_iterable(heads)))
+        operations: Any = self._connection.ops
+        places = [["%s"] * len(columns)] * len(heads)
+        values = operations.bulk_insert_sql([FIELDS[name] for name in columns], places)
+        parameters = chain.from_iterable(
+            self._parameters({name: head.get(name) for name in columns}) for head in heads
+        )
+        insertion = self._statement(statements.insertion_of_many(*columns))
+        self._execute(f"{insertion} {values}", list(parameters))
