@@ -68,6 +68,7 @@ class TestOptions:
         for check in (routes.check_routes, routes.check_identities, counting.check_proxies):
             assert messages(check) == []
 
+    @pytest.mark.django_db
     @pytest.mark.parametrize("given", [None, [], "text"])
     def test_options_that_are_not_a_dictionary_are_an_error(
         self, settings: Settings, given: Any

@@ -27,6 +27,7 @@ class TestAll:
         found = django_checks.run_checks(databases=["default"], **given)
         return sorted(str(m.id) for m in found if str(m.id).startswith("secure_dbstorage"))
 
+    @pytest.mark.django_db
     def test_a_good_project_hears_nothing(
         self, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -35,9 +36,11 @@ class TestAll:
         monkeypatch.setitem(connections["default"].settings_dict, "CONN_MAX_AGE", None)
         assert self.run(settings, include_deployment_checks=True) == []
 
+    @pytest.mark.django_db
     def test_a_new_project_hears_nothing_in_development(self, settings: Settings) -> None:
         assert self.run(settings) == []
 
+    @pytest.mark.django_db
     def test_some_checks_run_only_with_deploy(self, settings: Settings) -> None:
         settings.CACHES = SHARED_CACHE
         settings.STORAGES = storages(
