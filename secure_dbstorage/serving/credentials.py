@@ -1,6 +1,6 @@
 """Credentials: take the tokens out of a request, so that no log, report or later code has them."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
@@ -66,9 +66,9 @@ class Credentials:
         in_query = _QueryTokens.find(request.META.get("QUERY_STRING", ""))
         if in_query is not None:
             _set_query(request, in_query.rest)
-            _rewrite_copies(request, in_query.removed_from)
+            _rewrite_copies(request, in_query.removed_from, sign=in_query.sign)
         _clean_referer(request)
-        if has_whole(_texts_of(request)):
+        if has_whole([text for text in request.META.values() if isinstance(text, str)]):
             _rewrite_copies(request, without_whole)
         credentials = cls(
             path_token=in_path.token if in_path and in_path.is_in_place else None,
@@ -191,6 +191,11 @@ class _QueryTokens:
         """The tokens in their order."""
         return tuple(SignedPath(unquote_plus(_value(part))) for part in self.parts)
 
+    @property
+    def sign(self) -> str:
+        """What every copy of the tokens has; empty if there is no telling."""
+        return _value(self.parts[0]) if len(self.parts) == 1 else ""
+
     def removed_from(self, text: str) -> str:
         """Return a text, such as a request target, without the tokens."""
         if text.endswith(f"?{self.query}"):
@@ -202,15 +207,18 @@ class _QueryTokens:
         return text
 
 
-def _rewrite_copies(request: HttpRequest, change: _Change) -> None:
-    """Change every copy of a request's target that Django, servers and proxies keep."""
+def _rewrite_copies(request: HttpRequest, change: _Change, *, sign: str = "") -> None:
+    """Change every copy of a request's target that Django, servers and proxies keep.
+
+    :param sign: a text without this stays as it is, which saves the time to change it.
+    """
     request.path, request.path_info = change(request.path), change(request.path_info)
-    _rewrite_texts(request.META, change, left=_WHO_ASKS)
+    _rewrite_texts(request.META, change, sign=sign, left=_WHO_ASKS)
     # Error reports may show the match, and cookies that a middleware has asked for.
     match: Any = request.resolver_match
     cookies = request.__dict__.get("COOKIES", {})
     for texts in (cookies, *((match.kwargs, match.captured_kwargs) if match is not None else ())):
-        _rewrite_texts(texts, change)
+        _rewrite_texts(texts, change, sign=sign)
     scope: dict[str, Any] | None = getattr(request, "scope", None)
     if scope is not None:
         _rewrite_scope(scope, change)
@@ -219,15 +227,11 @@ def _rewrite_copies(request: HttpRequest, change: _Change) -> None:
         request.__dict__.pop(cached, None)
 
 
-def _texts_of(request: HttpRequest) -> Iterator[str]:
-    for key, value in request.META.items():
-        if isinstance(value, str) and key not in _WHO_ASKS:
-            yield value
-
-
-def _rewrite_texts(texts: dict[str, Any], change: _Change, *, left: Collection[str] = ()) -> None:
+def _rewrite_texts(
+    texts: dict[str, Any], change: _Change, *, sign: str, left: Collection[str] = ()
+) -> None:
     for key, value in texts.items():
-        if isinstance(value, str) and key not in left:
+        if isinstance(value, str) and sign in value and key not in left:
             texts[key] = change(value)
 
 
@@ -259,7 +263,9 @@ def _set_query(request: HttpRequest, query: str) -> None:
 
 def _clean_referer(request: HttpRequest) -> None:
     """Remove the tokens of other links from a Referer that names our own host."""
-    referer = request.META.get("HTTP_REFERER", "")
+    referer = request.META.get("HTTP_REFERER")
+    if not referer:
+        return
     # A login page has the URL that it leads back to, token included, in one of its parameters.
     clean = without_tokens(_without_query_tokens(referer))
     if clean != referer and _is_ours(request, referer):

@@ -243,11 +243,14 @@ def _disposition(name: str, *, inline: bool) -> str:
 
 
 def _ascii(name: str) -> str:
+    safe = _UNSAFE.sub("_", name if name.isascii() else _without_marks(name))
+    return safe if safe.strip(" ._") else "file"
+
+
+def _without_marks(name: str) -> str:
     # Decomposed first: that makes "/", "%" and quotes of their full-width forms.
     decomposed = unicodedata.normalize("NFKD", name)
-    plain = "".join(char for char in decomposed if not unicodedata.combining(char))
-    safe = _UNSAFE.sub("_", plain)
-    return safe if safe.strip(" ._") else "file"
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 
 def _content_security_policy(file: FileStat, shown: Presentation) -> str:

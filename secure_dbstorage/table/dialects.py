@@ -4,7 +4,7 @@ A class here uses the driver's fastest way for bytes, on the caller's connection
 caller's transaction. The column types that differ by vendor are in ``models``.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from django.db import IntegrityError, connections
@@ -33,7 +33,7 @@ def _class_for(connection: Any) -> type[Rows]:
 class FastRows(Rows):
     """What SQLite, PostgreSQL and MySQL have in common."""
 
-    converted_columns: Collection[str] = ("created", "modified", "expires")
+    converted_columns: tuple[str, ...] = ("created", "modified", "expires")
 
     def holds(self, namespace: str, path: str) -> bool:
         parameters = [namespace, path, namespace, *directory_range(path)]

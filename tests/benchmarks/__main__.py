@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.benchmarks import (
     clients,
     growth,
+    instructions,
     memory,
     offload,
     readers,
@@ -31,6 +32,7 @@ TOPICS = {
     "storage": storage.measure,
     "memory": memory.measure,
     "growth": growth.measure,
+    "instructions": instructions.measure,
     "serving": serving.measure,
     "serving-memory": serving_memory.measure,
     "clients": clients.measure,
