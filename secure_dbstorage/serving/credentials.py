@@ -212,7 +212,8 @@ def _rewrite_copies(request: HttpRequest, change: _Change, *, sign: str = "") ->
 
     :param sign: a text without this stays as it is, which saves the time to change it.
     """
-    request.path, request.path_info = change(request.path), change(request.path_info)
+    if sign in request.path or sign in request.path_info:
+        request.path, request.path_info = change(request.path), change(request.path_info)
     _rewrite_texts(request.META, change, sign=sign, left=_WHO_ASKS)
     # Error reports may show the match, and cookies that a middleware has asked for.
     match: Any = request.resolver_match

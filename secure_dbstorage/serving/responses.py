@@ -32,7 +32,7 @@ class _Headers(ResponseHeaders):
     """
 
     def __init__(self, fields: Mapping[str, str]) -> None:
-        super().__init__(None)
+        super().__init__({})
         for name, value in fields.items():
             if name in _FEW_VALUES:
                 key, self._store[key] = _checked(name, value)
@@ -73,7 +73,8 @@ class _StoredBytes(HttpResponseBase):
         self, *args: Any, headers: Mapping[str, str] | None = None, **kwargs: Any
     ) -> None:
         """Take the header fields; these are all, without Django's Content-Type."""
-        super().__init__(*args, content_type=UNKNOWN, **kwargs)
+        kwargs["content_type"] = UNKNOWN  # Or Django would look for the best one.
+        super().__init__(*args, **kwargs)
         self.headers = _Headers(headers or {})
 
     def has_header(self, header: str) -> bool:

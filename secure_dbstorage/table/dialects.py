@@ -11,7 +11,7 @@ from django.db import IntegrityError, connections
 
 from secure_dbstorage.names import directory_range
 from secure_dbstorage.table import statements
-from secure_dbstorage.table.cursors import HexCursor, binary_cursor_class
+from secure_dbstorage.table.cursors import HexCursor, binary_cursor_class, qmark_cursor_class
 from secure_dbstorage.table.rows import Rows
 
 _IDENTITY_COLUMNS = ("content", "namespace", "name")
@@ -71,6 +71,10 @@ class ConflictRows(FastRows):
 
 class SQLiteRows(ConflictRows):
     """SQLite keeps up to 2 MB of the pages it has read in the cache of each connection."""
+
+    def driver_cursor(self) -> Any:
+        self._connection.cursor()  # It connects and checks.
+        return self._connection.connection.cursor(qmark_cursor_class())
 
     def forget(self) -> None:
         self._connection.connection.execute("PRAGMA shrink_memory").close()

@@ -4,13 +4,11 @@ Instructions of the processor are counted by callgrind in a process that holds D
 handler and nothing of a web server; the bytecodes of Python, by module, tell where they go.
 """
 
-import json
 import os
 import re
 import subprocess
 import sys
 from collections import Counter
-from io import BytesIO
 from pathlib import Path
 from types import CodeType
 from typing import Any, Self
@@ -21,6 +19,7 @@ from tests.benchmarks.results import Result
 from tests.benchmarks.sites import FLOOR, SETTINGS, keep
 from tests.servers.unavailable import find_program
 from tests.support.bytecodes import count_bytecodes
+from tests.support.environ import environ
 
 _TOPIC = "instructions"
 _CASE = "10 KiB"
@@ -40,11 +39,11 @@ def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     """Count instructions and bytecodes of one request of ours, and of the floor."""
     sites = keep(workspace, _SIZE, names=[OURS, FLOOR])
     count = 10 if quick else 100
-    results = []
     with _CountedHandler(workspace) as handler:
         spent = {site.name: handler.instructions(site.url, count) for site in sites}
-    for site in sites:
-        results.append(_result(workspace, _CASE, site.name, spent[site.name], "instructions"))
+    results = [
+        _result(workspace, _CASE, name, number, "instructions") for name, number in spent.items()
+    ]
     for site in sites:
         by_module = workspace.call(bytecodes_by_module, site.url, DJANGO_SETTINGS_MODULE=SETTINGS)
         total = sum(by_module.values())
@@ -155,42 +154,6 @@ def _ask(handler: Any, url: str) -> None:
     answer.close()
     if (answer.status_code, size) != (200, _SIZE):
         raise Failed(f"{answer.status_code} with {size} bytes for {url}")
-
-
-def environ(url: str) -> dict[str, Any]:
-    """Return the variables that gunicorn gives a GET of a browser."""
-    path, _, query = url.partition("?")
-    return {
-        "wsgi.errors": sys.stderr,
-        "wsgi.version": (1, 0),
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-        "wsgi.file_wrapper": None,
-        "wsgi.input_terminated": True,
-        "wsgi.input": BytesIO(),
-        "wsgi.url_scheme": "http",
-        "SERVER_SOFTWARE": "gunicorn/23.0.0",
-        "REQUEST_METHOD": "GET",
-        "QUERY_STRING": query,
-        "RAW_URI": url,
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "HTTP_HOST": "127.0.0.1:8000",
-        "HTTP_USER_AGENT": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-        "HTTP_ACCEPT": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-        "HTTP_ACCEPT_LANGUAGE": "de,en-US;q=0.7,en;q=0.3",
-        "HTTP_ACCEPT_ENCODING": "gzip, deflate, br, zstd",
-        "HTTP_SEC_FETCH_DEST": "document",
-        "HTTP_SEC_FETCH_MODE": "navigate",
-        "HTTP_SEC_FETCH_SITE": "none",
-        "HTTP_CONNECTION": "keep-alive",
-        "REMOTE_ADDR": "127.0.0.1",
-        "REMOTE_PORT": "49152",
-        "SERVER_NAME": "127.0.0.1",
-        "SERVER_PORT": "8000",
-        "PATH_INFO": path,
-        "SCRIPT_NAME": "",
-    }
 
 
 def _module(code: CodeType) -> str:
