@@ -222,7 +222,7 @@ def _rewrite_copies(request: HttpRequest, change: _Change, *, sign: str = "") ->
         _rewrite_texts(texts, change, sign=sign)
     scope: dict[str, Any] | None = getattr(request, "scope", None)
     if scope is not None:
-        _rewrite_scope(scope, change)
+        _rewrite_scope(scope, change, sign=sign.encode("latin-1", "replace"))
     # Django computes them anew from META when they are next asked for.
     for cached in ("GET", "headers"):
         request.__dict__.pop(cached, None)
@@ -236,13 +236,15 @@ def _rewrite_texts(
             texts[key] = change(value)
 
 
-def _rewrite_scope(scope: dict[str, Any], change: _Change) -> None:
+def _rewrite_scope(scope: dict[str, Any], change: _Change, *, sign: bytes) -> None:
     """Change what an ASGI server keeps, and writes its access log from."""
     for key in ("path", "raw_path", "query_string"):
         if scope.get(key):
             scope[key] = _changed(scope[key], change)
     scope["headers"] = [
-        (name, value if name in _WHO_ASKS_HEADERS else _changed(value, change))
+        (name, _changed(value, change))
+        if sign in value and name not in _WHO_ASKS_HEADERS
+        else (name, value)
         for name, value in scope["headers"]
     ]
 
