@@ -1,23 +1,21 @@
 """What a request of a small private file costs, in counts that no other work changes.
 
 Instructions of the processor are counted by callgrind in a process that holds Django's WSGI
-handler and nothing of a web server; the bytecodes of Python, by module, tell where they go.
+handler and nothing of a web server. From Python 3.12 on, they are also counted by function, with
+all that it calls. The bytecodes of Python are counted by module.
 """
 
-import os
-import re
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 from types import CodeType
-from typing import Any, Self
+from typing import Any
 
+from tests.benchmarks.callgrind import CountedProcess
 from tests.benchmarks.environment import Failed, Workspace
 from tests.benchmarks.peers import OURS
 from tests.benchmarks.results import Result
 from tests.benchmarks.sites import FLOOR, SETTINGS, keep
-from tests.servers.unavailable import find_program
 from tests.support.bytecodes import count_bytecodes
 from tests.support.environ import environ
 
@@ -29,21 +27,21 @@ _ROOT = Path(__file__).parents[2]
 #: Requests before anything is counted: caches fill, and Python specialises its bytecodes.
 _WARM_UP = 50
 
-#: How many modules the table names.
-_MODULES = 25
-
-_TOTAL = re.compile(r"^totals: (\d+)$", re.MULTILINE)
+#: How many modules, and how many functions, the tables name.
+_MODULES, _FUNCTIONS = 25, 60
 
 
 def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     """Count instructions and bytecodes of one request of ours, and of the floor."""
     sites = keep(workspace, _SIZE, names=[OURS, FLOOR])
     count = 10 if quick else 100
-    with _CountedHandler(workspace) as handler:
-        spent = {site.name: handler.instructions(site.url, count) for site in sites}
-    results = [
-        _result(workspace, _CASE, name, number, "instructions") for name, number in spent.items()
-    ]
+    results = []
+    with _counted(workspace) as handler:
+        for site in sites:
+            number, _ = handler.instructions(site.url, count, warm_up=_WARM_UP)
+            results.append(_result(workspace, _CASE, site.name, number, "instructions"))
+    if sys.version_info >= (3, 12):
+        results += _by_function(workspace, sites[0].url, count)
     for site in sites:
         by_module = workspace.call(bytecodes_by_module, site.url, DJANGO_SETTINGS_MODULE=SETTINGS)
         total = sum(by_module.values())
@@ -55,6 +53,22 @@ def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     return results
 
 
+def _by_function(workspace: Workspace, url: str, count: int) -> list[Result]:
+    with _counted(workspace, names_functions=True) as handler:
+        total, functions = handler.instructions(url, count, warm_up=_WARM_UP)
+    case = "by function, with what it calls"
+    return [
+        _result(workspace, case, _shown(name), number, "instructions", total)
+        for name, number in functions.most_common(_FUNCTIONS)
+    ]
+
+
+def _counted(workspace: Workspace, *, names_functions: bool = False) -> CountedProcess:
+    env = {**workspace.env, "DJANGO_SETTINGS_MODULE": SETTINGS}
+    directory = workspace.directory.parent
+    return CountedProcess(__name__, directory, env, names_functions=names_functions)
+
+
 def bytecodes_by_module(url: str) -> dict[str, int]:
     """Return how many bytecodes one request takes, by module, most first."""
     handler = _handler()
@@ -64,66 +78,6 @@ def bytecodes_by_module(url: str) -> dict[str, int]:
     for code, number in count_bytecodes(lambda: _ask(handler, url)).items():
         counts[_module(code)] += number
     return dict(counts.most_common())
-
-
-class _CountedHandler:
-    """A process of callgrind's that answers requests when it is told to."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        valgrind = find_program("valgrind", package="valgrind")
-        self._vgdb = find_program("vgdb", package="valgrind")
-        self._output = workspace.directory.parent / f"callgrind-{os.urandom(4).hex()}"
-        env = workspace.env | {"DJANGO_SETTINGS_MODULE": SETTINGS, "PYTHONHASHSEED": "0"}
-        command = [
-            *(valgrind, "--tool=callgrind", "--instr-atstart=no", "--quiet"),
-            f"--callgrind-out-file={self._output}",
-            *(sys.executable, "-m", __name__),
-        ]
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=_ROOT,
-            env=os.environ | env,
-        )
-
-    def instructions(self, url: str, count: int) -> float:
-        """Return how many instructions a request takes: those of the second half of many."""
-        self._ask(url, _WARM_UP)
-        self._tell("instrumentation", "on")
-        # The first ones translate the code, and make what they need.
-        numbers = [self._spent(url, times) for times in (5, count, 2 * count)]
-        self._tell("instrumentation", "off")
-        return (numbers[2] - numbers[1]) / count
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate()
-
-    def _spent(self, url: str, times: int) -> int:
-        known = set(self._dumps())
-        self._ask(url, times)
-        self._tell("dump")
-        (dump,) = set(self._dumps()) - known
-        return sum(map(int, _TOTAL.findall(dump.read_text())))
-
-    def _dumps(self) -> list[Path]:
-        return list(self._output.parent.glob(f"{self._output.name}*"))
-
-    def _ask(self, url: str, times: int) -> None:
-        stdin: Any = self._process.stdin
-        stdout: Any = self._process.stdout
-        stdin.write(f"{times} {url}\n")
-        stdin.flush()
-        if stdout.readline() != "done\n":
-            raise Failed("The handler under callgrind has ended")
-
-    def _tell(self, *words: str) -> None:
-        command = [self._vgdb, f"--pid={self._process.pid}", *words]
-        subprocess.run(command, check=True, capture_output=True)
 
 
 def _result(
@@ -157,12 +111,20 @@ def _ask(handler: Any, url: str) -> None:
 
 
 def _module(code: CodeType) -> str:
-    """Return the module of a code, as a path below where packages are."""
-    path = code.co_filename
-    for root in (f"{_ROOT}/", "site-packages/", f"python{sys.version_info.major}.", "/"):
-        _, found, rest = path.partition(root)
-        if found and root != "/":
-            return rest.partition("/")[2] if root.startswith("python") else rest
+    return _below_packages(code.co_filename)
+
+
+def _shown(symbol: str) -> str:
+    """Return a function as it is shown, from ``py::name:path``."""
+    name, _, path = symbol.removeprefix("py::").rpartition(":")
+    return f"{name} ({_below_packages(path)})"
+
+
+def _below_packages(path: str) -> str:
+    """Return the path of a module below the directory where its package is."""
+    for above in (f"{_ROOT}/", "/site-packages/", f"/python3.{sys.version_info.minor}/"):
+        if above in path:
+            return path.rpartition(above)[2]
     return path
 
 
