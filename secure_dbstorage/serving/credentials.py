@@ -66,7 +66,7 @@ class Credentials:
         in_query = _QueryTokens.find(request.META.get("QUERY_STRING", ""))
         if in_query is not None:
             _set_query(request, in_query.rest)
-            _rewrite_copies(request, in_query.removed_from, sign=in_query.sign)
+            _rewrite_copies(request, in_query.removed_from, trace=in_query.trace)
         _clean_referer(request)
         if has_whole([text for text in request.META.values() if isinstance(text, str)]):
             _rewrite_copies(request, without_whole)
@@ -192,7 +192,7 @@ class _QueryTokens:
         return tuple(SignedPath(unquote_plus(_value(part))) for part in self.parts)
 
     @property
-    def sign(self) -> str:
+    def trace(self) -> str:
         """What every copy of the tokens has; empty if there is no telling."""
         return _value(self.parts[0]) if len(self.parts) == 1 else ""
 
@@ -207,43 +207,43 @@ class _QueryTokens:
         return text
 
 
-def _rewrite_copies(request: HttpRequest, change: _Change, *, sign: str = "") -> None:
+def _rewrite_copies(request: HttpRequest, change: _Change, *, trace: str = "") -> None:
     """Change every copy of a request's target that Django, servers and proxies keep.
 
-    :param sign: a text without this stays as it is, which saves the time to change it.
+    :param trace: a text without this stays as it is, which saves the time to change it.
     """
-    if sign in request.path or sign in request.path_info:
+    if trace in request.path or trace in request.path_info:
         request.path, request.path_info = change(request.path), change(request.path_info)
-    _rewrite_texts(request.META, change, sign=sign, left=_WHO_ASKS)
+    _rewrite_texts(request.META, change, trace=trace, left=_WHO_ASKS)
     # Error reports may show the match, and cookies that a middleware has asked for.
     match: Any = request.resolver_match
     cookies = request.__dict__.get("COOKIES", {})
     for texts in (cookies, *((match.kwargs, match.captured_kwargs) if match is not None else ())):
-        _rewrite_texts(texts, change, sign=sign)
+        _rewrite_texts(texts, change, trace=trace)
     scope: dict[str, Any] | None = getattr(request, "scope", None)
     if scope is not None:
-        _rewrite_scope(scope, change, sign=sign.encode("latin-1", "replace"))
+        _rewrite_scope(scope, change, trace=trace.encode("latin-1", "replace"))
     # Django computes them anew from META when they are next asked for.
     for cached in ("GET", "headers"):
         request.__dict__.pop(cached, None)
 
 
 def _rewrite_texts(
-    texts: dict[str, Any], change: _Change, *, sign: str, left: Collection[str] = ()
+    texts: dict[str, Any], change: _Change, *, trace: str, left: Collection[str] = ()
 ) -> None:
     for key, value in texts.items():
-        if isinstance(value, str) and sign in value and key not in left:
+        if isinstance(value, str) and trace in value and key not in left:
             texts[key] = change(value)
 
 
-def _rewrite_scope(scope: dict[str, Any], change: _Change, *, sign: bytes) -> None:
+def _rewrite_scope(scope: dict[str, Any], change: _Change, *, trace: bytes) -> None:
     """Change what an ASGI server keeps, and writes its access log from."""
     for key in ("path", "raw_path", "query_string"):
         if scope.get(key):
             scope[key] = _changed(scope[key], change)
     scope["headers"] = [
         (name, _changed(value, change))
-        if sign in value and name not in _WHO_ASKS_HEADERS
+        if trace in value and name not in _WHO_ASKS_HEADERS
         else (name, value)
         for name, value in scope["headers"]
     ]
