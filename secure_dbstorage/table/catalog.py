@@ -60,7 +60,7 @@ _NAMES_PER_QUERY = 30_000
 
 
 class OutagesTold:
-    """See :meth:`Catalog.outages_told`. A generator would cost ten times as much."""
+    """See :meth:`Catalog.outages_told`. A generator would take 2.6 times as long."""
 
     __slots__ = ()
 

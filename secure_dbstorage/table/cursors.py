@@ -50,8 +50,8 @@ def binary_cursor_class() -> type[Any]:
 def qmark_cursor_class() -> type[Any]:
     """Return a cursor class of sqlite3 that takes ``%s`` for ``?``.
 
-    Django's own reads each statement with a regular expression, which takes half as long as
-    running it. Ours have no percent sign but in placeholders.
+    Django's own reads each statement with a regular expression, which takes as long as finding a
+    small file. Ours have no percent sign but in placeholders.
     """
     import sqlite3  # noqa: PLC0415 -- only where the database is SQLite
 
