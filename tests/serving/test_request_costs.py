@@ -9,10 +9,11 @@ these call, so that one more look at a setting counts too.
 They depend on the versions of Python and Django: there is a figure for each pair that CI runs. A
 change that makes requests cheaper, or dearer for a reason, brings the new figures along.
 
-How many queries a request takes, and which rows they fetch, is tested where it is decided: in
+Queries and rows are counted here for files of each size, and in detail where they are decided: in
 ``test_views``, ``table/test_streams`` and ``receiving/test_upload_costs``.
 """
 
+import re
 import sys
 from typing import Any
 
@@ -20,6 +21,9 @@ import django
 import pytest
 from django.core.files.storage import storages
 from django.core.handlers.wsgi import WSGIRequest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import resolve
 
 from tests.support.bytecodes import count_bytecodes
@@ -63,3 +67,30 @@ def test_a_request_takes_as_many_bytecodes_as_it_did() -> None:
     storage.save("2026/july.bin", b"x" * 10240)
     found = counted(storage.url("2026/july.bin"))
     assert found == pytest.approx(FIGURES[versions], rel=TOLERANCE)
+
+
+KIB, MIB = 1024, 1024 * 1024
+RUN = re.compile(r"position\W+>= (\d+) AND \W*position\W+< (\d+)")
+
+
+def rows_of(sql: str) -> int:
+    """Return how many rows a query asks for: a run of them, or a head row."""
+    run = RUN.search(sql)
+    return int(run[2]) - int(run[1]) if run else 1
+
+
+@pytest.mark.parametrize(
+    ("size", "queries", "rows"),
+    [(10 * KIB, 1, 1), (100 * KIB, 1, 1), (MIB, 2, 5), (2 * MIB, 2, 9), (5 * MIB, 6, 21)],
+)
+def test_a_request_takes_few_queries_and_each_row_once(
+    client: Client, size: int, queries: int, rows: int
+) -> None:
+    """A larger file is read in runs of 1, 2, 4 and 8 rows, since a player may soon stop."""
+    storage: Any = storages["default"]
+    storage.save("a.bin", bytes(size))
+    url = storage.url("a.bin")
+    with CaptureQueriesContext(connection) as captured:
+        assert sum(map(len, client.get(url))) == size
+    asked = [rows_of(query["sql"]) for query in captured]
+    assert (len(asked), sum(asked)) == (queries, rows)
