@@ -20,8 +20,9 @@ MARK = "~"
 _TOKEN = re.compile(r"1[0-9a-z]{2}[A-Z]?a?m?[.-][\w.-]{49,}", re.ASCII)
 
 
-#: A query whose token is for uploads. Its letter decides, never the method or a header.
-UPLOAD_IN_QUERY = re.compile(rf"(?:^|&){PARAMETER}=1[0-9a-z]{{2}}[UP]", re.ASCII)
+#: The start of a query, up to a token for uploads. Its letter decides, never the method or a
+#: header.
+UPLOAD_IN_QUERY = re.compile(rf"(?:.*&)?{PARAMETER}=1[0-9a-z]{{2}}[UP]", re.ASCII | re.DOTALL)
 
 
 def _spelled(char: str) -> str:

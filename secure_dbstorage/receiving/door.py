@@ -49,7 +49,7 @@ def serve_or_receive(
 
     Without such a token nothing is ever received, whatever the method.
     """
-    if UPLOAD_IN_QUERY.search(request.META.get("QUERY_STRING", "")):
+    if UPLOAD_IN_QUERY.match(request.META.get("QUERY_STRING", "")):
         return receive(request, name, storage)
     return serve(request, name, storage)
 

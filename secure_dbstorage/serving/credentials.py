@@ -1,6 +1,6 @@
 """Credentials: take the tokens out of a request, so that no log, report or later code has them."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
@@ -66,9 +66,9 @@ class Credentials:
         in_query = _QueryTokens.find(request.META.get("QUERY_STRING", ""))
         if in_query is not None:
             _set_query(request, in_query.rest)
-            _rewrite_copies(request, in_query.removed_from)
+            _rewrite_copies(request, in_query.removed_from, trace=in_query.trace)
         _clean_referer(request)
-        if has_whole(_texts_of(request)):
+        if has_whole([text for text in request.META.values() if isinstance(text, str)]):
             _rewrite_copies(request, without_whole)
         credentials = cls(
             path_token=in_path.token if in_path and in_path.is_in_place else None,
@@ -191,6 +191,11 @@ class _QueryTokens:
         """The tokens in their order."""
         return tuple(SignedPath(unquote_plus(_value(part))) for part in self.parts)
 
+    @property
+    def trace(self) -> str:
+        """What every copy of the tokens has; empty if there is no telling."""
+        return _value(self.parts[0]) if len(self.parts) == 1 else ""
+
     def removed_from(self, text: str) -> str:
         """Return a text, such as a request target, without the tokens."""
         if text.endswith(f"?{self.query}"):
@@ -202,42 +207,44 @@ class _QueryTokens:
         return text
 
 
-def _rewrite_copies(request: HttpRequest, change: _Change) -> None:
-    """Change every copy of a request's target that Django, servers and proxies keep."""
-    request.path, request.path_info = change(request.path), change(request.path_info)
-    _rewrite_texts(request.META, change, left=_WHO_ASKS)
+def _rewrite_copies(request: HttpRequest, change: _Change, *, trace: str = "") -> None:
+    """Change every copy of a request's target that Django, servers and proxies keep.
+
+    :param trace: a text without this stays as it is, which saves the time to change it.
+    """
+    if trace in request.path or trace in request.path_info:
+        request.path, request.path_info = change(request.path), change(request.path_info)
+    _rewrite_texts(request.META, change, trace=trace, left=_WHO_ASKS)
     # Error reports may show the match, and cookies that a middleware has asked for.
     match: Any = request.resolver_match
     cookies = request.__dict__.get("COOKIES", {})
     for texts in (cookies, *((match.kwargs, match.captured_kwargs) if match is not None else ())):
-        _rewrite_texts(texts, change)
+        _rewrite_texts(texts, change, trace=trace)
     scope: dict[str, Any] | None = getattr(request, "scope", None)
     if scope is not None:
-        _rewrite_scope(scope, change)
+        _rewrite_scope(scope, change, trace=trace.encode("latin-1", "replace"))
     # Django computes them anew from META when they are next asked for.
     for cached in ("GET", "headers"):
         request.__dict__.pop(cached, None)
 
 
-def _texts_of(request: HttpRequest) -> Iterator[str]:
-    for key, value in request.META.items():
-        if isinstance(value, str) and key not in _WHO_ASKS:
-            yield value
-
-
-def _rewrite_texts(texts: dict[str, Any], change: _Change, *, left: Collection[str] = ()) -> None:
+def _rewrite_texts(
+    texts: dict[str, Any], change: _Change, *, trace: str, left: Collection[str] = ()
+) -> None:
     for key, value in texts.items():
-        if isinstance(value, str) and key not in left:
+        if isinstance(value, str) and trace in value and key not in left:
             texts[key] = change(value)
 
 
-def _rewrite_scope(scope: dict[str, Any], change: _Change) -> None:
+def _rewrite_scope(scope: dict[str, Any], change: _Change, *, trace: bytes) -> None:
     """Change what an ASGI server keeps, and writes its access log from."""
     for key in ("path", "raw_path", "query_string"):
         if scope.get(key):
             scope[key] = _changed(scope[key], change)
     scope["headers"] = [
-        (name, value if name in _WHO_ASKS_HEADERS else _changed(value, change))
+        (name, _changed(value, change))
+        if trace in value and name not in _WHO_ASKS_HEADERS
+        else (name, value)
         for name, value in scope["headers"]
     ]
 
@@ -259,7 +266,9 @@ def _set_query(request: HttpRequest, query: str) -> None:
 
 def _clean_referer(request: HttpRequest) -> None:
     """Remove the tokens of other links from a Referer that names our own host."""
-    referer = request.META.get("HTTP_REFERER", "")
+    referer = request.META.get("HTTP_REFERER")
+    if not referer:
+        return
     # A login page has the URL that it leads back to, token included, in one of its parameters.
     clean = without_tokens(_without_query_tokens(referer))
     if clean != referer and _is_ours(request, referer):

@@ -21,6 +21,9 @@ from secure_dbstorage.serving.outages import Outage
 from secure_dbstorage.serving.refusals import Reason, Refused, unavailable
 from secure_dbstorage.serving.visits import Visit
 
+#: What a link says, which hooks are shown.
+_CLAIMS = tuple(field.name for field in dataclasses.fields(Grant))
+
 #: How long a client may ask for parts after it began to use a one-time link.
 _PART_SECONDS = 600
 
@@ -209,7 +212,9 @@ def _has_begun(visit: Visit, grant: Grant, since: float) -> bool:
 
 
 def _for_hooks(grant: Grant, return_path: str) -> HookGrant:
-    return HookGrant(**dataclasses.asdict(grant), return_path=return_path)
+    # Not `asdict()`, which copies each value.
+    claims = {name: getattr(grant, name) for name in _CLAIMS}
+    return HookGrant(**claims, return_path=return_path)
 
 
 async def _wait(answer: Awaitable[object]) -> object:

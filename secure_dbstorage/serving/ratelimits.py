@@ -16,6 +16,9 @@ from secure_dbstorage.serving.outages import Outage
 from secure_dbstorage.serving.refusals import Reason, Refused, unavailable
 from secure_dbstorage.serving.visits import Visit
 
+#: Seconds in the units of django-ratelimit's rates.
+_UNITS = {"s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
+
 #: The kinds of request that have a budget: with a good token, without one, with a bad one; with a
 #: token for uploads, and those among them that begin one.
 Kind = Literal["signed", "plain", "refused", "upload", "begun"]
@@ -89,8 +92,16 @@ def _value_of(key: str | Callable[..., str], request: HttpRequest) -> str:
     return str(key("secure_dbstorage", request))
 
 
+@cache  # django-ratelimit would take a text apart twice for each request.
+def _split(rate: str) -> tuple[int, int]:
+    """Return a rate as the number of requests, and of seconds: (5, 10) for "5/10s"."""
+    count, _, period = rate.partition("/")
+    number = period.rstrip("smhd")
+    return int(count), int(number or 1) * _UNITS[period.removeprefix(number) or "s"]
+
+
 def _usage(
-    request: HttpRequest, kind: Kind, options: StorageOptions, *, rate: Any, budget: str
+    request: HttpRequest, kind: Kind, options: StorageOptions, *, rate: str, budget: str
 ) -> dict[str, Any] | None:
     """Count a request, and return what its client has used; None while the cache is down."""
     try:
@@ -99,7 +110,7 @@ def _usage(
             # Joined without separators by django-ratelimit, so they are in the parts.
             group=f"secure_dbstorage/{options.namespace}/{kind}/",
             key=lambda group, request: f"/{budget}/",
-            rate=rate,
+            rate=_split(rate),
             increment=True,
         )
     except ImproperlyConfigured:

@@ -1,16 +1,57 @@
 """Response classes for stored bytes, sent by WSGI and by ASGI."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, ItemsView, Iterator, Mapping
+from functools import lru_cache
 from http import HTTPStatus
 from http.cookies import SimpleCookie
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.http import HttpResponse, StreamingHttpResponse
-from django.http.response import HttpResponseBase
+from django.http.response import HttpResponseBase, ResponseHeaders
 
+from secure_dbstorage.content_types import UNKNOWN
 from secure_dbstorage.serving.pacing import HOP_BYTES, Pace, hop
+
+#: The fields whose values are few, whatever files there are.
+_FEW_VALUES = frozenset(
+    {
+        *("Accept-Ranges", "Cache-Control", "Content-Language", "Content-Security-Policy"),
+        *("Content-Type", "Cross-Origin-Resource-Policy", "Referrer-Policy"),
+        *("X-Content-Type-Options", "X-Frame-Options", "X-Robots-Tag"),
+    }
+)
+
+
+class _Headers(ResponseHeaders):
+    """Header fields as Django keeps them, made in half the time.
+
+    Django checks names and values anew for each response, and reads each field by its name when it
+    sends them. With a dozen fields, that took a tenth of a request.
+    """
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__({})
+        for name, value in fields.items():
+            if name in _FEW_VALUES:
+                key, self._store[key] = _checked(name, value)
+            else:
+                self[name] = value
+
+    def items(self) -> ItemsView[str, str]:
+        """Return the fields, their names spelled as they were given."""
+        return dict(self._store.values()).items()
+
+
+@lru_cache(maxsize=1024)
+def _checked(name: str, value: str) -> tuple[str, tuple[str, str]]:
+    """Return the key of a header field, and the field.
+
+    :raises BadHeaderError: as Django does.
+    """
+    (field,) = ResponseHeaders({name: value}).items()
+    return name.lower(), field
 
 
 class _NoCookies(SimpleCookie):
@@ -27,6 +68,14 @@ class _StoredBytes(HttpResponseBase):
     Content-Encoding. CommonMiddleware would put a Content-Length on a 304, and
     ConditionalGetMiddleware an ETag on a refusal that caches may keep.
     """
+
+    def __init__(
+        self, *args: Any, headers: Mapping[str, str] | None = None, **kwargs: Any
+    ) -> None:
+        """Take the header fields; these are all, without Django's Content-Type."""
+        kwargs["content_type"] = UNKNOWN  # Or Django would look for the best one.
+        super().__init__(*args, **kwargs)
+        self.headers = _Headers(headers or {})
 
     def has_header(self, header: str) -> bool:
         named = header.lower()
@@ -100,8 +149,6 @@ def respond(
         response = FileResponse(body, status=status, headers=headers)
     else:
         response = StreamingFileResponse(body, pace=pace, status=status, headers=headers)
-    if "Content-Type" not in headers:
-        del response["Content-Type"]
     if not is_private:
         response.drop_cookies()
     return response

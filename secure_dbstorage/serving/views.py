@@ -243,8 +243,9 @@ def _answer(visit: Visit, head: StoredHead) -> HttpResponseBase:
     selected, headers = _selected(visit, head.stat, shown)
     if selected.has_body:
         _unlock(head.content)  # Before it is counted: a link isn't used up while a key is missing.
-        with visit.storage.catalog.outages_told():
-            count_use(visit, head.stat, selected.status, is_played=is_played(head.stat, shown))
+        if counts_uses(visit.grant, head.stat):
+            with visit.storage.catalog.outages_told():
+                count_use(visit, head.stat, selected.status, is_played=is_played(head.stat, shown))
     response = _response(visit, head, selected, headers, is_private=shown.private)
     if shown.is_framed_anywhere:
         response.allow_frames()

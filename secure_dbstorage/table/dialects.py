@@ -4,7 +4,7 @@ A class here uses the driver's fastest way for bytes, on the caller's connection
 caller's transaction. The column types that differ by vendor are in ``models``.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ from django.db import IntegrityError, connections
 from secure_dbstorage.names import directory_range
 from secure_dbstorage.table import statements
 from secure_dbstorage.table.batches import BatchRows
-from secure_dbstorage.table.cursors import HexCursor, binary_cursor_class
+from secure_dbstorage.table.cursors import HexCursor, binary_cursor_class, qmark_cursor_class
 
 _IDENTITY_COLUMNS = ("content", "namespace", "name")
 
@@ -34,7 +34,7 @@ def _class_for(connection: Any) -> type[BatchRows]:
 class FastRows(BatchRows):
     """What SQLite, PostgreSQL and MySQL have in common."""
 
-    converted_columns: Collection[str] = ("created", "modified", "expires")
+    converted_columns: tuple[str, ...] = ("created", "modified", "expires")
 
     def holds(self, namespace: str, path: str) -> bool:
         parameters = [namespace, path, namespace, *directory_range(path)]
@@ -79,6 +79,10 @@ class ConflictRows(FastRows):
 
 class SQLiteRows(ConflictRows):
     """SQLite keeps up to 2 MB of the pages it has read in the cache of each connection."""
+
+    def driver_cursor(self) -> Any:
+        self._connection.cursor()  # It connects and checks.
+        return self._connection.connection.cursor(qmark_cursor_class())
 
     def forget(self) -> None:
         self._connection.connection.execute("PRAGMA shrink_memory").close()

@@ -1,7 +1,8 @@
 """The rows of the table over one connection, in SQL for every database that Django supports."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, cast
 
 from django.db import IntegrityError, transaction
@@ -36,7 +37,7 @@ class Rows:
     """
 
     #: The columns whose values the driver may return in another form than Django does.
-    converted_columns: Collection[str] = FIELDS.keys()
+    converted_columns: tuple[str, ...] = tuple(FIELDS)
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
@@ -269,11 +270,8 @@ class Rows:
         with self._cursor() as cursor:
             cursor.execute(statement, parameters)
             rows = cursor.fetchall()
-        steps = [
-            (index, self._converters(name))
-            for index, name in enumerate(columns)
-            if name in self.converted_columns
-        ]
+        converted = _converted_places(tuple(columns), self.converted_columns)
+        steps = [(index, self._converters(name)) for index, name in converted]
         return [self._converted(row, steps) for row in rows] if steps else rows
 
     def _cursor(self) -> CursorWrapper:
@@ -298,6 +296,14 @@ class Rows:
             if isinstance(values[index], memoryview):
                 values[index] = bytes(values[index])
         return tuple(values)
+
+
+@cache
+def _converted_places(
+    columns: tuple[str, ...], converted: tuple[str, ...]
+) -> tuple[tuple[int, str], ...]:
+    """Return index and name of those columns whose values are converted."""
+    return tuple((index, name) for index, name in enumerate(columns) if name in converted)
 
 
 def _placeholders(count: int) -> str:

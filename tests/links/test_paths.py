@@ -77,12 +77,13 @@ def test_the_letter_in_a_query_alone_says_that_it_is_for_uploads(letter: str) ->
     for query, is_one in (
         (f"token={token}", True),
         (f"x=1&token={token}", True),
+        (f"x\n&token={token}&y&&", True),
         (f"xtoken={token}", False),
         (f"next=/?token={token}", False),
         (f"%74oken={token}", False),
         ("", False),
     ):
-        found = UPLOAD_IN_QUERY.search(query) is not None
+        found = UPLOAD_IN_QUERY.match(query) is not None
         assert found == (is_one and letter in ("U", "P")), query
 
 

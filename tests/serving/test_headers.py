@@ -12,6 +12,7 @@ import pytest
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse
+from django.utils.http import http_date
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -150,6 +151,12 @@ def test_a_time_in_another_zone_is_the_same_instant() -> None:
     modified = datetime(2026, 7, 28, 7, tzinfo=eastern)
     sent = headers_of(PRIVATE, modified=modified)
     assert sent["Last-Modified"] == "Tue, 28 Jul 2026 12:00:00 GMT"
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_a_time_is_spelled_as_django_spells_it(modified: datetime) -> None:
+    spelled = http_date(modified.replace(microsecond=0).timestamp())
+    assert headers_of(PRIVATE, modified=modified)["Last-Modified"] == spelled
 
 
 @pytest.mark.parametrize(

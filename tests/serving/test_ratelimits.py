@@ -11,12 +11,13 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ImproperlyConfigured
 from django.test import RequestFactory
+from django_ratelimit.core import _split_rate
 from pytest_django import Settings
 
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.serving import ratelimits
 from secure_dbstorage.serving.outages import Outage
-from secure_dbstorage.serving.ratelimits import Kind, check_limit
+from secure_dbstorage.serving.ratelimits import Kind, _split, check_limit
 from secure_dbstorage.serving.refusals import RETRY_WHEN_DOWN, Reason, Refused
 from tests.servers import places
 from tests.servers.process import free_port
@@ -386,3 +387,8 @@ class TestOutage:
         settings.RATELIMIT_USE_CACHE = "nowhere"
         with pytest.raises(ImproperlyConfigured):
             check_limit(visit_of(request_from(), **options_of()), "plain")
+
+
+@pytest.mark.parametrize("rate", ["600/m", "5/10s", "2/s", "60/2h", "9/d", "1/3", "4/", "09/05m"])
+def test_a_rate_means_what_django_ratelimit_reads_in_it(rate: str) -> None:
+    assert _split(rate) == _split_rate(rate)

@@ -5,6 +5,7 @@ from threading import current_thread
 from typing import Any
 
 import pytest
+from django.http import BadHeaderError
 from django.http.response import HttpResponseBase
 from django.middleware.common import CommonMiddleware
 from django.middleware.gzip import GZipMiddleware
@@ -12,7 +13,7 @@ from django.middleware.http import ConditionalGetMiddleware
 from django.test import RequestFactory
 
 from secure_dbstorage.serving import pacing, responses
-from secure_dbstorage.serving.responses import StreamingFileResponse
+from secure_dbstorage.serving.responses import FileResponse, StreamingFileResponse
 from tests.support.answers import CONTENT, PRIVATE, SHOWN, Reader, answer, dashed
 
 # --- how it is sent ------------------------------------------------------------------------------
@@ -139,3 +140,29 @@ def test_only_a_private_answer_takes_a_cookie(headers: dict[str, str]) -> None:
         response = answer(shown=shown, **headers)
         response.set_cookie("sessionid", "x")
         assert list(response.cookies) == expected
+
+
+# --- its header fields ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ETag", "Cache-Control"])
+@pytest.mark.parametrize("value", ["a\nSet-Cookie: x", "a\rb"])
+def test_a_field_with_a_line_break_is_refused_each_time(name: str, value: str) -> None:
+    for _ in range(2):
+        with pytest.raises(BadHeaderError):
+            FileResponse(b"", headers={name: value})
+
+
+def test_a_change_of_one_answer_is_not_in_the_next() -> None:
+    first = answer()
+    before = dict(first.headers)
+    first["Cache-Control"] = "no-store"
+    del first["Content-Type"]
+    assert dict(answer().headers) == before
+
+
+def test_fields_are_found_and_listed_as_in_any_response() -> None:
+    response = FileResponse(b"", headers={"Cache-Control": "no-store", "X-Other": "é"})
+    assert response["cache-control"] == response.headers["CACHE-CONTROL"] == "no-store"
+    assert list(response.items()) == [("Cache-Control", "no-store"), ("X-Other", "é")]
+    assert response.serialize_headers() == b"Cache-Control: no-store\r\nX-Other: \xe9"
