@@ -15,6 +15,7 @@ from tests.benchmarks import (
     sealing,
     serving,
     serving_memory,
+    sheet,
     signing,
     storage,
     timing,
@@ -71,6 +72,8 @@ def _measured(topic: str, database: Database, *, quick: bool) -> list[Result]:
             print(f"\n{topic} on {database} left out: {error}")
             return []
     print(report.tables(results), flush=True)
+    if topic == "load":
+        print(f"\n{sheet.tables(results)}", flush=True)
     return results
 
 

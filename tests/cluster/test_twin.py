@@ -58,7 +58,12 @@ def test_what_was_killed_comes_back_and_no_byte_is_wrong(twin: RunningTwin, name
         crowd(twin, reader(url, CONTENT), clients=2) as readers,
         crowd(twin, saver(saved), clients=2) as savers,
     ):
-        twin.wait_for_another(name, twin.kill(name))
+        killed = psutil.Process(twin.pid(name))
+        children = killed.children(recursive=True)
+        killed.kill()  # as somebody does who reads the number on the screen
+        _, alive = psutil.wait_procs(children, timeout=PATIENCE_SECONDS)
+        assert not alive
+        twin.wait_for_another(name, killed.pid)
         readers.wait_for(20)
         savers.wait_for(5)
     outcomes = {each.outcome for each in readers.failures() + savers.failures()}
@@ -72,7 +77,7 @@ def test_what_was_killed_comes_back_and_no_byte_is_wrong(twin: RunningTwin, name
                 assert opened.read() == content
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_signal_stops_what_was_started(own_directory: Path, number: signal.Signals) -> None:
     with RunningTwin(own_directory / number.name) as twin:
         services = [psutil.Process(twin.pid(name)) for name in twin.state["services"]]
