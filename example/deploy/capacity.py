@@ -41,9 +41,8 @@ class Rates:
 
     #: Small files a second from one process.
     requests: float
-    #: MB/s of large files from one process, and from nginx's cache.
+    #: MB/s of large files from one process.
     streamed: float
-    offloaded: float
     #: Seconds of the primary's processor for each GB sent.
     primary: float
     #: Seconds for each GB.
@@ -122,7 +121,6 @@ def read_rates(text: str) -> Rates:
     return Rates(
         requests=value(one, "10 KiB, requests/s"),
         streamed=value(one, "40 MiB, MB/s"),
-        offloaded=value("offload, hot", "40 MiB through nginx, one client, MB/s"),
         primary=value(one, "the primary's processor, s/GB"),
         save=value("save", kept),
         dump=value("pg_dump", kept),
@@ -196,51 +194,53 @@ def work(rates: Rates, sites: Sequence[Site]) -> str:
 def steps(rates: Rates) -> str:
     """Return the table of what comes next, and where these rates put it."""
     r = rates
-    daily = about(r.requests * DAY / PEAK / 1e6)
-    return table([
-        ["what you see", "at these rates", "next step"],
-        [
-            "a core is full, and small files wait",
-            f"{daily} million small files a day",
-            "another process for each core, then another server",
-        ],
-        [
-            "processes times threads or pool exceeds `max_connections`",
-            f"{CONNECTIONS // THREADS} processes of {THREADS} threads, {CONNECTIONS} connections",
+    daily, read = r.requests * DAY / PEAK / 1e6, DAY / PEAK / r.primary / 1000
+    restored, dumped, cleaned = (HOUR / each / 1000 for each in (r.restore, r.dump, r.vacuum))
+    lines = [
+        ("what you see", "at these rates", "next step"),
+        (
+            "a core is full",
+            f"{about(r.requests)} × {DAY:,} / {PEAK} = {about(daily)} million requests a day",
+            "a process for each core",
+        ),
+        (
+            "`max_connections` is reached",
+            f"{CONNECTIONS} / {THREADS} threads = {CONNECTIONS // THREADS} processes",
             "[PgBouncer](#pgbouncer)",
-        ],
-        [
-            "most bytes belong to large files",
-            f"{about(r.streamed)} MB/s from a process, {about(r.offloaded)} from nginx's cache",
+        ),
+        (
+            "large files keep the web servers busy",
+            f"{about(r.streamed)} MB/s from a process",
             "[offload](#offloading)",
-        ],
-        ["public files are most of the requests", "", "[a CDN](#public-files)"],
-        [
+        ),
+        ("most requests are for public files", "", "[a CDN](#public-files)"),
+        (
             "the primary is busy reading bytes",
-            f"a core at peak: {about(DAY / PEAK / r.primary / 1000)} TB a day",
+            f"{DAY / 1000} / {PEAK} / {about(r.primary)} = {about(read)} TB a day",
             "[a replica](#replicas)",
-        ],
-        [
-            "a restore takes longer than the site may be down",
-            f"an hour: {about(HOUR / r.restore)} GB",
+        ),
+        (
+            "a restore takes an hour",
+            f"3.6 / {about(r.restore)} = {about(restored)} TB",
             "a standby, and [failover](#failover)",
-        ],
-        [
-            "a dump takes longer than the night",
-            f"{NIGHT} hours: {about(NIGHT * HOUR / r.dump / 1000)} TB",
+        ),
+        (
+            "a dump takes a night",
+            f"{NIGHT} × 3.6 / {about(r.dump)} = {about(NIGHT * dumped)} TB",
             "`pg_basebackup` and a WAL archive",
-        ],
-        [
-            "a vacuum takes hours, or the table nears 32 TB",
-            f"an hour: {about(HOUR / r.vacuum / 1000)} TB deleted",
+        ),
+        (
+            "a vacuum takes an hour",
+            f"3.6 / {about(r.vacuum)} = {about(cleaned)} TB deleted",
             "[partitions](#a-partitioned-table)",
-        ],
-        [
-            "a restore takes days",
-            f"two days: {about(2 * DAY / r.restore / 1000)} TB",
-            "a bucket",
-        ],
-    ])  # fmt: skip
+        ),
+        (
+            "a restore takes two days",
+            f"48 × 3.6 / {about(r.restore)} = {about(48 * restored)} TB",
+            "[a bucket](#growing)",
+        ),
+    ]
+    return table(lines)
 
 
 def updated(page: str, rates: Rates) -> str:

@@ -1,0 +1,102 @@
+"""The page about how far one PostgreSQL goes says what the benchmarks' figures give."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import sheet
+from tests.benchmarks.results import Result
+from tests.servers.unavailable import Unavailable, find_program, skip_or_fail
+from tests.support.pages import BENCHMARKS, DEPLOY, ROOT, section
+
+COMMAND = [sys.executable, DEPLOY.parent / "capacity.py"]
+
+#: What a machine did, by case, unit and contender.
+FIGURES = {
+    ("10 KiB", "requests/s", "1 process"): 1000.0,
+    ("40 MiB", "MB/s", "1 process"): 500.0,
+    ("the primary's processor", "s/GB", "1 process"): 0.5,
+    ("PostgreSQL, a file of 1 GB", "s", "save"): 10.0,
+    ("PostgreSQL, a file of 1 GB", "s", "pg_dump"): 4.0,
+    ("PostgreSQL, a file of 1 GB", "s", "pg_restore"): 18.0,
+    ("PostgreSQL, a file of 1 GB", "s", "VACUUM"): 3.6,
+}
+
+
+def computed(*arguments: str | Path) -> str:
+    done = subprocess.run([*COMMAND, *arguments], check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+@pytest.fixture
+def rates(tmp_path: Path) -> Path:
+    """Return what the benchmark would have printed."""
+    results = [
+        Result(topic="load", case=case, contender=contender, value=value, unit=unit)
+        for (case, unit, contender), value in FIGURES.items()
+    ]
+    path = tmp_path / "rates.md"
+    path.write_text(sheet.tables(results))
+    return path
+
+
+def test_the_page_has_the_tables_that_follow_from_the_figures() -> None:
+    page = section(DEPLOY, "How far one PostgreSQL goes")
+    for table in computed().split("\n\n"):
+        assert table.strip() in page
+
+
+def test_somebody_computes_with_figures_and_files_of_their_own(rates: Path) -> None:
+    site = ("--files", "1000000", "--size", "3.6", "--requests", "1728000")
+    lines = computed("--rates", rates, *site).splitlines()
+    assert [line for line in lines if line.endswith("| yours |")] == ["| | how | yours |"]
+    for expected in (
+        "| rows | files × size / 255 KiB, rounded up | 14,000,000 |",
+        "| GB | files × size | 3,600 |",
+        "| requests/s at peak | requests / 86,400 × 5 | 100 |",
+        "| MB/s at peak | requests/s × size | 360 |",
+        "| processes | requests/s / 1,000 + MB/s / 500 | 1 |",
+        "| cores of the primary, for bytes | MB/s × 0.5 / 1,000 | 0.18 |",
+        "| pg_restore, hours | GB × 18 / 3,600 | 18 |",
+        "| a restore takes an hour | 3.6 / 18 = 0.2 TB | a standby, and [failover](#failover) |",
+    ):
+        assert expected in lines
+
+
+def test_the_page_is_written_again_when_there_are_new_figures(rates: Path, tmp_path: Path) -> None:
+    (copy := tmp_path / "deploy").mkdir()
+    for path in (DEPLOY, DEPLOY.parent / "capacity.py"):
+        (copy / path.name).write_text(path.read_text())
+    command = [sys.executable, copy / "capacity.py", "--rates", rates]
+    subprocess.run([*command, "--update"], check=True)
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    page = (copy / "README.md").read_text()
+    assert all(table.strip() in page for table in printed.split("\n\n"))
+    assert len(page.splitlines()) == len(DEPLOY.read_text().splitlines())
+
+
+@pytest.mark.servers
+@pytest.mark.sweep
+@pytest.mark.timeout(600)
+def test_the_benchmark_prints_all_that_is_needed(tmp_path: Path) -> None:
+    try:
+        for name in ("wrk", "nginx"):
+            find_program(name, package=name)
+    except Unavailable as error:
+        skip_or_fail(str(error))
+    command = ["-m", "tests.benchmarks", "load", "--quick", "--databases", "postgres"]
+    done = subprocess.run(
+        [sys.executable, *command, "--output", tmp_path],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    (tmp_path / "rates.md").write_text(done.stdout)
+    assert "pg_restore, hours" in computed("--rates", tmp_path / "rates.md")
+    # Whoever pastes the report into the page finds the same tables there.
+    for line in section(BENCHMARKS, "Load").splitlines():
+        if line.startswith("| |"):
+            assert line in done.stdout
