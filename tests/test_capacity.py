@@ -1,5 +1,7 @@
 """The page about how far one PostgreSQL goes says what the benchmarks' figures give."""
 
+# ruff: noqa: RUF001 -- the sign of multiplication
+
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +13,7 @@ from tests.benchmarks.results import Result
 from tests.servers.unavailable import Unavailable, find_program, skip_or_fail
 from tests.support.pages import BENCHMARKS, DEPLOY, ROOT, section
 
-COMMAND = [sys.executable, DEPLOY.parent / "capacity.py"]
+PROGRAM = DEPLOY.parent / "capacity.py"
 
 #: What a machine did, by case, unit and contender.
 FIGURES = {
@@ -25,9 +27,9 @@ FIGURES = {
 }
 
 
-def computed(*arguments: str | Path) -> str:
-    done = subprocess.run([*COMMAND, *arguments], check=True, capture_output=True, text=True)
-    return done.stdout
+def computed(*arguments: str | Path, program: Path = PROGRAM) -> str:
+    command = [sys.executable, program, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture
@@ -67,13 +69,11 @@ def test_somebody_computes_with_figures_and_files_of_their_own(rates: Path) -> N
 
 def test_the_page_is_written_again_when_there_are_new_figures(rates: Path, tmp_path: Path) -> None:
     (copy := tmp_path / "deploy").mkdir()
-    for path in (DEPLOY, DEPLOY.parent / "capacity.py"):
+    for path in (DEPLOY, PROGRAM):
         (copy / path.name).write_text(path.read_text())
-    command = [sys.executable, copy / "capacity.py", "--rates", rates]
-    subprocess.run([*command, "--update"], check=True)
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    page = (copy / "README.md").read_text()
-    assert all(table.strip() in page for table in printed.split("\n\n"))
+    computed("--rates", rates, "--update", program=copy / PROGRAM.name)
+    page = (copy / DEPLOY.name).read_text()
+    assert all(table.strip() in page for table in computed("--rates", rates).split("\n\n"))
     assert len(page.splitlines()) == len(DEPLOY.read_text().splitlines())
 
 

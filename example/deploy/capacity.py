@@ -77,7 +77,7 @@ class Site:
         return self.requests / DAY * PEAK
 
 
-EXAMPLES = (
+EXAMPLES: tuple[Site, ...] = (
     Site(name="documents", files=1_000_000, size=0.1, requests=1_000_000),
     Site(name="photos", files=1_000_000, size=3, requests=2_000_000),
     Site(name="films", files=20_000, size=200, requests=20_000),

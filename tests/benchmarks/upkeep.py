@@ -74,7 +74,7 @@ def delete() -> float:
 
 def _size(workspace: Workspace) -> int:
     """Return how many MiB this machine can be asked to keep."""
-    seconds = workspace.call(save, _LEAST_MIB * _MIB)
+    seconds: float = workspace.call(save, _LEAST_MIB * _MIB)
     return min(_MOST_MIB, max(_LEAST_MIB, round(_LEAST_MIB * _SECONDS / seconds)))
 
 

@@ -4,10 +4,10 @@ import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
 
 from tests.servers.account import give_away, unprivileged
 from tests.servers.process import ServerProcess, StartFailed, accepts
+from tests.servers.server import Server
 from tests.servers.unavailable import Unavailable, find_program
 
 USER = "root"  # of this server, not of the machine
@@ -26,7 +26,7 @@ _OPTIONS = (
 )
 
 
-class MariaDBServer:
+class MariaDBServer(Server):
     """A private server, reached without a password through ``socket`` in ``directory``."""
 
     def __init__(
@@ -83,30 +83,6 @@ class MariaDBServer:
             stop_signal=signal.SIGKILL,  # An orderly end takes seconds, for data nobody wants.
         )
         self._process.wait_until(lambda: accepts(Path(self.host)))
-
-    @property
-    def pid(self) -> int:
-        """The server's process."""
-        return self._process.pid
-
-    @property
-    def is_running(self) -> bool:
-        """Tell whether the server has not ended."""
-        return self._process.is_running
-
-    def kill(self) -> None:
-        """End the server at once, as a crash does."""
-        self._process.kill()
-
-    def stop(self) -> None:
-        """Stop the server."""
-        self._process.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
 
 def _initialise(installer: Path, data: Path) -> None:

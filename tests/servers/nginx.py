@@ -1,10 +1,10 @@
 """nginx, from the machine's package, in a private directory."""
 
 from pathlib import Path
-from typing import Self
 
 from tests.servers.account import give_away, unprivileged
 from tests.servers.process import LOOPBACK, ServerProcess, accepts, free_port
+from tests.servers.server import Server
 from tests.servers.unavailable import find_program
 
 _CONFIGURATION = """\
@@ -29,7 +29,7 @@ http {{
 """
 
 
-class NginxServer:
+class NginxServer(Server):
     """One nginx with one ``server`` block. ``url`` is without a slash at the end."""
 
     def __init__(self, directory: Path, server: str, *, http: str = "") -> None:
@@ -64,18 +64,3 @@ class NginxServer:
             log=directory / "output",
             identity=unprivileged(),
         ).wait_until(lambda: accepts((LOOPBACK, self.port)))
-
-    @property
-    def pid(self) -> int:
-        """The master process."""
-        return self._process.pid
-
-    def stop(self) -> None:
-        """Stop nginx and its workers."""
-        self._process.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()

@@ -6,10 +6,10 @@ import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
 
 from tests.servers.account import give_away, unprivileged
 from tests.servers.process import ServerProcess, StartFailed
+from tests.servers.server import Server
 from tests.servers.unavailable import Unavailable
 
 _PORT = 5432  # Only names the socket file; no network port is opened.
@@ -27,7 +27,7 @@ _SETTINGS = {
 }
 
 
-class PostgresServer:
+class PostgresServer(Server):
     """A private cluster, reached without a password through a socket in ``directory``."""
 
     def __init__(
@@ -86,30 +86,6 @@ class PostgresServer:
     def program(self, name: str) -> Path:
         """Return a client program that fits the server."""
         return self._binaries / name
-
-    @property
-    def pid(self) -> int:
-        """The postmaster."""
-        return self._process.pid
-
-    @property
-    def is_running(self) -> bool:
-        """Tell whether the postmaster has not ended."""
-        return self._process.is_running
-
-    def kill(self) -> None:
-        """End the server and all its backends at once, as a crash does."""
-        self._process.kill()
-
-    def stop(self) -> None:
-        """Stop the server."""
-        self._process.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     def _is_ready(self) -> bool:
         """Tell whether the postmaster says so: it accepts connections before, and refuses them."""

@@ -2,16 +2,16 @@
 
 import importlib.util
 from pathlib import Path
-from typing import Self
 
 from tests.servers.process import LOOPBACK, ServerProcess, StartFailed, accepts, free_port
+from tests.servers.server import Server
 from tests.servers.unavailable import Unavailable
 
 #: More than pytest-xdist ever has workers: each has the database of its number.
 DATABASES = 256
 
 
-class ValkeyServer:
+class ValkeyServer(Server):
     """An empty server that keeps nothing on disk.
 
     ``url`` is for ``redis-py`` and Django; it names the first of its databases.
@@ -48,25 +48,6 @@ class ValkeyServer:
             log=self._directory / "log",
         )
         self._process.wait_until(lambda: accepts((LOOPBACK, self._port)))
-
-    @property
-    def pid(self) -> int:
-        """The server's process."""
-        return self._process.pid
-
-    def kill(self) -> None:
-        """End the server at once, as a crash does."""
-        self._process.kill()
-
-    def stop(self) -> None:
-        """Stop the server."""
-        self._process.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
 
 def _binary() -> Path:

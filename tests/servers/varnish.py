@@ -1,10 +1,10 @@
 """Varnish, from the machine's package, in a private directory."""
 
 from pathlib import Path
-from typing import Self
 
 from tests.servers.account import give_away, unprivileged
 from tests.servers.process import LOOPBACK, ServerProcess, accepts, free_port
+from tests.servers.server import Server
 from tests.servers.unavailable import find_program
 
 _CONFIGURATION = """\
@@ -14,7 +14,7 @@ backend default {{ .host = "{address}"; .port = "{port}"; }}
 """
 
 
-class VarnishServer:
+class VarnishServer(Server):
     """One Varnish in front of a port. ``url`` is without a slash at the end."""
 
     def __init__(self, directory: Path, *, backend_port: int, vcl: str = "") -> None:
@@ -42,18 +42,3 @@ class VarnishServer:
             log=directory / "output",
             identity=unprivileged(),
         ).wait_until(lambda: accepts((LOOPBACK, self.port)))
-
-    @property
-    def pid(self) -> int:
-        """The managing process."""
-        return self._process.pid
-
-    def stop(self) -> None:
-        """Stop Varnish and its child."""
-        self._process.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()

@@ -5,9 +5,10 @@ import importlib.util
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 from tests.servers.process import LOOPBACK, ServerProcess, free_port
+from tests.servers.server import Server
 from tests.servers.unavailable import Unavailable
 
 Kind = Literal["gunicorn", "gunicorn-sync", "uvicorn", "granian-asgi", "granian-wsgi", "hypercorn"]
@@ -17,7 +18,7 @@ _WSGI = "tests.servers.wsgi:application"
 _ASGI = "tests.servers.asgi:application"
 
 
-class WebServer:
+class WebServer(Server):
     """One running web server. ``url`` is without a slash at the end."""
 
     def __init__(
@@ -58,11 +59,6 @@ class WebServer:
         ).wait_until(self._answers)
 
     @property
-    def pid(self) -> int:
-        """The process that was started, the parent of the workers."""
-        return self._process.pid
-
-    @property
     def log(self) -> Path:
         """The file with all that the server printed."""
         return self._process.log
@@ -70,20 +66,6 @@ class WebServer:
     def rss(self) -> int:
         """Return the resident memory of the server and its workers, in bytes."""
         return self._process.rss()
-
-    def kill(self) -> None:
-        """End the server and its workers at once, as a crash does."""
-        self._process.kill()
-
-    def stop(self) -> None:
-        """Stop the server and its workers."""
-        self._process.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     def _answers(self) -> bool:
         # A connection is not enough: gunicorn's master accepts before a worker has loaded Django.
