@@ -1,24 +1,16 @@
-"""The twin runs all that compose.yaml describes, outlives its parts, and leaves nothing."""
+"""The twin works, outlives its parts, and leaves nothing."""
 
 import signal
 from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 
 from tests.cluster.crowds import SIZE, crowd, reader, saver
 from tests.cluster.running import PATIENCE_SECONDS, RunningTwin
-from tests.support.example import EXAMPLE
 from tests.support.waiting import wait_until
 
 CONTENT = bytes(range(256)) * (SIZE // 256)
-
-
-def test_it_has_the_services_of_the_compose_file(twin: RunningTwin) -> None:
-    described = yaml.safe_load((EXAMPLE / "deploy/compose.yaml").read_text())["services"]
-    # Both run by themselves, the one at the start and the other once a day.
-    assert set(described) - {"setup", "prune"} == set(twin.state["services"])
 
 
 def test_nginx_sends_a_large_file_from_its_cache(twin: RunningTwin) -> None:
