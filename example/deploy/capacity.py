@@ -4,7 +4,7 @@
 
 The rates are those in tests/benchmarks/README.md. To use those of your own machine, keep in a file
 what `python -m tests.benchmarks load --databases postgres` prints, and name it: `--rates FILE`.
-With `--update`, the tables in README.md, beside this file, are written again.
+`--update` writes the tables again in README.md, beside this file, and in that of the benchmarks.
 """
 
 # ruff: noqa: RUF001 -- the sign of multiplication
@@ -92,14 +92,19 @@ def main() -> None:
     parser.add_argument("--size", type=float, help="their mean size in MB")
     parser.add_argument("--requests", type=int, help="for files, a day")
     parser.add_argument("--rates", type=Path, default=RATES, help="what the benchmark printed")
-    parser.add_argument("--update", action="store_true", help="write the tables of the page again")
+    parser.add_argument(
+        "--update", action="store_true", help="write the tables of the pages again"
+    )
     options = parser.parse_args()
     own = (options.files, options.size, options.requests)
     if any(own) and not all(own):
         parser.error("--files, --size and --requests belong together")
-    rates = read_rates(options.rates.read_text())
+    measured = options.rates.read_text()
+    rates = read_rates(measured)
     if options.update:
-        PAGE.write_text(updated(PAGE.read_text(), rates))
+        figures = tables(measured) if options.rates != RATES else []
+        for page, new in ((RATES, figures), (PAGE, [work(rates, EXAMPLES), steps(rates)])):
+            page.write_text(updated(page, new))
         return
     sites = EXAMPLES
     if all(own):
@@ -188,7 +193,7 @@ def work(rates: Rates, sites: Sequence[Site]) -> str:
         ),
     ]
     head = ["", "how", *(site.name for site in sites)]
-    return table([head, *([what, how, *map(about, values)] for what, how, values in lines)])
+    return markdown([head, *([what, how, *map(about, values)] for what, how, values in lines)])
 
 
 def steps(rates: Rates) -> str:
@@ -197,7 +202,7 @@ def steps(rates: Rates) -> str:
     daily, read = r.requests * DAY / PEAK / 1e6, DAY / PEAK / r.primary / 1000
     restored, dumped, cleaned = (HOUR / each / 1000 for each in (r.restore, r.dump, r.vacuum))
     lines = [
-        ("what you see", "at these rates", "next step"),
+        ("", "at these rates", "next step"),
         (
             "a core is full",
             f"{about(r.requests)} × {DAY:,} / {PEAK} = {about(daily)} million requests a day",
@@ -240,18 +245,24 @@ def steps(rates: Rates) -> str:
             "[a bucket](#growing)",
         ),
     ]
-    return table(lines)
+    return markdown(lines)
 
 
-def updated(page: str, rates: Rates) -> str:
-    """Return the page with both tables as they are now."""
-    for new in (work(rates, EXAMPLES), steps(rates)):
-        head = re.escape(new.partition("\n")[0])
-        old = re.findall(rf"^{head}\n(?:\|.*\n)*", page, flags=re.MULTILINE)
+def updated(page: Path, new: Iterable[str]) -> str:
+    """Return the text of a page, with new tables instead of those that have the same columns."""
+    text = page.read_text()
+    for table in new:
+        head = table.partition("\n")[0]
+        old = [each for each in tables(text) if each.partition("\n")[0] == head]
         if len(old) != 1:
-            raise SystemExit(f"{PAGE} has {len(old)} tables with the columns {head}")
-        page = page.replace(old[0], new)
-    return page
+            raise SystemExit(f"{page} has {len(old)} tables with the columns {head}")
+        text = text.replace(old[0], table)
+    return text
+
+
+def tables(text: str) -> list[str]:
+    """Return the tables of a text whose rows have names."""
+    return re.findall(r"^\| \|.*\n(?:\|.*\n)+", text, flags=re.MULTILINE)
 
 
 def processes(rates: Rates, site: Site) -> int:
@@ -263,7 +274,7 @@ def hours(site: Site, seconds_per_gigabyte: float) -> float:
     return site.gigabytes * seconds_per_gigabyte / HOUR
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
+def markdown(rows: Sequence[Sequence[str]]) -> str:
     head, *others = rows
     lines = [f"| {' | '.join(line)} |\n".replace("|  |", "| |") for line in (head, *others)]
     return "".join([lines[0], "|---" * len(head), "|\n", *lines[1:]])
