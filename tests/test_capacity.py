@@ -2,12 +2,14 @@
 
 # ruff: noqa: RUF001 -- the sign of multiplication
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from secure_dbstorage.options import StorageOptions
 from tests.benchmarks import sheet
 from tests.benchmarks.results import Result
 from tests.servers.unavailable import Unavailable, find_program, skip_or_fail
@@ -84,6 +86,15 @@ def test_the_page_is_written_again_when_there_are_new_figures(rates: Path, tmp_p
     figures = copies[BENCHMARKS].read_text()
     assert all(table.strip() in figures for table in rates.read_text().split("\n\n"))
     assert len(page.splitlines()) == len(DEPLOY.read_text().splitlines())
+
+
+def test_its_constants_are_those_of_the_package_and_of_the_configuration() -> None:
+    numbers = runpy.run_path(str(PROGRAM))
+    gunicorn = runpy.run_path(str(DEPLOY.parent / "gunicorn.conf.py"))
+    postgres = (DEPLOY.parent / "postgresql.conf").read_text()
+    assert numbers["ROW"] == StorageOptions().chunk_size
+    assert numbers["THREADS"] == gunicorn["threads"]
+    assert f"\nmax_connections = {numbers['CONNECTIONS']}\n" in postgres
 
 
 @pytest.mark.servers
