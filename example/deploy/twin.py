@@ -13,6 +13,7 @@ says which packages it needs.
 
 import argparse
 import contextlib
+import ctypes
 import json
 import os
 import pwd
@@ -26,6 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -81,14 +83,20 @@ class Service:
 
     def stop(self) -> None:
         """Ask it to end, and make it if it doesn't."""
-        if self.process is None or self.has_ended:
+        if self.process is None:
             return
-        self.process.send_signal(self.stop_signal)
-        try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        if not self.has_ended:
+            self.process.send_signal(self.stop_signal)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(STOP_SECONDS)
+        self.end_family()
+        self.process.wait()
+
+    def end_family(self) -> None:
+        """Kill what is left of it. When nginx is killed, its workers stay, and keep its port."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class Twin:
@@ -288,7 +296,7 @@ class Twin:
             PRIMARYS_ADDRESS,
             f"[databases]\ncloakroom = host={LOOPBACK} port={self.ports[POSTGRES[0]]}\n"
             f"[pgbouncer]\nlisten_addr = {LOOPBACK}\nlisten_port = {port}\n"
-            f"unix_socket_dir =\nauth_file = {users}\n%include {shared}\n",
+            f"auth_file = {users}\n%include {shared}\n",
         )
         return self._listening("pgbouncer", [program("pgbouncer"), ini], port)
 
@@ -361,6 +369,7 @@ class Twin:
             time.sleep(0.05)
 
     def _run(self, service: Service) -> None:
+        service.end_family()
         # PostgreSQL and PgBouncer refuse to run as root.
         account = {} if service.is_site else unprivileged()
         with (self.directory / "logs" / service.name).open("ab") as log:
@@ -371,6 +380,8 @@ class Twin:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=partial(end_with_parent, service.stop_signal),  # noqa: PLW1509 -- no threads
                 **account,
             )
 
@@ -496,6 +507,12 @@ def home(given: Path | None) -> Iterator[Path]:
         directory = Path(name)
         directory.chmod(0o755)
         yield directory
+
+
+def end_with_parent(number: signal.Signals) -> None:
+    """Let Linux send this process a signal when its parent has died, even of SIGKILL."""
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, int(number))
 
 
 def unprivileged() -> dict[str, Any]:

@@ -17,6 +17,7 @@ from tests.benchmarks import (
     sealing,
     serving,
     serving_memory,
+    sheet,
     signing,
     storage,
     timing,
@@ -75,6 +76,8 @@ def _measured(topic: str, database: Database, *, quick: bool) -> list[Result]:
             print(f"\n{topic} on {database} left out: {error}")
             return []
     print(report.tables(results), flush=True)
+    if topic == "load":
+        print(f"\n{sheet.tables(results)}", flush=True)
     return results
 
 

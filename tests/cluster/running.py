@@ -94,7 +94,7 @@ class RunningTwin:
         return int(self.state["services"][name]["pid"])
 
     def kill(self, name: str) -> int:
-        """End a service and all its children at once, as a crash does, and return its id."""
+        """End a service and all its children at once, and return its id."""
         pid = self.pid(name)
         parent = psutil.Process(pid)
         family = [parent, *parent.children(recursive=True)]

@@ -24,8 +24,7 @@ from tests.faults.contents import (
     receive,
 )
 from tests.faults.databases import VictimDatabase
-from tests.servers import places, postgres
-from tests.servers.cleanup import cleanup
+from tests.servers import postgres
 from tests.servers.postgres import PostgresServer
 from tests.servers.process import LOOPBACK
 from tests.servers.unavailable import Unavailable, skip_or_fail
@@ -47,18 +46,10 @@ _numbers = count(1)
 Serve = Callable[..., WebServer]
 
 
-@pytest.fixture(scope="module")
-def _directory() -> Path:
-    directory = places.unused("replicas")
-    directory.mkdir(mode=0o755)
-    cleanup().tell("directory", directory)
-    return directory
-
-
 @pytest.fixture
-def primary(_directory: Path, django_db_blocker: DjangoDbBlocker) -> Iterator[VictimDatabase]:
+def primary(own_directory: Path, django_db_blocker: DjangoDbBlocker) -> Iterator[VictimDatabase]:
     """Return a primary that logs its statements."""
-    directory = _directory / f"primary-{next(_numbers)}"
+    directory = own_directory / f"primary-{next(_numbers)}"
     with django_db_blocker.unblock(), ExitStack() as stack:
         try:
             made = databases.made("postgres", directory, settings={"log_statement": "all"})
@@ -68,10 +59,10 @@ def primary(_directory: Path, django_db_blocker: DjangoDbBlocker) -> Iterator[Vi
 
 
 @pytest.fixture
-def standby(primary: VictimDatabase, _directory: Path) -> Iterator[PostgresServer]:
+def standby(primary: VictimDatabase, own_directory: Path) -> Iterator[PostgresServer]:
     """Return a standby of it, three quarters of a second late."""
     settings = {"log_statement": "all", "recovery_min_apply_delay": "750ms", "hot_standby": "on"}
-    directory = _directory / f"standby-{next(_numbers)}"
+    directory = own_directory / f"standby-{next(_numbers)}"
     with PostgresServer(directory, primary=primary.server, settings=settings) as standby:
         yield standby
 

@@ -1,24 +1,16 @@
-"""The twin runs all that compose.yaml describes, outlives its parts, and leaves nothing."""
+"""The twin works, outlives its parts, and leaves nothing."""
 
 import signal
 from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 
 from tests.cluster.crowds import SIZE, crowd, reader, saver
 from tests.cluster.running import PATIENCE_SECONDS, RunningTwin
-from tests.support.example import EXAMPLE
 from tests.support.waiting import wait_until
 
 CONTENT = bytes(range(256)) * (SIZE // 256)
-
-
-def test_it_has_the_services_of_the_compose_file(twin: RunningTwin) -> None:
-    described = yaml.safe_load((EXAMPLE / "deploy/compose.yaml").read_text())["services"]
-    # Both run by themselves, the one at the start and the other once a day.
-    assert set(described) - {"setup", "prune"} == set(twin.state["services"])
 
 
 def test_nginx_sends_a_large_file_from_its_cache(twin: RunningTwin) -> None:
@@ -58,7 +50,12 @@ def test_what_was_killed_comes_back_and_no_byte_is_wrong(twin: RunningTwin, name
         crowd(twin, reader(url, CONTENT), clients=2) as readers,
         crowd(twin, saver(saved), clients=2) as savers,
     ):
-        twin.wait_for_another(name, twin.kill(name))
+        killed = psutil.Process(twin.pid(name))
+        children = killed.children(recursive=True)
+        killed.kill()  # as somebody does who reads the number on the screen
+        _, alive = psutil.wait_procs(children, timeout=PATIENCE_SECONDS)
+        assert not alive
+        twin.wait_for_another(name, killed.pid)
         readers.wait_for(20)
         savers.wait_for(5)
     outcomes = {each.outcome for each in readers.failures() + savers.failures()}
@@ -72,7 +69,7 @@ def test_what_was_killed_comes_back_and_no_byte_is_wrong(twin: RunningTwin, name
                 assert opened.read() == content
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_signal_stops_what_was_started(own_directory: Path, number: signal.Signals) -> None:
     with RunningTwin(own_directory / number.name) as twin:
         services = [psutil.Process(twin.pid(name)) for name in twin.state["services"]]

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.servers.account import give_away, unprivileged
-from tests.servers.process import Server, ServerProcess, StartFailed, accepts
+from tests.servers.process import ServerProcess, StartFailed, accepts
+from tests.servers.server import Server
 from tests.servers.unavailable import Unavailable, find_program
 
 USER = "root"  # of this server, not of the machine

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.servers.account import give_away, unprivileged
-from tests.servers.process import Server, ServerProcess, StartFailed
+from tests.servers.process import ServerProcess, StartFailed
+from tests.servers.server import Server
 from tests.servers.unavailable import Unavailable
 
 _PORT = 5432  # Only names the socket file; no network port is opened.

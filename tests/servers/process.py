@@ -110,41 +110,6 @@ class ServerProcess:
             cleanup().tell("stop", self.pid)
 
 
-class Server:
-    """What all our servers share: a process that ends with the block it is used in."""
-
-    _process: ServerProcess
-
-    @property
-    def pid(self) -> int:
-        """The process that was started, the parent of any others."""
-        return self._process.pid
-
-    @property
-    def is_running(self) -> bool:
-        """Tell whether that process has not ended."""
-        return self._process.is_running
-
-    @property
-    def log(self) -> Path:
-        """The file with all that the server printed."""
-        return self._process.log
-
-    def kill(self) -> None:
-        """End the server and its children at once, as a crash does."""
-        self._process.kill()
-
-    def stop(self) -> None:
-        """Stop the server and its children."""
-        self._process.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-
 def free_port() -> int:
     """Return a TCP port on loopback that nobody uses now.
 

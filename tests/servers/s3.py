@@ -3,13 +3,14 @@
 import importlib.util
 import sys
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from tests.servers.process import LOOPBACK, ServerProcess, StartFailed, accepts, free_port
+from tests.servers.server import Server
 from tests.servers.unavailable import Unavailable
 
 
-class S3Server:
+class S3Server(Server):
     """An empty server, for django-storages."""
 
     def __init__(self, directory: Path) -> None:
@@ -46,13 +47,3 @@ class S3Server:
         client.create_bucket(Bucket=bucket)
         client.close()
         return {"bucket_name": bucket, "access_key": "key", "secret_key": "secret", **access}
-
-    def stop(self) -> None:
-        """Stop the server."""
-        self._process.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()

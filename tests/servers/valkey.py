@@ -3,7 +3,8 @@
 import importlib.util
 from pathlib import Path
 
-from tests.servers.process import LOOPBACK, Server, ServerProcess, StartFailed, accepts, free_port
+from tests.servers.process import LOOPBACK, ServerProcess, StartFailed, accepts, free_port
+from tests.servers.server import Server
 from tests.servers.unavailable import Unavailable
 
 #: More than pytest-xdist ever has workers: each has the database of its number.

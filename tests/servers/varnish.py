@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from tests.servers.account import give_away, unprivileged
-from tests.servers.process import LOOPBACK, Server, ServerProcess, accepts, free_port
+from tests.servers.process import LOOPBACK, ServerProcess, accepts, free_port
+from tests.servers.server import Server
 from tests.servers.unavailable import find_program
 
 _CONFIGURATION = """\

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from tests.servers.process import LOOPBACK, Server, ServerProcess, free_port
+from tests.servers.process import LOOPBACK, ServerProcess, free_port
+from tests.servers.server import Server
 from tests.servers.unavailable import Unavailable
 
 Kind = Literal["gunicorn", "gunicorn-sync", "uvicorn", "granian-asgi", "granian-wsgi", "hypercorn"]
@@ -56,6 +57,11 @@ class WebServer(Server):
             cwd=_ROOT,
             env={"DJANGO_SETTINGS_MODULE": settings, **(env or {})},
         ).wait_until(self._answers)
+
+    @property
+    def log(self) -> Path:
+        """The file with all that the server printed."""
+        return self._process.log
 
     def rss(self) -> int:
         """Return the resident memory of the server and its workers, in bytes."""

@@ -74,8 +74,12 @@ def offload_site(kind: Kind, log: Path, env: dict[str, str]) -> Iterator[Offload
         certificate = places.unused("certificate")
         certificate.mkdir()
         _make_certificate(certificate)
+        written = configuration(server.port, port, certificate)
+        # So that a film of a few MiB has several.
+        smaller = written.replace("slice 4m;", "slice 1m;")
+        assert smaller != written
         with (
-            NginxServer(directory, "", http=configuration(server.port, port, certificate)),
+            NginxServer(directory, "", http=smaller),
             _client(port) as client,
         ):
             yield OffloadSite(server, directory, client)

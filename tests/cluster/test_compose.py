@@ -1,0 +1,58 @@
+"""What the containers of compose.yaml are given, which no test starts."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster.running import RunningTwin
+from tests.support.example import EXAMPLE
+
+DEPLOY = EXAMPLE / "deploy"
+
+#: What a value of compose.yaml says in the twin too.
+SHARED = ("DEBUG", "TRUSTED_PROXIES", "OFFLOAD", "DATABASE_POOL", "BEHIND_PGBOUNCER")
+
+
+@pytest.fixture
+def services() -> dict[str, Any]:
+    described: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    return described
+
+
+def test_it_has_the_services_of_the_twin(services: dict[str, Any], twin: RunningTwin) -> None:
+    # Both run by themselves, the one at the start and the other once a day.
+    assert set(services) - {"setup", "prune"} == set(twin.state["services"])
+
+
+def test_django_has_the_environment_of_the_twin(
+    services: dict[str, Any], twin: RunningTwin
+) -> None:
+    of_the_twin = {"DJANGO_SUPERUSER_PASSWORD", "PYTHONPATH", "SECRET_KEY_FALLBACKS"}
+    for name in ("gunicorn-1", "gunicorn-2", "uvicorn", "setup", "prune"):
+        env = services[name]["environment"]
+        assert set(env) == set(twin.env) - of_the_twin
+        assert {key: env[key] for key in SHARED} == {key: twin.env[key] for key in SHARED}
+
+
+def test_the_cache_in_memory_has_twice_the_space_that_nginx_leaves_free(
+    services: dict[str, Any],
+) -> None:
+    # On a full tmpfs, each file that is not yet in the cache would break off.
+    (mounted,) = services["nginx"]["tmpfs"]
+    size = re.fullmatch(r"/var/cache/nginx:size=(\d+)g", mounted)
+    left = re.search(r" min_free=(\d+)g ", (DEPLOY / "nginx-offload.conf").read_text())
+    assert size is not None
+    assert left is not None
+    assert int(size[1]) >= 2 * int(left[1])
+
+
+def test_no_secret_is_copied_into_the_image() -> None:
+    lines = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
+    # Nothing but what is named, and then all that git ignores there too.
+    assert next(line for line in lines if line and line[0] not in "#!") == "*"
+    for ignored in (DEPLOY / ".gitignore", EXAMPLE / ".gitignore"):
+        place = ignored.parent.relative_to(EXAMPLE.parent)
+        for name in ignored.read_text().split():
+            assert f"{place}{name}".rstrip("/") in lines
