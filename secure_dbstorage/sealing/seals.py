@@ -24,11 +24,14 @@ class _Keys:
 
     key: bytes
     cipher: Cipher
-    tag_key: bytes
 
     @classmethod
     def of(cls, key: bytes) -> Self:
-        return cls(key, Cipher(_derived(key, b"rows")), _derived(key, b"tag"))
+        return cls(key, Cipher(_derived(key, b"rows")))
+
+    @property
+    def tag_key(self) -> bytes:
+        return _derived(self.key, b"tag")
 
 
 # Note [What is bound to what]

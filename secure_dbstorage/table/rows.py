@@ -114,10 +114,15 @@ class Rows:
         statement = self._statement(statements.FIRST_CHUNKS) + _placeholders(len(keys))
         return dict(self._fetch(statement, keys, _FIRST_CHUNK_COLUMNS))
 
-    def part(self, key: int, position: int, start: int, stop: int) -> bytes | None:
-        """Return the bytes of one chunk from *start* up to *stop*, or None without the chunk."""
+    def part(
+        self, key: int, position: int, start: int, stop: int, *, length: int
+    ) -> bytes | None:
+        """Return the bytes of one chunk from *start* up to *stop*, or None without the chunk.
+
+        :param length: that of the chunk. One of another length is not what was saved.
+        """
         chunks = self.run(key, position, 1)
-        return chunks[0][start:stop] if chunks else None
+        return chunks[0][start:stop] if chunks and len(chunks[0]) == length else None
 
     def insert_head(self, row: Mapping[str, object]) -> bool:
         """Insert a head row, given as values by column, in the caller's transaction.

@@ -58,7 +58,11 @@ LINK_STATES = (
 )
 #: Whether a content key is taken.
 HAS_FIRST_ROW = "SELECT {position} FROM {table} WHERE {content} = %s AND {position} = 0"
-PART = "SELECT substr({data}, %s, %s) FROM {table} WHERE {content} = %s AND {position} = %s"
+#: A part of a chunk that has a length. None of the databases reads all of it for that.
+PART = (
+    "SELECT substr({data}, %s, %s) FROM {table} "
+    "WHERE {content} = %s AND {position} = %s AND length({data}) = %s"
+)
 
 #: The bytes of a file of one row; NULL for a larger file.
 _WHOLE = "CASE WHEN {size} <= {chunk_size} THEN {data} END"

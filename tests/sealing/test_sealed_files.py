@@ -225,7 +225,7 @@ def test_verification_finds_what_was_changed_and_what_can_not_be_opened(
     StoredFile.rows.using(database).of(key).filter(position=1).update(data=b"x" * 4124)
     problems = {file.name: file.problems for file in verify(storage)}
     assert problems["b.txt"] == ()
-    assert "encrypted content was changed after 0 of 13,312" in problems["a.txt"][0]
+    assert "encrypted content was changed after 4,096 of 13,312" in problems["a.txt"][0]
     problems = {file.name: file.problems for file in verify(seal(encryption_keys=[OLD_KEY]))}
     assert all("No key in encryption_keys has the id" in found[0] for found in problems.values())
 
