@@ -14,7 +14,6 @@ from secure_dbstorage.links.grants import UploadGrant
 from secure_dbstorage.links.terms import UPLOAD_LIFETIME
 from secure_dbstorage.receiving.bodies import Body
 from secure_dbstorage.receiving.faults import Fault, Rejected
-from secure_dbstorage.serving.outages import key_outage
 from secure_dbstorage.serving.visits import Visit
 from secure_dbstorage.storage import DatabaseStorage
 
@@ -60,13 +59,13 @@ class Arrival:
         expires = datetime.fromtimestamp(int(self.visit.now), tz=UTC) + timedelta(seconds=seconds)
         catalog = self.storage.catalog
         with catalog.outages_told():
-            return _sealed(catalog.begin_upload(size, expires))
+            return catalog.begin_upload(size, expires)
 
     def append(self, upload: Upload, pieces: Sequence[bytes]) -> Upload:
         """Write pieces behind those of an upload, and return it with them."""
         catalog = self.storage.catalog
         with catalog.outages_told():
-            return _sealed(catalog.append(upload, pieces))
+            return catalog.append(upload, pieces)
 
     def receive(self, upload: Upload, body: Body) -> tuple[Upload, str | None]:
         """Write a body behind what is there, and return its SHA-256 if it is the whole upload.
@@ -107,10 +106,3 @@ class Arrival:
         if upload is None or upload.has_expired(self.visit.now):
             raise Rejected(Fault.GONE)
         return upload
-
-
-def _sealed(upload: Upload) -> Upload:
-    """Note that the key service works, if that has encrypted an upload."""
-    if upload.content.seal is not None:
-        key_outage.end()
-    return upload

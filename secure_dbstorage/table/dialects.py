@@ -48,9 +48,7 @@ class FastRows(Rows):
             template, parameters = statements.NAMES_BELOW, [namespace, low, high, limit]
         return [name for (name,) in self._fetch(self._statement(template), parameters, ("name",))]
 
-    def part(
-        self, key: int, position: int, start: int, stop: int, *, length: int
-    ) -> bytes | None:
+    def part(self, key: int, position: int, start: int, stop: int, *, length: int) -> bytes | None:
         # Only this part of the chunk travels.
         parameters = [start + 1, stop - start, key, position, length]
         found = self._fetch(self._statement(statements.PART), parameters, ("data",))

@@ -350,3 +350,23 @@ def test_an_outage_that_only_uploads_meet_is_logged_once(
     service.error = None
     assert Uploader().put(urls[0], b"text").status_code == 201
     assert caplog.messages.count("The key service is back") == 1
+
+
+@pytest.mark.django_db
+def test_a_key_that_was_kept_ends_no_outage(
+    seal: Seal, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = Service()
+    storage = seal(encryption_keys=[service, OLD_KEY])
+    urls = [storage.url(storage.save(name, b"text")) for name in ("kept.txt", "asked.txt")]
+    local = seal(encryption_keys=[OLD_KEY, service])
+    urls.append(local.url(local.save("local.txt", b"text")))
+    assert client.get(urls[0]).status_code == 200
+    service.error = OSError("down")
+    statuses = [client.get(url).status_code for url in (urls[1], urls[0], urls[2], urls[1])]
+    assert statuses == [503, 200, 200, 503]
+    told = [message for message in caplog.messages if message.startswith("The key service")]
+    assert told == ["The key service is down"]
+    service.error = None
+    assert client.get(urls[1]).status_code == 200
+    assert caplog.messages.count("The key service is back") == 1

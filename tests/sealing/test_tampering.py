@@ -121,7 +121,7 @@ def test_no_part_of_a_changed_row_is_served(
 
 
 @pytest.mark.parametrize("deed", OF_THE_KEY)
-@pytest.mark.parametrize("byte_range", ["5-9", "4096-4099", "5000-5009", "12288-", "-2", "4000-9000"])
+@pytest.mark.parametrize("byte_range", ["5-9", "4096-4099", "12288-", "-2", "4000-9000"])
 def test_no_range_is_served_without_the_key_of_the_file(
     table: Table, storage: DatabaseStorage, deed: str, byte_range: str
 ) -> None:
@@ -139,9 +139,8 @@ def test_no_range_of_a_small_file_is_served_without_its_key(
     url = storage.url("small.bin")
     table.change("small.bin", sealed_key=sealed_key)
     assert [served(url, asked)[1] for asked in ("", "0-9", "100-499", "-5")] == [b""] * 4
-    with storage.open("small.bin") as file, pytest.raises((SealBroken, ContentVanished)):
-        file.seek(100)
-        file.read(10)
+    with pytest.raises((SealBroken, ContentVanished)):
+        read_middle(storage, "small.bin")
 
 
 def test_a_plain_file_with_a_key_is_not_served(table: Table, storage: DatabaseStorage) -> None:
@@ -235,6 +234,13 @@ def storage_end() -> Any:
     from django.utils import timezone
 
     return timezone.now() + timedelta(days=1)
+
+
+def read_middle(storage: DatabaseStorage, name: str) -> bytes:
+    """Read ten bytes from the middle of a file."""
+    with storage.open(name) as file:
+        file.seek(100)
+        return bytes(file.read(10))
 
 
 def served(url: str, byte_range: str = "") -> tuple[int | str, bytes]:
