@@ -58,6 +58,12 @@ def filled(alias: str) -> DatabaseStorage:
     return storage
 
 
+def copy(source: str, target: str, *options: str) -> None:
+    """Copy all files in this thread, whose connection the test rolls back."""
+    arguments = ("--from", source, "--to", target, "--jobs", "1")
+    call_command("dbstorage_copy", *arguments, *options)
+
+
 @pytest.mark.parametrize(
     ("source", "target"),
     [
@@ -70,7 +76,7 @@ def filled(alias: str) -> DatabaseStorage:
 )
 def test_files_are_sealed_or_opened_on_the_way(source: str, target: str) -> None:
     before = filled(source)
-    call_command("dbstorage_copy", "--from", source, "--to", target, verbosity=0)
+    copy(source, target)
     after = storage_named(target)
     rows = StoredFile.rows.using(after.catalog.writer).in_namespace(target)
     assert {row.sealed_key is None for row in rows} == {target == "plain"}
@@ -82,11 +88,11 @@ def test_files_are_sealed_or_opened_on_the_way(source: str, target: str) -> None
 
 def test_a_second_copy_finds_that_nothing_has_changed(capsys: pytest.CaptureFixture[str]) -> None:
     filled("plain")
-    call_command("dbstorage_copy", "--from", "plain", "--to", "encrypted", verbosity=0)
+    copy("plain", "encrypted")
     key = storage_named("encrypted").catalog.get("a.txt").content.key
     capsys.readouterr()
-    call_command("dbstorage_copy", "--from", "plain", "--to", "encrypted")
-    assert "3 skipped" in capsys.readouterr().out
+    copy("plain", "encrypted")
+    assert "present 3" in capsys.readouterr().out
     assert storage_named("encrypted").catalog.get("a.txt").content.key == key
 
 
@@ -103,9 +109,7 @@ def test_no_transaction_waits_for_a_key_service(
 
     monkeypatch.setattr(service, "_note", note)
     for _ in range(2):  # New files, and files that are replaced.
-        call_command(
-            *("dbstorage_copy", "--from", "plain", "--to", "service", "--overwrite"), verbosity=0
-        )
+        copy("plain", "service", "--overwrite")
         storage_named("plain").catalog.replace("a.txt", [b"changed"])
     assert {what for what, _depth in found} == {"wrap", "unwrap"}
     assert {level for _what, level in found} == {0}
