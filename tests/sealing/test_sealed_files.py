@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import io
 import random
+import re
 import zipfile
 from typing import Any
 
@@ -70,6 +71,28 @@ def test_any_part_is_read(storage: DatabaseStorage, client: Client) -> None:
     for asked, part in (("5-9", content[5:10]), ("4000-4200", content[4000:4201])):
         assert ask(client, url, asked) == (206, part)
     assert ask(client, url, "-5") == (206, content[-5:])
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "rows"),
+    [
+        (5, 9, [(0, 1)]),
+        (4096, 8192, [(1, 2)]),
+        (8191, 8193, [(1, 3)]),
+        (163830, 163917, [(39, 41)]),
+    ],
+)
+def test_a_range_fetches_the_rows_that_it_touches_and_no_others(
+    storage: DatabaseStorage, database: str, start: int, stop: int, rows: list[tuple[int, int]]
+) -> None:
+    content = content_of(40 * 4096 + 77)
+    storage.save("a.bin", ContentFile(content))
+    head = storage.catalog.get("a.bin")
+    with captured(database) as queries:
+        assert b"".join(storage.catalog.stream(head, start, stop)) == content[start:stop]
+    bounds = re.findall(r"position\W+>= (\d+) AND \W?position\W+< (\d+)", queries.text)
+    assert [(int(first), int(last)) for first, last in bounds] == rows
+    assert queries.verbs == ["SELECT"] * len(rows)
 
 
 def test_every_mode_of_open_works(storage: DatabaseStorage) -> None:
