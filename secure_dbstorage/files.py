@@ -33,8 +33,15 @@ class Seal(Protocol):
     def tag(self) -> str:
         """A keyed hash of that, 64 hexadecimal digits."""
 
+    @property
+    def wrapping(self) -> bytes:
+        """The part of the column that changes when the key is wrapped anew: its beginning."""
+
     def unlock(self) -> None:
         """Unwrap the key, unless that is done."""
+
+    def wrapped_as(self, column: bytes) -> "Seal":
+        """Return the seal of the same content, with its key wrapped as another column has it."""
 
     def described(self, size: int, sha256: str) -> "Seal":
         """Return the seal of the same content, with its size and SHA-256 in the column."""

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from secure_dbstorage import names
 from secure_dbstorage.files import Content, FileStat, SealedFileStat, StoredHead, utc
 from secure_dbstorage.sealing.keyrings import Keyring
-from secure_dbstorage.sealing.seals import Owner, Seal
+from secure_dbstorage.sealing.seals import TRASH_MARK, Owner, Seal
 
 if TYPE_CHECKING:
     CharField = models.CharField[str | None, str | None]
@@ -37,9 +37,6 @@ _NAMESPACE_WIDTH, _NAME_WIDTH = 100, 560
 
 #: The longest sealed key. One that a key service wraps is longer than ours.
 _SEALED_KEY_LENGTH = 1024
-
-#: What stands before the namespace of a storage in that of its deleted files. No storage has it.
-TRASH_MARK = "~"
 
 #: The columns that only a file has, those that an unfinished upload has as well, and those that
 #: it may have.

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from secure_dbstorage.admin.homes import find_by_key, home_database, home_of, key_of
+from secure_dbstorage.admin.homes import all_homes, find_by_key, home_database, home_of, key_of
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 
 if TYPE_CHECKING:
@@ -97,6 +97,16 @@ class FileAdmin(ModelAdmin):
         """Show an error, and redirect to the file's page."""
         self.message_user(request, error.messages[0], messages.ERROR)
         return HttpResponseRedirect(self.change_url(file))
+
+    def show_homes(self, request: HttpRequest, page: str, *, title: str) -> TemplateResponse:
+        """Show the storages.
+
+        :param page: the name of the page that each leads to.
+        """
+        entries = [
+            {"name": home.alias, "url": self.page_url(page, home.alias)} for home in all_homes()
+        ]
+        return self.render(request, "browse", title=title, crumbs=self.crumbs(), entries=entries)
 
     def render(
         self,

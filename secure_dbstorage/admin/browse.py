@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from secure_dbstorage.admin.base import FileAdmin
 from secure_dbstorage.admin.cells import name_cell
-from secure_dbstorage.admin.homes import Home, all_homes, home_named
+from secure_dbstorage.admin.homes import Home, home_named
 from secure_dbstorage.admin.previews import thumbnails
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import ancestors, canonical_name, shown_name
@@ -25,20 +25,11 @@ class Browse(FileAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         if not alias:
-            return self._show_storages(request)
+            return self.show_homes(request, "browse", title=_("Browse"))
         home = home_named(alias)
         if home is None:
             raise Http404(alias)
         return self._show_directory(request, home, _canonical(path))
-
-    def _show_storages(self, request: HttpRequest) -> HttpResponse:
-        entries = [
-            {"name": home.alias, "url": self.page_url("browse", home.alias)}
-            for home in all_homes()
-        ]
-        return self.render(
-            request, "browse", title=_("Browse"), crumbs=self.crumbs(), entries=entries
-        )
 
     def _show_directory(self, request: HttpRequest, home: Home, path: str) -> HttpResponse:
         after = _canonical(request.GET.get("after", ""), slash_kept=True)

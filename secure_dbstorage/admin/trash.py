@@ -18,15 +18,13 @@ from secure_dbstorage.admin import operations
 from secure_dbstorage.admin.base import FileAdmin, logged
 from secure_dbstorage.admin.cells import date_cell, name_cell
 from secure_dbstorage.admin.homes import Home, all_homes, home_named, is_number
+from secure_dbstorage.admin.paging import MAX_LISTED
 from secure_dbstorage.files import DeletedFile
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.names import has_control_character, shown_name
 
 #: How many files a page shows.
 PAGE_SIZE = 100
-
-#: The most files to page through. Beyond that, the newest can't be found without reading them all.
-MAX_LISTED = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,19 +107,13 @@ class TrashPages(FileAdmin):
             raise PermissionDenied
         homes = {home.alias: home for home in all_homes()}
         if not alias and len(homes) != 1:
-            return self._show_trashes(request, list(homes))
+            return self.show_homes(request, "trash", title=_("Deleted files"))
         home = home_named(alias or next(iter(homes)))
         if home is None:
             raise Http404(alias)
         if request.method == "POST":
             return self._change_deleted(request, home)
         return self._show_trash(request, home)
-
-    def _show_trashes(self, request: HttpRequest, aliases: list[str]) -> HttpResponse:
-        entries = [{"name": alias, "url": self.page_url("trash", alias)} for alias in aliases]
-        return self.render(
-            request, "browse", title=_("Deleted files"), crumbs=self.crumbs(), entries=entries
-        )
 
     def _show_trash(self, request: HttpRequest, home: Home) -> HttpResponse:
         begin = request.GET.get("q", "")

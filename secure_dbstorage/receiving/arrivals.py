@@ -15,7 +15,6 @@ from secure_dbstorage.links.grants import UploadGrant
 from secure_dbstorage.links.terms import UPLOAD_LIFETIME
 from secure_dbstorage.receiving.bodies import Body
 from secure_dbstorage.receiving.faults import Fault, Rejected
-from secure_dbstorage.serving.outages import key_outage
 from secure_dbstorage.serving.visits import Visit
 from secure_dbstorage.storage import DatabaseStorage
 
@@ -60,12 +59,12 @@ class Arrival:
         seconds = max(UPLOAD_LIFETIME, self.grant.lifetime)
         expires = datetime.fromtimestamp(int(self.visit.now), tz=UTC) + timedelta(seconds=seconds)
         catalog = self.storage.catalog
-        return _sealed(catalog.repeat(partial(catalog.begin_upload, size, expires)))
+        return catalog.repeat(partial(catalog.begin_upload, size, expires))
 
     def append(self, upload: Upload, pieces: Sequence[bytes]) -> Upload:
         """Write pieces behind those of an upload, and return it with them."""
         catalog = self.storage.catalog
-        return _sealed(catalog.repeat(partial(catalog.append, upload, pieces)))
+        return catalog.repeat(partial(catalog.append, upload, pieces))
 
     def receive(self, upload: Upload, body: Body) -> tuple[Upload, str | None]:
         """Write a body behind what is there, and return its SHA-256 if it is the whole upload.
@@ -106,10 +105,3 @@ class Arrival:
         if upload is None or upload.has_expired(self.visit.now):
             raise Rejected(Fault.GONE)
         return upload
-
-
-def _sealed(upload: Upload) -> Upload:
-    """Note that the key service works, if that has encrypted an upload."""
-    if upload.content.seal is not None:
-        key_outage.end()
-    return upload

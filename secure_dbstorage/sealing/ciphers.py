@@ -1,6 +1,7 @@
 """AES-256-GCM: the only door to ``cryptography``, which is needed where something is sealed."""
 
 import secrets
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -34,7 +35,7 @@ class Cipher:
 
         :raises ImproperlyConfigured: without ``cryptography``.
         """
-        self._aead = _aead_class()(key)
+        self._aead = _library()[0](key)
 
     def seal(self, data: bytes, bound: bytes) -> bytes:
         """Return the nonce, the ciphertext and the tag.
@@ -50,12 +51,10 @@ class Cipher:
 
         :raises SealBroken: when that isn't what was sealed, under this key and bound to this.
         """
-        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 -- if it is in use
-
         view = memoryview(sealed)  # A slice of bytes would copy a whole row.
         try:
             data: bytes = self._aead.decrypt(view[:_NONCE_BYTES], view[_NONCE_BYTES:], bound)
-        except (InvalidTag, ValueError) as error:  # A nonce that is cut is a ValueError.
+        except (_library()[1], ValueError) as error:  # A nonce that is cut is a ValueError.
             raise SealBroken("Sealed bytes are not what was saved") from error
         return data
 
@@ -65,9 +64,12 @@ def is_installed() -> bool:
     return find_spec("cryptography") is not None
 
 
-def _aead_class() -> Any:
+@cache
+def _library() -> tuple[Any, type[Exception]]:
+    """Return the class that encrypts, and the error that it raises for what was changed."""
     try:
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 -- optional
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 -- optional
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
     except ImportError as error:
         raise ImproperlyConfigured(MISSING) from error
-    return AESGCM
+    return AESGCM, InvalidTag

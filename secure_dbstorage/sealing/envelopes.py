@@ -52,14 +52,19 @@ class Envelope:
         end = start + wrapped_length
         return cls(key_id, column[start:end], column[end:])
 
+    @property
+    def wrapping(self) -> bytes:
+        """The column up to the facts: what changes when the key is wrapped anew."""
+        key_id = self.key_id.encode("ascii")
+        head = struct.pack("BB", _VERSION, len(key_id)) + key_id
+        return head + struct.pack(">H", len(self.wrapped)) + self.wrapped
+
     def spelled(self) -> bytes:
         """Return the column.
 
         :raises ValueError: when a key service wraps keys into more than the column may hold.
         """
-        key_id = self.key_id.encode("ascii")
-        head = struct.pack("BB", _VERSION, len(key_id)) + key_id
-        column = head + struct.pack(">H", len(self.wrapped)) + self.wrapped + self.facts
+        column = self.wrapping + self.facts
         if len(column) > _MAX_BYTES:
             raise ValueError(
                 f"The key {self.key_id!r} wraps keys into {len(self.wrapped)} bytes. At most "

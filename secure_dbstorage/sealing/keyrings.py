@@ -1,7 +1,7 @@
 """The keyring of a storage: all that wraps the keys of its files, newest first."""
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from secure_dbstorage.exceptions import (
@@ -17,6 +17,9 @@ from secure_dbstorage.sealing.services import KeyService, LocalKey
 from secure_dbstorage.secret_keys import SecretKey
 
 _cache = KeyCache()
+
+#: Called with each answer of a key service.
+_noting: list[Callable[[], object]] = []
 
 
 class Keyring:
@@ -90,6 +93,11 @@ class Keyring:
 NO_KEYS = Keyring()
 
 
+def note_answers(note: Callable[[], object]) -> None:
+    """Call a function whenever a key service has wrapped or unwrapped a key."""
+    _noting.append(note)
+
+
 @contextmanager
 def _outages_told(service: KeyService) -> Iterator[None]:
     """Tell an outage of a key service from what it says."""
@@ -99,3 +107,6 @@ def _outages_told(service: KeyService) -> Iterator[None]:
         raise
     except OSError as error:
         raise KeyServiceUnavailable(f"The key {service.id!r} can't be used now") from error
+    if not isinstance(service, LocalKey):
+        for note in _noting:
+            note()

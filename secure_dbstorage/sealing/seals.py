@@ -14,8 +14,9 @@ from secure_dbstorage.secret_keys import SecretKey
 
 _PURPOSE = b"secure_dbstorage.v1.sealing."
 
-#: In front of a namespace, for the files that were deleted. Their bytes stay as they are.
-_TRASH = "~"
+#: What stands before the namespace of a storage in that of its deleted files, whose bytes stay as
+#: they are. No storage has it.
+TRASH_MARK = "~"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -24,11 +25,14 @@ class _Keys:
 
     key: bytes
     cipher: Cipher
-    tag_key: bytes
 
     @classmethod
     def of(cls, key: bytes) -> Self:
-        return cls(key, Cipher(_derived(key, b"rows")), _derived(key, b"tag"))
+        return cls(key, Cipher(_derived(key, b"rows")))
+
+    @property
+    def tag_key(self) -> bytes:
+        return _derived(self.key, b"tag")
 
 
 # Note [What is bound to what]
@@ -46,7 +50,7 @@ class Owner:
 
     def bound(self, purpose: bytes, number: int = 0) -> bytes:
         """Return what must be the same when something of this content is opened."""
-        name = self.namespace.removeprefix(_TRASH).encode()
+        name = self.namespace.removeprefix(TRASH_MARK).encode()
         fields = struct.pack(">H", len(name)) + name + struct.pack(">QQ", self.content_key, number)
         return _PURPOSE + purpose + fields
 
@@ -107,6 +111,16 @@ class Seal:
         keys, envelope = self._unlocked(), Envelope.parse(self.sealed_key)
         return self._keyring.wrap(keys.key, envelope, self._owner.bound(b"key")).spelled()
 
+    def wrapped_as(self, column: bytes) -> "Seal":
+        """Return the seal of the same content, with its key wrapped as another column has it."""
+        wrapped, ours = Envelope.parse(column), Envelope.parse(self.sealed_key)
+        spelled = replace(wrapped, facts=ours.facts).spelled()
+        return Seal(self._keyring, self._owner, self._size, spelled, self._keys, self._sha256)
+
+    def reopened(self) -> "Seal":
+        """Return the seal as who finds the column gets it: its key is still wrapped."""
+        return Seal(self._keyring, self._owner, self._size, self.sealed_key)
+
     def unlock(self) -> None:
         """Unwrap the key, unless that is done, and check that it is this content's.
 
@@ -120,6 +134,11 @@ class Seal:
     def content_key(self) -> int:
         """The key that all rows of the content share."""
         return self._owner.content_key
+
+    @property
+    def wrapping(self) -> bytes:
+        """The part of the column that changes when the key is wrapped anew: its beginning."""
+        return Envelope.parse(self.sealed_key).wrapping
 
     @property
     def sha256(self) -> str:

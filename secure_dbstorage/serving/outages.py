@@ -2,6 +2,8 @@
 
 import logging
 
+from secure_dbstorage.sealing.keyrings import note_answers
+
 _logger = logging.getLogger("secure_dbstorage.serving")
 
 
@@ -25,5 +27,7 @@ class Outage:
         self._is_down = False
 
 
-#: That of the key services of all storages, for requests of each kind.
+#: That of the key services of all storages, for requests of each kind. It ends when one answers:
+#: a key that was kept says nothing of them.
 key_outage = Outage("key service")
+note_answers(key_outage.end)

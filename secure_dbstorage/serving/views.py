@@ -256,7 +256,6 @@ def _unlock(content: Content) -> None:
     """Make sure that the bytes can be opened before any of them is promised."""
     if content.seal is not None:
         content.unlock()
-        key_outage.end()
 
 
 def _response(

@@ -25,7 +25,6 @@ from secure_dbstorage.exceptions import (
     DatabaseUnavailable,
     FileChanged,
     FileTooLarge,
-    UploadGone,
     os_error,
 )
 from secure_dbstorage.files import Content, FileRecord, LinkState, StoredHead, Upload
@@ -308,7 +307,7 @@ class Catalog:
         found = None if replica is None else replicas.ask(replica, partial(ask, replica))
         return ask(self.writer) if found is None else found
 
-    def add(
+    def add(  # noqa: PLR0913 -- all that a new file depends on
         self,
         name: str,
         pieces: Iterable[bytes | str],
@@ -316,16 +315,18 @@ class Catalog:
         others: Iterable[str] = (),
         kept: FileRecord | None = None,
         note_created: Callable[[object], object] = lambda created: None,
+        seal: Seal | None = None,
     ) -> str:
         """Save a new file, in one transaction, and return its name.
 
         :param others: names to try in turn when the name is taken.
         :param kept: the public flag and the times that the file had elsewhere.
         :param note_created: receives the time of creation, as the project wants it.
+        :param seal: from :meth:`new_seal`, for a caller that has begun a transaction.
         :raises FileExistsError: when all names are taken, or the name lies below a file.
         :raises FileTooLarge: above the option ``max_size``.
         """
-        using, seal = self.writer, self._new_seal()
+        using, seal = self.writer, seal or self.new_seal()
         with transaction.atomic(using=using):
             self._check_place(name, using)
             written = self._write(pieces, using, seal)
@@ -345,6 +346,7 @@ class Catalog:
         *,
         replaced_key: int | None = None,
         kept: FileRecord | None = None,
+        seal: Seal | None = None,
     ) -> bool:
         """Save a file under a name that may be taken, in one transaction.
 
@@ -354,13 +356,14 @@ class Catalog:
         :param replaced_key: the key of the content to replace; None replaces any.
         :param kept: the public flag and the times that the file had elsewhere. With it, the file
             counts as a different one, and no existing link opens it.
+        :param seal: from :meth:`new_seal`, for a caller that has begun a transaction.
         :returns: whether the name was new.
         :raises FileChanged: when the file has other content than *replaced_key* by now.
         :raises FileExistsError: when the name lies below a file.
         :raises IsADirectoryError: for a directory.
         :raises FileTooLarge: above the option ``max_size``.
         """
-        using, seal = self.writer, self._new_seal()
+        using, seal = self.writer, seal or self.new_seal()
         with transaction.atomic(using=using):
             self._check_place(name, using)
             if self._files(using).below(name).exists():
@@ -400,7 +403,7 @@ class Catalog:
             self._check_place(name, using)
             for candidate in chain([name], others):
                 head = heads.new_head(candidate, written, self._options, None)
-                if self._name(upload, head):
+                if self._name(written, head):
                     note_created(head["created"])
                     return candidate
             raise os_error(FileExistsError, errno.EEXIST, name)
@@ -425,10 +428,10 @@ class Catalog:
                 if row is not None:
                     # The file keeps its row: who waits for it, such as a revocation, finds this
                     # file. If it is this upload's, by another request, there is none to take.
-                    first_chunk = uploads.take_first_chunk(upload.content)
-                    self._update(row, replace(written, first_chunk=first_chunk), None)
+                    taken = uploads.take_first_row(written, namespace=upload.namespace)
+                    self._update(row, taken, None)
                     return False
-                if self._name(upload, heads.new_head(name, written, self._options, None)):
+                if self._name(written, heads.new_head(name, written, self._options, None)):
                     return True
             raise IntegrityError(f"{name!r} is being saved by another transaction")
 
@@ -541,7 +544,7 @@ class Catalog:
             size=size,
             chunk_size=self._options.chunk_size,
             expires=expires,
-            seal=self._new_seal(size),
+            seal=self.new_seal(size),
         )
 
     def upload(self, key: int) -> Upload | None:
@@ -661,10 +664,13 @@ class Catalog:
             row, using=using, namespace=options.namespace, keyring=options.encryption_keys
         )
 
-    def _new_seal(self, size: int = 0) -> Seal | None:
+    def new_seal(self, size: int = 0) -> Seal | None:
         """Return the seal of new content; None where content is plain.
 
         A key service may be slow, so this is done before any transaction of ours.
+
+        :param size: in bytes, if it is known already.
+        :raises KeyServiceUnavailable: when a key can't be wrapped now.
         """
         keyring, namespace = self._options.encryption_keys, self._options.namespace
         if not keyring:
@@ -691,19 +697,18 @@ class Catalog:
         upload = uploads.digested(upload)
         return streams.Written(content=upload.content, sha256=str(upload.tag), first_chunk=b"")
 
-    def _name(self, upload: Upload, head: heads.Columns) -> bool:
+    def _name(self, written: streams.Written, head: heads.Columns) -> bool:
         """Give an upload the columns of a file, and return False when the name is taken.
 
         :raises UploadGone: when there is no such upload.
         """
-        using, key = self.writer, upload.content.key
+        named, namespace = heads.named_head(head), self._options.namespace
         try:
-            with transaction.atomic(using=using):
-                if rows(using).update_upload(key, heads.named_head(head)):
-                    return True
+            with transaction.atomic(using=self.writer):
+                uploads.update(written.content, named, namespace=namespace)
         except IntegrityError:
             return False
-        raise UploadGone(errno.ENOENT, "The upload was deleted, or is a file by now")
+        return True
 
     def _update(self, row: StoredFile, written: streams.Written, kept: FileRecord | None) -> None:
         """Point a head row to new content, and delete the old content."""

@@ -56,9 +56,9 @@ class FastRows(BatchRows):
             template, parameters = statements.NAMES_BELOW, [namespace, low, high, limit]
         return [name for (name,) in self._fetch(self._statement(template), parameters, ("name",))]
 
-    def part(self, key: int, position: int, start: int, stop: int) -> bytes | None:
+    def part(self, key: int, position: int, start: int, stop: int, *, length: int) -> bytes | None:
         # Only this part of the chunk travels.
-        parameters = [start + 1, stop - start, key, position]
+        parameters = [start + 1, stop - start, key, position, length]
         found = self._fetch(self._statement(statements.PART), parameters, ("data",))
         return found[0][0] if found else None
 

@@ -115,10 +115,13 @@ class Rows:
         statement = self._statement(statements.FIRST_CHUNKS) + _placeholders(len(keys))
         return dict(self._fetch(statement, keys, _FIRST_CHUNK_COLUMNS))
 
-    def part(self, key: int, position: int, start: int, stop: int) -> bytes | None:
-        """Return the bytes of one chunk from *start* up to *stop*, or None without the chunk."""
+    def part(self, key: int, position: int, start: int, stop: int, *, length: int) -> bytes | None:
+        """Return the bytes of one chunk from *start* up to *stop*, or None without the chunk.
+
+        :param length: that of the chunk. One of another length is not what was saved.
+        """
         chunks = self.run(key, position, 1)
-        return chunks[0][start:stop] if chunks else None
+        return chunks[0][start:stop] if chunks and len(chunks[0]) == length else None
 
     def insert_head(self, row: Mapping[str, object]) -> bool:
         """Insert a head row, given as values by column, in the caller's transaction.
@@ -179,13 +182,19 @@ class Rows:
         """Insert the first row of an upload, given as values by column."""
         self._change(statements.insertion(*row), row)
 
-    def update_upload(self, key: int, row: Mapping[str, object]) -> bool:
+    def update_upload(
+        self, key: int, row: Mapping[str, object], *, wrapping: bytes | None = None
+    ) -> bool:
         """Give the first row of an upload new values, unless it has a name.
 
+        :param wrapping: how the sealed key of the row must begin; None for no such condition.
         :returns: whether there was such a row.
         :raises django.db.IntegrityError: when the values have a name that is taken.
         """
-        return self._change(statements.update_where(statements.IS_UPLOAD, *row), row, key) == 1
+        condition, more = statements.IS_UPLOAD, list[object]()
+        if wrapping is not None:
+            condition, more = statements.HAS_WRAPPING, [len(wrapping), self.binary(wrapping)]
+        return self._change(statements.update_where(condition, *row), row, key, *more) == 1
 
     def grow(self, key: int, position: int, length: int, data: bytes) -> bool:
         """Replace the bytes of a row, unless another writer has made it longer.

@@ -20,6 +20,8 @@ INSERT_CHUNKS = "INSERT INTO {table} ({content}, {position}, {data}) "
 OF_CONTENT = "{content} = %s"
 IS_UPLOAD = "{content} = %s AND {position} = 0 AND {name} IS NULL"
 IS_EXPIRED_UPLOAD = f"{IS_UPLOAD} AND {{expires}} <= %s"
+#: That of one whose key nobody has wrapped anew.
+HAS_WRAPPING = f"{IS_UPLOAD} AND substr({{sealed_key}}, 1, %s) = %s"
 #: The condition of a first row whose sealed key nobody has changed.
 HAS_KEY = "{content} = %s AND {position} = 0 AND {sealed_key} = %s"
 #: The condition of a row of an upload that is still as long as a writer saw it.
@@ -63,7 +65,11 @@ LINK_STATES = (
 )
 #: Whether a content key is taken.
 HAS_FIRST_ROW = "SELECT {position} FROM {table} WHERE {content} = %s AND {position} = 0"
-PART = "SELECT substr({data}, %s, %s) FROM {table} WHERE {content} = %s AND {position} = %s"
+#: A part of a chunk that has a length. None of the databases reads all of it for that.
+PART = (
+    "SELECT substr({data}, %s, %s) FROM {table} "
+    "WHERE {content} = %s AND {position} = %s AND length({data}) = %s"
+)
 
 #: The bytes of a file of one row; NULL for a larger file.
 _WHOLE = "CASE WHEN {size} <= {chunk_size} THEN {data} END"

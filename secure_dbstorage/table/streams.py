@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count, islice
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from django.db import connections
 from secure_dbstorage.exceptions import ContentVanished, FileTooLarge
 from secure_dbstorage.files import Content, Seal
 from secure_dbstorage.options import STATEMENT_BYTES
+from secure_dbstorage.sealing.ciphers import OVERHEAD_BYTES
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.heap import note_run, raise_trim_threshold, reading
 from secure_dbstorage.table.replicas import ask
@@ -155,16 +156,11 @@ def read(
         run.append(first_chunk[start:stop])
         start += len(run[0])
     first_chunk = None
-    lengths, source = _run_lengths(content, sending), _Source(content, sending)
     with _in_crowd(content.using) if sending and sending.rows_wanted else nullcontext():
-        while run or start < stop:
-            if not run:
-                length = next(lengths)
-                run = source.fetch(partial(_run, content, start, stop, length))
-                start += sum(map(len, run))
-                run.reverse()
-            # What was sent is let go: a slow reader holds no more than what is still to come.
-            yield run.pop()
+        while run:
+            yield run.pop()  # Let go: a slow reader holds no more than what is still to come.
+        pieces = _pieces if content.seal is None else _opened_pieces
+        yield from pieces(content, start, stop, _run_lengths(content, sending), sending)
 
 
 def read_all(contents: Iterable[Content], *, sending: Sending) -> Iterator[Iterable[bytes]]:
@@ -283,9 +279,48 @@ def _run_lengths(content: Content, sending: Sending | None) -> Iterator[int]:
         length = min(2 * length, longest)
 
 
+def _pieces(
+    content: Content, start: int, stop: int, lengths: Iterator[int], sending: Sending | None
+) -> Iterator[bytes]:
+    """Yield the bytes of a content as its rows have them.
+
+    :param lengths: how many rows each query may fetch.
+    """
+    run: list[bytes] = []
+    source = _Source(content, sending)
+    while run or start < stop:
+        if not run:
+            run = source.fetch(partial(_run, content, start, stop, next(lengths)))
+            start += sum(map(len, run))
+            run.reverse()
+        yield run.pop()
+
+
+def _opened_pieces(
+    content: Content, start: int, stop: int, lengths: Iterator[int], sending: Sending | None
+) -> Iterator[bytes]:
+    """Yield the plain bytes of encrypted content. Each row is authentic only as a whole."""
+    size, first = content.chunk_size, start // content.chunk_size
+    stored = replace(
+        content,
+        size=content.size + content.chunk_count * OVERHEAD_BYTES,
+        chunk_size=size + OVERHEAD_BYTES,
+        seal=None,
+    )
+    end = min(-(-stop // size) * stored.chunk_size, stored.size)
+    sealed = _pieces(stored, first * stored.chunk_size, end, lengths, sending)
+
+    def opened(position: int, row: bytes) -> bytes:
+        chunk, begin = content.opened(position, row), position * size
+        if len(chunk) != content.length_at(position):
+            raise _vanished()
+        return chunk[max(0, start - begin) : stop - begin]
+
+    # Each is opened when it is wanted, while it is in the processor's cache.
+    yield from map(opened, count(first), sealed)
+
+
 def _run(content: Content, start: int, stop: int, run_length: int, using: str) -> list[bytes]:
-    if content.seal is not None:
-        return _opened_run(content, start, stop, run_length, using)
     stored = rows(using)
     position, offset = divmod(start, content.chunk_size)
     whole_chunks = content.chunk_count if stop == content.size else stop // content.chunk_size
@@ -296,31 +331,11 @@ def _run(content: Content, start: int, stop: int, run_length: int, using: str) -
     else:
         # The range begins or ends inside this chunk. Only that part of it travels.
         end = min((position + 1) * content.chunk_size, stop)
-        base = position * content.chunk_size
-        part = stored.part(content.key, position, offset, end - base)
+        base, length = position * content.chunk_size, content.length_at(position)
+        part = stored.part(content.key, position, offset, end - base, length=length)
         run = [part or b""]
     if sum(map(len, run)) != end - start:
         raise _vanished()
-    return run
-
-
-def _opened_run(
-    content: Content, start: int, stop: int, run_length: int, using: str
-) -> list[bytes]:
-    """Return a run of encrypted rows, opened. Each is authentic only as a whole."""
-    size = content.chunk_size
-    first = start // size
-    most = min(run_length, -(-stop // size) - first)
-    run = rows(using).run(content.key, first, most)
-    if len(run) != most:
-        raise _vanished()
-    for index, row in enumerate(run):
-        run[index] = content.opened(first + index, row)  # In its place, so that the row is let go.
-        if len(run[index]) != content.length_at(first + index):
-            raise _vanished()
-    end = min((first + most) * size, content.size)
-    run[-1] = run[-1][: len(run[-1]) - max(0, end - stop)]
-    run[0] = run[0][start - first * size :]
     return run
 
 

@@ -13,9 +13,10 @@ from django.utils import timezone
 
 from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.files import DeletedFile, SealedDeletedFile, SealedFileStat
-from secure_dbstorage.models import TRASH_MARK, StoredFile, StoredFileQuerySet
+from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.names import directory_range
 from secure_dbstorage.options import StorageOptions
+from secure_dbstorage.sealing.seals import TRASH_MARK
 from secure_dbstorage.table import streams
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.heads import Columns, is_public_by_default, later_epoch

@@ -6,7 +6,7 @@ link finds it. Every statement that changes or deletes an upload requires that i
 
 import errno
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
@@ -148,26 +148,55 @@ def note_digest(upload: Upload) -> None:
 
     :raises UploadGone: when the upload was deleted, or is a file by now.
     """
-    content = upload.content
-    columns: dict[str, object] = {"sha256": upload.tag}
-    if content.seal is not None:
-        columns["sealed_key"] = content.seal.sealed_key
-    if not rows(content.using).update_upload(content.key, columns):
+    update(upload.content, {"sha256": upload.tag}, namespace=upload.namespace)
+
+
+# Note [Keys wrapped anew]
+# Between the query for an upload and the statement that finishes it, somebody may wrap its key by
+# a newer one (dbstorage_rekey). The sealed key that is written then must not bring the older
+# wrapping back: when that is thrown away, nobody could open the file. The facts in it are sealed
+# under the key of the file, which is the same, so they are put beside the new wrapping.
+def update(content: Content, columns: Mapping[str, object], *, namespace: str) -> Content:
+    """Give the first row of an upload new values, its sealed key among them.
+
+    :param namespace: of the storage that receives it.
+    :returns: the content, with the sealed key that the row has now.
+    :raises UploadGone: when the upload was deleted, or is a file by now.
+    :raises django.db.IntegrityError: when the values have a name that is taken.
+    """
+    stored, key, seal = rows(content.using), content.key, content.seal
+    if seal is None:
+        is_done = stored.update_upload(key, columns)
+    else:
+        columns = {**columns, "sealed_key": seal.sealed_key}
+        is_done = stored.update_upload(key, columns, wrapping=seal.wrapping)
+    if is_done:
+        return content
+    found = None if seal is None else stored.upload(key, namespace)
+    if seal is None or found is None or found[0] is not None:
         raise UploadGone(errno.ENOENT, "The upload was deleted, or is a file by now")
+    newer = seal.wrapped_as(bytes(found[5]))
+    if newer.wrapping == seal.wrapping:  # This transaction can't see what has changed.
+        raise UploadChanged("The key of the upload was wrapped anew")
+    return update(replace(content, seal=newer), columns, namespace=namespace)
 
 
-def take_first_chunk(content: Content) -> bytes:
-    """Delete the first row of a complete upload, and return its bytes as they are stored.
+def take_first_row(written: streams.Written, *, namespace: str) -> streams.Written:
+    """Delete the first row of a complete upload, and return its content with the bytes of that.
 
     In the caller's transaction, which gives them to the head row of a file.
 
+    :param namespace: of the storage that receives it.
     :raises UploadGone: when the upload was deleted, or is a file by now.
     """
+    content = written.content
+    if content.seal is not None:  # From now on, nobody wraps its key.
+        content = update(content, {}, namespace=namespace)
     stored = rows(content.using)
     first_chunk = b"".join(stored.run(content.key, 0, 1))
     if not stored.delete_unfinished(content.key, None):
         raise UploadGone(errno.ENOENT, "The upload was deleted, or is a file by now")
-    return first_chunk
+    return replace(written, content=content, first_chunk=first_chunk)
 
 
 def delete(key: int, *, using: str) -> bool:

@@ -1,14 +1,23 @@
-"""What encryption costs: encrypted files beside plain ones, in turns in one run."""
+"""What encryption costs: encrypted files beside plain ones, in turns in one run.
+
+By the clock, and by the processor time of this process and the database's, which other work on the
+machine changes least.
+"""
 
 import base64
+import hashlib
 import os
+import statistics
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
+from django.db import connection
 from django.test import RequestFactory, override_settings
 
 from tests.benchmarks.environment import Workspace
@@ -16,7 +25,7 @@ from tests.benchmarks.measuring import Contender, ratios, take_turns
 from tests.benchmarks.memory import made_up
 from tests.benchmarks.results import Result
 
-_KIB, _MIB = 1024, 1024 * 1024
+_KIB, _MIB, _GIB = 1024, 1024**2, 1024**3
 
 #: The storages by how their files are kept; see the settings.
 _STORAGES = {"plain": "default", "encrypted": "encrypted"}
@@ -30,10 +39,9 @@ _RANGE_BYTES = 64 * _KIB
 
 def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     """Measure storage and view, in one process without a web server."""
-    sizes = (
-        (8 * _MIB, 16 * _MIB, 16 * _MIB, 3) if quick else (64 * _MIB, 256 * _MIB, 100 * _MIB, 11)
-    )
-    found = workspace.call(compare, *sizes)
+    sizes = (8 * _MIB, 16 * _MIB, 16 * _MIB, 3) if quick else (64 * _MIB, _GIB, 100 * _MIB, 11)
+    found = workspace.call(ciphers, 3 if quick else 101)
+    found += workspace.call(compare, *sizes)
     found += workspace.call(rotate, 500 if quick else 10_000)
     return [Result(topic="sealing", database=workspace.database, **result) for result in found]
 
@@ -64,6 +72,32 @@ def _all_cases(saved: int, large: int, served: int, rounds: int) -> list[dict[st
     results += _compared("serve", _each(_serve, "served.bin"), rounds, served)
     results += _compared("serve", _each(_serve, "small.bin"), 3 * rounds, 10 * _KIB)
     return results
+
+
+def ciphers(rounds: int) -> list[dict[str, Any]]:
+    """Return what the bare work on one row of the default length takes: nothing can cost less."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    chunk, nonce, bound = os.urandom(255 * _KIB), os.urandom(12), b"x" * 60
+    cipher = AESGCM(AESGCM.generate_key(256))
+    sealed = cipher.encrypt(nonce, chunk, bound)
+    deeds: dict[str, Callable[[], object]] = {
+        "SHA-256": lambda: hashlib.sha256(chunk).digest(),
+        "AES-256-GCM, encrypting": lambda: cipher.encrypt(nonce, chunk, bound),
+        "AES-256-GCM, decrypting": lambda: cipher.decrypt(nonce, sealed, bound),
+        "a copy": lambda: bytearray(chunk),
+    }
+    contenders = [Contender(name=name, run=deed) for name, deed in deeds.items()]
+    take_turns(contenders, rounds=rounds, sample_seconds=0.001)
+    return [
+        {
+            "case": "a row of 255 KiB",
+            "contender": contender.name,
+            "value": 1e6 * statistics.median(contender.seconds),
+            "unit": "us",
+        }
+        for contender in contenders
+    ]
 
 
 def rotate(count: int) -> list[dict[str, Any]]:
@@ -130,25 +164,76 @@ def _serve(storage: Any, name: str) -> None:
         raise RuntimeError(f"{answer.status_code}")
 
 
+@dataclass(slots=True)
+class _Metered:
+    """What is done, and what that takes of the processor, here and in the database."""
+
+    run: Callable[[], object]
+    #: One number a call.
+    seconds: list[float] = field(default_factory=list)
+
+    def __call__(self) -> None:
+        before = _processor_seconds()
+        self.run()
+        self.seconds.append(_processor_seconds() - before)
+
+
 def _compared(
     case: str, contenders: Sequence[Contender], rounds: int, size: int
 ) -> list[dict[str, Any]]:
-    take_turns(contenders, rounds=rounds)
-    plain = contenders[0]
+    metered = [_Metered(contender.run) for contender in contenders]
+    for contender, meter in zip(contenders, metered, strict=True):
+        contender.run = meter
+    take_turns(contenders, rounds=rounds, sample_seconds=0.01)
     named = case if case.startswith("64") else f"{case} {_spelled(size)}"
+    # Without those of the warm-up, as far as that can be told.
+    calls = min(len(meter.seconds) for meter in metered)
+    spent = [contender.seconds for contender in contenders]
+    worked = [meter.seconds[-calls:] for meter in metered]
     return [
         {
-            "case": named,
+            "case": what,
             "contender": contender.name,
-            "value": 1000 * sorted(contender.seconds)[len(contender.seconds) // 2],
+            "value": 1000 * statistics.median(seconds),
             "unit": "ms",
             # Times, and not speeds: above 1 is slower.
-            "ratio": ratios(contender.seconds, plain.seconds),
+            "ratio": ratio,
             "reference": "plain",
             "note": contender.failure,
         }
-        for contender in contenders
+        for what, each in ((named, spent), (f"{named}, processor", worked))
+        for contender, seconds in zip(contenders, each, strict=True)
+        for ratio in [_ratio(seconds, each[0], is_paired=each is spent)]
     ]
+
+
+def _ratio(seconds: Sequence[float], plain: Sequence[float], *, is_paired: bool) -> float:
+    if is_paired:
+        return ratios(seconds, plain)
+    return statistics.median(seconds) / statistics.median(plain)
+
+
+def _processor_seconds() -> float:
+    return time.process_time() + sum(map(_seconds_of, _server_pids()))
+
+
+def _seconds_of(pid: int) -> float:
+    """Return what the threads of a process have used of the processor, where Linux tells it."""
+    tasks = Path(f"/proc/{pid}/task")
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()) / 1e9
+
+
+@cache
+def _server_pids() -> tuple[int, ...]:
+    """Return the processes of the database that work for this connection."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT pg_backend_pid()")
+            return tuple(cursor.fetchone())
+        if connection.vendor == "mysql":
+            cursor.execute("SELECT @@pid_file")
+            return (int(Path(cursor.fetchone()[0]).read_text()),)
+    return ()
 
 
 def _spelled(size: int) -> str:

@@ -46,6 +46,7 @@ def test_another_key_and_another_binding_are_seen() -> None:
 
 def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers.aead", None)
+    ciphers._library.cache_clear()
     with pytest.raises(ImproperlyConfigured, match=r"pip install 'secure-dbstorage.encryption.'"):
         Cipher(b"k" * 32)
 

@@ -8,6 +8,7 @@ from django.core.files.base import ContentFile
 from django.db import connections
 
 from secure_dbstorage.storage import DatabaseStorage
+from tests.support.sealing import Seal
 from tests.support.uploads import Uploader
 
 #: As many bytes in a row as no chance brings together.
@@ -39,10 +40,9 @@ def parts_in(dump: bytes, content: bytes) -> int:
 
 
 @pytest.mark.parametrize("size", [500, 3 * 4096 + 5])
-def test_no_sixteen_bytes_of_a_file_are_in_the_table(
-    storage: DatabaseStorage, database: str, size: int
-) -> None:
-    contents = [os.urandom(size) for _ in range(4)]
+def test_no_sixteen_bytes_of_a_file_are_in_the_table(seal: Seal, database: str, size: int) -> None:
+    storage = seal(keep_deleted=3600, allow_overwrite=True)
+    contents = [os.urandom(size) for _ in range(6)]
     storage.save("saved.bin", ContentFile(contents[0]))
     with storage.open("written.bin", "wb") as file:
         file.write(contents[1])
@@ -50,8 +50,12 @@ def test_no_sixteen_bytes_of_a_file_are_in_the_table(
     part = Uploader().begun(storage.upload_url("uploaded.bin", max_size=20_000), size + 1)
     for start in range(0, size, 3000):  # It stays unfinished.
         Uploader().patch(part, start, contents[3][start : start + 3000])
+    storage.save("deleted.bin", ContentFile(contents[4]))
+    storage.save("deleted.bin", ContentFile(contents[5]))
+    storage.delete("deleted.bin")
+    assert len(storage.versions("deleted.bin")) == 2
     dump = everything(database)
-    assert [parts_in(dump, content) for content in contents] == [0, 0, 0, 0]
+    assert [parts_in(dump, content) for content in contents] == [0] * 6
 
 
 def test_the_search_would_find_them(storage: DatabaseStorage, database: str) -> None:

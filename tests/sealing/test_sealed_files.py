@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import io
 import random
+import re
 import zipfile
 from typing import Any
 
@@ -70,6 +71,28 @@ def test_any_part_is_read(storage: DatabaseStorage, client: Client) -> None:
     for asked, part in (("5-9", content[5:10]), ("4000-4200", content[4000:4201])):
         assert ask(client, url, asked) == (206, part)
     assert ask(client, url, "-5") == (206, content[-5:])
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "rows"),
+    [
+        (5, 9, [(0, 1)]),
+        (4096, 8192, [(1, 2)]),
+        (8191, 8193, [(1, 3)]),
+        (163830, 163917, [(39, 41)]),
+    ],
+)
+def test_a_range_fetches_the_rows_that_it_touches_and_no_others(
+    storage: DatabaseStorage, database: str, start: int, stop: int, rows: list[tuple[int, int]]
+) -> None:
+    content = content_of(40 * 4096 + 77)
+    storage.save("a.bin", ContentFile(content))
+    head = storage.catalog.get("a.bin")
+    with captured(database) as queries:
+        assert b"".join(storage.catalog.stream(head, start, stop)) == content[start:stop]
+    bounds = re.findall(r"position\W+>= (\d+) AND \W?position\W+< (\d+)", queries.text)
+    assert [(int(first), int(last)) for first, last in bounds] == rows
+    assert queries.verbs == ["SELECT"] * len(rows)
 
 
 def test_every_mode_of_open_works(storage: DatabaseStorage) -> None:
@@ -225,7 +248,7 @@ def test_verification_finds_what_was_changed_and_what_can_not_be_opened(
     StoredFile.rows.using(database).of(key).filter(position=1).update(data=b"x" * 4124)
     problems = {file.name: file.problems for file in verify(storage)}
     assert problems["b.txt"] == ()
-    assert "encrypted content was changed after 0 of 13,312" in problems["a.txt"][0]
+    assert "encrypted content was changed after 4,096 of 13,312" in problems["a.txt"][0]
     problems = {file.name: file.problems for file in verify(seal(encryption_keys=[OLD_KEY]))}
     assert all("No key in encryption_keys has the id" in found[0] for found in problems.values())
 
@@ -349,4 +372,24 @@ def test_an_outage_that_only_uploads_meet_is_logged_once(
     assert caplog.messages.count("The key service is down") == 1
     service.error = None
     assert Uploader().put(urls[0], b"text").status_code == 201
+    assert caplog.messages.count("The key service is back") == 1
+
+
+@pytest.mark.django_db
+def test_a_key_that_was_kept_ends_no_outage(
+    seal: Seal, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = Service()
+    storage = seal(encryption_keys=[service, OLD_KEY])
+    urls = [storage.url(storage.save(name, b"text")) for name in ("kept.txt", "asked.txt")]
+    local = seal(encryption_keys=[OLD_KEY, service])
+    urls.append(local.url(local.save("local.txt", b"text")))
+    assert client.get(urls[0]).status_code == 200
+    service.error = OSError("down")
+    statuses = [client.get(url).status_code for url in (urls[1], urls[0], urls[2], urls[1])]
+    assert statuses == [503, 200, 200, 503]
+    told = [message for message in caplog.messages if message.startswith("The key service")]
+    assert told == ["The key service is down"]
+    service.error = None
+    assert client.get(urls[1]).status_code == 200
     assert caplog.messages.count("The key service is back") == 1

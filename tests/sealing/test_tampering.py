@@ -80,7 +80,10 @@ DEEDS: dict[str, Callable[[Table], object]] = {
         "large.bin", sealed_key=flipped(t.row("large.bin").sealed_key)
     ),
     "no key": lambda t: t.change("large.bin", sealed_key=None),
+    "an empty key": lambda t: t.change("large.bin", sealed_key=b""),
 }
+#: Those after which no part of the file may be had.
+OF_THE_KEY = ["no key", "an empty key", "the key of another file", "a bit of its key"]
 
 
 @pytest.fixture
@@ -115,6 +118,36 @@ def test_no_part_of_a_changed_row_is_served(
     # One whose own bytes nobody has touched: the row is authentic as a whole.
     assert served(url, f"{position * 4096 + 5}-{position * 4096 + 9}") == ("broken off", b"")
     assert served(url, "0-9") == (206, LARGE[:10])
+
+
+@pytest.mark.parametrize("deed", OF_THE_KEY)
+@pytest.mark.parametrize("byte_range", ["5-9", "4096-4099", "12288-", "-2", "4000-9000"])
+def test_no_range_is_served_without_the_key_of_the_file(
+    table: Table, storage: DatabaseStorage, deed: str, byte_range: str
+) -> None:
+    url = storage.url("large.bin")
+    DEEDS[deed](table)
+    status, sent = served(url, byte_range)
+    assert status in {"broken off", 500}
+    assert sent == b""
+
+
+@pytest.mark.parametrize("sealed_key", [None, b""])
+def test_no_range_of_a_small_file_is_served_without_its_key(
+    table: Table, storage: DatabaseStorage, sealed_key: bytes | None
+) -> None:
+    url = storage.url("small.bin")
+    table.change("small.bin", sealed_key=sealed_key)
+    assert [served(url, asked)[1] for asked in ("", "0-9", "100-499", "-5")] == [b""] * 4
+    with pytest.raises((SealBroken, ContentVanished)):
+        read_middle(storage, "small.bin")
+
+
+def test_a_plain_file_with_a_key_is_not_served(table: Table, storage: DatabaseStorage) -> None:
+    DatabaseStorage(using=storage.catalog.writer).save("plain.bin", ContentFile(LARGE))
+    url = storage.url("plain.bin")
+    table.change("plain.bin", sealed_key=bytes(table.row("other.bin").sealed_key or b""))
+    assert [served(url, asked) for asked in ("", "5-9")] == [(500, b"")] * 2
 
 
 @pytest.mark.parametrize("length", [-1, 10])
@@ -201,6 +234,13 @@ def storage_end() -> Any:
     from django.utils import timezone
 
     return timezone.now() + timedelta(days=1)
+
+
+def read_middle(storage: DatabaseStorage, name: str) -> bytes:
+    """Read ten bytes from the middle of a file."""
+    with storage.open(name) as file:
+        file.seek(100)
+        return bytes(file.read(10))
 
 
 def served(url: str, byte_range: str = "") -> tuple[int | str, bytes]:

@@ -13,13 +13,14 @@ SERVING = ROOT / "secure_dbstorage" / "serving" / "README.md"
 CHECKS = ROOT / "secure_dbstorage" / "checks" / "README.md"
 UPLOADS = ROOT / "secure_dbstorage" / "receiving" / "README.md"
 SEALING = ROOT / "secure_dbstorage" / "sealing" / "README.md"
+UPKEEP = ROOT / "secure_dbstorage" / "upkeep" / "README.md"
 DEPLOY = ROOT / "example" / "deploy" / "README.md"
 BENCHMARKS = ROOT / "tests" / "benchmarks" / "README.md"
 PACKAGES = ROOT / "tests" / "integrations" / "README.md"
 
 PAGES = (
-    *(README, SECURITY, CONTRIBUTING, LINKS, SERVING, UPLOADS, SEALING, CHECKS, DEPLOY),
-    *(BENCHMARKS, PACKAGES),
+    *(README, SECURITY, CONTRIBUTING, LINKS, SERVING, UPLOADS, SEALING, UPKEEP, CHECKS),
+    *(DEPLOY, BENCHMARKS, PACKAGES),
 )
 
 

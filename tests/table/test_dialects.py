@@ -331,13 +331,22 @@ def test_a_part_of_a_chunk_is_fetched(
     connection: BaseDatabaseWrapper, start: int, stop: int
 ) -> None:
     insert_chunks(connection, 5, b"other", DATA)
-    part = rows(connection.alias).part(5, 2, start, stop)
+    part = rows(connection.alias).part(5, 2, start, stop, length=len(DATA))
     assert part == DATA[start:stop]
 
 
 @every_way
 def test_there_is_no_part_without_the_chunk(connection: BaseDatabaseWrapper) -> None:
-    assert rows(connection.alias).part(5, 1, 0, 10) is None
+    assert rows(connection.alias).part(5, 1, 0, 10, length=10) is None
+
+
+@every_way
+@pytest.mark.parametrize("more", [-1, 1, 28])
+def test_there_is_no_part_of_a_chunk_that_has_another_length(
+    connection: BaseDatabaseWrapper, more: int
+) -> None:
+    insert_chunks(connection, 5, DATA)
+    assert rows(connection.alias).part(5, 1, 0, 10, length=len(DATA) + more) is None
 
 
 @every_way
@@ -537,7 +546,7 @@ def test_each_method_is_one_logged_query(connection: BaseDatabaseWrapper) -> Non
         lambda: stored.holds("", "a.txt"),
         lambda: stored.names("", ("a", "b"), 4),
         lambda: stored.run(5, 0, 4),
-        lambda: stored.part(5, 0, 1, 2),
+        lambda: stored.part(5, 0, 1, 2, length=3),
     ]
     for call in calls:
         with CaptureQueriesContext(connection) as queries:
@@ -624,7 +633,7 @@ def test_of_a_part_no_more_than_it_travels(database: str) -> None:
     connection = connections[database]
     insert_chunks(connection, 5, DATA)
     with CaptureQueriesContext(connection) as queries:
-        rows(connection.alias).part(5, 1, 37, 91)
+        rows(connection.alias).part(5, 1, 37, 91, length=len(DATA))
     assert "substr(" in queries[0]["sql"]
     assert "38, 54" in queries[0]["sql"]
 

@@ -210,6 +210,20 @@ class TestOverwriting:
             storage.delete("a.txt", forever=True)
         assert counts[None] < counts[DAY] + 1 <= counts[None] + 2
 
+    def test_without_the_option_no_statement_is_about_the_trash(
+        self, make: Callable[..., DatabaseStorage]
+    ) -> None:
+        about = {}
+        for keep in (DAY, None):
+            storage = make(keep_deleted=keep)
+            storage.save("a.txt", b"first")
+            with captured(storage.catalog.writer) as statements:
+                storage.save("a.txt", b"second")
+                storage.delete("a.txt")
+            about[keep] = statements.text.count("'~'")
+        # Where it is kept, the old content and then the file move there.
+        assert about == {DAY: 2, None: 0}
+
     def test_the_kept_row_has_all_that_the_file_had(self, storage: DatabaseStorage) -> None:
         storage.save("a.txt", LARGE)
         rows = StoredFile.rows.using(storage.catalog.writer)

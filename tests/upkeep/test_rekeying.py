@@ -1,5 +1,7 @@
 """Keys of files are wrapped by the newest key, and their bytes sealed anew."""
 
+import hashlib
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ from django.core.files.base import ContentFile
 from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from secure_dbstorage.exceptions import KeyLost
 from secure_dbstorage.models import StoredFile
@@ -116,6 +119,33 @@ def test_a_file_that_is_replaced_meanwhile_keeps_its_new_key(
     found = outcomes(rewrap(both))
     assert found == {"a.txt": "changed", "dir/b.bin": "rewrapped", "dir/c.bin": "rewrapped"}
     assert read(both, "a.txt") == b"new"
+
+
+@pytest.mark.parametrize("way", ["named", "named over a file", "its digest noted"])
+def test_an_upload_that_is_finished_meanwhile_keeps_the_newest_wrapping(
+    database: str, way: str
+) -> None:
+    storage = storage_of(database, OLD_KEY)
+    if way == "named over a file":
+        storage.save("a.txt", b"old")
+    begun = storage.catalog.begin_upload(10, timezone.now() + timedelta(days=1))
+    upload = storage.catalog.append(begun, [b"0123456789"])
+    # A request has found the upload by now, and finishes it after its key was wrapped anew.
+    assert set(outcomes(rewrap(storage_of(database, KEY, OLD_KEY))).values()) == {"rewrapped"}
+    if way == "named":
+        storage.catalog.adopt("a.txt", upload)
+    elif way == "named over a file":
+        storage.catalog.adopt_over("a.txt", upload)
+    else:
+        storage.catalog.note_digest(upload)
+    new = storage_of(database, KEY)
+    assert find_keys(new).counts == {id_of(KEY): 1}
+    if way == "its digest noted":
+        again = new.catalog.upload(upload.content.key)
+        assert again is not None
+        new.catalog.adopt("a.txt", again)
+    assert read(new, "a.txt") == b"0123456789"
+    assert new.stat("a.txt").sha256 == hashlib.sha256(b"0123456789").hexdigest()
 
 
 def test_a_key_that_is_lost_fails_its_files_and_no_others(
