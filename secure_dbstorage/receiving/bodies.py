@@ -41,6 +41,11 @@ class Body:
         #: Whether it ended too early: the client has disconnected.
         self.is_cut = False
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether all of it has come."""
+        return not self.left and not self.is_cut
+
     def pieces(self, lengths: Sequence[int]) -> list[bytes]:
         """Return the next pieces, of these lengths; shorter and fewer at the end.
 

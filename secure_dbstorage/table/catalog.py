@@ -26,7 +26,6 @@ from secure_dbstorage.exceptions import (
     DatabaseUnavailable,
     FileChanged,
     FileTooLarge,
-    UploadGone,
     os_error,
 )
 from secure_dbstorage.files import Content, FileRecord, LinkState, StoredHead, Upload
@@ -388,6 +387,7 @@ class Catalog:
         written, using = self._written(upload), self.writer
         with transaction.atomic(using=using):
             self._check_place(name, using)
+            uploads.write_last(upload)
             for candidate in chain([name], others):
                 head = heads.new_head(candidate, written, self._options, None)
                 if self._name(upload, head):
@@ -408,6 +408,7 @@ class Catalog:
             self._check_place(name, using)
             if self._files(using).below(name).exists():
                 raise os_error(IsADirectoryError, errno.EISDIR, name)
+            uploads.write_last(upload)
             for _ in range(_MAX_ATTEMPTS):
                 row = self._locked(name, using)
                 if replaced_key is not None and (row is None or row.content != replaced_key):
@@ -415,7 +416,7 @@ class Catalog:
                 if row is not None:
                     # The file keeps its row: who waits for it, such as a revocation, finds this
                     # file. If it is this upload's, by another request, there is none to take.
-                    first_chunk = uploads.take_first_chunk(upload.content)
+                    first_chunk = uploads.take_first_chunk(upload)
                     self._update(row, replace(written, first_chunk=first_chunk), None)
                     return False
                 if self._name(upload, heads.new_head(name, written, self._options, None)):
@@ -493,11 +494,16 @@ class Catalog:
     def append(self, upload: Upload, pieces: Sequence[bytes]) -> Upload:
         """Write bytes behind those of an upload, and return it with them.
 
+        A new upload is begun by that.
+
         :param pieces: as long as :meth:`Upload.row_lengths` says; the last one may be shorter.
         :raises UploadChanged: when another writer was faster.
         """
-        uploads.append(upload.content, upload.offset, pieces)
-        return replace(upload, offset=upload.offset + sum(map(len, pieces)))
+        if upload.is_begun:
+            uploads.append(upload.content, upload.offset, pieces)
+        else:
+            uploads.begin(upload, pieces)
+        return replace(upload, is_begun=True, offset=upload.offset + sum(map(len, pieces)))
 
     def note_digest(self, upload: Upload, sha256: str | None = None) -> Upload:
         """Return a complete upload with its SHA-256.
@@ -519,8 +525,12 @@ class Catalog:
         return uploads.delete(upload.content.key, using=self.writer)
 
     def begin_upload(self, size: int, expires: datetime) -> Upload:
-        """Begin an upload of so many bytes; see :func:`~secure_dbstorage.table.uploads.begin`."""
-        return uploads.begin(
+        """Begin an upload of so many bytes, by its first row."""
+        return self.append(self.new_upload(size, expires), ())
+
+    def new_upload(self, size: int, expires: datetime) -> Upload:
+        """Return a new upload of so many bytes, none of which is in the table yet."""
+        return uploads.draft(
             using=self.writer,
             namespace=self._options.namespace,
             size=size,
@@ -674,21 +684,25 @@ class Catalog:
         if limit is not None and upload.content.size > limit:
             raise FileTooLarge(f"The file is larger than {limit} bytes")
         upload = uploads.digested(upload)
-        return streams.Written(content=upload.content, sha256=str(upload.tag), first_chunk=b"")
+        upload.content.unlock()  # Before the transaction.
+        chunk = b"" if upload.is_begun else uploads.first_chunk(upload)
+        return streams.Written(content=upload.content, sha256=str(upload.tag), first_chunk=chunk)
 
     def _name(self, upload: Upload, head: heads.Columns) -> bool:
         """Give an upload the columns of a file, and return False when the name is taken.
 
+        :raises UploadChanged: when another writer was faster.
         :raises UploadGone: when there is no such upload.
         """
-        using, key = self.writer, upload.content.key
+        using = self.writer
+        if not upload.is_begun:
+            return rows(using).insert_head(head)
         try:
             with transaction.atomic(using=using):
-                if rows(using).update_upload(key, heads.named_head(head)):
-                    return True
+                uploads.name_it(upload, heads.named_head(head))
         except IntegrityError:
             return False
-        raise UploadGone(errno.ENOENT, "The upload was deleted, or is a file by now")
+        return True
 
     def _update(self, row: StoredFile, written: streams.Written, kept: FileRecord | None) -> None:
         """Point a head row to new content, and delete the old content."""

@@ -178,13 +178,17 @@ class Rows:
         """Insert the first row of an upload, given as values by column."""
         self._change(statements.insertion(*row), row)
 
-    def update_upload(self, key: int, row: Mapping[str, object]) -> bool:
+    def update_upload(
+        self, key: int, row: Mapping[str, object], *, is_empty: bool = False
+    ) -> bool:
         """Give the first row of an upload new values, unless it has a name.
 
+        :param is_empty: only while it has no bytes.
         :returns: whether there was such a row.
         :raises django.db.IntegrityError: when the values have a name that is taken.
         """
-        return self._change(statements.update_where(statements.IS_UPLOAD, *row), row, key) == 1
+        condition = statements.IS_EMPTY_UPLOAD if is_empty else statements.IS_UPLOAD
+        return self._change(statements.update_where(condition, *row), row, key) == 1
 
     def grow(self, key: int, position: int, length: int, data: bytes) -> bool:
         """Replace the bytes of a row, unless another writer has made it longer.

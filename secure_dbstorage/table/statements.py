@@ -19,6 +19,7 @@ INSERT_CHUNKS = "INSERT INTO {table} ({content}, {position}, {data}) "
 #: Conditions of rows to delete.
 OF_CONTENT = "{content} = %s"
 IS_UPLOAD = "{content} = %s AND {position} = 0 AND {name} IS NULL"
+IS_EMPTY_UPLOAD = f"{IS_UPLOAD} AND length({{data}}) = 0"
 IS_EXPIRED_UPLOAD = f"{IS_UPLOAD} AND {{expires}} <= %s"
 #: The condition of a first row whose sealed key nobody has changed.
 HAS_KEY = "{content} = %s AND {position} = 0 AND {sealed_key} = %s"
