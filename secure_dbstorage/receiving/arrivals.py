@@ -102,6 +102,7 @@ class Arrival:
                 upload = replace(upload, offset=offset, last_pieces=pieces)
             else:
                 upload = self.append(upload, pieces)
+                pieces.clear()  # Before the next ones need memory as well.
         if not (upload.is_begun or (is_held and upload.is_complete)):
             upload = self.append(upload, ())
         return upload, digest.hexdigest() if is_whole and upload.is_complete else None
