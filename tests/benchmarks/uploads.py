@@ -24,6 +24,9 @@ _MIB = 1024 * 1024
 
 _GUNICORN = Setup(kind="gunicorn", name="gunicorn")
 
+#: What one upload takes: each thread keeps its connection, and the memory of its last piece.
+_ALONE = Setup(kind="gunicorn", name="gunicorn, 1 thread", options=("--threads", "1"))
+
 #: Time in that of a form; memory in MiB; time of a small request in ms.
 _MOST_TIME, _MOST_MEMORY, _MOST_WAITING = 1.25, 20, 500
 
@@ -53,11 +56,11 @@ def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     for size, rounds in [(1, 3)] if quick else [(1, 101), (10, 15), (64, 5)]:
         results += _speeds(workspace, client, size * _MIB, rounds)
     results += _memory(workspace, client, (16 if quick else 64) * _MIB, names=list(client.ways()))
+    for setup in _crowd_setups(workspace)[: 1 if quick else None]:
+        results += _stalled(workspace, client, setup, requests=50 if quick else 500)
     if workspace.database == "sqlite" and not quick:
         *_, in_pieces = client.ways()
         results += _memory(workspace, client, _HUGE, names=[in_pieces], kinds=["warm"])
-    for setup in _crowd_setups(workspace)[: 1 if quick else None]:
-        results += _stalled(workspace, client, setup, requests=50 if quick else 500)
     return results
 
 
@@ -81,7 +84,7 @@ def _memory(
             missed = kind == "warm" and growth > _MOST_MEMORY
             result = Result(
                 topic="uploads",
-                case=f"memory of {size // _MIB} MiB, {kind} worker",
+                case=f"memory of {size // _MIB} MiB, {kind} worker, 1 thread",
                 contender=name,
                 value=growth,
                 unit="MiB",
@@ -96,13 +99,14 @@ def _growth(
     workspace: Workspace, client: Uploader, name: str, size: int, *, is_warm: bool
 ) -> float:
     """Return by how many MiB a worker grows at most that receives an upload."""
-    with _served(workspace, client, _GUNICORN) as (site, here):
+    with _served(workspace, client, _ALONE) as (site, here):
         way = here.ways()[name]
         if is_warm:
             way(_SMALL)
             here.forget()
         growth = growth_during(site.pid, partial(way, size)) / _MIB
-        here.forget()
+        if size < _HUGE:  # That one comes last, and its deletion would take minutes.
+            here.forget()
     return growth
 
 
