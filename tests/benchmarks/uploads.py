@@ -53,7 +53,7 @@ def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     """Measure all ways to upload in turns, and then uploads that stall."""
     client = uploader(workspace)
     results = []
-    for size, rounds in [(1, 3)] if quick else [(1, 101), (10, 15), (64, 5)]:
+    for size, rounds in [(1, 3)] if quick else [(1, 61), (10, 9), (64, 5)]:
         results += _speeds(workspace, client, size * _MIB, rounds)
     results += _memory(workspace, client, (16 if quick else 64) * _MIB, names=list(client.ways()))
     for setup in _crowd_setups(workspace)[: 1 if quick else None]:
