@@ -1,6 +1,6 @@
 """Values that describe a stored file, or one that is on its way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -204,8 +204,12 @@ class Upload:
     tag: str | None
     #: When it may be deleted if nobody finishes it; aware, UTC. None for a file that stays.
     expires: datetime | None
-    #: The number of bytes that are there.
+    #: The number of bytes that are there, those in memory included.
     offset: int
+    #: Whether its first row is in the table.
+    is_begun: bool = True
+    #: Its last bytes, cut into rows, if they are written together with its name.
+    last_pieces: Sequence[bytes] = field(default=(), repr=False)
 
     @property
     def sha256(self) -> str | None:
@@ -217,6 +221,11 @@ class Upload:
     def etag(self) -> str:
         """The strong entity tag of the content, once its SHA-256 is known."""
         return f'"{self.tag}"'
+
+    @property
+    def brings_first_row(self) -> bool:
+        """Whether the first row's bytes are written together with the name."""
+        return not self.is_begun or self.offset == sum(map(len, self.last_pieces)) > 0
 
     @property
     def is_complete(self) -> bool:

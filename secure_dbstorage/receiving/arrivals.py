@@ -3,15 +3,15 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from django.http import HttpRequest
 
-from secure_dbstorage.exceptions import DatabaseUnavailable
+from secure_dbstorage.exceptions import DatabaseUnavailable, UploadChanged
 from secure_dbstorage.files import Upload
-from secure_dbstorage.links.grants import UploadGrant
+from secure_dbstorage.links.grants import PlaceKind, UploadGrant
 from secure_dbstorage.links.terms import UPLOAD_LIFETIME
 from secure_dbstorage.receiving.bodies import Body
 from secure_dbstorage.receiving.faults import Fault, Rejected
@@ -51,34 +51,58 @@ class Arrival:
         """Return the body. With a pool, no connection is held while waiting for it."""
         return Body(self.request, length, before_waiting=self.storage.catalog.release)
 
-    def begin(self, size: int) -> Upload:
-        """Insert the first row of an upload of this many bytes.
+    @property
+    def names_at_once(self) -> bool:
+        """Whether an upload that one request brings gets its name together with its last rows.
+
+        Hooks read it before it has a name, and without a named place it waits for a form.
+        """
+        is_named = self.grant.place.kind is not PlaceKind.NOWHERE
+        return is_named and not self.storage.options.upload_hooks
+
+    def new_upload(self, size: int) -> Upload:
+        """Return an upload of this many bytes, which nothing was written of.
 
         It may outlive the link: it has a day, or as long as the link lives.
         """
         seconds = max(UPLOAD_LIFETIME, self.grant.lifetime)
         expires = datetime.fromtimestamp(int(self.visit.now), tz=UTC) + timedelta(seconds=seconds)
         catalog = self.storage.catalog
-        return catalog.repeat(partial(catalog.begin_upload, size, expires))
+        return catalog.new_upload(size, expires)
 
     def append(self, upload: Upload, pieces: Sequence[bytes]) -> Upload:
-        """Write pieces behind those of an upload, and return it with them."""
+        """Write pieces behind those of an upload, and return it with them.
+
+        :raises Rejected: 409 when another request was faster.
+        """
         catalog = self.storage.catalog
-        return catalog.repeat(partial(catalog.append, upload, pieces))
+        try:
+            return catalog.repeat(partial(catalog.append, upload, pieces))
+        except UploadChanged:
+            raise Rejected(Fault.OFFSET) from None
 
     def receive(self, upload: Upload, body: Body) -> tuple[Upload, str | None]:
         """Write a body behind what is there, and return its SHA-256 if it is the whole upload.
 
-        No transaction is open while waiting for the network.
+        No transaction is open while waiting for the network. The last pieces of a whole upload
+        are kept for the transaction that gives it its name, if nothing has to come before that.
 
-        :raises UploadChanged: when another request was faster.
+        :raises Rejected: 409 when another request was faster.
         """
         is_whole = body.left == upload.content.size
+        is_held = is_whole and self.names_at_once
         digest = hashlib.sha256()
         while pieces := body.pieces(upload.row_lengths(_TOGETHER)):
             for piece in pieces if is_whole else ():
                 digest.update(piece)
-            upload = self.append(upload, pieces)
+            if is_held and body.has_ended:
+                offset = upload.content.size
+                upload = replace(upload, offset=offset, last_pieces=pieces)
+            else:
+                upload = self.append(upload, pieces)
+                pieces.clear()  # Before the next ones need memory as well.
+        if not (upload.is_begun or (is_held and upload.is_complete)):
+            upload = self.append(upload, ())
         return upload, digest.hexdigest() if is_whole and upload.is_complete else None
 
     @contextmanager

@@ -3,11 +3,11 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from tempfile import TemporaryFile
 from typing import IO, Any
 
-from django.http import UnreadablePostError
+from django.http import HttpRequest, UnreadablePostError
 
 from secure_dbstorage.conf import upload_directory
 from secure_dbstorage.options import STATEMENT_BYTES
@@ -20,6 +20,9 @@ _STEP = 64 * 1024
 #: What comes within this time, in seconds, is written together. More would be lost with a server
 #: that is killed, and stay in memory while a client stalls.
 _TOGETHER_SECONDS = 0.25
+
+#: How long a refused body is read. A proxy that has buffered it sends hundreds of megabytes.
+_DRAIN_SECONDS = 2
 
 
 class Body:
@@ -40,6 +43,11 @@ class Body:
         self.left = length
         #: Whether it ended too early: the client has disconnected.
         self.is_cut = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether all of it has come."""
+        return not self.left and not self.is_cut
 
     def pieces(self, lengths: Sequence[int]) -> list[bytes]:
         """Return the next pieces, of these lengths; shorter and fewer at the end.
@@ -80,6 +88,20 @@ class Body:
         if size and not step:
             self.is_cut, self.left = True, 0
         return step
+
+
+def drain(request: HttpRequest) -> None:
+    """Read on for a moment after a refusal, and forget what comes.
+
+    A server that closes a connection with unread bytes resets it (RFC 9112 section 9.6). Then
+    nginx answers 502, and a client that sends all before it reads never learns the reason.
+    """
+    if "wsgi.input" not in request.META:  # Under ASGI it has been read.
+        return
+    end = time.monotonic() + _DRAIN_SECONDS
+    with suppress(UnreadablePostError):
+        while time.monotonic() < end and request.read(_STEP):
+            pass
 
 
 @contextmanager

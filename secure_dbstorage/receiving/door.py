@@ -19,6 +19,7 @@ from secure_dbstorage.links.paths import UPLOAD_IN_QUERY
 from secure_dbstorage.receiving import puts, tus
 from secure_dbstorage.receiving.answers import answer, with_version
 from secure_dbstorage.receiving.arrivals import Arrival
+from secure_dbstorage.receiving.bodies import drain
 from secure_dbstorage.receiving.faults import Fault, Rejected, reject
 from secure_dbstorage.receiving.finishing import Instead
 from secure_dbstorage.receiving.records import record_rejection
@@ -67,6 +68,8 @@ def receive(request: HttpRequest, name: str, storage: str) -> HttpResponseBase:
         return _receive(visit)
     except Rejected as error:
         record_rejection(visit, error)
+        visit.storage.catalog.release()  # Before waiting for the network.
+        drain(request)
         return reject(request, error)
     except Instead as error:
         record_sent_away(visit, error.response)

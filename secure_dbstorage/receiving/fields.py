@@ -47,7 +47,9 @@ def content_length(meta: Mapping[str, Any]) -> int:
 
     :raises Rejected: 411 for a body that doesn't declare it. Under WSGI it would look empty.
     """
-    text = meta.get("CONTENT_LENGTH", "")
+    # A body in chunks is as long as they are, and a Content-Length beside them a lie (RFC 9112
+    # section 6.3): uvicorn lets both through, and the file would lose its end.
+    text = "" if "HTTP_TRANSFER_ENCODING" in meta else meta.get("CONTENT_LENGTH", "")
     if not _NUMBER.fullmatch(text):
         raise Rejected(Fault.NO_LENGTH)
     return int(text)

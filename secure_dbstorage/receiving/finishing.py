@@ -4,7 +4,8 @@ After any failure, tus clients ask how far an upload is, and take the whole leng
 So an upload to a named place counts as complete only once it has its name.
 """
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from typing import NoReturn
@@ -12,7 +13,14 @@ from typing import NoReturn
 from django.core.exceptions import SuspiciousFileOperation
 from django.http.response import HttpResponseBase
 
-from secure_dbstorage.exceptions import ContentVanished, FileChanged, FileTooLarge, UploadGone
+from secure_dbstorage.exceptions import (
+    ContentVanished,
+    DatabaseUnavailable,
+    FileChanged,
+    FileTooLarge,
+    UploadChanged,
+    UploadGone,
+)
 from secure_dbstorage.files import Upload
 from secure_dbstorage.links.grants import PlaceKind, UploadGrant
 from secure_dbstorage.receiving.arrivals import Arrival
@@ -59,7 +67,8 @@ def finish(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
 
     An upload that can never become a file is deleted. One that may do so later stays.
 
-    :raises Rejected: when it can never become a file: 403, 410, 412, 413 or 422.
+    :raises Rejected: when it can never become a file: 403, 410, 412, 413 or 422; 409 when
+        another request has written its last pieces.
     :raises Instead: when a hook gives its own response; one of 500 or more means "later".
     :raises DatabaseUnavailable: when it may succeed later.
     :raises KeyServiceUnavailable: likewise.
@@ -114,11 +123,28 @@ def _give_name(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
         name, created = storage.catalog.repeat(name_it)
     except FileChanged:
         _give_up(arrival, upload, Rejected(Fault.PRECONDITION))
+    except UploadChanged:
+        raise Rejected(Fault.OFFSET) from None
+    except DatabaseUnavailable:
+        _keep_last(arrival, upload)
+        raise
     except FileTooLarge:
         _give_up(arrival, upload, Rejected(Fault.TOO_LARGE))
     except (FileExistsError, IsADirectoryError, SuspiciousFileOperation):
         _give_up(arrival, upload, Rejected(Fault.TAKEN))
     return Finished(name=name, etag=upload.etag, created=created)
+
+
+def _keep_last(arrival: Arrival, upload: Upload) -> None:
+    """Write the bytes that would have come with the name, so that they need not be sent again.
+
+    Unless nobody was told of the upload yet.
+    """
+    pieces = upload.last_pieces
+    if pieces and upload.is_begun:
+        offset = upload.offset - sum(map(len, pieces))
+        with suppress(DatabaseUnavailable, Rejected):
+            arrival.append(replace(upload, offset=offset, last_pieces=()), pieces)
 
 
 def _finished_by_another(arrival: Arrival, upload: Upload) -> Finished:

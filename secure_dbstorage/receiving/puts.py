@@ -21,7 +21,7 @@ def put(arrival: Arrival) -> HttpResponseBase:
     length, digests = _described(arrival)
     with _as_put(arrival):
         wish = _wish(arrival)
-        upload = arrival.begin(length)
+        upload = arrival.new_upload(length)
         with arrival.all_or_nothing(upload):
             upload, sha256 = arrival.receive(upload, arrival.body(length))
             if not upload.is_complete:
@@ -91,6 +91,8 @@ def _as_put(arrival: Arrival) -> Iterator[None]:
     except Rejected as error:
         if error.fault is Fault.TAKEN and "HTTP_IF_NONE_MATCH" in arrival.request.META:
             raise Rejected(Fault.PRECONDITION) from None
+        if error.fault is Fault.OFFSET:  # Nobody else can write: it has expired meanwhile.
+            raise Rejected(Fault.GONE) from None
         if error.fault is Fault.TAKEN:
             raise Rejected(Fault.TAKEN, status=HTTPStatus.CONFLICT) from None
         raise

@@ -13,7 +13,6 @@ from django.http.response import HttpResponseBase
 from django.utils.encoding import filepath_to_uri
 
 from secure_dbstorage.content_types import content_type_of
-from secure_dbstorage.exceptions import UploadChanged
 from secure_dbstorage.files import Upload
 from secure_dbstorage.links.grants import PlaceKind
 from secure_dbstorage.links.terms import is_among
@@ -62,12 +61,14 @@ def create(arrival: Arrival) -> HttpResponseBase:
     metadata = Metadata.parse(arrival.request.META.get("HTTP_UPLOAD_METADATA", ""))
     _check_name(arrival, metadata)
     length = _piece_length(arrival, size) if has_body(arrival.request.META) else None
-    upload = arrival.begin(size)
+    upload = arrival.new_upload(size)
     grant = replace(arrival.grant, key=upload.content.key, metadata=metadata.text)
     arrival = replace(arrival, grant=grant)
     with arrival.all_or_nothing(upload):
         sha256 = None
-        if length is not None:
+        if length is None:
+            upload = arrival.append(upload, ())
+        else:
             upload, sha256 = _receive(arrival, upload, length)
         location = arrival.storage.links.part(grant, arrival.storage.audience)
         headers = {"Location": location, **progress(upload)}
@@ -174,11 +175,8 @@ def _unfinished(arrival: Arrival) -> Upload:
 def _receive(arrival: Arrival, upload: Upload, length: int) -> tuple[Upload, str | None]:
     given = arrival.request.META.get("HTTP_UPLOAD_CHECKSUM")
     checksum = None if given is None else Checksum.parse(given)
-    try:
-        with checked(arrival.body(length), checksum) as body:
-            return arrival.receive(upload, body)
-    except UploadChanged:
-        raise Rejected(Fault.OFFSET) from None
+    with checked(arrival.body(length), checksum) as body:
+        return arrival.receive(upload, body)
 
 
 def _answer(

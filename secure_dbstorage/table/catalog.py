@@ -401,9 +401,10 @@ class Catalog:
         written, using = self._written(upload), self.writer
         with transaction.atomic(using=using):
             self._check_place(name, using)
+            uploads.write_last(upload)
             for candidate in chain([name], others):
                 head = heads.new_head(candidate, written, self._options, None)
-                if self._name(written, head):
+                if self._name(upload, written, head):
                     note_created(head["created"])
                     return candidate
             raise os_error(FileExistsError, errno.EEXIST, name)
@@ -421,6 +422,7 @@ class Catalog:
             self._check_place(name, using)
             if self._files(using).below(name).exists():
                 raise os_error(IsADirectoryError, errno.EISDIR, name)
+            uploads.write_last(upload)
             for _ in range(_MAX_ATTEMPTS):
                 row = self._locked(name, using)
                 if replaced_key is not None and (row is None or row.content != replaced_key):
@@ -428,10 +430,9 @@ class Catalog:
                 if row is not None:
                     # The file keeps its row: who waits for it, such as a revocation, finds this
                     # file. If it is this upload's, by another request, there is none to take.
-                    taken = uploads.take_first_row(written, namespace=upload.namespace)
-                    self._update(row, taken, None)
+                    self._update(row, uploads.take_first_row(upload, written), None)
                     return False
-                if self._name(written, heads.new_head(name, written, self._options, None)):
+                if self._name(upload, written, heads.new_head(name, written, self._options, None)):
                     return True
             raise IntegrityError(f"{name!r} is being saved by another transaction")
 
@@ -511,11 +512,16 @@ class Catalog:
     def append(self, upload: Upload, pieces: Sequence[bytes]) -> Upload:
         """Write bytes behind those of an upload, and return it with them.
 
+        A new upload is begun by that.
+
         :param pieces: as long as :meth:`Upload.row_lengths` says; the last one may be shorter.
         :raises UploadChanged: when another writer was faster.
         """
-        uploads.append(upload.content, upload.offset, pieces)
-        return replace(upload, offset=upload.offset + sum(map(len, pieces)))
+        if upload.is_begun:
+            uploads.append(upload.content, upload.offset, pieces)
+        else:
+            uploads.begin(upload, pieces)
+        return replace(upload, is_begun=True, offset=upload.offset + sum(map(len, pieces)))
 
     def note_digest(self, upload: Upload, sha256: str | None = None) -> Upload:
         """Return a complete upload with its SHA-256.
@@ -537,8 +543,12 @@ class Catalog:
         return uploads.delete(upload.content.key, using=self.writer)
 
     def begin_upload(self, size: int, expires: datetime) -> Upload:
-        """Begin an upload of so many bytes; see :func:`~secure_dbstorage.table.uploads.begin`."""
-        return uploads.begin(
+        """Begin an upload of so many bytes, by its first row."""
+        return self.append(self.new_upload(size, expires), ())
+
+    def new_upload(self, size: int, expires: datetime) -> Upload:
+        """Return a new upload of so many bytes, none of which is in the table yet."""
+        return uploads.draft(
             using=self.writer,
             namespace=self._options.namespace,
             size=size,
@@ -695,17 +705,21 @@ class Catalog:
         if limit is not None and upload.content.size > limit:
             raise FileTooLarge(f"The file is larger than {limit} bytes")
         upload = uploads.digested(upload)
-        return streams.Written(content=upload.content, sha256=str(upload.tag), first_chunk=b"")
+        upload.content.unlock()  # Before the transaction.
+        chunk = b"" if upload.is_begun else uploads.first_chunk(upload)
+        return streams.Written(content=upload.content, sha256=str(upload.tag), first_chunk=chunk)
 
-    def _name(self, written: streams.Written, head: heads.Columns) -> bool:
+    def _name(self, upload: Upload, written: streams.Written, head: heads.Columns) -> bool:
         """Give an upload the columns of a file, and return False when the name is taken.
 
+        :raises UploadChanged: when another writer was faster.
         :raises UploadGone: when there is no such upload.
         """
-        named, namespace = heads.named_head(head), self._options.namespace
+        if not upload.is_begun:
+            return rows(self.writer).insert_head(head)
         try:
             with transaction.atomic(using=self.writer):
-                uploads.update(written.content, named, namespace=namespace)
+                uploads.name_it(upload, written.content, heads.named_head(head))
         except IntegrityError:
             return False
         return True

@@ -183,17 +183,25 @@ class Rows:
         self._change(statements.insertion(*row), row)
 
     def update_upload(
-        self, key: int, row: Mapping[str, object], *, wrapping: bytes | None = None
+        self,
+        key: int,
+        row: Mapping[str, object],
+        *,
+        is_empty: bool = False,
+        wrapping: bytes | None = None,
     ) -> bool:
         """Give the first row of an upload new values, unless it has a name.
 
+        :param is_empty: only while it has no bytes.
         :param wrapping: how the sealed key of the row must begin; None for no such condition.
         :returns: whether there was such a row.
         :raises django.db.IntegrityError: when the values have a name that is taken.
         """
-        condition, more = statements.IS_UPLOAD, list[object]()
+        condition = statements.IS_EMPTY_UPLOAD if is_empty else statements.IS_UPLOAD
+        more: list[object] = []
         if wrapping is not None:
-            condition, more = statements.HAS_WRAPPING, [len(wrapping), self.binary(wrapping)]
+            condition += statements.AND_HAS_WRAPPING
+            more = [len(wrapping), self.binary(wrapping)]
         return self._change(statements.update_where(condition, *row), row, key, *more) == 1
 
     def grow(self, key: int, position: int, length: int, data: bytes) -> bool:

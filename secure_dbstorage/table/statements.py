@@ -19,9 +19,10 @@ INSERT_CHUNKS = "INSERT INTO {table} ({content}, {position}, {data}) "
 #: Conditions of rows to delete.
 OF_CONTENT = "{content} = %s"
 IS_UPLOAD = "{content} = %s AND {position} = 0 AND {name} IS NULL"
+IS_EMPTY_UPLOAD = f"{IS_UPLOAD} AND length({{data}}) = 0"
 IS_EXPIRED_UPLOAD = f"{IS_UPLOAD} AND {{expires}} <= %s"
-#: That of one whose key nobody has wrapped anew.
-HAS_WRAPPING = f"{IS_UPLOAD} AND substr({{sealed_key}}, 1, %s) = %s"
+#: Behind a condition: that nobody has wrapped its key anew.
+AND_HAS_WRAPPING = " AND substr({sealed_key}, 1, %s) = %s"
 #: The condition of a first row whose sealed key nobody has changed.
 HAS_KEY = "{content} = %s AND {position} = 0 AND {sealed_key} = %s"
 #: The condition of a row of an upload that is still as long as a writer saw it.

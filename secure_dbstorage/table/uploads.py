@@ -2,11 +2,15 @@
 
 The first row says how many bytes are to come, and until when. It has no name, so no listing and no
 link finds it. Every statement that changes or deletes an upload requires that it still has none.
+
+What one request brings may be a file at once: then its last rows and its name come in one
+transaction, and all of it if that is little.
 """
 
 import errno
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
@@ -15,7 +19,12 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from secure_dbstorage.conf import project_time
-from secure_dbstorage.exceptions import ContentVanished, UploadChanged, UploadGone
+from secure_dbstorage.exceptions import (
+    ContentVanished,
+    DatabaseUnavailable,
+    UploadChanged,
+    UploadGone,
+)
 from secure_dbstorage.files import Content, Seal, Upload, utc
 from secure_dbstorage.models import seal_of
 from secure_dbstorage.options import STATEMENT_BYTES
@@ -25,7 +34,7 @@ from secure_dbstorage.table import streams
 from secure_dbstorage.table.dialects import rows
 
 
-def begin(  # noqa: PLR0913 -- all that an upload begins with
+def draft(  # noqa: PLR0913 -- all that an upload begins with
     *,
     using: str,
     namespace: str,
@@ -34,30 +43,44 @@ def begin(  # noqa: PLR0913 -- all that an upload begins with
     expires: datetime,
     seal: Seal | None = None,
 ) -> Upload:
-    """Insert the first row of an upload, without any bytes.
+    """Return a new upload, none of which is in the table.
 
     :param size: how many bytes are to come.
     :param expires: when it may be deleted; aware.
     :param seal: of new content of this size, to encrypt it.
     """
     key = streams.new_key() if seal is None else seal.content_key
-    content = Content(using=using, key=key, size=size, chunk_size=chunk_size, seal=seal)
-    rows(using).insert_upload(
-        {
-            "content": content.key,
-            "position": 0,
-            "namespace": namespace,
-            "size": size,
-            "chunk_size": chunk_size,
-            "created": timezone.now(),
-            "expires": project_time(expires),
-            "sealed_key": None if seal is None else seal.sealed_key,
-            "data": b"",
-        }
-    )
     return Upload(
-        namespace=namespace, name=None, content=content, tag=None, expires=expires, offset=0
+        namespace=namespace,
+        name=None,
+        content=Content(using=using, key=key, size=size, chunk_size=chunk_size, seal=seal),
+        tag=None,
+        expires=expires,
+        offset=0,
+        is_begun=False,
     )
+
+
+def begin(upload: Upload, pieces: Sequence[bytes] = ()) -> None:
+    """Insert the first row of a new upload, and more if there are more bytes.
+
+    :param pieces: as long as :meth:`Upload.row_lengths` says; the last one may be shorter.
+    """
+    content, expires = upload.content, upload.expires
+    first_row = {
+        "content": content.key,
+        "position": 0,
+        "namespace": upload.namespace,
+        "size": content.size,
+        "chunk_size": content.chunk_size,
+        "created": timezone.now(),
+        "expires": None if expires is None else project_time(expires),
+        "sealed_key": None if content.seal is None else content.seal.sealed_key,
+        "data": content.sealed(0, pieces[0]) if pieces else b"",
+    }
+    with transaction.atomic(using=content.using) if pieces[1:] else nullcontext():
+        rows(content.using).insert_upload(first_row)
+        _insert(content, 1, pieces[1:])
 
 
 def find(key: int, *, namespace: str, using: str, keyring: Keyring = NO_KEYS) -> Upload | None:
@@ -114,13 +137,7 @@ def append(content: Content, offset: int, pieces: Sequence[bytes]) -> None:
                 if not (is_ours and stored.grow(content.key, position, len(there), grown)):
                     raise UploadChanged("Another request has written at this offset")
                 position, pieces = position + 1, pieces[1:]
-            most = max(1, STATEMENT_BYTES // content.chunk_size)
-            for start in range(0, len(pieces), most):
-                first = position + start
-                run = pieces[start : start + most]
-                stored.insert_chunks(
-                    content.key, first, list(map(content.sealed, count(first), run))
-                )
+            _insert(content, position, pieces)
     except IntegrityError as error:
         raise UploadChanged("Another request has written at this offset") from error
 
@@ -156,47 +173,109 @@ def note_digest(upload: Upload) -> None:
 # a newer one (dbstorage_rekey). The sealed key that is written then must not bring the older
 # wrapping back: when that is thrown away, nobody could open the file. The facts in it are sealed
 # under the key of the file, which is the same, so they are put beside the new wrapping.
-def update(content: Content, columns: Mapping[str, object], *, namespace: str) -> Content:
+def update(
+    content: Content, columns: Mapping[str, object], *, namespace: str, is_empty: bool = False
+) -> Content:
     """Give the first row of an upload new values, its sealed key among them.
 
     :param namespace: of the storage that receives it.
+    :param is_empty: only while the row has no bytes.
     :returns: the content, with the sealed key that the row has now.
+    :raises DatabaseUnavailable: when only another transaction can tell.
+    :raises UploadChanged: when another writer was faster.
     :raises UploadGone: when the upload was deleted, or is a file by now.
     :raises django.db.IntegrityError: when the values have a name that is taken.
     """
     stored, key, seal = rows(content.using), content.key, content.seal
     if seal is None:
-        is_done = stored.update_upload(key, columns)
-    else:
-        columns = {**columns, "sealed_key": seal.sealed_key}
-        is_done = stored.update_upload(key, columns, wrapping=seal.wrapping)
-    if is_done:
+        if not stored.update_upload(key, columns, is_empty=is_empty):
+            raise _not_updated(is_empty=is_empty)
         return content
-    found = None if seal is None else stored.upload(key, namespace)
-    if seal is None or found is None or found[0] is not None:
-        raise UploadGone(errno.ENOENT, "The upload was deleted, or is a file by now")
+    columns = {**columns, "sealed_key": seal.sealed_key}
+    if stored.update_upload(key, columns, is_empty=is_empty, wrapping=seal.wrapping):
+        return content
+    found = stored.upload(key, namespace)
+    if found is None or found[0] is not None:
+        raise _not_updated(is_empty=is_empty)
     newer = seal.wrapped_as(bytes(found[5]))
-    if newer.wrapping == seal.wrapping:  # This transaction can't see what has changed.
-        raise UploadChanged("The key of the upload was wrapped anew")
-    return update(replace(content, seal=newer), columns, namespace=namespace)
+    if newer.wrapping == seal.wrapping:
+        if is_empty and any(found[6:]):
+            raise _not_updated(is_empty=True)
+        raise DatabaseUnavailable("This transaction can't see how the upload was changed")
+    return update(replace(content, seal=newer), columns, namespace=namespace, is_empty=is_empty)
 
 
-def take_first_row(written: streams.Written, *, namespace: str) -> streams.Written:
-    """Delete the first row of a complete upload, and return its content with the bytes of that.
+def _not_updated(*, is_empty: bool) -> UploadChanged | UploadGone:
+    """Return why the first row of an upload is not as it was."""
+    if is_empty:
+        return UploadChanged("Another request has written at this offset")
+    return UploadGone(errno.ENOENT, "The upload was deleted, or is a file by now")
 
-    In the caller's transaction, which gives them to the head row of a file.
 
-    :param namespace: of the storage that receives it.
+def first_chunk(upload: Upload) -> bytes:
+    """Return the first row's bytes, as they are stored, if they are written with the name."""
+    pieces = upload.last_pieces if upload.brings_first_row else ()
+    return upload.content.sealed(0, pieces[0]) if pieces else b""
+
+
+def write_last(upload: Upload) -> None:
+    """Write the last pieces of an upload, in the caller's transaction, which gives it its name.
+
+    The first of all is left out: the caller writes it with the name, so that no row is written
+    twice.
+
+    :raises UploadChanged: as :func:`append` does.
+    """
+    content, pieces = upload.content, upload.last_pieces
+    if not upload.brings_first_row:
+        if pieces:
+            append(content, upload.offset - sum(map(len, pieces)), pieces)
+        return
+    try:
+        _insert(content, 1, pieces[1:])
+    except IntegrityError as error:
+        raise UploadChanged("Another request has written at this offset") from error
+
+
+def name_it(upload: Upload, content: Content, columns: Mapping[str, object]) -> None:
+    """Give an upload the columns of a file, in the caller's transaction.
+
+    :param content: of the upload, with its digest.
+    :param columns: those that it doesn't have yet. Its last pieces have been written.
+    :raises django.db.IntegrityError: when the name is taken.
+    :raises UploadChanged: when another writer was faster.
     :raises UploadGone: when the upload was deleted, or is a file by now.
     """
+    is_empty = upload.brings_first_row
+    if is_empty:
+        columns = {**columns, "data": first_chunk(upload)}
+    update(content, columns, namespace=upload.namespace, is_empty=is_empty)
+
+
+def take_first_row(upload: Upload, written: streams.Written) -> streams.Written:
+    """Delete the first row of a complete upload, and return its content with the bytes of that.
+
+    In the caller's transaction, which gives them to the head row of a file. The last pieces have
+    been written.
+
+    :param written: the content of the upload, with its digest.
+    :raises UploadChanged: when another writer was faster.
+    :raises UploadGone: when the upload was deleted, or is a file by now.
+    """
+    if not upload.is_begun:
+        return written
     content = written.content
     if content.seal is not None:  # From now on, nobody wraps its key.
-        content = update(content, {}, namespace=namespace)
+        content = update(content, {}, namespace=upload.namespace)
     stored = rows(content.using)
-    first_chunk = b"".join(stored.run(content.key, 0, 1))
+    chunk = b"".join(stored.run(content.key, 0, 1))
     if not stored.delete_unfinished(content.key, None):
         raise UploadGone(errno.ENOENT, "The upload was deleted, or is a file by now")
-    return replace(written, content=content, first_chunk=first_chunk)
+    if upload.brings_first_row:
+        if chunk:
+            raise UploadChanged("Another request has written at this offset")
+        chunk = first_chunk(upload)
+    return replace(written, content=content, first_chunk=chunk)
 
 
 def delete(key: int, *, using: str) -> bool:
@@ -211,6 +290,15 @@ def delete_expired(key: int, *, now: datetime, using: str) -> bool:
     :returns: whether it was deleted.
     """
     return _delete(key, now, using=using)
+
+
+def _insert(content: Content, position: int, pieces: Sequence[bytes]) -> None:
+    """Insert continuation rows, the first of them at this position."""
+    most = max(1, STATEMENT_BYTES // content.chunk_size)
+    for start in range(0, len(pieces), most):
+        first, run = position + start, pieces[start : start + most]
+        chunks = list(map(content.sealed, count(first), run))
+        rows(content.using).insert_chunks(content.key, first, chunks)
 
 
 def _digest(upload: Upload, sending: streams.Sending | None) -> str:

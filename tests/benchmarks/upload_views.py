@@ -18,3 +18,8 @@ def forget(request: HttpRequest) -> HttpResponse:
     for name in default_storage.listdir(DIRECTORY)[1]:
         default_storage.delete(f"{DIRECTORY}/{name}")
     return HttpResponse(status=204)
+
+
+def nothing(request: HttpRequest) -> HttpResponse:
+    """Do nothing: what is left is what any request costs."""
+    return HttpResponse(status=204)

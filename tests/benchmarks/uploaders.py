@@ -61,6 +61,7 @@ class Uploader:
         return {
             "form POST and save()": self._form,
             "PUT": self._put,
+            "tus in one POST": self._tus_at_once,
             "tus in one PATCH": partial(self._tus, piece=0),
             f"tus in pieces of {_PIECE // _MIB} MiB": partial(self._tus, piece=_PIECE),
         }
@@ -97,6 +98,11 @@ class Uploader:
         with closing(self._connected()) as connection:
             _send(connection, "POST", "/uploaded/", body, length, {"Content-Type": _FORM_TYPE})
 
+    def ask(self) -> None:
+        """Send a request that an empty view answers: what Django and the server take for one."""
+        with closing(self._connected()) as connection:
+            _send(connection, "POST", "/uploaded/nothing/", [], 0, {})
+
     def _put(self, size: int) -> None:
         with closing(self._connected()) as connection:
             _send(connection, "PUT", self.put_link, _blocks(size), size, {})
@@ -108,6 +114,11 @@ class Uploader:
             for offset in range(0, size, piece or size):
                 length = min(piece or size, size - offset)
                 _send(connection, "PATCH", place, _blocks(length), length, self._fields(offset))
+
+    def _tus_at_once(self, size: int) -> None:
+        fields = {**_TUS, **_NAME, **_PIECE_TYPE, "Upload-Length": str(size)}
+        with closing(self._connected()) as connection:
+            _send(connection, "POST", self.tus_link, _blocks(size), size, fields)
 
     def _begun(self, connection: HTTPConnection, size: int) -> str:
         fields = {**_TUS, **_NAME, "Upload-Length": str(size)}

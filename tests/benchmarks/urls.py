@@ -18,6 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("_content/", include("secure_dbstorage.urls_internal")),
     path("uploaded/", upload_views.save),
     path("uploaded/forget/", upload_views.forget),
+    path("uploaded/nothing/", upload_views.nothing),
     path("floor/<path:name>", views.serve, name="floor"),
     *(
         path(prefix, include(f"{app}.urls"))

@@ -53,7 +53,8 @@ def test_a_body_is_seen(meta: dict[str, str], *, has_one: bool) -> None:
 
 def test_a_length_is_needed() -> None:
     assert content_length({"CONTENT_LENGTH": "7"}) == 7
-    for meta in ({}, {"CONTENT_LENGTH": ""}, {"CONTENT_LENGTH": "7, 7"}):
+    both = {"CONTENT_LENGTH": "7", "HTTP_TRANSFER_ENCODING": "chunked"}
+    for meta in ({}, {"CONTENT_LENGTH": ""}, {"CONTENT_LENGTH": "7, 7"}, both):
         with pytest.raises(Rejected) as caught:
             content_length(meta)
         assert caught.value.status == 411

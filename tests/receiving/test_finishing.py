@@ -15,7 +15,7 @@ from secure_dbstorage.links.grants import PlaceKind, UploadGrant, UploadPlace
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from tests.receiving.conftest import Receiver
-from tests.support.uploads import CONTENT, Uploader, metadata
+from tests.support.uploads import CONTENT, PIECE, Uploader, Wire, metadata
 
 SIZE = len(CONTENT)
 
@@ -256,6 +256,31 @@ class TestEnds:
         assert "Retry-After" in answer
         assert "Upload-Offset" not in answer
         assert uploader.offset(part) == SIZE
+        assert content_of("a.txt") == CONTENT
+
+    @pytest.mark.parametrize("length", [10, 5000, SIZE - 1])
+    def test_who_wrote_first_is_not_mixed_with_a_whole_upload(
+        self, receiver: Receiver, uploader: Uploader, length: int
+    ) -> None:
+        storage = receiver()
+        part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+        upload = next(iter(storage.catalog.unfinished_uploads()))
+
+        def another_writes() -> None:
+            found = storage.catalog.upload(upload.content)
+            assert found is not None
+            first = [CONTENT[:length][start : start + 4096] for start in range(0, length, 4096)]
+            storage.catalog.append(found, first)
+
+        sent = {
+            "CONTENT_LENGTH": str(SIZE),
+            "wsgi.input": Wire(b"x" * SIZE, meanwhile=another_writes),
+        }
+        fields = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0"}
+        answer = uploader.ask("PATCH", part, b"", fields, CONTENT_TYPE=PIECE, **sent)
+        assert answer.status_code == 409
+        assert uploader.offset(part) == length
+        assert uploader.patch(part, length, CONTENT[length:]).status_code == 204
         assert content_of("a.txt") == CONTENT
 
     @pytest.mark.parametrize("statement", ["INSERT", "UPDATE", "SELECT"])

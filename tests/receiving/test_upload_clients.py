@@ -60,6 +60,8 @@ def test_clients_upload_to_each_server(
     """One server for all of it: a start takes longer than the uploads."""
     server = web_server(kind)
     _curl_puts(server, tmp_path)
+    _a_refusal_reaches_who_reads_late(server)
+    _a_length_beside_chunks_is_no_length(server)
     _tuspy_uploads(server)
     _a_broken_connection_keeps_what_came(server, kind)
     if kind in ("gunicorn", "uvicorn"):
@@ -95,6 +97,29 @@ def _curl_puts(server: WebServer, directory: Path) -> None:
     assert status(url, *upload) == 201
     assert status(url, *upload) == 409
     assert content_of("curl/a.bin") == CONTENT
+
+
+def _a_refusal_reaches_who_reads_late(server: WebServer) -> None:
+    """As nginx does, it sends all of the body first."""
+    url = ours().upload_url("curl/small.bin", max_size=1)
+    body = CONTENT * 6
+    assert _answer_to(server, url, f"Content-Length: {len(body)}", body).startswith("413")
+
+
+def _a_length_beside_chunks_is_no_length(server: WebServer) -> None:
+    url = ours().upload_url("curl/chunks.bin", max_size=SIZE)
+    fields = "Content-Length: 5\r\nTransfer-Encoding: chunked"
+    answer = _answer_to(server, url, fields, b"a\r\n0123456789\r\n0\r\n\r\n")
+    assert answer[:3] in {"400", "411"}
+    assert not ours().exists("curl/chunks.bin")
+
+
+def _answer_to(server: WebServer, url: str, fields: str, body: bytes) -> str:
+    """Return the beginning of the answer to a PUT, after its version of HTTP."""
+    head = f"PUT {url} HTTP/1.1\r\nHost: {LOOPBACK}\r\nConnection: close\r\n{fields}\r\n\r\n"
+    with socket.create_connection((LOOPBACK, server.port), timeout=30) as sending:
+        sending.sendall(head.encode() + body)
+        return sending.recv(4096).decode().partition(" ")[2]
 
 
 def _tuspy_uploads(server: WebServer) -> None:
@@ -186,13 +211,14 @@ def test_a_server_that_is_killed_loses_a_piece_at_most(
 ) -> None:
     """Killed twice in the middle of a PUT and of a piece."""
     server, piece = web_server(kind), 512 * KIB
-    part, url = _begun(server, "part.bin"), ours().upload_url("put.bin", max_size=SIZE)
+    large = CONTENT * 4  # More than one transaction: a smaller PUT is all or nothing.
+    part, url = _begun(server, "part.bin"), ours().upload_url("put.bin", max_size=len(large))
     for _ in range(2):
         offset, before = _offset(server, part), ours().catalog.unfinished_uploads().count()
         assert _patched(server, part, offset, CONTENT[offset : offset + piece]) == offset + piece
         with (
             _half_sent(server, part, offset + piece, 100 * KIB),
-            _cut(server, "PUT", url, {}, CONTENT, SIZE - 1),
+            _cut(server, "PUT", url, {}, large, len(large) - 1),
         ):
             if kind in STREAMING:
                 wait_until(lambda n=before: ours().catalog.unfinished_uploads().count() > n)
@@ -201,9 +227,9 @@ def test_a_server_that_is_killed_loses_a_piece_at_most(
         assert offset + piece <= _offset(server, part) <= offset + piece + 100 * KIB
         assert not ours().exists("put.bin")
     _rest_sent(server, part)
-    answer = httpx.put(server.url + url, content=CONTENT, timeout=_PATIENCE)
+    answer = httpx.put(server.url + url, content=large, timeout=_PATIENCE)
     assert answer.status_code == 201
-    assert content_of("part.bin") == content_of("put.bin") == CONTENT
+    assert (content_of("part.bin"), content_of("put.bin")) == (CONTENT, large)
     # Of each PUT that was killed, rows are left at most, and nobody continues them.
     ours().catalog.unfinished_uploads().update(expires=PAST)
     left = len(list(prune_unfinished(ours(), dry_run=False)))

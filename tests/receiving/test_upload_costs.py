@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -76,3 +77,34 @@ def test_what_comes_in_pieces_is_read_once(storage: DatabaseStorage, uploader: U
         assert uploader.patch(place, 2 * MIB, bytes(MIB)).status_code == 204
     # The last row, to let it grow, and then the whole of it in runs of 1, 2, 4 and 8 rows.
     assert len(list(filter(READING.search, asked))) == 5
+
+
+@pytest.mark.parametrize("size", [0, 9, MIB])
+def test_what_one_request_brings_is_written_like_a_save(
+    storage: DatabaseStorage, uploader: Uploader, size: int
+) -> None:
+    """Once the name is known to be free: one transaction, no row twice, none without a name."""
+    data = bytes(size)
+    with statements() as asked:
+        storage.save("saved.bin", ContentFile(data))
+    saved = words(asked)[words(asked).index("SAVEPOINT") :]
+    assert saved == ["SAVEPOINT", *["INSERT"] * (size // MIB), "INSERT", "RELEASE"]
+    with statements() as asked:
+        assert uploader.put(storage.upload_url("put.bin", max_size=MIB), data).status_code == 201
+    assert words(asked) == ["SELECT", "SELECT", *saved]
+    link = storage.upload_url("post.bin", max_size=MIB)
+    with statements() as asked:
+        assert uploader.create(link, size, data).status_code == 201
+    if size:  # An empty body is as good as none.
+        assert words(asked) == ["SELECT", *saved]
+
+
+def test_a_whole_upload_in_one_patch_is_one_transaction(
+    storage: DatabaseStorage, uploader: Uploader
+) -> None:
+    place = uploader.begun(storage.upload_url("a.bin", max_size=MIB), MIB)
+    with statements() as asked:
+        assert uploader.patch(place, 0, bytes(MIB)).status_code == 204
+    # The first row is written once, with the name.
+    naming = ["SAVEPOINT", "UPDATE", "RELEASE"]
+    assert words(asked) == ["SELECT", "SAVEPOINT", "INSERT", *naming, "RELEASE"]

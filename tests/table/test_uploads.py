@@ -40,7 +40,9 @@ CONTENT = b"".join(number.to_bytes(4) for number in range(3500))
 def begun(using: str, size: int = len(CONTENT)) -> Upload:
     """Begin an upload."""
     expires = NOW + timedelta(days=1)
-    return uploads.begin(using=using, namespace="", size=size, chunk_size=CHUNK, expires=expires)
+    upload = uploads.draft(using=using, namespace="", size=size, chunk_size=CHUNK, expires=expires)
+    uploads.begin(upload)
+    return replace(upload, is_begun=True)
 
 
 def found(upload: Upload) -> Upload:
