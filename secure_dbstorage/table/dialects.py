@@ -7,12 +7,13 @@ caller's transaction. The column types that differ by vendor are in ``models``.
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
-from django.db import IntegrityError, connections
+from django.db import IntegrityError, connections, transaction
 
+from secure_dbstorage.files import Room
 from secure_dbstorage.names import directory_range
 from secure_dbstorage.table import statements
 from secure_dbstorage.table.cursors import HexCursor, binary_cursor_class
-from secure_dbstorage.table.rows import Rows
+from secure_dbstorage.table.rows import Rows, placeholders
 
 _IDENTITY_COLUMNS = ("content", "namespace", "name")
 
@@ -35,10 +36,15 @@ class FastRows(Rows):
 
     converted_columns: Collection[str] = ("created", "modified", "expires")
 
-    def holds(self, namespace: str, path: str) -> bool:
-        parameters = [namespace, path, namespace, *directory_range(path)]
-        ((is_held,),) = self._fetch(self._statement(statements.HOLDS), parameters, ())
-        return bool(is_held)
+    def room(self, namespace: str, name: str, above: Sequence[str] = ()) -> Room:
+        parameters = [namespace, name, namespace, *directory_range(name)]
+        statement = self._statement(statements.ROOM_BELOW if above else statements.ROOM)
+        if above:
+            # Appended to the statement that is kept: the list is as long as there are names.
+            statement += f"{placeholders(len(above))})"
+            parameters += namespace, *above
+        (found,) = self._fetch(statement, parameters, ())
+        return Room(*map(bool, found))
 
     def names(self, namespace: str, bounds: tuple[str, str | None], limit: int) -> list[str]:
         low, high = bounds
@@ -135,9 +141,12 @@ class MySQLRows(FastRows):
         insertion = f"{statements.insertion(*row)} ON DUPLICATE KEY UPDATE {{id}} = {{id}}"
         if self._connection.features.can_return_columns_from_insert:
             statement = f"{insertion} RETURNING {{content}}, {{namespace}}, {{name}}"
-            parameters = self._parameters(row)
-        else:
+            return self._fetch(
+                self._statement(statement), self._parameters(row), _IDENTITY_COLUMNS
+            )
+        statement = statements.selection(_IDENTITY_COLUMNS)
+        parameters = [row["namespace"], row["name"]]
+        # Between two transactions, another could delete the row.
+        with transaction.atomic(using=self._connection.alias, savepoint=False):
             self._change(insertion, row)
-            statement = statements.selection(_IDENTITY_COLUMNS)
-            parameters = [row["namespace"], row["name"]]
-        return self._fetch(self._statement(statement), parameters, _IDENTITY_COLUMNS)
+            return self._fetch(self._statement(statement), parameters, _IDENTITY_COLUMNS)

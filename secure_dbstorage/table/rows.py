@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from secure_dbstorage.files import LinkState, StoredHead
+from secure_dbstorage.files import LinkState, Room, StoredHead
 from secure_dbstorage.models import HEAD_COLUMNS, StoredFile, StoredFileQuerySet, head_of
 from secure_dbstorage.sealing.keyrings import NO_KEYS, Keyring
 from secure_dbstorage.table import statements
@@ -82,13 +82,21 @@ class Rows:
     def link_states(self, namespace: str, names: Sequence[str]) -> dict[str, LinkState]:
         """Return the link states of those files that exist, by name."""
         # Appended to the statement that is kept: the list is as long as there are names.
-        statement = self._statement(statements.LINK_STATES) + _placeholders(len(names))
+        statement = self._statement(statements.LINK_STATES) + placeholders(len(names))
         rows = self._fetch(statement, [namespace, *names], _LINK_COLUMNS)
         return {name: LinkState(bool(is_public), epoch) for name, is_public, epoch in rows}
 
-    def holds(self, namespace: str, path: str) -> bool:
-        """Tell whether there is a file of this name, or one below the directory of this name."""
-        return bool(self._files(namespace).at_or_below(path).exists())
+    def room(self, namespace: str, name: str, above: Sequence[str] = ()) -> Room:
+        """Return what is in the way of a file of this name.
+
+        :param above: the directories that must not be files.
+        """
+        files = self._files(namespace)
+        return Room(
+            is_file=files.filter(name=name).exists(),
+            is_directory=files.below(name).exists(),
+            is_below_file=bool(above) and files.filter(name__in=above).exists(),
+        )
 
     def names(self, namespace: str, bounds: tuple[str, str | None], limit: int) -> list[str]:
         """Return the first names in order, from the lower bound up to, not including, the upper.
@@ -111,7 +119,7 @@ class Rows:
     def first_chunks(self, keys: Sequence[int]) -> dict[int, bytes]:
         """Return the first chunks of those contents that exist, by content key."""
         # Appended to the statement that is kept: the list is as long as there are keys.
-        statement = self._statement(statements.FIRST_CHUNKS) + _placeholders(len(keys))
+        statement = self._statement(statements.FIRST_CHUNKS) + placeholders(len(keys))
         return dict(self._fetch(statement, keys, _FIRST_CHUNK_COLUMNS))
 
     def part(self, key: int, position: int, start: int, stop: int) -> bytes | None:
@@ -120,7 +128,7 @@ class Rows:
         return chunks[0][start:stop] if chunks else None
 
     def insert_head(self, row: Mapping[str, object]) -> bool:
-        """Insert a head row, given as values by column, in the caller's transaction.
+        """Insert a head row, given as values by column. Outside a transaction it is committed.
 
         :returns: False when the name is taken.
         :raises django.db.IntegrityError: when the content key is.
@@ -300,5 +308,6 @@ class Rows:
         return tuple(values)
 
 
-def _placeholders(count: int) -> str:
+def placeholders(count: int) -> str:
+    """Return the list of so many parameters, in brackets."""
     return f"({', '.join(['%s'] * count)})"
