@@ -295,6 +295,7 @@ class DatabaseStorage(Storage):
     def _save(self, name: str, content: "File[Any]") -> str:
         free = name if isinstance(name, FreeName) else FreeName(name, None)
         name, created = str(canonical_name(name)), True
+        pieces = pieces_of(content, self.options.chunk_size)
         naming = Naming(
             others=self._other_names(free, free.max_length),
             is_placed=free.is_placed,
@@ -303,9 +304,9 @@ class DatabaseStorage(Storage):
         if (adopted := self._adopted(name, content, naming)) is not None:
             name, created = adopted
         elif self.options.allow_overwrite:
-            created = self.catalog.replace(name, pieces_of(content))
+            created = self.catalog.replace(name, pieces)
         else:
-            name = self.catalog.add(name, pieces_of(content), naming=naming)
+            name = self.catalog.add(name, pieces, naming=naming)
         announce_saved(self, name, created=created)
         if hasattr(content, "temporary_file_path"):
             # FileSystemStorage moves it away as well. If it is saved again, it is read from the
@@ -695,7 +696,7 @@ class DatabaseStorage(Storage):
 
     def _open_file(self, name: str, mode: str) -> Any:
         def save(file: IO[bytes], *, replaced_key: int | None, must_be_new: bool) -> None:
-            pieces, created = pieces_of(File(file)), True
+            pieces, created = pieces_of(File(file), self.options.chunk_size), True
             if must_be_new:
                 self.catalog.add(name, pieces)
             else:

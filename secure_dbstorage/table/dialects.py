@@ -13,7 +13,7 @@ from secure_dbstorage.files import Room
 from secure_dbstorage.names import directory_range
 from secure_dbstorage.table import statements
 from secure_dbstorage.table.cursors import HexCursor, binary_cursor_class
-from secure_dbstorage.table.rows import Rows, placeholders
+from secure_dbstorage.table.rows import CHUNK_COLUMNS, Rows, placeholders
 
 _IDENTITY_COLUMNS = ("content", "namespace", "name")
 
@@ -77,6 +77,14 @@ class ConflictRows(FastRows):
 
 class SQLiteRows(ConflictRows):
     """SQLite keeps up to 2 MB of the pages it has read in the cache of each connection."""
+
+    def insert_chunks(self, key: int, position: int, chunks: Sequence[bytes]) -> None:
+        # It is in this process: there is no round trip to save, and a statement of several rows
+        # takes 1.5 times as long, because SQLite copies each row once more.
+        template = statements.insertion(*CHUNK_COLUMNS)
+        parameters = [(key, number, chunk) for number, chunk in enumerate(chunks, position)]
+        with self._cursor() as cursor:
+            cursor.executemany(self._statement(template), parameters)
 
     def forget(self) -> None:
         self._connection.connection.execute("PRAGMA shrink_memory").close()

@@ -22,8 +22,8 @@ _UPLOAD_COLUMNS = (
     *("position", "position"),  # The last one is a length, which needs no conversion either.
 )
 _FIRST_CHUNK_COLUMNS = ("content", "data")
-_CHUNK_COLUMNS = ("content", "position", "data")
-_CHUNK_PLACEHOLDERS = ["%s"] * len(_CHUNK_COLUMNS)
+CHUNK_COLUMNS = ("content", "position", "data")
+_CHUNK_PLACEHOLDERS = ["%s"] * len(CHUNK_COLUMNS)
 
 
 class Rows:
@@ -150,7 +150,7 @@ class Rows:
         """
         # Appended to the statement that is kept: the list is as long as there are chunks.
         operations: Any = self._connection.ops
-        fields = [FIELDS[name] for name in _CHUNK_COLUMNS]
+        fields = [FIELDS[name] for name in CHUNK_COLUMNS]
         values = operations.bulk_insert_sql(fields, [_CHUNK_PLACEHOLDERS] * len(chunks))
         parameters: list[object] = []
         for number, chunk in enumerate(chunks, position):

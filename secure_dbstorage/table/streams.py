@@ -118,22 +118,29 @@ def columns_of(written: Written) -> dict[str, object]:
     }
 
 
-def pieces_of(file: "File[Any]") -> Iterable[bytes | str]:
-    """Return the content of a file in pieces, from its start if it can seek."""
+def pieces_of(file: "File[Any]", length: int) -> Iterable[bytes | str]:
+    """Return the content of a file in pieces, from its start if it can seek.
+
+    :param length: how many bytes a piece should have: a row takes such a one without a copy.
+    """
     try:
         seekable = file.seekable()
     except AttributeError:  # Nothing but `read()`, which `chunks()` is prepared for.
         seekable = True
-    return file.chunks() if seekable else _rest(file)
+    if not seekable:
+        return _rest(file, length)
+    # A class of the project may know better, or take no argument.
+    return file.chunks(length) if type(file).chunks is File.chunks else file.chunks()
 
 
-def read(
+def read(  # noqa: PLR0913 -- a part, and all that makes it quick
     content: Content,
     *,
     start: int = 0,
     stop: int | None = None,
     first_chunk: bytes | None = None,
     sending: Sending | None = None,
+    at_once: bool = False,
 ) -> Iterator[bytes]:
     """Yield the bytes of a content from *start* up to *stop*, row by row.
 
@@ -143,6 +150,7 @@ def read(
 
     :param first_chunk: the head row's bytes, if they were fetched already.
     :param sending: for a response, whose reader may be slow.
+    :param at_once: whether all of it is wanted, so that the first query may fetch 2 MiB as well.
     :raises ContentVanished: when rows are missing. Pieces of two contents are never mixed.
     :raises SecureDBStorageError: when encrypted content can't be opened.
     """
@@ -155,7 +163,7 @@ def read(
         run.append(first_chunk[start:stop])
         start += len(run[0])
     first_chunk = None
-    lengths, source = _run_lengths(content, sending), _Source(content, sending)
+    lengths, source = _run_lengths(content, sending, at_once=at_once), _Source(content, sending)
     with _in_crowd(content.using) if sending and sending.rows_wanted else nullcontext():
         while run or start < stop:
             if not run:
@@ -270,14 +278,14 @@ def _is_pooled(connection: Any) -> bool:
     return getattr(connection, "pool", None) is not None
 
 
-def _run_lengths(content: Content, sending: Sending | None) -> Iterator[int]:
+def _run_lengths(content: Content, sending: Sending | None, *, at_once: bool) -> Iterator[int]:
     """Yield how many rows each query may fetch."""
     longest = max(1, MAX_RUN_BYTES // content.chunk_size)
     if sending and sending.rows_wanted:
         while True:
             yield min(longest, sending.rows_wanted())
     # A small file is read whole; of a large one, a part may be all that is wanted.
-    length = longest if content.size <= MAX_RUN_BYTES else 1
+    length = longest if at_once or content.size <= MAX_RUN_BYTES else 1
     while True:
         yield length
         length = min(2 * length, longest)
@@ -373,9 +381,9 @@ def _vanished() -> ContentVanished:
     return ContentVanished("The content was deleted or replaced while it was being read")
 
 
-def _rest(file: "File[Any]") -> Iterator[bytes | str]:
+def _rest(file: "File[Any]", length: int) -> Iterator[bytes | str]:
     """Read a stream from its position. ``chunks()`` would rewind, which some streams can't."""
-    while piece := file.read(File.DEFAULT_CHUNK_SIZE):
+    while piece := file.read(length):
         yield piece
 
 
@@ -383,7 +391,13 @@ def _chunks(pieces: Iterable[bytes | str], chunk_size: int) -> Iterator[bytes]:
     """Cut pieces of any length into chunks of one length. Only the last may be shorter."""
     buffer = bytearray()
     for piece in pieces:
+        if type(piece) is bytes and len(piece) == chunk_size and not buffer:
+            yield piece  # Without a copy: see `pieces_of()`.
+            continue
         rest = memoryview(piece.encode() if isinstance(piece, str) else piece)
+        while not buffer and len(rest) >= chunk_size:
+            yield bytes(rest[:chunk_size])
+            rest = rest[chunk_size:]
         while rest:
             room = chunk_size - len(buffer)
             buffer += rest[:room]
