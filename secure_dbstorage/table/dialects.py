@@ -78,6 +78,8 @@ class ConflictRows(FastRows):
 class SQLiteRows(ConflictRows):
     """SQLite keeps up to 2 MB of the pages it has read in the cache of each connection."""
 
+    gives_rows_as_they_come = True
+
     def insert_chunks(self, key: int, position: int, chunks: Sequence[bytes]) -> None:
         # It is in this process: there is no round trip to save, and a statement of several rows
         # takes 1.5 times as long, because SQLite copies each row once more.
@@ -118,6 +120,8 @@ class PsycopgRows(ConflictRows):
 # Django makes MySQL count the rows found, not the rows changed.
 class MySQLRows(FastRows):
     """Writes bytes as a hexadecimal literal. MySQL's drivers escape them one by one."""
+
+    gives_rows_as_they_come = True
 
     def insert_head(self, row: Mapping[str, object]) -> bool:
         for key, *identity in self._inserted_or_found(row):

@@ -245,13 +245,18 @@ class _ContentReader(io.RawIOBase):
 
     def rows(self) -> Iterator[bytes]:
         """Yield the whole content row by row, without a copy."""
-        return self._read(0, at_once=True)
+        return streams.read(
+            self._content, first_chunk=self._first_chunk, sending=self._sending, at_once=True
+        )
 
     def readall(self) -> bytes:
         """Return the rest at once. The method of io would read it in small steps."""
         after = self._position + len(self._piece)
         held = [self._piece] if self._piece else []
-        pieces: Iterator[bytes | memoryview] = chain(held, self._read(after, at_once=True))
+        following = streams.read_now(
+            self._content, start=after, first_chunk=self._first_chunk, sending=self._sending
+        )
+        pieces: Iterator[bytes | memoryview] = chain(held, following)
         rest = _joined(pieces, max(0, self._content.size - self._position))
         self.seek(self._position + len(rest))
         return rest
@@ -275,13 +280,9 @@ class _ContentReader(io.RawIOBase):
             piece = next(self._pieces)
         return piece
 
-    def _read(self, start: int, *, at_once: bool = False) -> Iterator[bytes]:
+    def _read(self, start: int) -> Iterator[bytes]:
         return streams.read(
-            self._content,
-            start=start,
-            first_chunk=self._first_chunk,
-            sending=self._sending,
-            at_once=at_once,
+            self._content, start=start, first_chunk=self._first_chunk, sending=self._sending
         )
 
 

@@ -1,6 +1,6 @@
 """The rows of the table over one connection, in SQL for every database that Django supports."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -37,6 +37,9 @@ class Rows:
 
     #: The columns whose values the driver may return in another form than Django does.
     converted_columns: Collection[str] = FIELDS.keys()
+
+    #: Whether the driver returns the first row of a query before it has all of them.
+    gives_rows_as_they_come = False
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
@@ -115,6 +118,13 @@ class Rows:
         statement = self._statement(statements.RUN)
         rows = self._fetch(statement, [key, first, first + count], ("data",))
         return [data for (data,) in rows]
+
+    def each(self, key: int, first: int, count: int) -> Iterator[bytes]:
+        """Yield what :meth:`run` returns. Nobody may use the connection before the end."""
+        with self._cursor() as cursor:
+            cursor.execute(self._statement(statements.RUN), [key, first, first + count])
+            while (row := cursor.fetchone()) is not None:
+                yield row[0]
 
     def first_chunks(self, keys: Sequence[int]) -> dict[int, bytes]:
         """Return the first chunks of those contents that exist, by content key."""

@@ -175,6 +175,38 @@ def read(  # noqa: PLR0913 -- a part, and all that makes it quick
             yield run.pop()
 
 
+def read_now(
+    content: Content,
+    *,
+    start: int = 0,
+    first_chunk: bytes | None = None,
+    sending: Sending | None = None,
+) -> Iterator[bytes]:
+    """Yield what :func:`read` does, to a caller who doesn't use the connection until the end.
+
+    On SQLite and MySQL one query stays open. Its caller copies each row while it is still in the
+    processor's cache, which takes 0.7 of the time. Arguments and errors are those of :func:`read`.
+    """
+    stored = rows(content.using)
+    if content.seal or content.replica or sending or not stored.gives_rows_as_they_come:
+        yield from read(
+            content, start=start, first_chunk=first_chunk, sending=sending, at_once=True
+        )
+        return
+    left = content.size - start
+    if first_chunk is not None and start < len(first_chunk) == content.length_at(0):
+        yield first_chunk[start:]
+        left = content.size - len(first_chunk)
+    if left > 0:
+        position, offset = divmod(content.size - left, content.chunk_size)
+        for chunk in stored.each(content.key, position, content.chunk_count - position):
+            left -= len(chunk) - offset
+            yield chunk[offset:]
+            offset = 0
+        if left:
+            raise _vanished()
+
+
 def read_all(contents: Iterable[Content], *, sending: Sending) -> Iterator[Iterable[bytes]]:
     """Yield the bytes of each content, to be read in this order.
 
