@@ -284,6 +284,23 @@ class ReceivedFile(BaseUploadedFile):
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """What was in the way of a new file a moment ago."""
+
+    #: Whether there is a file of its name.
+    is_file: bool
+    #: Whether there are files below it, as if it were a directory.
+    is_directory: bool
+    #: Whether its name lies below a file.
+    is_below_file: bool = False
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the name is that of a file or a directory."""
+        return self.is_file or self.is_directory
+
+
+@dataclass(frozen=True, slots=True)
 class LinkState:
     """What the URL of a file depends on."""
 

@@ -1,10 +1,49 @@
 """Saving: names that carry what Django's ``save()`` and fields do not hand on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Self
 from weakref import ref
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Naming:
+    """How a new file gets its name."""
+
+    #: Names to try in turn when the first one is taken.
+    others: Iterable[str] = ()
+    #: Whether no file was above the name a moment ago.
+    is_placed: bool = False
+    #: Receives the time of creation, as the project wants it.
+    note_created: Callable[[object], object] | None = None
+
+    def note(self, created: object) -> None:
+        """Hand on the time of creation, if somebody wants it."""
+        if self.note_created is not None:
+            self.note_created(created)
+
+
+class NameLimit(int):
+    """The most characters of a name. It notes the name that was found free and below no file.
+
+    Django's ``get_available_name()`` hands its limit to ``is_name_available()``, and gets back
+    only whether the name is free. So both are asked by one query.
+    """
+
+    #: The name; None until one is found.
+    placed: str | None = None
+
+
+class PlacedName(str):
+    """A name that was free and below no file a moment ago."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        """Copy and pickle as plain text."""
+        return str, (str(self),)
 
 
 class FreeName(str):
@@ -13,9 +52,11 @@ class FreeName(str):
     Django's ``_save()`` takes a name and content, and no limit.
     """
 
-    __slots__ = ("created", "max_length")
+    __slots__ = ("created", "is_placed", "max_length")
 
     max_length: int | None
+    #: Whether no file was above it either.
+    is_placed: bool
     #: When the file was created, set by ``_save()``. Tells it from a later file of its name.
     created: datetime | None
 
@@ -23,6 +64,7 @@ class FreeName(str):
         """Make one of a name, with no time of creation yet."""
         free = super().__new__(cls, name)
         free.max_length, free.created = max_length, None
+        free.is_placed = isinstance(name, PlacedName)
         return free
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:

@@ -57,7 +57,7 @@ from secure_dbstorage.names import (
     normal_name,
 )
 from secure_dbstorage.options import OPTION_NAMES, Options, StorageOptions
-from secure_dbstorage.saving import FreeName, UnsettledName
+from secure_dbstorage.saving import FreeName, NameLimit, Naming, PlacedName, UnsettledName
 from secure_dbstorage.signals import file_changed, file_deleted, file_saved, link_made
 from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.handles import StoredFileHandle, open_file, reader
@@ -202,15 +202,21 @@ class DatabaseStorage(Storage):
 
     def get_available_name(self, name: Name, max_length: int | None = None) -> str:
         """Return a free name, within the caller's limit and the table's."""
-        limit = min(max_length or MAX_LENGTH, MAX_LENGTH)
+        limit = NameLimit(min(max_length or MAX_LENGTH, MAX_LENGTH))
         available: str = super().get_available_name(str(name), max_length=limit)
-        return available
+        return PlacedName(available) if available == limit.placed else available
 
     def is_name_available(self, name: str, max_length: int | None = None) -> bool:
         """Tell whether a name is free. With ``allow_overwrite``, every name that fits is."""
         if self.options.allow_overwrite:
             return not (max_length and len(name) > max_length)
-        return super().is_name_available(name, max_length=max_length)
+        asks_subclass = type(self).exists is not DatabaseStorage.exists
+        if asks_subclass or not isinstance(max_length, NameLimit) or len(name) > max_length:
+            return super().is_name_available(name, max_length=max_length)
+        room = self.catalog.room(canonical_name(name))
+        if not room.is_taken and not room.is_below_file:
+            max_length.placed = name
+        return not room.is_taken
 
     def get_alternative_name(self, file_root: str, file_ext: str) -> str:
         """Return another name; the same one with ``allow_overwrite``."""
@@ -288,15 +294,19 @@ class DatabaseStorage(Storage):
 
     def _save(self, name: str, content: "File[Any]") -> str:
         free = name if isinstance(name, FreeName) else FreeName(name, None)
-        others = self._other_names(free, free.max_length)
         name, created = str(canonical_name(name)), True
-        note = partial(setattr, free, "created")
-        if (adopted := self._adopted(name, content, others, note)) is not None:
+        pieces = pieces_of(content, self.options.chunk_size)
+        naming = Naming(
+            others=self._other_names(free, free.max_length),
+            is_placed=free.is_placed,
+            note_created=partial(setattr, free, "created"),
+        )
+        if (adopted := self._adopted(name, content, naming)) is not None:
             name, created = adopted
         elif self.options.allow_overwrite:
-            created = self.catalog.replace(name, pieces_of(content))
+            created = self.catalog.replace(name, pieces)
         else:
-            name = self.catalog.add(name, pieces_of(content), others=others, note_created=note)
+            name = self.catalog.add(name, pieces, naming=naming)
         announce_saved(self, name, created=created)
         if hasattr(content, "temporary_file_path"):
             # FileSystemStorage moves it away as well. If it is saved again, it is read from the
@@ -305,13 +315,7 @@ class DatabaseStorage(Storage):
                 Path(content.temporary_file_path()).unlink()
         return name
 
-    def _adopted(
-        self,
-        name: str,
-        content: "File[Any]",
-        others: Iterable[str],
-        note_created: Callable[[object], object],
-    ) -> tuple[str, bool] | None:
+    def _adopted(self, name: str, content: "File[Any]", naming: Naming) -> tuple[str, bool] | None:
         """Make an upload to this storage the file, and return its name and whether that was new.
 
         :returns: None for content that has to be copied.
@@ -323,8 +327,7 @@ class DatabaseStorage(Storage):
             if self.options.allow_overwrite:
                 adopted = name, self.catalog.adopt_over(name, content.upload)
             else:
-                adopt = partial(self.catalog.adopt, others=others, note_created=note_created)
-                adopted = adopt(name, content.upload), True
+                adopted = self.catalog.adopt(name, content.upload, naming=naming), True
         except UploadGone:
             # Saved a second time, or by two forms at one moment, it is copied like any other file.
             if self._is_file(content.upload):
@@ -536,9 +539,11 @@ class DatabaseStorage(Storage):
         name, created = place.path, True
         if place.kind is PlaceKind.FOLDER:
             wanted = self.generate_filename(posixpath.join(place.path, filename))
-            available = canonical_name(self.get_available_name(wanted))
+            free = FreeName(self.get_available_name(wanted), None)
+            available = str(canonical_name(free))
             others = self._other_names(available, None)
-            name = self.catalog.adopt(available, upload, others=others)
+            naming = Naming(others=others, is_placed=free.is_placed)
+            name = self.catalog.adopt(available, upload, naming=naming)
         elif overwrite:
             created = self.catalog.adopt_over(name, upload, replaced_key=replaced_key)
         else:
@@ -694,7 +699,7 @@ class DatabaseStorage(Storage):
 
     def _open_file(self, name: str, mode: str) -> Any:
         def save(file: IO[bytes], *, replaced_key: int | None, must_be_new: bool) -> None:
-            pieces, created = pieces_of(File(file)), True
+            pieces, created = pieces_of(File(file), self.options.chunk_size), True
             if must_be_new:
                 self.catalog.add(name, pieces)
             else:

@@ -429,19 +429,27 @@ class TestDatabaseStorage(StorageContract, OverwritingContract):
 
     # Its cost
 
-    def test_saving_a_small_file_takes_a_look_and_an_insert(
-        self, storage: DatabaseStorage, database: str
+    @pytest.mark.parametrize("name", ["a.txt", "one/two/three/a.txt"])
+    @pytest.mark.parametrize("size", [0, 1, CHUNK_SIZE])
+    def test_saving_a_file_of_one_row_takes_a_look_and_an_insert(
+        self, storage: DatabaseStorage, database: str, name: str, size: int
     ) -> None:
         with captured(database) as queries:
-            storage.save("a.txt", b"content")
-        assert queries.verbs == ["SELECT", "INSERT"]
+            storage.save(name, bytes(size))
+        # And nothing that begins or ends a transaction.
+        assert [sql.split()[0] for sql in queries.text.splitlines()] == ["SELECT", "INSERT"]
 
-    def test_saving_a_small_file_in_a_directory_looks_for_files_above_as_well(
-        self, storage: DatabaseStorage, database: str
+    def test_saving_a_large_file_looks_once(self, storage: DatabaseStorage, database: str) -> None:
+        with captured(database) as queries:
+            storage.save("one/two/three/a.bin", LARGE)
+        assert queries.verbs == ["SELECT", "INSERT", "INSERT"]
+
+    def test_a_new_file_of_a_storage_that_overwrites_takes_a_look_and_an_insert(
+        self, overwriting: DatabaseStorage, database: str
     ) -> None:
         with captured(database) as queries:
-            storage.save("one/two/three/a.txt", b"content")
-        assert queries.verbs == ["SELECT", "SELECT", "INSERT"]
+            overwriting.save("one/two/three/a.txt", b"content")
+        assert queries.verbs == ["SELECT", "INSERT"]
 
     def test_overwriting_a_small_file_looks_locks_updates_and_deletes(
         self, overwriting: DatabaseStorage, database: str
@@ -577,6 +585,27 @@ class TestTakenMeanwhile:
         assert re.fullmatch(r"moved/a_[A-Za-z0-9]{7}\.txt", name)
         assert read(storage, name) == b"SECOND"
 
+    def test_a_name_that_a_subclass_makes_is_looked_for_above(self, database: str) -> None:
+        class Below(DatabaseStorage):
+            def get_available_name(self, name: Any, max_length: int | None = None) -> str:
+                return f"a.txt/{super().get_available_name(name, max_length)}"
+
+        storage = Below(using=database)
+        DatabaseStorage(using=database).save("a.txt", b"first")
+        with pytest.raises(FileExistsError):
+            storage.save("b.txt", b"second")
+
+    def test_a_subclass_may_say_what_exists(self, database: str) -> None:
+        class Reserving(DatabaseStorage):
+            def exists(self, name: Any) -> bool:
+                return str(name) == "a.txt" or super().exists(name)
+
+        storage = Reserving(using=database)
+        assert re.fullmatch(r"a_[A-Za-z0-9]{7}\.txt", storage.save("a.txt", b"content"))
+        assert storage.save("b.txt", b"content") == "b.txt"
+        with pytest.raises(FileExistsError):
+            storage.save("b.txt/c.txt", b"content")
+
     def test_subclasses_get_names_as_plain_text(self, database: str) -> None:
         given: list[str] = []
 
@@ -586,9 +615,14 @@ class TestTakenMeanwhile:
                 super()._save(name, content)
                 return name
 
+            def get_available_name(self, name: Any, max_length: int | None = None) -> str:
+                free = super().get_available_name(name, max_length)
+                given.extend([copy.copy(free), pickle.loads(pickle.dumps(free))])  # noqa: S301
+                return free
+
         given.append(DatabaseStorage(using=database).save("a.txt", b""))
         given.append(Keeping(using=database).save("b.txt", b""))
-        assert [type(name) for name in given] == [str] * 4
+        assert [type(name) for name in given] == [str] * 6
 
     def test_the_number_of_names_is_bounded(self, database: str) -> None:
         class Stubborn(Hasty):

@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -27,7 +28,7 @@ from secure_dbstorage.exceptions import (
     FileTooLarge,
     os_error,
 )
-from secure_dbstorage.files import Content, FileRecord, LinkState, StoredHead, Upload
+from secure_dbstorage.files import Content, FileRecord, LinkState, Room, StoredHead, Upload
 from secure_dbstorage.models import (
     HEAD_COLUMNS,
     StoredFile,
@@ -36,6 +37,7 @@ from secure_dbstorage.models import (
     head_of,
 )
 from secure_dbstorage.options import StorageOptions
+from secure_dbstorage.saving import Naming
 from secure_dbstorage.sealing.seals import Owner, Seal
 from secure_dbstorage.table import heads, replicas, streams, uploads, uses
 from secure_dbstorage.table.dialects import rows
@@ -51,6 +53,9 @@ _MAX_REPEATS = 3
 
 #: How often an overwrite looks for the row again when another save interferes.
 _MAX_ATTEMPTS = 10
+
+#: No other name is tried.
+_FIRST_NAME = Naming()
 
 #: How many head rows one query of a directory fetches.
 _HEADS_PER_QUERY = 1000
@@ -277,7 +282,11 @@ class Catalog:
 
     def exists(self, path: str) -> bool:
         """Tell whether there is a file of this name, or a directory with files below it."""
-        return not path or self._holds(path, self.writer)
+        return not path or rows(self.writer).room(self._options.namespace, path).is_taken
+
+    def room(self, name: str) -> Room:
+        """Return what is in the way of a new file, by one query."""
+        return rows(self.writer).room(self._options.namespace, name, names.ancestors(name))
 
     def is_directory(self, path: str) -> bool:
         """Tell whether there are files below this path. The root always exists."""
@@ -307,35 +316,33 @@ class Catalog:
         found = None if replica is None else replicas.ask(replica, partial(ask, replica))
         return ask(self.writer) if found is None else found
 
-    def add(  # noqa: PLR0913 -- all that a new file depends on
+    def add(
         self,
         name: str,
         pieces: Iterable[bytes | str],
         *,
-        others: Iterable[str] = (),
+        naming: Naming = _FIRST_NAME,
         kept: FileRecord | None = None,
-        note_created: Callable[[object], object] = lambda created: None,
         seal: Seal | None = None,
     ) -> str:
         """Save a new file, in one transaction, and return its name.
 
-        :param others: names to try in turn when the name is taken.
         :param kept: the public flag and the times that the file had elsewhere.
-        :param note_created: receives the time of creation, as the project wants it.
         :param seal: from :meth:`new_seal`, for a caller that has begun a transaction.
         :raises FileExistsError: when all names are taken, or the name lies below a file.
         :raises FileTooLarge: above the option ``max_size``.
         """
         using, seal = self.writer, seal or self.new_seal()
-        with transaction.atomic(using=using):
-            self._check_place(name, using)
+        self._check_place(name, is_placed=naming.is_placed)
+        pieces, transaction_or_none = self._begun(pieces, using)
+        with transaction_or_none:
             written = self._write(pieces, using, seal)
             # The bytes are written only once. On MySQL, two saves that each roll them back and
             # write them again would deadlock.
-            for candidate in chain([name], others):
+            for candidate in chain([name], naming.others):
                 head = heads.new_head(candidate, written, self._options, kept)
                 if rows(using).insert_head(head):
-                    note_created(head["created"])
+                    naming.note(head["created"])
                     return candidate
             raise os_error(FileExistsError, errno.EEXIST, name)
 
@@ -365,12 +372,11 @@ class Catalog:
         """
         using, seal = self.writer, seal or self.new_seal()
         with transaction.atomic(using=using):
-            self._check_place(name, using)
-            if self._files(using).below(name).exists():
-                raise os_error(IsADirectoryError, errno.EISDIR, name)
+            is_new = not self._room_to_overwrite(name).is_file
             written = self._write(pieces, using, seal)
             for _ in range(_MAX_ATTEMPTS):
-                row = self._locked(name, using)
+                row = None if is_new else self._locked(name, using)
+                is_new = False  # If another save is faster.
                 if replaced_key is not None and (row is None or row.content != replaced_key):
                     raise FileChanged(f"{name!r} was replaced or deleted after it was opened")
                 if row is not None:
@@ -382,14 +388,7 @@ class Catalog:
             # This transaction can't see the row that has the name. The caller must repeat it.
             raise IntegrityError(f"{name!r} is being saved by another transaction")
 
-    def adopt(
-        self,
-        name: str,
-        upload: Upload,
-        *,
-        others: Iterable[str] = (),
-        note_created: Callable[[object], object] = lambda created: None,
-    ) -> str:
+    def adopt(self, name: str, upload: Upload, *, naming: Naming = _FIRST_NAME) -> str:
         """Make a complete upload a new file, in one transaction, and return its name.
 
         No byte is copied: its first row gets the name. If the transaction rolls back, it is an
@@ -399,13 +398,14 @@ class Catalog:
         :raises UploadGone: when it was deleted, or is a file by now.
         """
         written, using = self._written(upload), self.writer
-        with transaction.atomic(using=using):
-            self._check_place(name, using)
+        self._check_place(name, is_placed=naming.is_placed)
+        is_one_statement = not upload.is_begun and upload.content.chunk_count == 1
+        with nullcontext() if is_one_statement else transaction.atomic(using=using):
             uploads.write_last(upload)
-            for candidate in chain([name], others):
+            for candidate in chain([name], naming.others):
                 head = heads.new_head(candidate, written, self._options, None)
                 if self._name(upload, written, head):
-                    note_created(head["created"])
+                    naming.note(head["created"])
                     return candidate
             raise os_error(FileExistsError, errno.EEXIST, name)
 
@@ -419,12 +419,11 @@ class Catalog:
         """
         written, using = self._written(upload), self.writer
         with transaction.atomic(using=using):
-            self._check_place(name, using)
-            if self._files(using).below(name).exists():
-                raise os_error(IsADirectoryError, errno.EISDIR, name)
+            is_new = not self._room_to_overwrite(name).is_file
             uploads.write_last(upload)
             for _ in range(_MAX_ATTEMPTS):
-                row = self._locked(name, using)
+                row = None if is_new else self._locked(name, using)
+                is_new = False  # If another save is faster.
                 if replaced_key is not None and (row is None or row.content != replaced_key):
                     raise FileChanged(f"{name!r} was replaced or deleted after it was opened")
                 if row is not None:
@@ -472,12 +471,11 @@ class Catalog:
         """
         using = self.writer
         with transaction.atomic(using=using):
-            self._check_place(name, using)
+            is_free = not self._room_for(name).is_taken
             try:
-                is_free = not self._holds(name, using)
                 if is_free and self.trash.restore(name, version):
                     return
-                is_free = is_free and not self._holds(name, using)  # Another was faster.
+                is_free = is_free and not self.exists(name)  # Another was faster.
             except IntegrityError as error:
                 raise os_error(FileExistsError, errno.EEXIST, name) from error
             if is_free:
@@ -594,9 +592,8 @@ class Catalog:
                 raise os_error(FileNotFoundError, errno.ENOENT, old)
             if old == new:
                 return
-            if self._holds(new, using):
+            if self._room_for(new).is_taken:
                 raise os_error(FileExistsError, errno.EEXIST, new)
-            self._check_place(new, using)
             try:
                 with transaction.atomic(using=using):
                     renamed = heads.renamed_head(row, new, self._options)
@@ -645,9 +642,6 @@ class Catalog:
         )
         return files
 
-    def _holds(self, path: str, using: str) -> bool:
-        return rows(using).holds(self._options.namespace, path)
-
     def _names(self, using: str, bounds: tuple[str, str | None], limit: int) -> list[str]:
         return rows(using).names(self._options.namespace, bounds, limit)
 
@@ -655,18 +649,37 @@ class Catalog:
         rows = self._files(using).filter(name=name).select_for_update()
         return next((row for row in rows if row.name == name), None)
 
-    def _check_place(self, name: str, using: str) -> None:
+    def _check_place(self, name: str, *, is_placed: bool) -> None:
         """Refuse a name that the table can't hold, or that lies below a file.
+
+        :param is_placed: whether no file was above it a moment ago.
+        """
+        if is_placed or "/" not in name:
+            names.check_new_name(name)
+        else:
+            self._room_for(name)
+
+    def _room_for(self, name: str) -> Room:
+        """Return what is in the way of a file, and refuse what :meth:`_check_place` refuses.
 
         Nothing is locked, so two simultaneous saves can create a file and a directory of the same
         name, as in object stores. Each file is complete all the same.
         """
         names.check_new_name(name)
-        if not (above := names.ancestors(name)):
-            return
-        files = rows(using).link_states(self._options.namespace, above)
-        for file in filter(files.__contains__, above):
-            raise os_error(FileExistsError, errno.EEXIST, file)
+        room = self.room(name)
+        if room.is_below_file:
+            above = names.ancestors(name)
+            # The column's collation may be wrong, so the names are compared again.
+            for file in filter(self.link_states(above).__contains__, above):
+                raise os_error(FileExistsError, errno.EEXIST, file)
+        return room
+
+    def _room_to_overwrite(self, name: str) -> Room:
+        """Do the same, and refuse a directory."""
+        room = self._room_for(name)
+        if room.is_directory:
+            raise os_error(IsADirectoryError, errno.EISDIR, name)
+        return room
 
     def _head_of(self, row: Sequence[Any], using: str) -> StoredHead:
         options = self._options
@@ -686,6 +699,18 @@ class Catalog:
         if not keyring:
             return None
         return Seal.new(keyring, Owner(namespace, streams.new_key()), size)
+
+    def _begun(
+        self, pieces: Iterable[bytes | str], using: str
+    ) -> tuple[Iterable[bytes | str], AbstractContextManager[object]]:
+        """Return content, and the transaction to save it in.
+
+        Content of one row is saved by one statement, which is a transaction of its own.
+        """
+        beginning, rest = _first_pieces(pieces, self._options.chunk_size)
+        if rest is None:
+            return beginning, nullcontext()
+        return chain(beginning, rest), transaction.atomic(using=using)
 
     def _write(
         self, pieces: Iterable[bytes | str], using: str, seal: Seal | None
@@ -732,3 +757,20 @@ class Catalog:
 def _near(content: Content, replica: str | None) -> Content:
     """Return a content whose bytes this replica may give."""
     return content if replica is None else replace(content, replica=replica)
+
+
+def _first_pieces(
+    pieces: Iterable[bytes | str], length: int
+) -> tuple[list[bytes | str], Iterator[bytes | str] | None]:
+    """Return the first pieces of content, just longer than so many bytes, and the rest of it.
+
+    The rest is None if that is all.
+    """
+    beginning, rest = list[bytes | str](), iter(pieces)
+    for piece in rest:
+        data = piece.encode() if isinstance(piece, str) else piece
+        beginning.append(data)
+        length -= memoryview(data).nbytes
+        if length < 0:
+            return beginning, rest
+    return beginning, None

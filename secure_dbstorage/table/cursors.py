@@ -19,6 +19,11 @@ class ShortLogCursor(CursorDebugWrapper):
         with self.debug_sql(sql % shown):
             return CursorWrapper.execute(self, sql, params)
 
+    def executemany(self, sql: Any, param_list: Any) -> Any:
+        shown = [tuple(map(_shown, params)) for params in param_list]
+        with self.debug_sql("; ".join(sql % values for values in shown)):
+            return CursorWrapper.executemany(self, sql, param_list)
+
 
 class HexCursor:
     """Wraps a driver's cursor, and writes bytes into the statement as ``x'...'``."""
@@ -58,6 +63,9 @@ def qmark_cursor_class() -> type[Any]:
     class QmarkCursor(sqlite3.Cursor):
         def execute(self, sql: str, parameters: Any = ()) -> Any:
             return super().execute(sql.replace("%s", "?"), parameters)
+
+        def executemany(self, sql: str, parameters: Any) -> Any:
+            return super().executemany(sql.replace("%s", "?"), parameters)
 
     return QmarkCursor
 

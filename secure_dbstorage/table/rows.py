@@ -1,6 +1,6 @@
 """The rows of the table over one connection, in SQL for every database that Django supports."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, cast
@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from secure_dbstorage.files import LinkState, StoredHead
+from secure_dbstorage.files import LinkState, Room, StoredHead
 from secure_dbstorage.models import HEAD_COLUMNS, StoredFile, StoredFileQuerySet, head_of
 from secure_dbstorage.sealing.keyrings import NO_KEYS, Keyring
 from secure_dbstorage.table import statements
@@ -23,8 +23,8 @@ _UPLOAD_COLUMNS = (
     *("position", "position"),  # The last one is a length, which needs no conversion either.
 )
 _FIRST_CHUNK_COLUMNS = ("content", "data")
-_CHUNK_COLUMNS = ("content", "position", "data")
-_CHUNK_PLACEHOLDERS = ["%s"] * len(_CHUNK_COLUMNS)
+CHUNK_COLUMNS = ("content", "position", "data")
+_CHUNK_PLACEHOLDERS = ["%s"] * len(CHUNK_COLUMNS)
 
 
 class Rows:
@@ -38,6 +38,9 @@ class Rows:
 
     #: The columns whose values the driver may return in another form than Django does.
     converted_columns: tuple[str, ...] = tuple(FIELDS)
+
+    #: Whether the driver returns the first row of a query before it has all of them.
+    gives_rows_as_they_come = False
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
@@ -83,13 +86,21 @@ class Rows:
     def link_states(self, namespace: str, names: Sequence[str]) -> dict[str, LinkState]:
         """Return the link states of those files that exist, by name."""
         # Appended to the statement that is kept: the list is as long as there are names.
-        statement = self._statement(statements.LINK_STATES) + _placeholders(len(names))
+        statement = self._statement(statements.LINK_STATES) + placeholders(len(names))
         rows = self._fetch(statement, [namespace, *names], _LINK_COLUMNS)
         return {name: LinkState(bool(is_public), epoch) for name, is_public, epoch in rows}
 
-    def holds(self, namespace: str, path: str) -> bool:
-        """Tell whether there is a file of this name, or one below the directory of this name."""
-        return bool(self._files(namespace).at_or_below(path).exists())
+    def room(self, namespace: str, name: str, above: Sequence[str] = ()) -> Room:
+        """Return what is in the way of a file of this name.
+
+        :param above: the directories that must not be files.
+        """
+        files = self._files(namespace)
+        return Room(
+            is_file=files.filter(name=name).exists(),
+            is_directory=files.below(name).exists(),
+            is_below_file=bool(above) and files.filter(name__in=above).exists(),
+        )
 
     def names(self, namespace: str, bounds: tuple[str, str | None], limit: int) -> list[str]:
         """Return the first names in order, from the lower bound up to, not including, the upper.
@@ -109,10 +120,17 @@ class Rows:
         rows = self._fetch(statement, [key, first, first + count], ("data",))
         return [data for (data,) in rows]
 
+    def each(self, key: int, first: int, count: int) -> Iterator[bytes]:
+        """Yield what :meth:`run` returns. Nobody may use the connection before the end."""
+        with self._cursor() as cursor:
+            cursor.execute(self._statement(statements.RUN), [key, first, first + count])
+            while (row := cursor.fetchone()) is not None:
+                yield row[0]
+
     def first_chunks(self, keys: Sequence[int]) -> dict[int, bytes]:
         """Return the first chunks of those contents that exist, by content key."""
         # Appended to the statement that is kept: the list is as long as there are keys.
-        statement = self._statement(statements.FIRST_CHUNKS) + _placeholders(len(keys))
+        statement = self._statement(statements.FIRST_CHUNKS) + placeholders(len(keys))
         return dict(self._fetch(statement, keys, _FIRST_CHUNK_COLUMNS))
 
     def part(self, key: int, position: int, start: int, stop: int, *, length: int) -> bytes | None:
@@ -124,7 +142,7 @@ class Rows:
         return chunks[0][start:stop] if chunks and len(chunks[0]) == length else None
 
     def insert_head(self, row: Mapping[str, object]) -> bool:
-        """Insert a head row, given as values by column, in the caller's transaction.
+        """Insert a head row, given as values by column. Outside a transaction it is committed.
 
         :returns: False when the name is taken.
         :raises django.db.IntegrityError: when the content key is.
@@ -146,7 +164,7 @@ class Rows:
         """
         # Appended to the statement that is kept: the list is as long as there are chunks.
         operations: Any = self._connection.ops
-        fields = [FIELDS[name] for name in _CHUNK_COLUMNS]
+        fields = [FIELDS[name] for name in CHUNK_COLUMNS]
         values = operations.bulk_insert_sql(fields, [_CHUNK_PLACEHOLDERS] * len(chunks))
         parameters: list[object] = []
         for number, chunk in enumerate(chunks, position):
@@ -323,5 +341,6 @@ def _converted_places(
     return tuple((index, name) for index, name in enumerate(columns) if name in converted)
 
 
-def _placeholders(count: int) -> str:
+def placeholders(count: int) -> str:
+    """Return the list of so many parameters, in brackets."""
     return f"({', '.join(['%s'] * count)})"

@@ -41,15 +41,21 @@ RUN = (
 )
 #: Without the list of content keys.
 FIRST_CHUNKS = "SELECT {content}, {data} FROM {table} WHERE {position} = 0 AND {content} IN "
-HOLDS = (
-    "SELECT EXISTS (SELECT 1 FROM {table} WHERE {namespace} = %s AND {name} = %s{among_heads}) "
-    "OR EXISTS (SELECT 1 FROM {table} "
+#: What stands at a name and below it.
+ROOM = (
+    "SELECT EXISTS (SELECT 1 FROM {table} WHERE {namespace} = %s AND {name} = %s{among_heads}), "
+    "EXISTS (SELECT 1 FROM {table} "
     "WHERE {namespace} = %s AND {name} >= %s AND {name} < %s{among_heads})"
 )
 #: Whether there are files below a directory.
 HOLDS_BELOW = (
     "EXISTS (SELECT 1 FROM {table} "
     "WHERE {namespace} = %s AND {name} >= %s AND {name} < %s{among_heads})"
+)
+#: And above it. Without the list of names and the bracket that closes.
+ROOM_BELOW = (
+    f"{ROOM}, EXISTS (SELECT 1 FROM {{table}} "
+    "WHERE {namespace} = %s{among_heads} AND {name} IN "
 )
 NAMES = (
     "SELECT {name} FROM {table} WHERE {namespace} = %s AND {name} >= %s{among_heads} "

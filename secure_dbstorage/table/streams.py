@@ -119,22 +119,30 @@ def columns_of(written: Written) -> dict[str, object]:
     }
 
 
-def pieces_of(file: "File[Any]") -> Iterable[bytes | str]:
-    """Return the content of a file in pieces, from its start if it can seek."""
+def pieces_of(file: "File[Any]", length: int) -> Iterable[bytes | str]:
+    """Return the content of a file in pieces, from its start if it can seek.
+
+    :param length: how many bytes a piece should have: a row takes such a one without a copy.
+    """
     try:
         seekable = file.seekable()
     except AttributeError:  # Nothing but `read()`, which `chunks()` is prepared for.
         seekable = True
-    return file.chunks() if seekable else _rest(file)
+    if not seekable:
+        return _rest(file, length)
+    # The project's own may take no argument.
+    is_djangos = getattr(file.chunks, "__func__", None) is File.chunks
+    return file.chunks(length) if is_djangos else file.chunks()
 
 
-def read(
+def read(  # noqa: PLR0913 -- a part, and all that makes it quick
     content: Content,
     *,
     start: int = 0,
     stop: int | None = None,
     first_chunk: bytes | None = None,
     sending: Sending | None = None,
+    at_once: bool = False,
 ) -> Iterator[bytes]:
     """Yield the bytes of a content from *start* up to *stop*, row by row.
 
@@ -144,6 +152,7 @@ def read(
 
     :param first_chunk: the head row's bytes, if they were fetched already.
     :param sending: for a response, whose reader may be slow.
+    :param at_once: whether all of it is wanted, so that the first query may fetch 2 MiB as well.
     :raises ContentVanished: when rows are missing. Pieces of two contents are never mixed.
     :raises SecureDBStorageError: when encrypted content can't be opened.
     """
@@ -160,7 +169,40 @@ def read(
         while run:
             yield run.pop()  # Let go: a slow reader holds no more than what is still to come.
         pieces = _pieces if content.seal is None else _opened_pieces
-        yield from pieces(content, start, stop, _run_lengths(content, sending), sending)
+        lengths = _run_lengths(content, sending, at_once=at_once)
+        yield from pieces(content, start, stop, lengths, sending)
+
+
+def read_now(
+    content: Content,
+    *,
+    start: int = 0,
+    first_chunk: bytes | None = None,
+    sending: Sending | None = None,
+) -> Iterator[bytes]:
+    """Yield what :func:`read` does, to a caller who doesn't use the connection until the end.
+
+    On SQLite and MySQL one query stays open. Its caller copies each row while it is still in the
+    processor's cache, which takes 0.7 of the time. Arguments and errors are those of :func:`read`.
+    """
+    stored = rows(content.using)
+    if content.seal or content.replica or sending or not stored.gives_rows_as_they_come:
+        yield from read(
+            content, start=start, first_chunk=first_chunk, sending=sending, at_once=True
+        )
+        return
+    left = content.size - start
+    if first_chunk is not None and start < len(first_chunk) == content.length_at(0):
+        yield first_chunk[start:]
+        left = content.size - len(first_chunk)
+    if left > 0:
+        position, offset = divmod(content.size - left, content.chunk_size)
+        for chunk in stored.each(content.key, position, content.chunk_count - position):
+            left -= len(chunk) - offset
+            yield chunk[offset:]
+            offset = 0
+        if left:
+            raise _vanished()
 
 
 def read_all(contents: Iterable[Content], *, sending: Sending) -> Iterator[Iterable[bytes]]:
@@ -266,14 +308,14 @@ def _is_pooled(connection: Any) -> bool:
     return getattr(connection, "pool", None) is not None
 
 
-def _run_lengths(content: Content, sending: Sending | None) -> Iterator[int]:
+def _run_lengths(content: Content, sending: Sending | None, *, at_once: bool) -> Iterator[int]:
     """Yield how many rows each query may fetch."""
     longest = max(1, MAX_RUN_BYTES // content.chunk_size)
     if sending and sending.rows_wanted:
         while True:
             yield min(longest, sending.rows_wanted())
     # A small file is read whole; of a large one, a part may be all that is wanted.
-    length = longest if content.size <= MAX_RUN_BYTES else 1
+    length = longest if at_once or content.size <= MAX_RUN_BYTES else 1
     while True:
         yield length
         length = min(2 * length, longest)
@@ -388,9 +430,9 @@ def _vanished() -> ContentVanished:
     return ContentVanished("The content was deleted or replaced while it was being read")
 
 
-def _rest(file: "File[Any]") -> Iterator[bytes | str]:
+def _rest(file: "File[Any]", length: int) -> Iterator[bytes | str]:
     """Read a stream from its position. ``chunks()`` would rewind, which some streams can't."""
-    while piece := file.read(File.DEFAULT_CHUNK_SIZE):
+    while piece := file.read(length):
         yield piece
 
 
@@ -398,7 +440,13 @@ def _chunks(pieces: Iterable[bytes | str], chunk_size: int) -> Iterator[bytes]:
     """Cut pieces of any length into chunks of one length. Only the last may be shorter."""
     buffer = bytearray()
     for piece in pieces:
+        if type(piece) is bytes and len(piece) == chunk_size and not buffer:
+            yield piece  # Without a copy: see `pieces_of()`.
+            continue
         rest = memoryview(piece.encode() if isinstance(piece, str) else piece)
+        while not buffer and len(rest) >= chunk_size:
+            yield bytes(rest[:chunk_size])
+            rest = rest[chunk_size:]
         while rest:
             room = chunk_size - len(buffer)
             buffer += rest[:room]

@@ -87,8 +87,8 @@ def test_what_one_request_brings_is_written_like_a_save(
     data = bytes(size)
     with statements() as asked:
         storage.save("saved.bin", ContentFile(data))
-    saved = words(asked)[words(asked).index("SAVEPOINT") :]
-    assert saved == ["SAVEPOINT", *["INSERT"] * (size // MIB), "INSERT", "RELEASE"]
+    saved = ["SAVEPOINT", "INSERT", "INSERT", "RELEASE"] if size == MIB else ["INSERT"]
+    assert words(asked) == ["SELECT", *saved]
     with statements() as asked:
         assert uploader.put(storage.upload_url("put.bin", max_size=MIB), data).status_code == 201
     assert words(asked) == ["SELECT", "SELECT", *saved]

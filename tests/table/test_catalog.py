@@ -14,6 +14,7 @@ from secure_dbstorage.exceptions import FileChanged
 from secure_dbstorage.files import LinkState
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.options import StorageOptions
+from secure_dbstorage.saving import Naming
 from secure_dbstorage.table.catalog import Catalog
 from tests.support.uploads import begin_upload
 
@@ -196,7 +197,10 @@ def test_a_taken_name_is_an_error(catalog: Catalog) -> None:
 def test_the_first_name_that_is_not_taken_is_used(catalog: Catalog) -> None:
     catalog.add("a.txt", [b"one"])
     catalog.add("b.txt", [b"two"])
-    assert catalog.add("a.txt", [b"three"], others=["b.txt", "c.txt", "d.txt"]) == "c.txt"
+    assert (
+        catalog.add("a.txt", [b"three"], naming=Naming(others=["b.txt", "c.txt", "d.txt"]))
+        == "c.txt"
+    )
     assert StoredFile.rows.using(catalog.writer).count() == 3
 
 
@@ -204,7 +208,7 @@ def test_a_transaction_is_usable_after_all_names_were_taken(catalog: Catalog) ->
     with transaction.atomic(using=catalog.writer):
         catalog.add("a.txt", [b"one"])
         with pytest.raises(FileExistsError):
-            catalog.add("a.txt", [b"two"], others=["a.txt"])
+            catalog.add("a.txt", [b"two"], naming=Naming(others=["a.txt"]))
         assert catalog.add("b.txt", [b"three"]) == "b.txt"
 
 

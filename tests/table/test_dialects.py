@@ -5,6 +5,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from secure_dbstorage import models
-from secure_dbstorage.files import LinkState
+from secure_dbstorage.files import LinkState, Room
 from secure_dbstorage.models import StoredFile
+from secure_dbstorage.names import ancestors
 from secure_dbstorage.sealing.keyrings import NO_KEYS
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import dialects, statements
@@ -66,6 +68,8 @@ OPTIONS = {
     "server-side binding": {"server_side_binding": True},
     "pool": {"pool": {"min_size": 1, "max_size": 2}},
 }
+
+FREE = Room(is_file=False, is_directory=False)
 
 every_way = pytest.mark.parametrize(("database", "way"), WAYS, indirect=["database"])
 
@@ -241,17 +245,34 @@ def test_the_link_states_of_many_files_are_fetched_at_once(
 
 @every_way
 @pytest.mark.parametrize(
-    ("path", "held"),
-    [("a/b.txt", True), ("a", True), ("a/b", False), ("b", False), ("a/b.txt/c", False)],
+    ("name", "room"),
+    [
+        ("a/b.txt", Room(is_file=True, is_directory=False)),
+        ("a", Room(is_file=False, is_directory=True)),
+        ("a/b", FREE),
+        ("b", FREE),
+        ("a/b.txt/c", Room(is_file=False, is_directory=False, is_below_file=True)),
+        ("a/b.txt/c/d", Room(is_file=False, is_directory=False, is_below_file=True)),
+        ("a/c", FREE),
+    ],
 )
-def test_a_path_is_held_by_a_file_or_by_files_below_it(
-    connection: BaseDatabaseWrapper,
-    path: str,
-    held: bool,  # noqa: FBT001
+def test_what_is_in_the_way_of_a_name_stands_at_below_or_above_it(
+    connection: BaseDatabaseWrapper, name: str, room: Room
 ) -> None:
     insert(connection, head_row(name="a/b.txt"))
-    assert rows(connection.alias).holds("", path) is held
-    assert not rows(connection.alias).holds("invoices", path)
+    assert rows(connection.alias).room("", name, ancestors(name)) == room
+    assert rows(connection.alias).room("invoices", name, ancestors(name)) == FREE
+    assert rows(connection.alias).room("", name) == replace(room, is_below_file=False)
+
+
+@pytest.mark.parametrize(
+    ("database", "way"), [way for way in WAYS if way[1] == "fast"], indirect=["database"]
+)
+def test_what_is_in_the_way_of_a_name_takes_one_query(connection: BaseDatabaseWrapper) -> None:
+    for name in ("a", "a/b/c"):
+        with CaptureQueriesContext(connection) as queries:
+            rows(connection.alias).room("", name, ancestors(name))
+        assert len(queries) == 1
 
 
 @every_way
@@ -543,7 +564,6 @@ def test_each_method_is_one_logged_query(connection: BaseDatabaseWrapper) -> Non
         lambda: stored.delete_unfinished(1, NOW),
         lambda: stored.head("", "a.txt", with_chunk=True),
         lambda: stored.link_states("", ["a.txt", "b.txt"]),
-        lambda: stored.holds("", "a.txt"),
         lambda: stored.names("", ("a", "b"), 4),
         lambda: stored.run(5, 0, 4),
         lambda: stored.part(5, 0, 1, 2, length=3),

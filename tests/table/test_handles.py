@@ -619,3 +619,39 @@ def test_chunks_are_rows_and_reading_goes_on_behind_the_last_one(storage: Databa
         assert file.read() == b""
     with pytest.raises(ValueError, match="closed"):
         next(file.chunks())
+
+
+@pytest.mark.parametrize(
+    ("database", "queries"),
+    [("sqlite", 2), ("mariadb", 2), ("postgres", 3)],
+    indirect=["database"],
+)
+def test_a_large_file_is_read_whole_by_few_queries(database: str, queries: int) -> None:
+    storage = DatabaseStorage(using=database)
+    data = bytes(range(256)) * 4096 * 3
+    storage.save("a.bin", data)
+    with CaptureQueriesContext(connections[database]) as asked:
+        assert read(storage, "a.bin") == data
+    assert len(asked) == queries
+
+
+def test_chunks_of_a_large_file_come_two_mebibytes_a_query(database: str) -> None:
+    storage = DatabaseStorage(using=database)
+    data = bytes(range(256)) * 4096 * 3
+    storage.save("a.bin", data)
+    with CaptureQueriesContext(connections[database]) as asked, storage.open("a.bin") as file:
+        assert b"".join(file.chunks()) == data
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize("position", [0, 1, CHUNK_SIZE, CHUNK_SIZE + 1])
+def test_a_whole_read_of_missing_rows_is_an_error_that_leaves_the_connection_usable(
+    storage: DatabaseStorage, database: str, position: int
+) -> None:
+    storage.save("a.bin", LARGE)
+    StoredFile.rows.using(database).filter(position=2).delete()
+    with storage.open("a.bin") as file:
+        file.seek(position)
+        with pytest.raises(ContentVanished):
+            file.read()
+    assert storage.size("a.bin") == len(LARGE)
