@@ -250,14 +250,13 @@ class Twin:
             *("--file", self.fill_in("roles.sql", {})),
         ], CLOAKROOM_PASSWORD=self.password)  # fmt: skip
         source = (
-            f"host={LOOPBACK} port={self.ports[primary]} "
-            f"user=standby password={self.password} application_name=standby"
+            f"host={LOOPBACK} port={self.ports[primary]} user=standby application_name=standby"
         )
         self._as_service([
             *(binaries / "pg_basebackup", "--pgdata", sockets / standby, "--dbname", source),
             *("--write-recovery-conf", "--checkpoint", "fast"),
             *([] if self.waits_for_disk else ["--no-sync"]),
-        ])  # fmt: skip
+        ], PGPASSWORD=self.password)  # fmt: skip
         self._start(self._postgres(standby, binaries))
 
     def _postgres(self, name: str, binaries: Path, *settings: str) -> Service:

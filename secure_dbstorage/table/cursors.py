@@ -52,15 +52,16 @@ def binary_cursor_class() -> type[Any]:
 
 
 @cache
-def qmark_cursor_class() -> type[Any]:
+def qmark_cursor_class(cursor_class: Any) -> type[Any]:
     """Return a cursor class of sqlite3 that takes ``%s`` for ``?``.
 
     Django's own reads each statement with a regular expression, which takes as long as finding a
     small file. Ours have no percent sign but in placeholders.
-    """
-    import sqlite3  # noqa: PLC0415 -- only where the database is SQLite
 
-    class QmarkCursor(sqlite3.Cursor):
+    :param cursor_class: that of the driver, which may be another than Python's own.
+    """
+
+    class QmarkCursor(cursor_class):  # type: ignore[misc]
         def execute(self, sql: str, parameters: Any = ()) -> Any:
             return super().execute(sql.replace("%s", "?"), parameters)
 

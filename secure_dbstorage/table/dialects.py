@@ -99,7 +99,8 @@ class SQLiteRows(ConflictRows):
 
     def driver_cursor(self) -> Any:
         self._connection.cursor()  # It connects and checks.
-        return self._connection.connection.cursor(qmark_cursor_class())
+        cursor_class = qmark_cursor_class(cast(Any, self._connection).Database.Cursor)
+        return self._connection.connection.cursor(cursor_class)
 
     def forget(self) -> None:
         self._connection.connection.execute("PRAGMA shrink_memory").close()

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -256,8 +256,9 @@ class _ContentReader(io.RawIOBase):
         following = streams.read_now(
             self._content, start=after, first_chunk=self._first_chunk, sending=self._sending
         )
-        pieces: Iterator[bytes | memoryview] = chain(held, following)
-        rest = _joined(pieces, max(0, self._content.size - self._position))
+        with closing(following):  # Or a traceback would keep its query open.
+            pieces: Iterator[bytes | memoryview] = chain(held, following)
+            rest = _joined(pieces, max(0, self._content.size - self._position))
         self.seek(self._position + len(rest))
         return rest
 

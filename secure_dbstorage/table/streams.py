@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -168,9 +168,10 @@ def read(  # noqa: PLR0913 -- a part, and all that makes it quick
     with _in_crowd(content.using) if sending and sending.rows_wanted else nullcontext():
         while run:
             yield run.pop()  # Let go: a slow reader holds no more than what is still to come.
-        pieces = _pieces if content.seal is None else _opened_pieces
-        lengths = _run_lengths(content, sending, at_once=at_once)
-        yield from pieces(content, start, stop, lengths, sending)
+        if start < stop:
+            pieces = _pieces if content.seal is None else _opened_pieces
+            lengths = _run_lengths(content, sending, at_once=at_once)
+            yield from pieces(content, start, stop, lengths, sending)
 
 
 def read_now(
@@ -179,7 +180,7 @@ def read_now(
     start: int = 0,
     first_chunk: bytes | None = None,
     sending: Sending | None = None,
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     """Yield what :func:`read` does, to a caller who doesn't use the connection until the end.
 
     On SQLite and MySQL one query stays open. Its caller copies each row while it is still in the

@@ -197,7 +197,7 @@ def update(
     found = stored.upload(key, namespace)
     if found is None or found[0] is not None:
         raise _not_updated(is_empty=is_empty)
-    newer = seal.wrapped_as(bytes(found[5]))
+    newer = seal.wrapped_as(bytes(found[5] or b""))
     if newer.wrapping == seal.wrapping:
         if is_empty and any(found[6:]):
             raise _not_updated(is_empty=True)

@@ -325,11 +325,12 @@ def test_a_storage_without_keys_asks_what_it_always_asked(database: str) -> None
     assert plain.count("INSERT") == 1
 
 
-def test_encryption_asks_nothing_more(seal: Seal, database: str) -> None:
+@pytest.mark.parametrize("content", [LARGE, b"small"], ids=["rows", "one row"])
+def test_encryption_asks_nothing_more(seal: Seal, database: str, content: bytes) -> None:
     def verbs(**options: Any) -> list[str]:
         storage = seal(**options)
         with captured(database) as queries:
-            name = storage.save("a.txt", LARGE)
+            name = storage.save("a.txt", content)
             read(storage, name)
             storage.url(name)
             storage.delete(name)

@@ -3,7 +3,7 @@
 import csv
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from pytest_django import Settings
 from secure_dbstorage.exceptions import ContentVanished, FileChanged, FileTooLarge
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.table import handles
 from tests.support.files import CHUNK_SIZE, LARGE, field_file, read
 
 TEXT = b"first\r\nsecond\rthird\n\nf\xc3\xbcnfte"
@@ -655,3 +656,21 @@ def test_a_whole_read_of_missing_rows_is_an_error_that_leaves_the_connection_usa
         with pytest.raises(ContentVanished):
             file.read()
     assert storage.size("a.bin") == len(LARGE)
+
+
+def test_a_whole_read_that_breaks_off_leaves_the_connection_usable(
+    storage: DatabaseStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(pieces: Iterator[bytes], length: int) -> bytes:
+        next(pieces), next(pieces)  # The second one is not in the head row.
+        raise MemoryError
+
+    storage.save("a.bin", LARGE)
+    monkeypatch.setattr(handles, "_joined", broken)
+    with storage.open("a.bin") as file:
+        try:
+            file.read()
+        except MemoryError:  # Its traceback holds all that was open.
+            assert storage.exists("a.bin")
+        else:
+            pytest.fail("Nothing broke off")

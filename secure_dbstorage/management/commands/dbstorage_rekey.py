@@ -20,7 +20,8 @@ class Command(ReportingCommand):
         "encryption_keys. The bytes of the files are not read. You can remove the older keys once "
         "--check shows that nothing uses them. With --bytes, write the bytes of each file again "
         "under a new key: for files whose keys have leaked, or that were saved before "
-        "encryption_keys was set. Downloads of them break off; links keep working."
+        "encryption_keys was set. Downloads of them break off; links keep working. Deleted files "
+        "and unfinished uploads keep their keys."
     )
     examples = """
         manage.py dbstorage_rekey --check
