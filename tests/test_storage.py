@@ -5,16 +5,18 @@ import hashlib
 import io
 import pickle
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
+from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, InMemoryStorage, Storage, storages
-from django.db import transaction
+from django.db import OperationalError, connections, transaction
 from django.db.models.signals import post_delete
 from django.utils import timezone
 from pytest_django import Settings
@@ -429,15 +431,61 @@ class TestDatabaseStorage(StorageContract, OverwritingContract):
 
     # Its cost
 
-    @pytest.mark.parametrize("name", ["a.txt", "one/two/three/a.txt"])
-    @pytest.mark.parametrize("size", [0, 1, CHUNK_SIZE])
+    @pytest.mark.django_db(transaction=True)
     def test_saving_a_file_of_one_row_takes_a_look_and_an_insert(
-        self, storage: DatabaseStorage, database: str, name: str, size: int
+        self, storage: DatabaseStorage, database: str
     ) -> None:
-        with captured(database) as queries:
-            storage.save(name, bytes(size))
-        # And nothing that begins or ends a transaction.
-        assert [sql.split()[0] for sql in queries.text.splitlines()] == ["SELECT", "INSERT"]
+        for size in (0, 1, CHUNK_SIZE):
+            for name in ("a.txt", "one/two/three/a.txt"):
+                with captured(database) as queries:
+                    storage.save(f"{size}/{name}", bytes(size))
+                # And nothing that begins or ends a transaction.
+                assert [sql.split()[0] for sql in queries.text.splitlines()] == [
+                    "SELECT",
+                    "INSERT",
+                ]
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("database", ["postgres"], indirect=True)
+    def test_a_save_that_fails_spoils_nothing_of_its_callers_transaction(
+        self, storage: DatabaseStorage, database: str
+    ) -> None:
+        taken, done, told = threading.Event(), threading.Event(), list[str]()
+
+        def other() -> None:
+            with transaction.atomic(using=database):
+                storage.save("taken.txt", b"2")
+                taken.set()
+                done.wait(60)
+            connections.close_all()
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        taken.wait(60)
+        with transaction.atomic(using=database):
+            storage.save("mine.txt", b"1")
+            transaction.on_commit(lambda: told.append("mine.txt"), using=database)
+            with connections[database].cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '200ms'")
+            with pytest.raises(OperationalError):
+                storage.save("taken.txt", b"1")
+        done.set()
+        thread.join(60)
+        assert storage.exists("mine.txt")
+        assert told == ["mine.txt"]
+
+    def test_pieces_of_one_buffer_are_not_mixed(self, storage: DatabaseStorage) -> None:
+        class Reusing(File):  # type: ignore[type-arg]
+            """Yields views of a buffer, and fills it again."""
+
+            def chunks(self, chunk_size: int | None = None) -> Iterator[Any]:
+                buffer = bytearray(1000)
+                while length := self.file.readinto(buffer):  # type: ignore[union-attr]
+                    yield memoryview(buffer)[:length]
+
+        data = b"".join(number.to_bytes(4) for number in range(750))
+        storage.save("a.bin", Reusing(io.BytesIO(data), "a.bin"))
+        assert read(storage, "a.bin") == data
 
     def test_saving_a_large_file_looks_once(self, storage: DatabaseStorage, database: str) -> None:
         with captured(database) as queries:

@@ -68,8 +68,9 @@ def receive(request: HttpRequest, name: str, storage: str) -> HttpResponseBase:
         return _receive(visit)
     except Rejected as error:
         record_rejection(visit, error)
-        visit.storage.catalog.release()  # Before waiting for the network.
-        drain(request)
+        if visit.grant is not None:  # Nobody else may keep a thread waiting.
+            visit.storage.catalog.release()  # Before waiting for the network.
+            drain(request)
         return reject(request, error)
     except Instead as error:
         record_sent_away(visit, error.response)

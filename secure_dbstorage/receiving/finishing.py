@@ -124,7 +124,8 @@ def _give_name(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
     except FileChanged:
         _give_up(arrival, upload, Rejected(Fault.PRECONDITION))
     except UploadChanged:
-        raise Rejected(Fault.OFFSET) from None
+        # Or it is a file by now: the answer to our own commit may have been lost.
+        return _finished_by_another(arrival, upload, Rejected(Fault.OFFSET))
     except DatabaseUnavailable:
         _keep_last(arrival, upload)
         raise
@@ -147,16 +148,19 @@ def _keep_last(arrival: Arrival, upload: Upload) -> None:
             arrival.append(replace(upload, offset=offset, last_pieces=()), pieces)
 
 
-def _finished_by_another(arrival: Arrival, upload: Upload) -> Finished:
+def _finished_by_another(
+    arrival: Arrival, upload: Upload, otherwise: Rejected | None = None
+) -> Finished:
     """Return the file that another request has made of the upload meanwhile.
 
-    :raises Rejected: 410 if it was deleted.
+    :param otherwise: raised if it is no file; without it, that it was deleted.
+    :raises Rejected: that, or 410.
     """
     catalog = arrival.storage.catalog
     with catalog.outages_told():
         found = catalog.upload(upload.content.key)
     if found is None or found.name is None:
-        raise Rejected(Fault.GONE)
+        raise otherwise or Rejected(Fault.GONE)
     return Finished(name=found.name, etag=found.etag, created=True)
 
 

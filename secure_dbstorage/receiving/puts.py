@@ -14,6 +14,7 @@ from secure_dbstorage.receiving.faults import Fault, Rejected
 from secure_dbstorage.receiving.fields import content_length, sha256_digests
 from secure_dbstorage.receiving.finishing import Wish, finish
 from secure_dbstorage.receiving.records import record
+from secure_dbstorage.serving.refusals import unavailable
 
 
 def put(arrival: Arrival) -> HttpResponseBase:
@@ -91,8 +92,10 @@ def _as_put(arrival: Arrival) -> Iterator[None]:
     except Rejected as error:
         if error.fault is Fault.TAKEN and "HTTP_IF_NONE_MATCH" in arrival.request.META:
             raise Rejected(Fault.PRECONDITION) from None
-        if error.fault is Fault.OFFSET:  # Nobody else can write: it has expired meanwhile.
-            raise Rejected(Fault.GONE) from None
+        if error.fault is Fault.OFFSET:
+            # Nobody else can write: it has expired meanwhile, or the answer to one of our commits
+            # was lost.
+            raise unavailable() from None
         if error.fault is Fault.TAKEN:
             raise Rejected(Fault.TAKEN, status=HTTPStatus.CONFLICT) from None
         raise

@@ -26,6 +26,7 @@ from secure_dbstorage.exceptions import (
     DatabaseUnavailable,
     FileChanged,
     FileTooLarge,
+    UploadGone,
     os_error,
 )
 from secure_dbstorage.files import Content, FileRecord, LinkState, Room, StoredHead, Upload
@@ -239,7 +240,15 @@ class Catalog:
                     return change()
             except (DatabaseUnavailable, IntegrityError) as error:  # Such as a deadlock.
                 met = error
+                self._drop_broken_connection()
         raise DatabaseUnavailable("The change conflicts with others again and again") from met
+
+    def _drop_broken_connection(self) -> None:
+        """Let the next statement connect anew, if the server has closed the connection."""
+        connection = connections[self.writer]
+        is_ours = connection.connection is not None and not connection.in_atomic_block
+        if is_ours and not connection.is_usable():
+            connection.close()
 
     def release(self) -> None:
         """Return the connection that :meth:`find` used to its pool."""
@@ -334,7 +343,7 @@ class Catalog:
         """
         using, seal = self.writer, seal or self.new_seal()
         self._check_place(name, is_placed=naming.is_placed)
-        pieces, transaction_or_none = self._begun(pieces, using)
+        pieces, transaction_or_none = self._begun(pieces)
         with transaction_or_none:
             written = self._write(pieces, using, seal)
             # The bytes are written only once. On MySQL, two saves that each roll them back and
@@ -397,10 +406,10 @@ class Catalog:
         :param upload: complete. Without its SHA-256, it is read once.
         :raises UploadGone: when it was deleted, or is a file by now.
         """
-        written, using = self._written(upload), self.writer
+        written = self._written(upload)
         self._check_place(name, is_placed=naming.is_placed)
-        is_one_statement = not upload.is_begun and upload.content.chunk_count == 1
-        with nullcontext() if is_one_statement else transaction.atomic(using=using):
+        is_one_row = not upload.is_begun and upload.content.chunk_count == 1
+        with self._transaction(is_one_row=is_one_row):
             uploads.write_last(upload)
             for candidate in chain([name], naming.others):
                 head = heads.new_head(candidate, written, self._options, None)
@@ -426,9 +435,12 @@ class Catalog:
                 is_new = False  # If another save is faster.
                 if replaced_key is not None and (row is None or row.content != replaced_key):
                     raise FileChanged(f"{name!r} was replaced or deleted after it was opened")
+                if row is not None and row.content == upload.content.key:
+                    # By another request, or by ours, when the answer to a commit was lost.
+                    raise UploadGone(errno.ENOENT, "The upload is a file by now")
                 if row is not None:
                     # The file keeps its row: who waits for it, such as a revocation, finds this
-                    # file. If it is this upload's, by another request, there is none to take.
+                    # file.
                     self._update(row, uploads.take_first_row(upload, written), None)
                     return False
                 if self._name(upload, written, heads.new_head(name, written, self._options, None)):
@@ -701,16 +713,23 @@ class Catalog:
         return Seal.new(keyring, Owner(namespace, streams.new_key()), size)
 
     def _begun(
-        self, pieces: Iterable[bytes | str], using: str
+        self, pieces: Iterable[bytes | str]
     ) -> tuple[Iterable[bytes | str], AbstractContextManager[object]]:
-        """Return content, and the transaction to save it in.
-
-        Content of one row is saved by one statement, which is a transaction of its own.
-        """
+        """Return content, and the transaction to save it in."""
         beginning, rest = _first_pieces(pieces, self._options.chunk_size)
         if rest is None:
-            return beginning, nullcontext()
-        return chain(beginning, rest), transaction.atomic(using=using)
+            return beginning, self._transaction(is_one_row=True)
+        return chain(beginning, rest), self._transaction(is_one_row=False)
+
+    def _transaction(self, *, is_one_row: bool) -> AbstractContextManager[object]:
+        """Return the transaction to save a file in.
+
+        One row is saved by one statement, which is a transaction of its own. In the transaction of
+        a caller, which it must not spoil, it needs a savepoint all the same.
+        """
+        if is_one_row and not self.is_in_transaction:
+            return nullcontext()
+        return transaction.atomic(using=self.writer)
 
     def _write(
         self, pieces: Iterable[bytes | str], using: str, seal: Seal | None
@@ -741,7 +760,10 @@ class Catalog:
         :raises UploadGone: when there is no such upload.
         """
         if not upload.is_begun:
-            return rows(self.writer).insert_head(head)
+            try:
+                return rows(self.writer).insert_head(head)
+            except IntegrityError as error:  # Its key is taken: by itself.
+                raise UploadGone(errno.ENOENT, "The upload is a file by now") from error
         try:
             with transaction.atomic(using=self.writer):
                 uploads.name_it(upload, written.content, heads.named_head(head))
@@ -768,9 +790,10 @@ def _first_pieces(
     """
     beginning, rest = list[bytes | str](), iter(pieces)
     for piece in rest:
-        data = piece.encode() if isinstance(piece, str) else piece
+        # A copy of what may be a view of a buffer that is filled again.
+        data = piece.encode() if isinstance(piece, str) else bytes(piece)
         beginning.append(data)
-        length -= memoryview(data).nbytes
+        length -= len(data)
         if length < 0:
             return beginning, rest
     return beginning, None

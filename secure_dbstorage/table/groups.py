@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import chain
 
 from secure_dbstorage import names
+from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import Content, FileRecord, StoredHead
 from secure_dbstorage.models import seal_of
 from secure_dbstorage.options import StorageOptions
@@ -48,18 +49,22 @@ class Groups:
 
         :param new: of :meth:`new_heads`.
         :returns: the heads of the saved files with their bytes, as they were read, by name.
+        :raises CopyFailed: when one can't be read again.
         :raises django.db.IntegrityError: when a name is taken.
         """
         if not (free := self._outside_files(new)):
             return {}
         stored = rows(self._using)
         stored.insert_heads(list(free.values()))
-        return stored.heads(
+        saved = stored.heads(
             self._options.namespace,
             list(free),
             keyring=self._options.encryption_keys,
             with_chunk=True,
         )
+        if saved.keys() != free.keys():
+            raise CopyFailed("a file was missing right after it was saved")
+        return saved
 
     def _new_head(self, record: FileRecord, content: bytes) -> heads.Columns:
         names.check_new_name(record.name)

@@ -234,6 +234,8 @@ def write_last(upload: Upload) -> None:
     try:
         _insert(content, 1, pieces[1:])
     except IntegrityError as error:
+        if not upload.is_begun:  # Its key is taken: by itself.
+            raise UploadGone(errno.ENOENT, "The upload is a file by now") from error
         raise UploadChanged("Another request has written at this offset") from error
 
 
