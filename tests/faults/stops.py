@@ -19,7 +19,7 @@ _SET = {
         ),
         (
             f"CREATE TRIGGER stop_row BEFORE INSERT ON {_TABLE} FOR EACH ROW"
-            f" WHEN (NEW.position = {ROW}) EXECUTE FUNCTION stop()"
+            f" WHEN (NEW.position = {ROW} OR NEW.name IS NOT NULL) EXECUTE FUNCTION stop()"
         ),
         (
             f"CREATE TRIGGER stop_name BEFORE UPDATE ON {_TABLE} FOR EACH ROW"
@@ -30,7 +30,8 @@ _SET = {
     "mysql": (
         (
             f"CREATE TRIGGER stop_row BEFORE INSERT ON {_TABLE} FOR EACH ROW"
-            f" IF NEW.position = {ROW} THEN DO GET_LOCK('stop', 600), RELEASE_LOCK('stop'); END IF"
+            f" IF NEW.position = {ROW} OR NEW.name IS NOT NULL"
+            " THEN DO GET_LOCK('stop', 600), RELEASE_LOCK('stop'); END IF"
         ),
         (
             f"CREATE TRIGGER stop_name BEFORE UPDATE ON {_TABLE} FOR EACH ROW"
