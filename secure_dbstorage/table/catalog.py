@@ -37,7 +37,7 @@ from secure_dbstorage.models import (
     StoredRowQuerySet,
     head_of,
 )
-from secure_dbstorage.options import StorageOptions
+from secure_dbstorage.options import STATEMENT_BYTES, StorageOptions
 from secure_dbstorage.saving import Naming
 from secure_dbstorage.sealing.seals import Owner, Seal
 from secure_dbstorage.table import heads, replicas, streams, uploads, uses
@@ -531,7 +531,10 @@ class Catalog:
             uploads.append(upload.content, upload.offset, pieces)
         else:
             uploads.begin(upload, pieces)
-        return replace(upload, is_begun=True, offset=upload.offset + sum(map(len, pieces)))
+        written = sum(map(len, pieces))
+        if written >= STATEMENT_BYTES:  # In each thread that an upload comes to.
+            rows(self.writer).forget()
+        return replace(upload, is_begun=True, offset=upload.offset + written)
 
     def note_digest(self, upload: Upload, sha256: str | None = None) -> Upload:
         """Return a complete upload with its SHA-256.

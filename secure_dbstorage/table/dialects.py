@@ -85,7 +85,7 @@ class ConflictRows(FastRows):
 
 
 class SQLiteRows(ConflictRows):
-    """SQLite keeps up to 2 MB of the pages it has read in the cache of each connection."""
+    """SQLite keeps up to 2 MB of pages that it used in the cache of each connection."""
 
     gives_rows_as_they_come = True
 

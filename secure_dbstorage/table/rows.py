@@ -251,7 +251,7 @@ class Rows:
         return self._delete(statements.IS_EXPIRED_UPLOAD, [key, instant]) == 1
 
     def forget(self) -> None:
-        """Free the memory in which some connections keep the rows that they have read."""
+        """Free the memory in which some connections keep the rows that were read and written."""
 
     def driver_cursor(self) -> Any:
         """Return a new cursor of the driver."""

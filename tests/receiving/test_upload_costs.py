@@ -108,3 +108,17 @@ def test_a_whole_upload_in_one_patch_is_one_transaction(
     # The first row is written once, with the name.
     naming = ["SAVEPOINT", "UPDATE", "RELEASE"]
     assert words(asked) == ["SELECT", "SAVEPOINT", "INSERT", *naming, "RELEASE"]
+
+
+@pytest.mark.parametrize(("size", "times"), [(100_000, 0), (4 * MIB, 1)])
+def test_a_connection_keeps_nothing_of_a_large_piece(
+    storage: DatabaseStorage, uploader: Uploader, size: int, times: int
+) -> None:
+    place = uploader.begun(storage.upload_url(prefix="in", max_size=9 * MIB), 9 * MIB)
+    asked: list[str] = []
+    connection.connection.set_trace_callback(asked.append)
+    try:
+        assert uploader.patch(place, 0, bytes(size)).status_code == 204
+    finally:
+        connection.connection.set_trace_callback(None)
+    assert asked.count("PRAGMA shrink_memory") == times
