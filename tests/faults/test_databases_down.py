@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from tests.faults.contents import (
 from tests.faults.databases import VictimDatabase
 from tests.faults.report import Tally
 from tests.faults.savers import SaverProcess
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.parametrize("_victim", SERVED, indirect=True)
 
@@ -45,8 +47,10 @@ def test_a_body_whose_database_is_killed_never_looks_whole(
     storage.save("a.bin", content)
     target, known = storage.url("a.bin"), [digest_of(content)]
     servers = [serve("gunicorn"), serve("gunicorn", **_KEPT), serve("uvicorn")]
-    if connections[victim.alias].vendor == "postgresql":  # Django has no pool for another.
-        servers.append(serve("uvicorn", **_POOL))
+    # Django has no pool for another database.
+    has_pool = connections[victim.alias].vendor == "postgresql"
+    pooled = [serve("uvicorn", **_POOL)] if has_pool else []
+    servers += pooled
     with ExitStack() as clients:
         downloads = [
             clients.enter_context(open_download(server.port, target))
@@ -62,12 +66,19 @@ def test_a_body_whose_database_is_killed_never_looks_whole(
             ends += [pool.submit(_ask_while_down, server.port, target) for server in servers]
             tally.add_all(end.result() for end in ends)
     victim.start()
+    # psycopg's pool connects again after 1, 2, 4 and so on seconds. Until then, it refuses.
+    for server in pooled:
+        wait_until(partial(_is_whole, server.port, target, known))
     # The web servers were not restarted; each of their threads is asked.
     answers = [receive(server.port, target, known) for server in servers for _ in range(5)]
     tally.add_all(answers)
     tally.add("lost", sum(answer != WHOLE for answer in answers))
     number = len(servers)
     tally.expect(tried=9 * number, broken=3 * number, refused=number, whole=5 * number)
+
+
+def _is_whole(port: int, target: str, known: list[str]) -> bool:
+    return receive(port, target, known) == WHOLE
 
 
 def test_a_save_whose_database_is_killed_leaves_nothing(
