@@ -28,11 +28,12 @@ Also public are the options, the setting ``SECURE_DBSTORAGE``, the commands, the
 and the names of the loggers: ``secure_dbstorage.access`` has one record for each request, and
 ``secure_dbstorage.links``, at level DEBUG, one for each signed link that is made;
 ``secure_dbstorage.serving``, ``secure_dbstorage.storage`` and ``secure_dbstorage.upkeep`` report
-problems. Everything else may change without notice. The package has nine wings:
+problems. Everything else may change without notice. The package has ten wings:
 
 - ``serving`` answers a request: who asks, whether they may, and with which bytes and headers.
 - ``receiving`` takes uploads, in one piece or in many, and makes them files.
 - ``forms`` has form fields that take uploads, and their widget.
+- ``storage`` is the storage: Django's ``Storage``, with links, uploads and signals.
 - ``links`` says what a link allows, and spells it as a token.
 - ``sealing`` has the keys of encrypted files, and opens and seals their rows.
 - ``table`` knows the rows, and how each database moves their bytes fastest.

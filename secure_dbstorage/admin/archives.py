@@ -12,7 +12,7 @@ from secure_dbstorage.admin.hooks import check_hooks
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.serving.archives import answer_archive, first_encrypted
 from secure_dbstorage.serving.views import begin_visit
-from secure_dbstorage.storage import check_zip
+from secure_dbstorage.storage.urls import check_zip
 
 
 def archive_of(request: HttpRequest, files: list[StoredFile]) -> HttpResponseBase:

@@ -10,7 +10,8 @@ from secure_dbstorage import names
 from secure_dbstorage.copying.ends import check_content, digest_of
 from secure_dbstorage.exceptions import CopyFailed, SecureDBStorageError
 from secure_dbstorage.files import FileRecord, StoredHead
-from secure_dbstorage.storage import DatabaseStorage, announce_saved
+from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.storage.announcements import announce_saved
 
 
 class TableEnd:

@@ -12,6 +12,7 @@ from secure_dbstorage.links.grants import PlaceKind, UploadGrant, UploadPlace
 from secure_dbstorage.links.paths import PARAMETER
 from secure_dbstorage.receiving.fields import Metadata
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.storage.uploads import received_file
 
 #: The name of a file whose client gave none.
 UNNAMED = "upload"
@@ -47,7 +48,7 @@ def claim(
     if not upload.is_complete:
         raise UploadIncomplete("The upload is not complete")
     upload = _with_content(upload, grant, storage)
-    return storage.received_file(upload, Metadata.parse(grant.metadata).filename or UNNAMED)
+    return received_file(storage, upload, Metadata.parse(grant.metadata).filename or UNNAMED)
 
 
 def _grant(url: str, storage: DatabaseStorage) -> UploadGrant:

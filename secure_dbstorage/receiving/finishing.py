@@ -29,6 +29,7 @@ from secure_dbstorage.receiving.fields import Metadata
 from secure_dbstorage.serving.guards import ask_hooks
 from secure_dbstorage.serving.headers import protect
 from secure_dbstorage.serving.refusals import RETRY_WHEN_DOWN, Refused
+from secure_dbstorage.storage.uploads import name_upload, received_file
 
 
 class Instead(Exception):
@@ -95,7 +96,8 @@ def _ask_hooks(arrival: Arrival, upload: Upload) -> None:
         return
     # A scanner may be slow. Meanwhile, others can use the connection.
     arrival.storage.catalog.release()
-    with arrival.storage.received_file(upload, _shown_name(arrival.grant), lends=True) as file:
+    shown = _shown_name(arrival.grant)
+    with received_file(arrival.storage, upload, shown, lends=True) as file:
         try:
             response = ask_hooks(hooks, arrival.request, file, arrival.grant)
         except Refused:
@@ -112,7 +114,8 @@ def _ask_hooks(arrival: Arrival, upload: Upload) -> None:
 def _give_name(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
     storage, grant = arrival.storage, arrival.grant
     name_it = partial(
-        storage.name_upload,
+        name_upload,
+        storage,
         upload,
         grant.place,
         _shown_name(grant),

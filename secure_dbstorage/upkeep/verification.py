@@ -14,7 +14,8 @@ from secure_dbstorage.exceptions import (
 )
 from secure_dbstorage.files import SealedFileStat, StoredHead
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
-from secure_dbstorage.storage import DatabaseStorage, announce_changed
+from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.storage.announcements import announce_changed
 from secure_dbstorage.table import streams
 from secure_dbstorage.table.trash import name_of, version_of
 

@@ -14,6 +14,7 @@ from secure_dbstorage.files import ReceivedFile, Upload
 from secure_dbstorage.links.grants import PlaceKind, UploadGrant, UploadPlace
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.storage.uploads import name_upload
 from tests.receiving.conftest import Receiver
 from tests.support.uploads import CONTENT, PIECE, Uploader, Wire, metadata
 
@@ -395,9 +396,9 @@ def test_a_request_that_comes_too_late_takes_nothing_from_the_file(
     (row,) = storage.catalog.unfinished_uploads()
     upload, place = storage.catalog.upload(row.content), UploadPlace(PlaceKind.FILE, "a.txt")
     assert upload is not None
-    assert storage.name_upload(upload, place, "", overwrite=overwrite) == ("a.txt", True)
+    assert name_upload(storage, upload, place, "", overwrite=overwrite) == ("a.txt", True)
     with pytest.raises(UploadGone):
-        storage.name_upload(upload, place, "", overwrite=overwrite)
+        name_upload(storage, upload, place, "", overwrite=overwrite)
     assert content_of("a.txt") == CONTENT
 
 

@@ -1,72 +1,54 @@
 """The storage: Django's ``Storage`` over the table, with links and more."""
 
 import errno
-import logging
-import os
-import posixpath
-from asyncio import _get_running_loop
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
 from enum import Enum
-from functools import cached_property, partial
-from importlib.util import find_spec
-from pathlib import Path, PurePath
-from pickle import PicklingError
-from typing import IO, Any, Final, Self, TypeVar, Unpack, cast
-from weakref import WeakValueDictionary
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, Final, Unpack, cast
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files import File
 from django.core.files.base import ContentFile
-from django.core.files.storage import Storage, storages
+from django.core.files.storage import storages
 from django.core.files.utils import validate_file_name
-from django.core.signals import setting_changed
-from django.dispatch import Signal
 from django.utils import timezone
 
-from secure_dbstorage.conf import (
-    SECRET_OPTIONS,
-    declared_storages,
-    hide_keys,
-    project_time,
-    read_options,
-    unknown_option,
-    upload_directory,
-)
-from secure_dbstorage.content_types import content_type_of
-from secure_dbstorage.exceptions import UploadGone, os_error
-from secure_dbstorage.files import DeletedFile, FileStat, LinkState, ReceivedFile, Upload
-from secure_dbstorage.links.grants import PlaceKind, UploadPlace
-from secure_dbstorage.links.maker import LinkMaker
-from secure_dbstorage.links.paths import link_id
+from secure_dbstorage.conf import project_time, upload_directory
+from secure_dbstorage.exceptions import os_error
+from secure_dbstorage.files import DeletedFile, FileStat
+from secure_dbstorage.links.grants import UploadPlace
 from secure_dbstorage.links.terms import (
     FolderLinkArguments,
     LinkArguments,
     UploadArguments,
     ZipLinkArguments,
 )
-from secure_dbstorage.links.tokens import Audience, LinkSigner
 from secure_dbstorage.models import StoredFile
-from secure_dbstorage.names import (
-    MAX_LENGTH,
-    canonical_name,
-    has_control_character,
-    is_plain,
-    normal_name,
+from secure_dbstorage.names import MAX_LENGTH, canonical_name
+from secure_dbstorage.saving import FreeName, NameLimit, Naming, PlacedName
+from secure_dbstorage.storage.alternatives import other_names
+from secure_dbstorage.storage.announcements import (
+    announce_changed,
+    announce_deleted,
+    announce_saved,
 )
-from secure_dbstorage.options import OPTION_NAMES, Options, StorageOptions
-from secure_dbstorage.saving import FreeName, NameLimit, Naming, PlacedName, UnsettledName
-from secure_dbstorage.signals import file_changed, file_deleted, file_saved, link_made
-from secure_dbstorage.table.catalog import Catalog
-from secure_dbstorage.table.handles import StoredFileHandle, open_file, reader
-from secure_dbstorage.table.streams import Sending, pieces_of
-
-Name = str | PurePath
-
-#: A name as the caller spells it, None included.
-AnyName = TypeVar("AnyName", bound=str | PurePath | None)
+from secure_dbstorage.storage.base import BaseStorage, Name
+from secure_dbstorage.storage.unsettled import release, rewind, unsettled_name
+from secure_dbstorage.storage.uploads import adopted_name
+from secure_dbstorage.storage.urls import (
+    AnyName,
+    url_of_file,
+    url_of_folder,
+    url_of_uploads,
+    url_of_zip,
+    urls_of_files,
+)
+from secure_dbstorage.table.handles import StoredFileHandle, open_file
+from secure_dbstorage.table.streams import pieces_of
 
 
 class _LeftOut(Enum):
@@ -76,92 +58,14 @@ class _LeftOut(Enum):
 #: Marks an argument that was not given, where None would be a mistake.
 _LEFT_OUT: Final = _LeftOut.LEFT_OUT
 
-_logger = logging.getLogger("secure_dbstorage.links")
 
-#: Names whose saves may still be rolled back, by alias, namespace and name.
-_unsettled: WeakValueDictionary[tuple[str, str, str], UnsettledName] = WeakValueDictionary()
-
-#: How many names a save tries. Each but the first carries 7 random characters.
-_MAX_ATTEMPTS = 10
-
-
-class DatabaseStorage(Storage):
+class DatabaseStorage(BaseStorage):
     """Keeps files in the table. Changes are part of the caller's transaction.
 
     Behaves like Django's FileSystemStorage wherever a table can. Every method normalises and
     checks names. A name that leads out of the storage, or holds a control character, raises
     SuspiciousFileOperation.
     """
-
-    def __init__(self, **options: Unpack[Options]) -> None:
-        """Keep the options for later.
-
-        :param options: see the README. Defaults come from ``SECURE_DBSTORAGE``.
-        :raises ImproperlyConfigured: for an unknown name; with keys among the options, on
-            first use. Values are checked by the system checks and on first use, so that models
-            may create a storage while apps are loading.
-        """
-        self._given: Options = hide_keys(options)
-        # An error report shows the callers' variables too. Their keys can't be hidden.
-        if SECRET_OPTIONS.isdisjoint(options):
-            for name in options:
-                if name not in OPTION_NAMES:
-                    raise ImproperlyConfigured(unknown_option(name, self._given, type(self)))
-        setting_changed.connect(self._forget_settings)
-
-    def deconstruct(self) -> tuple[str, tuple[()], dict[str, Any]]:
-        """Return what a migration needs. Keys and hooks never end up in one."""
-        kept = {
-            name: value
-            for name, value in self._given.items()
-            if name in ("namespace", "using", "base_url")
-        }
-        return f"{type(self).__module__}.{type(self).__qualname__}", (), kept
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the alias in ``STORAGES``, or else options without keys.
-
-        :raises PicklingError: for keys outside ``STORAGES``: a pickle must not hold them.
-        """
-        for alias, given in declared_storages(type(self)).items():
-            if given == self._given and type(storages[alias]) is type(self):
-                return _declared_as, (alias,)
-        for option in sorted(SECRET_OPTIONS):
-            if self._given.get(option):
-                raise PicklingError(f"A storage with {option} is pickled only from STORAGES")
-        return _made_again, (type(self), self._given)
-
-    def __copy__(self) -> Self:
-        """Copy the given options, and no key that was derived from them."""
-        return type(self)(**self._given)
-
-    def __deepcopy__(self, memo: object) -> Self:
-        """Do the same: the options are never changed."""
-        return self.__copy__()
-
-    @cached_property
-    def options(self) -> StorageOptions:
-        """The options of this storage, complete and checked.
-
-        :raises ImproperlyConfigured: for an invalid value.
-        """
-        return read_options(self._given)
-
-    @cached_property
-    def signer(self) -> LinkSigner:
-        """Signs and checks the tokens of this storage."""
-        return LinkSigner(self.options.signing_keys, namespace=self.options.namespace)
-
-    @property
-    def audience(self) -> Audience:
-        """The owner of these files at this moment, which every link signs.
-
-        :raises ImproperlyConfigured: when the option ``audience`` gives no text.
-        :raises SynchronousOnlyOperation: in an event loop that can't know the tenant.
-        """
-        if (word := self.options.audience) is not None:
-            return Audience(word=word())
-        return Audience(*self.catalog.place)
 
     # Django's Storage
 
@@ -190,15 +94,12 @@ class DatabaseStorage(Storage):
         # A field always gives its limit. Everyone else gets plain text, which holds no content.
         if max_length is None or not self.catalog.is_in_transaction:
             return saved
-        unsettled = UnsettledName(
+        return unsettled_name(
+            self,
             saved,
-            is_there=partial(self._is_there, saved, free.created),
+            created=free.created,
             save_again=partial(self._save_again, name, content, max_length),
         )
-        _unsettled[self._identity(saved)] = unsettled
-        if self.catalog.is_in_atomic_block:
-            self.catalog.after_commit(unsettled.settler())
-        return unsettled
 
     def get_available_name(self, name: Name, max_length: int | None = None) -> str:
         """Return a free name, within the caller's limit and the table's."""
@@ -297,11 +198,11 @@ class DatabaseStorage(Storage):
         name, created = str(canonical_name(name)), True
         pieces = pieces_of(content, self.options.chunk_size)
         naming = Naming(
-            others=self._other_names(free, free.max_length),
+            others=other_names(self, free, free.max_length),
             is_placed=free.is_placed,
             note_created=partial(setattr, free, "created"),
         )
-        if (adopted := self._adopted(name, content, naming)) is not None:
+        if (adopted := adopted_name(self, name, content, naming)) is not None:
             name, created = adopted
         elif self.options.allow_overwrite:
             created = self.catalog.replace(name, pieces)
@@ -315,66 +216,17 @@ class DatabaseStorage(Storage):
                 Path(content.temporary_file_path()).unlink()
         return name
 
-    def _adopted(self, name: str, content: "File[Any]", naming: Naming) -> tuple[str, bool] | None:
-        """Make an upload to this storage the file, and return its name and whether that was new.
-
-        :returns: None for content that has to be copied.
-        :raises UploadGone: when somebody else has deleted the upload.
-        """
-        if not isinstance(content, ReceivedFile) or not self._has_received(content.upload):
-            return None
-        try:
-            if self.options.allow_overwrite:
-                adopted = name, self.catalog.adopt_over(name, content.upload)
-            else:
-                adopted = self.catalog.adopt(name, content.upload, naming=naming), True
-        except UploadGone:
-            # Saved a second time, or by two forms at one moment, it is copied like any other file.
-            if self._is_file(content.upload):
-                return None
-            raise
-        return adopted
-
-    def _is_file(self, upload: Upload) -> bool:
-        found = self.catalog.upload(upload.content.key)
-        return found is not None and found.name is not None
-
-    def _has_received(self, upload: Upload) -> bool:
-        ours = self.catalog.writer, self.options.namespace
-        return (upload.content.using, upload.namespace) == ours
-
-    def _is_there(self, name: str, created: datetime | None) -> bool:
-        """Tell whether a file that was saved is still there, and not another of its name.
-
-        :param created: when it was created; None if that is not known.
-        """
-        head = self.catalog.find(canonical_name(name))
-        if head is None or created is None:
-            return head is not None
-        return project_time(head.stat.created) == created
-
     def _save_again(self, name: Name, content: "File[Any]", max_length: int | None) -> str:
-        try:
-            content.seek(0)
-        except (AttributeError, OSError, ValueError) as error:
-            text = "The save was rolled back and its content can't be read again; assign the file"
-            raise FileNotFoundError(errno.ENOENT, text, str(name)) from error
+        rewind(content, name)
         # Not what a subclass makes of it: it has made it already.
         return DatabaseStorage.save(self, name, content, max_length)
 
     def _delete(self, name: str, remove: Callable[[str], bool]) -> bool:
         is_deleted = remove(name)
         if is_deleted:
-            self._release(name)
-            _announce(file_deleted, self, name=name)
+            release(self, name)
+            announce_deleted(self, name)
         return is_deleted
-
-    def _release(self, name: str) -> None:
-        if (unsettled := _unsettled.pop(self._identity(name), None)) is not None:
-            unsettled.release()
-
-    def _identity(self, name: str) -> tuple[str, str, str]:
-        return self.catalog.writer, self.options.namespace, name
 
     # Links
 
@@ -396,14 +248,7 @@ class DatabaseStorage(Storage):
         :raises ValueError: for impossible arguments.
         :raises SynchronousOnlyOperation: in an event loop that can't know the tenant.
         """
-        normal, audience = _normal(name), self.audience
-        if _is_in_event_loop():
-            made = self.links.unseen_batch(audience, **arguments).url(normal)
-        else:
-            links = self.links.batch(audience, **arguments)
-            made = links.url(normal, self._found([normal], audience).get(normal))
-        self._tell_made({normal: made})
-        return made
+        return url_of_file(self, name, arguments)
 
     def urls(
         self, names: Iterable[AnyName], **arguments: Unpack[LinkArguments]
@@ -412,19 +257,7 @@ class DatabaseStorage(Storage):
 
         In an event loop they are those of :meth:`url`.
         """
-        if isinstance(names, str):
-            raise TypeError("urls() takes names; url() takes one")
-        normal = {name: _normal(name) for name in names}
-        audience = self.audience
-        if _is_in_event_loop():
-            unseen = self.links.unseen_batch(audience, **arguments)
-            made = {given: unseen.url(name) for given, name in normal.items()}
-        else:
-            links = self.links.batch(audience, **arguments)
-            found = self._found(normal.values(), audience).get
-            made = {given: links.url(name, found(name)) for given, name in normal.items()}
-        self._tell_made({normal[given]: url for given, url in made.items()})
-        return made
+        return urls_of_files(self, names, arguments)
 
     async def aurl(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
         """Do what :meth:`url` does, in async code."""
@@ -446,12 +279,7 @@ class DatabaseStorage(Storage):
         :param arguments: see :class:`~secure_dbstorage.links.terms.FolderLinkArguments`.
         :raises ValueError: for impossible arguments, and for the root.
         """
-        folder = canonical_name(prefix)
-        if not folder:
-            raise ValueError("A link for a folder must name one: the root is every file")
-        made = self.links.folder(folder, self.audience, **arguments)
-        self._tell_made({folder: made})
-        return made
+        return url_of_folder(self, prefix, arguments)
 
     def zip_url(self, *, prefix: Name, **arguments: Unpack[ZipLinkArguments]) -> str:
         """Return a signed URL that downloads the files below a directory as one zip archive.
@@ -464,13 +292,7 @@ class DatabaseStorage(Storage):
         :raises ValueError: for impossible arguments, and for the root.
         :raises ImproperlyConfigured: without the package that makes the archives.
         """
-        check_zip()
-        folder = canonical_name(prefix)
-        if not folder:
-            raise ValueError("An archive must name its directory: the root is every file")
-        made = self.links.zip(folder, self.audience, **arguments)
-        self._tell_made({folder: made})
-        return made
+        return url_of_zip(self, prefix, arguments)
 
     # Uploads
 
@@ -496,60 +318,13 @@ class DatabaseStorage(Storage):
             None if isinstance(name, _LeftOut) else name,
             None if isinstance(prefix, _LeftOut) else prefix,
         )
-        made = self.links.upload(place, self.audience, **arguments)
-        self._tell_made({place.path: made})
-        return made
+        return url_of_uploads(self, place, arguments)
 
     async def aupload_url(
         self, name: Name | _LeftOut = _LEFT_OUT, **arguments: Unpack[UploadArguments]
     ) -> str:
         """Do what :meth:`upload_url` does, in async code."""
         return await sync_to_async(self.upload_url)(name, **arguments)
-
-    def received_file(self, upload: Upload, name: str, *, lends: bool = False) -> ReceivedFile:
-        """Return a complete upload to this storage as a file that ``save()`` takes over.
-
-        :param name: the client's; its last segment counts.
-        :param lends: whether a pooled connection is given back while its reader is busy. There
-            must be no transaction.
-        """
-        content_type = content_type_of(name, self.options.content_types)
-        opener = partial(reader, sending=Sending() if lends else None)
-        return ReceivedFile(upload, name=name, content_type=content_type, opener=opener)
-
-    def name_upload(
-        self,
-        upload: Upload,
-        place: UploadPlace,
-        filename: str,
-        *,
-        overwrite: bool = False,
-        replaced_key: int | None = None,
-    ) -> tuple[str, bool]:
-        """Make a complete upload a file, and return its name and whether that was new.
-
-        :param place: the file, or the directory below which a free name is found as in ``save()``.
-        :param filename: the client's name.
-        :param overwrite: whether the name of the file may be taken.
-        :param replaced_key: the content key of the file that it must replace; None for any.
-        :raises FileExistsError: when the name is taken, or lies below a file.
-        :raises FileChanged: when the file is not the one to replace.
-        :raises UploadGone: when the upload was deleted, or is a file by now.
-        """
-        name, created = place.path, True
-        if place.kind is PlaceKind.FOLDER:
-            wanted = self.generate_filename(posixpath.join(place.path, filename))
-            free = FreeName(self.get_available_name(wanted), None)
-            available = str(canonical_name(free))
-            others = self._other_names(available, None)
-            naming = Naming(others=others, is_placed=free.is_placed)
-            name = self.catalog.adopt(available, upload, naming=naming)
-        elif overwrite:
-            created = self.catalog.adopt_over(name, upload, replaced_key=replaced_key)
-        else:
-            self.catalog.adopt(name, upload)
-        announce_saved(self, name, created=created)
-        return name, created
 
     # More than Django's Storage
 
@@ -623,7 +398,7 @@ class DatabaseStorage(Storage):
         """
         old_name, name = canonical_name(old), canonical_name(new)
         self.catalog.rename(old_name, name)
-        self._release(old_name)
+        release(self, old_name)
         if name != old_name:
             announce_changed(self, name, "name", old_name=old_name)
         return name
@@ -654,49 +429,6 @@ class DatabaseStorage(Storage):
         announce_saved(self, restored, created=True)
         return restored
 
-    def _other_names(self, name: str, max_length: int | None) -> Iterator[str]:
-        """Yield other names to try, in case another save takes this one first."""
-        for _ in range(_MAX_ATTEMPTS - 1):
-            # The previous name counts as taken, whatever the table says: the caller's transaction
-            # may not see the row that has it.
-            directory, filename = posixpath.split(name)
-            extension = "".join(PurePath(filename).suffixes)
-            other = self.get_alternative_name(filename.removesuffix(extension), extension)
-            name = self.get_available_name(posixpath.join(directory, other), max_length)
-            yield canonical_name(name)
-
-    @cached_property
-    def catalog(self) -> Catalog:
-        """The head rows of this storage."""
-        return Catalog(self.options)
-
-    @cached_property
-    def links(self) -> LinkMaker:
-        """Makes the URLs of this storage."""
-        return LinkMaker(self.options, self.signer)
-
-    def _found(self, names: Iterable[str], audience: Audience) -> dict[str, LinkState]:
-        # No file has any other name, and a page must not break because of one.
-        return self.catalog.link_states(
-            [name for name in names if name and not has_control_character(name)],
-            using=audience.alias,
-        )
-
-    def _tell_made(self, urls: Mapping[str, str]) -> None:
-        """Log each signed link by its short name, and send a signal. Most projects need neither.
-
-        :param urls: by the names of the files or folders.
-        """
-        sender = type(self)
-        if not (_logger.isEnabledFor(logging.DEBUG) or link_made.has_listeners(sender)):
-            return
-        for name, url in urls.items():
-            if short := link_id(url):
-                _logger.debug(
-                    "link=%s namespace=%a name=%a", short, self.options.namespace, str(name)
-                )
-                link_made.send_robust(sender, storage=self, name=name, link=short)
-
     def _open_file(self, name: str, mode: str) -> Any:
         def save(file: IO[bytes], *, replaced_key: int | None, must_be_new: bool) -> None:
             pieces, created = pieces_of(File(file), self.options.chunk_size), True
@@ -707,10 +439,6 @@ class DatabaseStorage(Storage):
             announce_saved(self, name, created=created)
 
         return open_file(self.catalog, name, mode, save=save, directory=upload_directory())
-
-    def _forget_settings(self, **kwargs: object) -> None:
-        for name in ("options", "signer", "catalog", "links"):
-            self.__dict__.pop(name, None)
 
 
 def default() -> DatabaseStorage:
@@ -728,59 +456,3 @@ def named(alias: str) -> DatabaseStorage:
     if not isinstance(storage, DatabaseStorage):
         raise ImproperlyConfigured(f"STORAGES[{alias!r}] is not a DatabaseStorage")
     return storage
-
-
-def check_zip() -> None:
-    """Check that zip archives can be made.
-
-    :raises ImproperlyConfigured: without the package that makes them.
-    """
-    if find_spec("zipstream") is None:
-        raise ImproperlyConfigured(
-            "Zip archives need zipstream-ng: pip install 'secure-dbstorage[zip]'"
-        )
-
-
-def announce_saved(storage: DatabaseStorage, name: str, *, created: bool) -> None:
-    """Send ``file_saved`` as soon as the save is committed.
-
-    :param created: False for an overwrite.
-    """
-    _announce(file_saved, storage, name=name, created=created)
-
-
-def announce_changed(
-    storage: DatabaseStorage, name: str, attribute: str, *, old_name: str | None = None
-) -> None:
-    """Send ``file_changed`` as soon as the change is committed.
-
-    :param attribute: what has changed, as :class:`~secure_dbstorage.files.FileStat` calls it.
-    :param old_name: before a rename.
-    """
-    _announce(file_changed, storage, name=name, old_name=old_name or name, attribute=attribute)
-
-
-def _announce(signal: Signal, storage: DatabaseStorage, **arguments: object) -> None:
-    sender = type(storage)
-    if signal.has_listeners(sender):
-        send = partial(signal.send_robust, sender, storage=storage, **arguments)
-        storage.catalog.after_commit(send)
-
-
-def _made_again(storage_class: type[DatabaseStorage], options: Options) -> DatabaseStorage:
-    return storage_class(**options)
-
-
-def _declared_as(alias: str) -> Storage:
-    return storages[alias]
-
-
-def _is_in_event_loop() -> bool:
-    # The public function says no by an error, which takes a quarter of the time of signing.
-    return _get_running_loop() is not None
-
-
-def _normal(name: Name | None) -> str:
-    if isinstance(name, str) and is_plain(name):
-        return name
-    return "" if name is None else normal_name(os.fspath(name).lstrip("/\\"))

@@ -1,0 +1,24 @@
+"""Alternatives: other names for a file, in case another save takes its name first."""
+
+import posixpath
+from collections.abc import Iterator
+from pathlib import PurePath
+
+from django.core.files.storage import Storage
+
+from secure_dbstorage.names import canonical_name
+
+#: How many names a save tries. Each but the first carries 7 random characters.
+_MAX_ATTEMPTS = 10
+
+
+def other_names(storage: Storage, name: str, max_length: int | None) -> Iterator[str]:
+    """Yield names to try in turn when this one is taken."""
+    for _ in range(_MAX_ATTEMPTS - 1):
+        # The previous name counts as taken, whatever the table says: the caller's transaction
+        # may not see the row that has it.
+        directory, filename = posixpath.split(name)
+        extension = "".join(PurePath(filename).suffixes)
+        other = storage.get_alternative_name(filename.removesuffix(extension), extension)
+        name = storage.get_available_name(posixpath.join(directory, other), max_length)
+        yield canonical_name(name)

@@ -1,0 +1,101 @@
+"""Complete uploads: read as files, and made files of their storage without a copy."""
+
+import posixpath
+from functools import partial
+from typing import Any
+
+from django.core.files import File
+
+from secure_dbstorage.content_types import content_type_of
+from secure_dbstorage.exceptions import UploadGone
+from secure_dbstorage.files import ReceivedFile, Upload
+from secure_dbstorage.links.grants import PlaceKind, UploadPlace
+from secure_dbstorage.names import canonical_name
+from secure_dbstorage.saving import FreeName, Naming
+from secure_dbstorage.storage.alternatives import other_names
+from secure_dbstorage.storage.announcements import announce_saved
+from secure_dbstorage.storage.base import BaseStorage
+from secure_dbstorage.table.handles import reader
+from secure_dbstorage.table.streams import Sending
+
+
+def received_file(
+    storage: BaseStorage, upload: Upload, name: str, *, lends: bool = False
+) -> ReceivedFile:
+    """Return a complete upload to a storage as a file that its ``save()`` takes over.
+
+    :param name: the client's; its last segment counts.
+    :param lends: whether a pooled connection is given back while its reader is busy. There
+        must be no transaction.
+    """
+    content_type = content_type_of(name, storage.options.content_types)
+    opener = partial(reader, sending=Sending() if lends else None)
+    return ReceivedFile(upload, name=name, content_type=content_type, opener=opener)
+
+
+def name_upload(  # noqa: PLR0913 -- the upload, its name, and what may be there already
+    storage: BaseStorage,
+    upload: Upload,
+    place: UploadPlace,
+    filename: str,
+    *,
+    overwrite: bool = False,
+    replaced_key: int | None = None,
+) -> tuple[str, bool]:
+    """Make a complete upload a file, and return its name and whether that was new.
+
+    :param place: the file, or the directory below which a free name is found as in ``save()``.
+    :param filename: the client's name.
+    :param overwrite: whether the name of the file may be taken.
+    :param replaced_key: the content key of the file that it must replace; None for any.
+    :raises FileExistsError: when the name is taken, or lies below a file.
+    :raises FileChanged: when the file is not the one to replace.
+    :raises UploadGone: when the upload was deleted, or is a file by now.
+    """
+    name, created = place.path, True
+    if place.kind is PlaceKind.FOLDER:
+        wanted = storage.generate_filename(posixpath.join(place.path, filename))
+        free = FreeName(storage.get_available_name(wanted), None)
+        available = str(canonical_name(free))
+        others = other_names(storage, available, None)
+        naming = Naming(others=others, is_placed=free.is_placed)
+        name = storage.catalog.adopt(available, upload, naming=naming)
+    elif overwrite:
+        created = storage.catalog.adopt_over(name, upload, replaced_key=replaced_key)
+    else:
+        storage.catalog.adopt(name, upload)
+    announce_saved(storage, name, created=created)
+    return name, created
+
+
+def adopted_name(
+    storage: BaseStorage, name: str, content: "File[Any]", naming: Naming
+) -> tuple[str, bool] | None:
+    """Make an upload to this storage the file, and return its name and whether that was new.
+
+    :returns: None for content that has to be copied.
+    :raises UploadGone: when somebody else has deleted the upload.
+    """
+    if not isinstance(content, ReceivedFile) or not _has_received(storage, content.upload):
+        return None
+    try:
+        if storage.options.allow_overwrite:
+            adopted = name, storage.catalog.adopt_over(name, content.upload)
+        else:
+            adopted = storage.catalog.adopt(name, content.upload, naming=naming), True
+    except UploadGone:
+        # Saved a second time, or by two forms at one moment, it is copied like any other file.
+        if _is_file(storage, content.upload):
+            return None
+        raise
+    return adopted
+
+
+def _is_file(storage: BaseStorage, upload: Upload) -> bool:
+    found = storage.catalog.upload(upload.content.key)
+    return found is not None and found.name is not None
+
+
+def _has_received(storage: BaseStorage, upload: Upload) -> bool:
+    ours = storage.catalog.writer, storage.options.namespace
+    return (upload.content.using, upload.namespace) == ours

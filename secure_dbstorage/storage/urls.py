@@ -1,0 +1,135 @@
+"""The URLs of a storage: for its files as they are now, logged and announced."""
+
+import logging
+import os
+from asyncio import _get_running_loop
+from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
+from pathlib import PurePath
+from typing import TypeVar
+
+from django.core.exceptions import ImproperlyConfigured
+
+from secure_dbstorage.files import LinkState
+from secure_dbstorage.links.grants import UploadPlace
+from secure_dbstorage.links.paths import link_id
+from secure_dbstorage.links.terms import (
+    FolderLinkArguments,
+    LinkArguments,
+    UploadArguments,
+    ZipLinkArguments,
+)
+from secure_dbstorage.links.tokens import Audience
+from secure_dbstorage.names import canonical_name, has_control_character, is_plain, normal_name
+from secure_dbstorage.signals import link_made
+from secure_dbstorage.storage.base import BaseStorage, Name
+
+#: A name as the caller spells it, None included.
+AnyName = TypeVar("AnyName", bound=str | PurePath | None)
+
+_logger = logging.getLogger("secure_dbstorage.links")
+
+
+def url_of_file(storage: BaseStorage, name: Name | None, arguments: LinkArguments) -> str:
+    """Return the URL of a file: unsigned for a public or missing one."""
+    normal, audience = _normal(name), storage.audience
+    if _is_in_event_loop():
+        made = storage.links.unseen_batch(audience, **arguments).url(normal)
+    else:
+        links = storage.links.batch(audience, **arguments)
+        made = links.url(normal, _found(storage, [normal], audience).get(normal))
+    _tell_made(storage, {normal: made})
+    return made
+
+
+def urls_of_files(
+    storage: BaseStorage, names: Iterable[AnyName], arguments: LinkArguments
+) -> dict[AnyName, str]:
+    """Return the URLs of any number of files by name, with one query."""
+    if isinstance(names, str):
+        raise TypeError("urls() takes names; url() takes one")
+    normal = {name: _normal(name) for name in names}
+    audience = storage.audience
+    if _is_in_event_loop():
+        unseen = storage.links.unseen_batch(audience, **arguments)
+        made = {given: unseen.url(name) for given, name in normal.items()}
+    else:
+        links = storage.links.batch(audience, **arguments)
+        found = _found(storage, normal.values(), audience).get
+        made = {given: links.url(name, found(name)) for given, name in normal.items()}
+    _tell_made(storage, {normal[given]: url for given, url in made.items()})
+    return made
+
+
+def url_of_folder(storage: BaseStorage, prefix: Name, arguments: FolderLinkArguments) -> str:
+    """Return a signed URL of a directory, with a slash at its end."""
+    folder = canonical_name(prefix)
+    if not folder:
+        raise ValueError("A link for a folder must name one: the root is every file")
+    made = storage.links.folder(folder, storage.audience, **arguments)
+    _tell_made(storage, {folder: made})
+    return made
+
+
+def url_of_zip(storage: BaseStorage, prefix: Name, arguments: ZipLinkArguments) -> str:
+    """Return a signed URL that downloads the files below a directory as one zip archive."""
+    check_zip()
+    folder = canonical_name(prefix)
+    if not folder:
+        raise ValueError("An archive must name its directory: the root is every file")
+    made = storage.links.zip(folder, storage.audience, **arguments)
+    _tell_made(storage, {folder: made})
+    return made
+
+
+def url_of_uploads(storage: BaseStorage, place: UploadPlace, arguments: UploadArguments) -> str:
+    """Return a signed URL that takes uploads to a place."""
+    made = storage.links.upload(place, storage.audience, **arguments)
+    _tell_made(storage, {place.path: made})
+    return made
+
+
+def check_zip() -> None:
+    """Check that zip archives can be made.
+
+    :raises ImproperlyConfigured: without the package that makes them.
+    """
+    if find_spec("zipstream") is None:
+        raise ImproperlyConfigured(
+            "Zip archives need zipstream-ng: pip install 'secure-dbstorage[zip]'"
+        )
+
+
+def _found(storage: BaseStorage, names: Iterable[str], audience: Audience) -> dict[str, LinkState]:
+    # No file has any other name, and a page must not break because of one.
+    return storage.catalog.link_states(
+        [name for name in names if name and not has_control_character(name)],
+        using=audience.alias,
+    )
+
+
+def _tell_made(storage: BaseStorage, urls: Mapping[str, str]) -> None:
+    """Log each signed link by its short name, and send a signal. Most projects need neither.
+
+    :param urls: by the names of the files or folders.
+    """
+    sender = type(storage)
+    if not (_logger.isEnabledFor(logging.DEBUG) or link_made.has_listeners(sender)):
+        return
+    for name, url in urls.items():
+        if short := link_id(url):
+            _logger.debug(
+                "link=%s namespace=%a name=%a", short, storage.options.namespace, str(name)
+            )
+            link_made.send_robust(sender, storage=storage, name=name, link=short)
+
+
+def _is_in_event_loop() -> bool:
+    # The public function says no by an error, which takes a quarter of the time of signing.
+    return _get_running_loop() is not None
+
+
+def _normal(name: Name | None) -> str:
+    if isinstance(name, str) and is_plain(name):
+        return name
+    return "" if name is None else normal_name(os.fspath(name).lstrip("/\\"))
