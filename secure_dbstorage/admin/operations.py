@@ -179,7 +179,7 @@ def _save_new(storage: DatabaseStorage, name: str, content: Any) -> str:
         for chunk in content.chunks():
             target.write(chunk)
     if isinstance(content, ReceivedFile):  # Nobody will finish it.
-        storage.catalog.delete_upload(content.upload)
+        storage.inbox.delete(content.upload)
     return name
 
 

@@ -99,8 +99,8 @@ class Unfinished(FileAdmin):
     def _discard(self, request: HttpRequest, chosen: list[_Chosen]) -> None:
         gone = list[StoredFile]()
         for home, key in chosen:
-            upload = home.storage.catalog.upload(key)
-            if upload is not None and home.storage.catalog.delete_upload(upload):
+            upload = home.storage.inbox.find(key)
+            if upload is not None and home.storage.inbox.delete(upload):
                 gone.append(StoredFile(pk=key, content=key))
         if gone:
             deleted: Any = gone
@@ -125,7 +125,7 @@ def _is_key(text: str) -> bool:
 
 
 def _waiting(home: Home) -> Waiting:
-    uploads = home.storage.catalog.unfinished_uploads()
+    uploads = home.storage.inbox.unfinished()
     found = uploads.aggregate(count=Count("pk"), size=Sum("size", default=0), since=Min("created"))
     rows = StoredFile.rows.using(home.database).filter(content=OuterRef("content"))
     last = rows.order_by("-position")

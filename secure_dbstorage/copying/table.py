@@ -82,22 +82,22 @@ class TableEnd:
 
     def write(self, record: FileRecord, pieces: Iterable[bytes], *, replace: bool) -> None:
         """Save and check a file in one transaction, so that nobody sees a bad copy."""
-        name, catalog = record.name, self._catalog
+        name, catalog, saves = record.name, self._catalog, self._storage.saves
         pieces = iter(pieces)
         # A bucket may deliver a whole file with the first piece. Fetch that before the
         # transaction, so that nobody waits for a download.
         pieces = chain([next(pieces, b"")], pieces)
         # Likewise, a key service is asked before: to wrap the key of the copy, and to unwrap it,
         # which the check needs.
-        seal = catalog.new_seal()
+        seal = saves.new_seal()
         if seal is not None:
             seal.reopened().unlock()
         with transaction.atomic(using=catalog.writer):
             created = True
             if replace:
-                created = catalog.replace(name, pieces, kept=record, seal=seal)
+                created = saves.replace(name, pieces, kept=record, seal=seal)
             else:
-                catalog.add(name, pieces, kept=record, seal=seal)
+                saves.add(name, pieces, kept=record, seal=seal)
             head = catalog.find(name)
             if head is None:
                 raise CopyFailed("the file was missing right after it was saved")

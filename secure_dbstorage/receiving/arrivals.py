@@ -67,17 +67,16 @@ class Arrival:
         """
         seconds = max(UPLOAD_LIFETIME, self.grant.lifetime)
         expires = datetime.fromtimestamp(int(self.visit.now), tz=UTC) + timedelta(seconds=seconds)
-        catalog = self.storage.catalog
-        return catalog.new_upload(size, expires)
+        return self.storage.inbox.new(size, expires)
 
     def append(self, upload: Upload, pieces: Sequence[bytes]) -> Upload:
         """Write pieces behind those of an upload, and return it with them.
 
         :raises Rejected: 409 when another request was faster.
         """
-        catalog = self.storage.catalog
+        storage = self.storage
         try:
-            return catalog.repeat(partial(catalog.append, upload, pieces))
+            return storage.catalog.repeat(partial(storage.inbox.append, upload, pieces))
         except UploadChanged:
             raise Rejected(Fault.OFFSET) from None
 
@@ -113,19 +112,19 @@ class Arrival:
             yield
             is_done = True
         finally:
-            catalog = self.storage.catalog
+            storage = self.storage
             if not is_done:
                 with suppress(DatabaseUnavailable):
-                    catalog.repeat(partial(catalog.delete_upload, upload))
+                    storage.catalog.repeat(partial(storage.inbox.delete, upload))
 
     def find(self) -> Upload:
         """Return the upload that the token continues, or the file that it has become.
 
         :raises Rejected: 410 when it was deleted, or it has expired.
         """
-        catalog = self.storage.catalog
-        with catalog.outages_told():
-            upload = catalog.upload(self.grant.key or 0)
+        storage = self.storage
+        with storage.catalog.outages_told():
+            upload = storage.inbox.find(self.grant.key or 0)
         if upload is None or upload.has_expired(self.visit.now):
             raise Rejected(Fault.GONE)
         return upload

@@ -42,7 +42,7 @@ def claim(
     """
     grant = _grant(url, storage)
     _check_bindings(grant, storage, user, ip)
-    upload = storage.catalog.upload(grant.key or 0)
+    upload = storage.inbox.find(grant.key or 0)
     if upload is None or upload.name is not None or upload.has_expired(time.time()):
         raise UploadGone("The upload no longer exists")
     if not upload.is_complete:
@@ -78,7 +78,7 @@ def _with_content(upload: Upload, grant: UploadGrant, storage: DatabaseStorage) 
     """Return an upload whose content is what the link that began it names, if it names any."""
     if grant.sha256 is None:
         return upload
-    upload = storage.catalog.note_digest(upload)
+    upload = storage.inbox.note_digest(upload)
     if upload.sha256 != grant.sha256:
         raise BadToken("The upload is not the content that its link names")
     return upload

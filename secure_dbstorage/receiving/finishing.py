@@ -74,9 +74,9 @@ def finish(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
     :raises DatabaseUnavailable: when it may succeed later.
     :raises KeyServiceUnavailable: likewise.
     """
-    catalog = arrival.storage.catalog
+    storage = arrival.storage
     try:
-        upload = catalog.repeat(partial(catalog.note_digest, upload, wish.sha256))
+        upload = storage.catalog.repeat(partial(storage.inbox.note_digest, upload, wish.sha256))
         _check_content(arrival, upload)
         _ask_hooks(arrival, upload)
         return _give_name(arrival, upload, wish)
@@ -159,9 +159,9 @@ def _finished_by_another(
     :param otherwise: raised if it is no file; without it, that it was deleted.
     :raises Rejected: that, or 410.
     """
-    catalog = arrival.storage.catalog
-    with catalog.outages_told():
-        found = catalog.upload(upload.content.key)
+    storage = arrival.storage
+    with storage.catalog.outages_told():
+        found = storage.inbox.find(upload.content.key)
     if found is None or found.name is None:
         raise otherwise or Rejected(Fault.GONE)
     return Finished(name=found.name, etag=found.etag, created=True)
@@ -174,8 +174,8 @@ def _give_up(arrival: Arrival, upload: Upload, rejected: Rejected) -> NoReturn:
 
 
 def _delete(arrival: Arrival, upload: Upload) -> None:
-    catalog = arrival.storage.catalog
-    catalog.repeat(partial(catalog.delete_upload, upload))
+    storage = arrival.storage
+    storage.catalog.repeat(partial(storage.inbox.delete, upload))
 
 
 def _shown_name(grant: UploadGrant) -> str:

@@ -107,8 +107,8 @@ def abandon(arrival: Arrival) -> HttpResponseBase:
     """Delete an upload (DELETE)."""
     _check_version(arrival)
     upload = _unfinished(arrival)
-    catalog = arrival.storage.catalog
-    if not catalog.repeat(partial(catalog.delete_upload, upload)):
+    storage = arrival.storage
+    if not storage.catalog.repeat(partial(storage.inbox.delete, upload)):
         raise Rejected(Fault.GONE)
     record(arrival, "abandoned", HTTPStatus.NO_CONTENT)
     return answer(HTTPStatus.NO_CONTENT, {})

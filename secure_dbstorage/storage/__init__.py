@@ -134,7 +134,7 @@ class DatabaseStorage(BaseStorage):
         """
         if not name:
             raise ValueError("The name must be given to delete().")
-        remove = self.catalog.erase if forever else self.catalog.remove
+        remove = self.changes.erase if forever else self.changes.remove
         self._delete(canonical_name(name), remove)
 
     def delete_if(self, name: Name, condition: Callable[[StoredFile], bool]) -> bool:
@@ -144,7 +144,7 @@ class DatabaseStorage(BaseStorage):
         :returns: whether the file was deleted.
         """
         return self._delete(
-            canonical_name(name), partial(self.catalog.remove, condition=condition)
+            canonical_name(name), partial(self.changes.remove, condition=condition)
         )
 
     def exists(self, name: Name) -> bool:
@@ -205,9 +205,9 @@ class DatabaseStorage(BaseStorage):
         if (adopted := adopted_name(self, name, content, naming)) is not None:
             name, created = adopted
         elif self.options.allow_overwrite:
-            created = self.catalog.replace(name, pieces)
+            created = self.saves.replace(name, pieces)
         else:
-            name = self.catalog.add(name, pieces, naming=naming)
+            name = self.saves.add(name, pieces, naming=naming)
         announce_saved(self, name, created=created)
         if hasattr(content, "temporary_file_path"):
             # FileSystemStorage moves it away as well. If it is saved again, it is read from the
@@ -348,7 +348,7 @@ class DatabaseStorage(BaseStorage):
         if not isinstance(public, bool):
             raise TypeError(f"public must be True or False, not {public!r}")
         canonical = canonical_name(name)
-        self.catalog.set_public(canonical, public=public)
+        self.changes.set_public(canonical, public=public)
         announce_changed(self, canonical, "is_public")
 
     def set_expires(self, name: Name, expires: datetime | None) -> None:
@@ -368,7 +368,7 @@ class DatabaseStorage(BaseStorage):
             aware = timezone.make_aware(expires) if timezone.is_naive(expires) else expires
             expires = project_time(aware)
         canonical = canonical_name(name)
-        self.catalog.set_expires(canonical, expires)
+        self.changes.set_expires(canonical, expires)
         announce_changed(self, canonical, "expires")
 
     def revoke_urls(
@@ -385,8 +385,8 @@ class DatabaseStorage(BaseStorage):
         if isinstance(name, _LeftOut) == isinstance(prefix, _LeftOut):
             raise TypeError("revoke_urls() takes a name or a prefix")
         if not isinstance(prefix, _LeftOut):
-            return self.catalog.revoke_below(canonical_name(prefix))
-        return self.catalog.revoke(canonical_name(cast("Name", name)))
+            return self.changes.revoke_below(canonical_name(prefix))
+        return self.changes.revoke(canonical_name(cast("Name", name)))
 
     def rename(self, old: Name, new: Name) -> str:
         """Rename a file and return its new name. No bytes are copied.
@@ -397,7 +397,7 @@ class DatabaseStorage(BaseStorage):
         :raises FileExistsError: when *new* is taken.
         """
         old_name, name = canonical_name(old), canonical_name(new)
-        self.catalog.rename(old_name, name)
+        self.changes.rename(old_name, name)
         release(self, old_name)
         if name != old_name:
             announce_changed(self, name, "name", old_name=old_name)
@@ -425,7 +425,7 @@ class DatabaseStorage(BaseStorage):
         restored = canonical_name(name)
         if isinstance(version, DeletedFile):
             version = version.version
-        self.catalog.undelete(restored, version)
+        self.changes.undelete(restored, version)
         announce_saved(self, restored, created=True)
         return restored
 
@@ -433,9 +433,9 @@ class DatabaseStorage(BaseStorage):
         def save(file: IO[bytes], *, replaced_key: int | None, must_be_new: bool) -> None:
             pieces, created = pieces_of(File(file), self.options.chunk_size), True
             if must_be_new:
-                self.catalog.add(name, pieces)
+                self.saves.add(name, pieces)
             else:
-                created = self.catalog.replace(name, pieces, replaced_key=replaced_key)
+                created = self.saves.replace(name, pieces, replaced_key=replaced_key)
             announce_saved(self, name, created=created)
 
         return open_file(self.catalog, name, mode, save=save, directory=upload_directory())

@@ -20,6 +20,9 @@ from secure_dbstorage.links.maker import LinkMaker
 from secure_dbstorage.links.tokens import Audience, LinkSigner
 from secure_dbstorage.options import OPTION_NAMES, Options, StorageOptions
 from secure_dbstorage.table.catalog import Catalog
+from secure_dbstorage.table.changes import Changes
+from secure_dbstorage.table.inbox import Inbox
+from secure_dbstorage.table.saves import Saves
 
 Name = str | PurePath
 
@@ -99,8 +102,23 @@ class BaseStorage(Storage):
 
     @cached_property
     def catalog(self) -> Catalog:
-        """The head rows of this storage."""
+        """Finds the files of this storage, and reads them."""
         return Catalog(self.options)
+
+    @cached_property
+    def saves(self) -> Saves:
+        """Saves content as files of this storage."""
+        return Saves(self.options, self.catalog)
+
+    @cached_property
+    def changes(self) -> Changes:
+        """Changes and deletes files of this storage."""
+        return Changes(self.options, self.catalog)
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        """The uploads to this storage that are no files yet."""
+        return Inbox(self.options, self.catalog, self.saves)
 
     @cached_property
     def links(self) -> LinkMaker:
@@ -108,7 +126,7 @@ class BaseStorage(Storage):
         return LinkMaker(self.options, self.signer)
 
     def _forget_settings(self, **kwargs: object) -> None:
-        for name in ("options", "signer", "catalog", "links"):
+        for name in ("options", "signer", "catalog", "saves", "changes", "inbox", "links"):
             self.__dict__.pop(name, None)
 
 

@@ -59,11 +59,11 @@ def name_upload(  # noqa: PLR0913 -- the upload, its name, and what may be there
         available = str(canonical_name(free))
         others = other_names(storage, available, None)
         naming = Naming(others=others, is_placed=free.is_placed)
-        name = storage.catalog.adopt(available, upload, naming=naming)
+        name = storage.inbox.adopt(available, upload, naming=naming)
     elif overwrite:
-        created = storage.catalog.adopt_over(name, upload, replaced_key=replaced_key)
+        created = storage.inbox.adopt_over(name, upload, replaced_key=replaced_key)
     else:
-        storage.catalog.adopt(name, upload)
+        storage.inbox.adopt(name, upload)
     announce_saved(storage, name, created=created)
     return name, created
 
@@ -80,9 +80,9 @@ def adopted_name(
         return None
     try:
         if storage.options.allow_overwrite:
-            adopted = name, storage.catalog.adopt_over(name, content.upload)
+            adopted = name, storage.inbox.adopt_over(name, content.upload)
         else:
-            adopted = storage.catalog.adopt(name, content.upload, naming=naming), True
+            adopted = storage.inbox.adopt(name, content.upload, naming=naming), True
     except UploadGone:
         # Saved a second time, or by two forms at one moment, it is copied like any other file.
         if _is_file(storage, content.upload):
@@ -92,7 +92,7 @@ def adopted_name(
 
 
 def _is_file(storage: BaseStorage, upload: Upload) -> bool:
-    found = storage.catalog.upload(upload.content.key)
+    found = storage.inbox.find(upload.content.key)
     return found is not None and found.name is not None
 
 

@@ -71,7 +71,7 @@ def take_inventory(storage: DatabaseStorage, *, prefix: str = "", limit: int = 2
         temporary=temporary,
         expired=expired,
         deleted=_amounts(storage.catalog.trash.files().below(prefix), Q())[0],
-        unfinished=_amounts(storage.catalog.unfinished_uploads(), Q())[0],
+        unfinished=_amounts(storage.inbox.unfinished(), Q())[0],
         ages=dict(zip((*_AGES, "older"), by_age, strict=True)),
         types=_largest(files, F("content_type"), total, limit),
         entries=_largest(files, _entry(prefix), total, limit),

@@ -60,7 +60,7 @@ def prune_deleted(storage: DatabaseStorage, *, dry_run: bool) -> Iterator[Pruned
 def prune_unfinished(storage: DatabaseStorage, *, dry_run: bool) -> Iterator[Pruned]:
     """Delete uploads that nobody finished in time, and yield each."""
     now, using = timezone.now(), storage.catalog.writer
-    for key in storage.catalog.unfinished_uploads().filter(expires__lte=now).content_keys():
+    for key in storage.inbox.unfinished().filter(expires__lte=now).content_keys():
         size = _size_of(key, using)
         if dry_run or uploads.delete_expired(key, now=now, using=using):
             yield Pruned(kind="unfinished", name=str(key), size=size)

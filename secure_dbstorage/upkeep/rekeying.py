@@ -113,7 +113,7 @@ def _rows(storage: DatabaseStorage) -> Iterator[StoredFile]:
 
 
 def _uploads(storage: DatabaseStorage) -> Iterator[StoredFile]:
-    rows, last = storage.catalog.unfinished_uploads().defer("data").order_by("content"), -1
+    rows, last = storage.inbox.unfinished().defer("data").order_by("content"), -1
     while page := list(rows.filter(content__gt=last)[:_UPLOADS_PER_QUERY]):
         yield from page
         last = page[-1].content

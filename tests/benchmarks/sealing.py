@@ -109,7 +109,7 @@ def rotate(count: int) -> list[dict[str, Any]]:
     content = os.urandom(10 * _KIB)
     for number in range(count):
         # Past the search for free names, which takes longer than all else.
-        storage.catalog.add(f"rotated/{number:05}.bin", [content])
+        storage.saves.add(f"rotated/{number:05}.bin", [content])
     rotated = DatabaseStorage(namespace="encrypted", encryption_keys=[_NEW_KEY, ENCRYPTION_KEY])
     began = time.perf_counter()
     outcomes = [item.outcome for item in rewrap(rotated)]

@@ -74,7 +74,7 @@ def save(directory: str, count: int, size: int) -> None:
     with transaction.atomic():
         for number in range(count):
             # Past the search for free names, which takes longer than all else.
-            storage.catalog.add(f"{directory}/{number % 50}/{number:05}.pdf", [content])
+            storage.saves.add(f"{directory}/{number % 50}/{number:05}.pdf", [content])
 
 
 def ask(make_url: Callable[[], str]) -> None:

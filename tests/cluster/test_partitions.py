@@ -131,10 +131,10 @@ def test_a_name_that_is_taken_is_no_error_and_a_content_key_is(
     storage = _storage(using)
     key = storage.catalog.get("old/small.txt").content.key
     with pytest.raises(FileExistsError):
-        storage.catalog.add("old/small.txt", [b"other"])
+        storage.saves.add("old/small.txt", [b"other"])
     monkeypatch.setattr(streams, "new_key", lambda: key)
     with pytest.raises(IntegrityError):
-        storage.catalog.add("another.txt", [b"other"])
+        storage.saves.add("another.txt", [b"other"])
     assert read(storage, "old/small.txt") == b"small"
 
 

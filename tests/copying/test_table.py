@@ -20,7 +20,7 @@ def test_ours_is_listed_in_order_page_by_page(
     storage = DatabaseStorage(using=database)
     names = sorted([f"{number % 3}/{number}" for number in range(24)] + ["-", "A", "a"])
     for name in names:
-        storage.catalog.add(name, [b"x" * 5])
+        storage.saves.add(name, [b"x" * 5])
     end = TableEnd(storage)
     with CaptureQueriesContext(connections[database]) as queries:
         records = list(end.records(""))

@@ -92,7 +92,7 @@ def test_uploads_whose_database_is_killed_go_on(
     # Of the broken PUTs, the large ones could not be taken back while the database was down. The
     # small ones come as a whole, or not at all.
     large = [put for put in puts if put.size == max(_SIZES)]
-    assert storage.catalog.unfinished_uploads().update(expires=PAST) == len(large)
+    assert storage.inbox.unfinished().update(expires=PAST) == len(large)
     assert len(list(prune_unfinished(storage, dry_run=False))) == len(large)
     tally.add("left", victim.rows() - sum(-(-each.size // CHUNK) for each in (*puts, *parts)))
     tally.expect(tried=8, **{"201": 4, "went on": 2, "was whole": 2})

@@ -138,7 +138,7 @@ class TestHooks:
         self, receiver: Receiver, uploader: Uploader, *, reads: bool
     ) -> None:
         def hook(request: HttpRequest, file: ReceivedFile, grant: UploadGrant) -> bool:
-            assert storage.catalog.delete_upload(file.upload)
+            assert storage.inbox.delete(file.upload)
             if reads:
                 file.read()
             return True
@@ -265,13 +265,13 @@ class TestEnds:
     ) -> None:
         storage = receiver()
         part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
-        upload = next(iter(storage.catalog.unfinished_uploads()))
+        upload = next(iter(storage.inbox.unfinished()))
 
         def another_writes() -> None:
-            found = storage.catalog.upload(upload.content)
+            found = storage.inbox.find(upload.content)
             assert found is not None
             first = [CONTENT[:length][start : start + 4096] for start in range(0, length, 4096)]
-            storage.catalog.append(found, first)
+            storage.inbox.append(found, first)
 
         sent = {
             "CONTENT_LENGTH": str(SIZE),
@@ -393,8 +393,8 @@ def test_a_request_that_comes_too_late_takes_nothing_from_the_file(
 ) -> None:
     storage = receiver()
     complete_upload(storage, {"overwrite": overwrite})
-    (row,) = storage.catalog.unfinished_uploads()
-    upload, place = storage.catalog.upload(row.content), UploadPlace(PlaceKind.FILE, "a.txt")
+    (row,) = storage.inbox.unfinished()
+    upload, place = storage.inbox.find(row.content), UploadPlace(PlaceKind.FILE, "a.txt")
     assert upload is not None
     assert name_upload(storage, upload, place, "", overwrite=overwrite) == ("a.txt", True)
     with pytest.raises(UploadGone):
@@ -408,7 +408,7 @@ def complete_upload(storage: DatabaseStorage, arguments: dict[str, Any]) -> str:
     url = storage.upload_url(*name, max_size=SIZE, **arguments)
     part = Uploader().create(url, SIZE, **metadata(filename="a.txt"))["Location"]
     (first,) = StoredFile.rows.using(storage.catalog.writer).unfinished().order_by("-id")[:1]
-    upload = storage.catalog.upload(first.content)
+    upload = storage.inbox.find(first.content)
     assert isinstance(upload, Upload)
     append_all(storage, upload)
     return str(part)
@@ -418,4 +418,4 @@ def append_all(storage: DatabaseStorage, upload: Upload) -> None:
     """Write the content to an upload, as a server does that is killed before it gives the name."""
     while lengths := upload.row_lengths(4096):
         piece = CONTENT[upload.offset : upload.offset + lengths[0]]
-        upload = storage.catalog.append(upload, [piece])
+        upload = storage.inbox.append(upload, [piece])

@@ -93,7 +93,7 @@ def _curl_puts(server: WebServer, directory: Path) -> None:
     assert status(small, *upload) == 413
     assert status(small.replace("b.bin", "c.bin"), *upload) == 403
     assert status(url, "-T", "-", "-H", "Transfer-Encoding: chunked", data=CONTENT) == 411
-    assert ours().catalog.unfinished_uploads().count() == 0
+    assert ours().inbox.unfinished().count() == 0
     assert status(url, *upload) == 201
     assert status(url, *upload) == 409
     assert content_of("curl/a.bin") == CONTENT
@@ -198,7 +198,7 @@ def _a_kill_loses_a_piece_at_most(
     assert piece <= _offset(server, part) <= piece + piece // 2
     _rest_sent(server, part)
     assert content_of("killed.bin") == CONTENT
-    assert ours().catalog.unfinished_uploads().count() == 0
+    assert ours().inbox.unfinished().count() == 0
     return server
 
 
@@ -214,14 +214,14 @@ def test_a_server_that_is_killed_loses_a_piece_at_most(
     large = CONTENT * 4  # More than one transaction: a smaller PUT is all or nothing.
     part, url = _begun(server, "part.bin"), ours().upload_url("put.bin", max_size=len(large))
     for _ in range(2):
-        offset, before = _offset(server, part), ours().catalog.unfinished_uploads().count()
+        offset, before = _offset(server, part), ours().inbox.unfinished().count()
         assert _patched(server, part, offset, CONTENT[offset : offset + piece]) == offset + piece
         with (
             _half_sent(server, part, offset + piece, 100 * KIB),
             _cut(server, "PUT", url, {}, large, len(large) - 1),
         ):
             if kind in STREAMING:
-                wait_until(lambda n=before: ours().catalog.unfinished_uploads().count() > n)
+                wait_until(lambda n=before: ours().inbox.unfinished().count() > n)
             server.kill()
         server = web_server(kind)
         assert offset + piece <= _offset(server, part) <= offset + piece + 100 * KIB
@@ -231,10 +231,10 @@ def test_a_server_that_is_killed_loses_a_piece_at_most(
     assert answer.status_code == 201
     assert (content_of("part.bin"), content_of("put.bin")) == (CONTENT, large)
     # Of each PUT that was killed, rows are left at most, and nobody continues them.
-    ours().catalog.unfinished_uploads().update(expires=PAST)
+    ours().inbox.unfinished().update(expires=PAST)
     left = len(list(prune_unfinished(ours(), dry_run=False)))
     assert left == (2 if kind in STREAMING else 0)
-    assert StoredFile.rows.strays().count() == ours().catalog.unfinished_uploads().count() == 0
+    assert StoredFile.rows.strays().count() == ours().inbox.unfinished().count() == 0
 
 
 @pytest.mark.parametrize("kind", ["gunicorn", "uvicorn"])

@@ -110,6 +110,6 @@ def test_no_transaction_waits_for_a_key_service(
     monkeypatch.setattr(service, "_note", note)
     for _ in range(2):  # New files, and files that are replaced.
         copy("plain", "service", "--overwrite")
-        storage_named("plain").catalog.replace("a.txt", [b"changed"])
+        storage_named("plain").saves.replace("a.txt", [b"changed"])
     assert {what for what, _depth in found} == {"wrap", "unwrap"}
     assert {level for _what, level in found} == {0}

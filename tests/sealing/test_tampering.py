@@ -204,12 +204,12 @@ def test_a_file_of_another_storage_is_refused(table: Table, storage: DatabaseSto
 def test_an_older_state_of_a_growing_row_is_a_row_that_is_too_short(
     storage: DatabaseStorage, database: str
 ) -> None:
-    seal = storage.catalog.begin_upload(10, storage_end())
-    storage.catalog.append(seal, [b"01234"])
+    seal = storage.inbox.begin(10, storage_end())
+    storage.inbox.append(seal, [b"01234"])
     (old,) = StoredFile.rows.using(database).values_list("data", flat=True)
-    upload = storage.catalog.upload(seal.content.key)
+    upload = storage.inbox.find(seal.content.key)
     assert upload is not None
-    storage.catalog.adopt("a.bin", storage.catalog.append(upload, [b"56789"]))
+    storage.inbox.adopt("a.bin", storage.inbox.append(upload, [b"56789"]))
     assert read(storage, "a.bin") == b"0123456789"
     StoredFile.rows.using(database).update(data=bytes(old))
     with pytest.raises(ContentVanished):

@@ -138,7 +138,7 @@ def test_without_the_option_it_sends_nothing(
 
 def test_a_content_that_is_gone_is_not_found(storage: DatabaseStorage, client: Client) -> None:
     url = address(storage)
-    storage.catalog.replace("a.bin", [b"another"])
+    storage.saves.replace("a.bin", [b"another"])
     assert client.get(url).status_code == 404
 
 
@@ -163,7 +163,7 @@ def test_an_upload_or_a_file_of_another_storage_is_not_found(
     elsewhere = storages["invoices"]
     elsewhere.save("a.bin", CONTENT)
     key = elsewhere.catalog.get("a.bin").content.key
-    upload = storage.catalog.begin_upload(10, storage.stat("a.bin").created)
+    upload = storage.inbox.begin(10, storage.stat("a.bin").created)
     for each in (key, upload.content.key):
         assert client.get(address(storage, key=each)).status_code == 404
 

@@ -36,9 +36,9 @@ def storage(database: str, request: pytest.FixtureRequest) -> DatabaseStorage:
 
 
 def received(storage: DatabaseStorage, content: bytes) -> Upload:
-    upload = storage.catalog.begin_upload(len(content), timezone.now() + DAY)
+    upload = storage.inbox.begin(len(content), timezone.now() + DAY)
     pieces = [content[at : at + CHUNK_SIZE] for at in range(0, len(content), CHUNK_SIZE)]
-    return storage.catalog.append(upload, pieces)
+    return storage.inbox.append(upload, pieces)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -49,7 +49,7 @@ def test_a_change_that_waits_for_the_upload_is_not_lost(
     storage.save("dir/a.bin", b"old")
     upload, before = received(storage, LARGE), storage.catalog.get("dir/a.bin")
     with ThreadPoolExecutor(1) as pool, transaction.atomic(using=storage.catalog.writer):
-        assert not storage.catalog.adopt_over("dir/a.bin", upload)
+        assert not storage.inbox.adopt_over("dir/a.bin", upload)
         done = pool.submit(at_once, [lambda: CHANGES[change](storage)])
         with pytest.raises(TimeoutError):
             done.result(0.3)
@@ -69,7 +69,7 @@ def test_what_an_overwrite_keeps_an_upload_keeps(storage: DatabaseStorage) -> No
     storage.set_public("dir/a.bin", False)
     before = storage.catalog.get("dir/a.bin")
     (row,) = storage.catalog.files().values_list("pk", flat=True)
-    storage.catalog.adopt_over("dir/a.bin", received(storage, LARGE))
+    storage.inbox.adopt_over("dir/a.bin", received(storage, LARGE))
     after = storage.catalog.get("dir/a.bin")
     assert list(storage.catalog.files().values_list("pk", flat=True)) == [row]
     assert (after.stat.expires, after.stat.is_public) == (expires, False)

@@ -19,10 +19,8 @@ from pytest_django import Settings
 from secure_dbstorage.files import LinkState
 from secure_dbstorage.links.paths import spelled_content
 from secure_dbstorage.models import StoredFile
-from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import replicas
-from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.replicas import REST_SECONDS
 from secure_dbstorage.upkeep.verification import verify
 from tests.support.pages import DEPLOY, blocks
@@ -51,8 +49,8 @@ def storage(replica: StandIn) -> DatabaseStorage:
     return storage
 
 
-def catalog_of(using: str | None, **options: Any) -> Catalog:
-    return Catalog(StorageOptions(using=using, **options))
+def storage_of(using: str | None, **options: Any) -> DatabaseStorage:
+    return DatabaseStorage(using=using, **options)
 
 
 # Every way to the bytes
@@ -350,7 +348,7 @@ def test_the_primary_decides_what_there_is(replica: StandIn, storage: DatabaseSt
     storage.delete("gone.txt")
     storage.rename("old.txt", "new.txt")
     storage.set_public("public.txt", public=False)
-    storage.catalog.replace("changed.txt", [b"fresh" * 100_000])
+    storage.saves.replace("changed.txt", [b"fresh" * 100_000])
     for name in ("gone.txt", "old.txt"):
         assert not storage.exists(name)
         with pytest.raises(FileNotFoundError):
@@ -390,11 +388,11 @@ def test_the_router_of_the_page_names_the_replica_for_our_table_alone(
     names: dict[str, Any] = {}
     exec(block, names)  # noqa: S102 -- our own
     settings.DATABASE_ROUTERS = [names["FilesRouter"]()]
-    catalog = catalog_of(None)
-    assert (catalog.writer, catalog.replica) == ("default", "replica")
+    storage = storage_of(None)
+    assert (storage.catalog.writer, storage.catalog.replica) == ("default", "replica")
     assert (router.db_for_read(User), router.db_for_write(User)) == ("default", "default")
     with transaction.atomic():
-        assert catalog.replica is None
+        assert storage.catalog.replica is None
 
 
 def test_listings_come_from_the_replica(replica: StandIn, storage: DatabaseStorage) -> None:
@@ -418,18 +416,18 @@ def test_without_the_replica_they_come_from_the_primary(
 
 
 def test_what_is_written_is_written_to_the_primary(replica: StandIn) -> None:
-    catalog = catalog_of(None)
-    catalog.add("a.txt", [b"old"])
-    catalog.replace("a.txt", [b"new"])
-    catalog.set_public("a.txt", public=True)
-    catalog.rename("a.txt", "b.txt")
-    head = catalog_of("default").get("b.txt")
+    storage = storage_of(None)
+    storage.saves.add("a.txt", [b"old"])
+    storage.saves.replace("a.txt", [b"new"])
+    storage.changes.set_public("a.txt", public=True)
+    storage.changes.rename("a.txt", "b.txt")
+    head = storage_of("default").catalog.get("b.txt")
     assert (head.stat.is_public, head.stat.size) == (True, 3)
-    catalog_of(replica.alias).add("b.txt", [b"stale"])
+    storage_of(replica.alias).saves.add("b.txt", [b"stale"])
     with DatabaseStorage().open("b.txt", "ab") as file:
         file.write(b"er")
     with DatabaseStorage(using="default").open("b.txt") as file:
         assert file.read() == b"newer"
-    catalog.remove("b.txt")
+    storage.changes.remove("b.txt")
     assert StoredFile.rows.using("default").count() == 0
     assert StoredFile.rows.using(replica.alias).count() == 1

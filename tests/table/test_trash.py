@@ -53,8 +53,8 @@ def by_open(storage: DatabaseStorage, name: str, content: bytes) -> None:
 
 
 def by_upload(storage: DatabaseStorage, name: str, content: bytes) -> None:
-    upload = storage.catalog.begin_upload(len(content), timezone.now() + DAY)
-    storage.catalog.adopt_over(name, storage.catalog.append(upload, [content]))
+    upload = storage.inbox.begin(len(content), timezone.now() + DAY)
+    storage.inbox.adopt_over(name, storage.inbox.append(upload, [content]))
 
 
 OVERWRITES: dict[str, Callable[[DatabaseStorage, str, bytes], object]] = {
@@ -440,7 +440,7 @@ class TestSeenByNobody:
         assert catalog.entries("") == []
         assert catalog.find("dir/a.txt") is None
         assert catalog.find_content(key) is None
-        assert catalog.upload(key) is None
+        assert storage.inbox.find(key) is None
         assert catalog.link_states(["dir/a.txt"]) == {}
         assert catalog.heads_below("dir", latest_epoch=2**62, now=0, limit=9) == []
         assert not StoredFile.objects.using(using).exists()

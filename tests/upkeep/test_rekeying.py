@@ -128,22 +128,22 @@ def test_an_upload_that_is_finished_meanwhile_keeps_the_newest_wrapping(
     storage = storage_of(database, OLD_KEY)
     if way == "named over a file":
         storage.save("a.txt", b"old")
-    begun = storage.catalog.begin_upload(10, timezone.now() + timedelta(days=1))
-    upload = storage.catalog.append(begun, [b"0123456789"])
+    begun = storage.inbox.begin(10, timezone.now() + timedelta(days=1))
+    upload = storage.inbox.append(begun, [b"0123456789"])
     # A request has found the upload by now, and finishes it after its key was wrapped anew.
     assert set(outcomes(rewrap(storage_of(database, KEY, OLD_KEY))).values()) == {"rewrapped"}
     if way == "named":
-        storage.catalog.adopt("a.txt", upload)
+        storage.inbox.adopt("a.txt", upload)
     elif way == "named over a file":
-        storage.catalog.adopt_over("a.txt", upload)
+        storage.inbox.adopt_over("a.txt", upload)
     else:
-        storage.catalog.note_digest(upload)
+        storage.inbox.note_digest(upload)
     new = storage_of(database, KEY)
     assert find_keys(new).counts == {id_of(KEY): 1}
     if way == "its digest noted":
-        again = new.catalog.upload(upload.content.key)
+        again = new.inbox.find(upload.content.key)
         assert again is not None
-        new.catalog.adopt("a.txt", again)
+        new.inbox.adopt("a.txt", again)
     assert read(new, "a.txt") == b"0123456789"
     assert new.stat("a.txt").sha256 == hashlib.sha256(b"0123456789").hexdigest()
 
