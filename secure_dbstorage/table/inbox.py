@@ -52,10 +52,6 @@ class Inbox:
             seal=self._saves.new_seal(size),
         )
 
-    def begin(self, size: int, expires: datetime) -> Upload:
-        """Begin an upload of so many bytes, by its first row."""
-        return self.append(self.new(size, expires), ())
-
     def append(self, upload: Upload, pieces: Sequence[bytes]) -> Upload:
         """Write bytes behind those of an upload, and return it with them.
 

@@ -64,7 +64,7 @@ def test_of_encrypted_ones_the_plain_bytes_are_counted(
     given = {**entry, "OPTIONS": {**entry.get("OPTIONS", {}), **encrypting}}
     settings.STORAGES = {**settings.STORAGES, "default": given}
     inbox = storage().inbox
-    upload = inbox.begin(40_960, timezone.now() + timedelta(days=1))
+    upload = inbox.new(40_960, timezone.now() + timedelta(days=1))
     inbox.append(upload, [b"x" * 1000])
     assert [row[:2] for row in cells(body(chief, UNFINISHED))] == [["1000\xa0bytes", "40.0\xa0KB"]]
 

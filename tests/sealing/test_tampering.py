@@ -204,10 +204,9 @@ def test_a_file_of_another_storage_is_refused(table: Table, storage: DatabaseSto
 def test_an_older_state_of_a_growing_row_is_a_row_that_is_too_short(
     storage: DatabaseStorage, database: str
 ) -> None:
-    seal = storage.inbox.begin(10, storage_end())
-    storage.inbox.append(seal, [b"01234"])
+    begun = storage.inbox.append(storage.inbox.new(10, storage_end()), [b"01234"])
     (old,) = StoredFile.rows.using(database).values_list("data", flat=True)
-    upload = storage.inbox.find(seal.content.key)
+    upload = storage.inbox.find(begun.content.key)
     assert upload is not None
     storage.inbox.adopt("a.bin", storage.inbox.append(upload, [b"56789"]))
     assert read(storage, "a.bin") == b"0123456789"

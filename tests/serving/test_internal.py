@@ -163,7 +163,7 @@ def test_an_upload_or_a_file_of_another_storage_is_not_found(
     elsewhere = storages["invoices"]
     elsewhere.save("a.bin", CONTENT)
     key = elsewhere.catalog.get("a.bin").content.key
-    upload = storage.inbox.begin(10, storage.stat("a.bin").created)
+    upload = storage.inbox.append(storage.inbox.new(10, storage.stat("a.bin").created), ())
     for each in (key, upload.content.key):
         assert client.get(address(storage, key=each)).status_code == 404
 

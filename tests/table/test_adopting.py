@@ -36,7 +36,7 @@ def storage(database: str, request: pytest.FixtureRequest) -> DatabaseStorage:
 
 
 def received(storage: DatabaseStorage, content: bytes) -> Upload:
-    upload = storage.inbox.begin(len(content), timezone.now() + DAY)
+    upload = storage.inbox.new(len(content), timezone.now() + DAY)
     pieces = [content[at : at + CHUNK_SIZE] for at in range(0, len(content), CHUNK_SIZE)]
     return storage.inbox.append(upload, pieces)
 

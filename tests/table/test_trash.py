@@ -53,7 +53,7 @@ def by_open(storage: DatabaseStorage, name: str, content: bytes) -> None:
 
 
 def by_upload(storage: DatabaseStorage, name: str, content: bytes) -> None:
-    upload = storage.inbox.begin(len(content), timezone.now() + DAY)
+    upload = storage.inbox.new(len(content), timezone.now() + DAY)
     storage.inbox.adopt_over(name, storage.inbox.append(upload, [content]))
 
 

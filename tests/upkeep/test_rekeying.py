@@ -128,8 +128,8 @@ def test_an_upload_that_is_finished_meanwhile_keeps_the_newest_wrapping(
     storage = storage_of(database, OLD_KEY)
     if way == "named over a file":
         storage.save("a.txt", b"old")
-    begun = storage.inbox.begin(10, timezone.now() + timedelta(days=1))
-    upload = storage.inbox.append(begun, [b"0123456789"])
+    draft = storage.inbox.new(10, timezone.now() + timedelta(days=1))
+    upload = storage.inbox.append(draft, [b"0123456789"])
     # A request has found the upload by now, and finishes it after its key was wrapped anew.
     assert set(outcomes(rewrap(storage_of(database, KEY, OLD_KEY))).values()) == {"rewrapped"}
     if way == "named":
