@@ -55,29 +55,31 @@ The subject of a token for a proxy's cache is the content as the internal route 
 :func:`~secure_dbstorage.links.paths.spelled_content`. It has no claims but its times.
 """
 
-import hashlib
 import hmac
-import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_network
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from django.views.decorators.debug import sensitive_variables
 
 from secure_dbstorage.addresses import Address
-from secure_dbstorage.exceptions import BadToken, ExpiredToken
-from secure_dbstorage.links.encodings import base36, base64url, from_base64url
-from secure_dbstorage.links.grants import Grant, PlaceKind, UploadGrant, UploadPlace
+from secure_dbstorage.exceptions import BadToken
+from secure_dbstorage.links.claims import (
+    encoded,
+    folder_above,
+    grant_of,
+    period,
+    timely,
+    told,
+    upload_grant_of,
+)
+from secure_dbstorage.links.encodings import base36
+from secure_dbstorage.links.grants import Grant, PlaceKind, UploadGrant
 from secure_dbstorage.links.keys import HMAC, Purpose, derive
 from secure_dbstorage.links.terms import LinkTerms, Terms, UploadTerms
-
-AnyGrant = TypeVar("AnyGrant", bound=Grant)
-
-#: How far a server's clock may be ahead of ours, in seconds.
-CLOCK_SKEW = 60
 
 #: Seconds for which a proxy may fetch a content for its cache. It fetches at once; of a film in
 #: slices, it fetches the next one when the visitor's player has taken the last.
@@ -152,7 +154,7 @@ class LinkSigner:
             **self._bindings(terms),
         }
         number = f"-{base36(terms.max_size)}"
-        return self._tokens(Purpose.UPLOAD, audience, number, _told(claims))
+        return self._tokens(Purpose.UPLOAD, audience, number, told(claims))
 
     def part_token(self, grant: UploadGrant, audience: Audience) -> str:
         """Return the token that continues one upload.
@@ -167,7 +169,7 @@ class LinkSigner:
             "u": grant.user,
             "i": grant.network,
         }
-        tokens = self._tokens(Purpose.PART, audience, f"-{base36(grant.key or 0)}", _told(claims))
+        tokens = self._tokens(Purpose.PART, audience, f"-{base36(grant.key or 0)}", told(claims))
         return tokens.token(grant.place.spelling.encode(), 0, 0, 0)
 
     def content_token(self, content: str, audience: Audience, *, now: float) -> str:
@@ -225,9 +227,9 @@ class LinkSigner:
             raise BadToken("The token opens no file")
         if in_path != (purpose is Purpose.FOLDER):
             raise BadToken("The token does not stand where a link has it")
-        subject = _folder(match, name) if purpose is Purpose.FOLDER else name
+        subject = folder_above(match, name) if purpose is Purpose.FOLDER else name
         self._check_signature(match, purpose, audience, subject)
-        return _timely(_grant(match, max_lifetime, purpose, subject), now)
+        return timely(grant_of(match, max_lifetime, purpose, subject), now)
 
     @sensitive_variables()
     def unsign_upload(
@@ -244,10 +246,10 @@ class LinkSigner:
             raise BadToken("The token is not for uploads")
         self._check_signature(match, purpose, audience, path)
         try:
-            grant = _upload_grant(match, path, max_lifetime, is_part=purpose is Purpose.PART)
+            grant = upload_grant_of(match, path, max_lifetime, is_part=purpose is Purpose.PART)
         except ValueError:  # A kind of place that another release knows.
             raise BadToken("The token is for no place that we know") from None
-        return grant if purpose is Purpose.PART else _timely(grant, now)
+        return grant if purpose is Purpose.PART else timely(grant, now)
 
     @sensitive_variables()
     def check_content(self, content: str, token: str, audience: Audience, *, now: float) -> None:
@@ -262,7 +264,7 @@ class LinkSigner:
         if _purpose(match) is not Purpose.CONTENT:
             raise BadToken("The token fetches no content")
         self._check_signature(match, Purpose.CONTENT, audience, content)
-        _timely(_grant(match, CONTENT_LIFETIME, Purpose.CONTENT, content), now)
+        timely(grant_of(match, CONTENT_LIFETIME, Purpose.CONTENT, content), now)
 
     def _batch(
         self,
@@ -348,7 +350,7 @@ class TokenBatch:
         self._start = start
         self._claims = claims
         self._once = once
-        self._rare = _encoded(claims)
+        self._rare = encoded(claims)
 
     def token(self, subject: bytes, issued: int, lifetime: int, link_epoch: int) -> str:
         """Return the token for one subject.
@@ -356,12 +358,12 @@ class TokenBatch:
         :param subject: the canonical name of a file or a folder, in UTF-8.
         """
         rare = self._with_nonce() if self._once else self._rare
-        claims = f"{self._start}{_period(issued, lifetime)}.{base36(link_epoch)}{rare}"
+        claims = f"{self._start}{period(issued, lifetime)}.{base36(link_epoch)}{rare}"
         message = _message(self._owner, subject, claims.encode())
         return f"{claims}.{self._signer.sign(message)}"
 
     def _with_nonce(self) -> str:
-        return _encoded({**self._claims, "n": secrets.token_urlsafe(8)})
+        return encoded({**self._claims, "n": secrets.token_urlsafe(8)})
 
 
 def _client(grant: Grant, address: Address) -> str:
@@ -383,76 +385,6 @@ def _purpose(match: re.Match[str]) -> Purpose:
         raise BadToken("The token is for no purpose that we know") from None
 
 
-def _folder(match: re.Match[str], name: str) -> str:
-    """Return the folder that a token is for, which is above the file of a name."""
-    segments, depth = name.split("/"), int(match["number"] or "0", 36)
-    if not 0 < depth < len(segments):
-        raise BadToken("The token is not for a folder above the file")
-    return "/".join(segments[:depth])
-
-
-def _grant(match: re.Match[str], max_lifetime: int, purpose: Purpose, subject: str) -> Grant:
-    rare: dict[str, Any] = json.loads(from_base64url(match["rare"])) if match["rare"] else {}
-    issued, lifetime = int(match["issued"], 36), int(match["lifetime"], 36)
-    return Grant(
-        link_epoch=int(match["link_epoch"], 36),
-        issued=issued,
-        lifetime=min(lifetime, max_lifetime),
-        folder=subject if purpose in (Purpose.FOLDER, Purpose.ZIP) else None,
-        is_zip=purpose is Purpose.ZIP,
-        unseen="m" in match["flags"],
-        attachment="a" in match["flags"],
-        filename=rare.get("f"),
-        user=rare.get("u"),
-        network=tuple(rare["i"]) if "i" in rare else None,
-        nonce=rare.get("n"),
-        use_key=_use_key(match["signature"]) if "n" in rare else 0,
-        usable_until=issued + lifetime + CLOCK_SKEW if "n" in rare else 0,
-        link_id=match["signature"][:8],
-    )
-
-
-def _upload_grant(
-    match: re.Match[str], path: str, max_lifetime: int, *, is_part: bool
-) -> UploadGrant:
-    rare: dict[str, Any] = json.loads(from_base64url(match["rare"])) if match["rare"] else {}
-    number = int(match["number"] or "0", 36)
-    return UploadGrant(
-        link_epoch=0,
-        issued=int(match["issued"], 36),
-        lifetime=min(int(match["lifetime"], 36), max_lifetime),
-        place=UploadPlace.spelled(PlaceKind(rare.get("k", "")), path),
-        max_size=0 if is_part else number,
-        types=tuple(rare.get("t", ())),
-        overwrite=bool(rare.get("o")),
-        sha256=rare.get("h"),
-        key=number if is_part else None,
-        metadata=rare.get("m", ""),
-        user=rare.get("u"),
-        network=tuple(rare["i"]) if "i" in rare else None,
-        link_id=match["signature"][:8],
-    )
-
-
-def _told(claims: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the claims that say something."""
-    return {name: value for name, value in claims.items() if value}
-
-
-def _timely(grant: AnyGrant, now: float) -> AnyGrant:
-    """Return a grant that is valid now."""
-    if grant.issued > now + CLOCK_SKEW:
-        raise BadToken("The token is from the future")
-    if now >= grant.expires:
-        raise ExpiredToken(grant)
-    return grant
-
-
-def _use_key(signature: str) -> int:
-    # Of its digest: whoever reads the table doesn't learn the signature.
-    return int.from_bytes(hashlib.sha256(signature.encode()).digest()[:8]) >> 2
-
-
 def _message(owner: bytes, subject: bytes, claims: bytes) -> bytes:
     """Return the message to sign: each part has its length in front, so that none coincide.
 
@@ -466,15 +398,3 @@ def _owner(audience: Audience, namespace: str) -> bytes:
     """Return the parts of a message that say whose file it is, each with its length in front."""
     parts = map(str.encode, (*audience, namespace))
     return b"".join(b"%d:%b" % (len(part), part) for part in parts)
-
-
-def _encoded(claims: Mapping[str, Any]) -> str:
-    if not claims:
-        return ""
-    text = json.dumps(claims, ensure_ascii=False, separators=(",", ":"))
-    return f".{base64url(text.encode())}"
-
-
-@lru_cache(maxsize=1024)  # Links made at one time share a few hundred.
-def _period(issued: int, lifetime: int) -> str:
-    return f".{base36(issued)}.{base36(lifetime)}"

@@ -10,9 +10,10 @@ from typing import Any
 
 from secure_dbstorage.addresses import parse_address
 from secure_dbstorage.exceptions import BadToken, ExpiredToken, UnsatisfiableRange
+from secure_dbstorage.links.claims import CLOCK_SKEW
 from secure_dbstorage.links.grants import Grant, PlaceKind, UploadGrant, UploadPlace
 from secure_dbstorage.links.paths import MARKED_TOKEN
-from secure_dbstorage.links.tokens import CLOCK_SKEW, Audience, LinkSigner
+from secure_dbstorage.links.tokens import Audience, LinkSigner
 from secure_dbstorage.redaction import without_tokens
 from secure_dbstorage.serving.clients import Client, budget_of
 from secure_dbstorage.serving.ranges import (

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from secure_dbstorage.exceptions import BadToken, ExpiredToken
 from secure_dbstorage.links import tokens
+from secure_dbstorage.links.claims import CLOCK_SKEW
 from secure_dbstorage.links.grants import Grant, PlaceKind, UploadGrant, UploadPlace
 from secure_dbstorage.links.keys import derive
 from secure_dbstorage.links.terms import LinkTerms, UploadTerms
-from secure_dbstorage.links.tokens import CLOCK_SKEW, Audience, LinkSigner
+from secure_dbstorage.links.tokens import Audience, LinkSigner
 from tests.support.tokens import written, written_upload
 
 KEY = b"a secret key of 32 bytes or more"

@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from secure_dbstorage.files import utc
-from secure_dbstorage.links.tokens import CLOCK_SKEW
+from secure_dbstorage.links.claims import CLOCK_SKEW
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from tests.support.serving import Store, ask, body_of
