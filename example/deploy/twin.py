@@ -222,6 +222,7 @@ class Twin:
             "BEHIND_PGBOUNCER": "1",
             "CACHE_URL": f"redis://{LOOPBACK}:{self.ports['valkey']}/0",
             "STATIC_ROOT": str(self.directory / "static"),
+            "MALLOC_ARENA_MAX": "1",
             "DJANGO_SUPERUSER_PASSWORD": self.keepers_password,
             "PYTHONPATH": os.pathsep.join([str(EXAMPLE.parent), os.environ.get("PYTHONPATH", "")]),
         }

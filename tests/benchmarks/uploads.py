@@ -24,8 +24,15 @@ _MIB = 1024 * 1024
 
 _GUNICORN = Setup(kind="gunicorn", name="gunicorn")
 
-#: What one upload takes: each thread keeps its connection, and the memory of its last piece.
-_ALONE = Setup(kind="gunicorn", name="gunicorn, 1 thread", options=("--threads", "1"))
+#: Each piece may come to another thread. As example/deploy says, they share one heap.
+_ONE_HEAP = Setup(
+    kind="gunicorn",
+    name="4 threads with one heap",
+    options=("--threads", "4"),
+    env={"MALLOC_ARENA_MAX": "1"},
+)
+_OWN_HEAPS = replace(_ONE_HEAP, name="4 threads with their heaps", env={})
+_ALONE = Setup(kind="gunicorn", name="1 thread", options=("--threads", "1"))
 
 #: Time in that of a form; memory in MiB; time of a small request in ms.
 _MOST_TIME, _MOST_MEMORY, _MOST_WAITING = 1.25, 20, 500
@@ -55,12 +62,15 @@ def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     results = []
     for size, rounds in [(1, 3)] if quick else [(1, 61), (10, 9), (64, 5)]:
         results += _speeds(workspace, client, size * _MIB, rounds)
-    results += _memory(workspace, client, (16 if quick else 64) * _MIB, names=list(client.ways()))
+    size, names = (16 if quick else 64) * _MIB, list(client.ways())
+    results += _memory(workspace, client, size, names, _ALONE, kinds=["cold", "warm"])
+    for setup in (_ONE_HEAP, _OWN_HEAPS):
+        results += _memory(workspace, client, size, names, setup)
     for setup in _crowd_setups(workspace)[: 1 if quick else None]:
         results += _stalled(workspace, client, setup, requests=50 if quick else 500)
     if workspace.database == "sqlite" and not quick:
-        *_, in_pieces = client.ways()
-        results += _memory(workspace, client, _HUGE, names=[in_pieces], kinds=["warm"])
+        for setup in (_ALONE, _ONE_HEAP):
+            results += _memory(workspace, client, _HUGE, names[-1:], setup)
     return results
 
 
@@ -68,38 +78,28 @@ def _memory(
     workspace: Workspace,
     client: Uploader,
     size: int,
-    *,
     names: Sequence[str],
-    kinds: Sequence[str] = ("cold", "warm"),
+    setup: Setup,
+    *,
+    kinds: Sequence[str] = ("warm",),
 ) -> list[Result]:
     """Measure by how much a fresh worker grows that receives one upload of so many bytes.
 
     A cold one has yet to load what its first request needs, the form's as well. A warm one has
     received one small upload, and deleted it.
     """
-    results = []
-    for kind in kinds:
-        for name in names:
-            growth = _growth(workspace, client, name, size, is_warm=kind == "warm")
-            missed = kind == "warm" and growth > _MOST_MEMORY
-            result = Result(
-                topic="uploads",
-                case=f"memory of {size // _MIB} MiB, {kind} worker, 1 thread",
-                contender=name,
-                value=growth,
-                unit="MiB",
-                database=workspace.database,
-                note=f"target: {_MOST_MEMORY} MiB" if missed else "",
-            )
-            results.append(result)
-    return results
+    return [
+        _grown(workspace, client, setup, name, size, is_warm=kind == "warm")
+        for kind in kinds
+        for name in names
+    ]
 
 
-def _growth(
-    workspace: Workspace, client: Uploader, name: str, size: int, *, is_warm: bool
-) -> float:
-    """Return by how many MiB a worker grows at most that receives an upload."""
-    with _served(workspace, client, _ALONE) as (site, here):
+def _grown(
+    workspace: Workspace, client: Uploader, setup: Setup, name: str, size: int, *, is_warm: bool
+) -> Result:
+    """Measure by how many MiB a worker grows at most that receives an upload."""
+    with _served(workspace, client, setup) as (site, here):
         way = here.ways()[name]
         if is_warm:
             way(_SMALL)
@@ -107,7 +107,15 @@ def _growth(
         growth = growth_during(site.pid, partial(way, size)) / _MIB
         if size < _HUGE:  # That one comes last, and its deletion would take minutes.
             here.forget()
-    return growth
+    return Result(
+        topic="uploads",
+        case=f"memory of {size // _MIB} MiB, {'warm' if is_warm else 'cold'}, {setup.name}",
+        contender=name,
+        value=growth,
+        unit="MiB",
+        database=workspace.database,
+        note=f"target: {_MOST_MEMORY} MiB" if is_warm and growth > _MOST_MEMORY else "",
+    )
 
 
 def _speeds(workspace: Workspace, client: Uploader, size: int, rounds: int) -> list[Result]:
