@@ -16,7 +16,6 @@ from pytest_django import Settings
 
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.serving import ratelimits
-from secure_dbstorage.serving.outages import Outage
 from secure_dbstorage.serving.ratelimits import Kind, _split, check_limit
 from secure_dbstorage.serving.refusals import RETRY_WHEN_DOWN, Reason, Refused
 from tests.servers import places
@@ -36,12 +35,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     clock = SimpleNamespace(now=NOW)
     monkeypatch.setattr("time.time", lambda: clock.now)
     return clock
-
-
-@pytest.fixture(autouse=True)
-def _cache_was_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no test know of another's outage."""
-    monkeypatch.setattr(ratelimits, "_outage", Outage("cache of the rate limits"))
 
 
 def options_of(**given: Any) -> dict[str, Any]:
