@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, connections
 from django.http import HttpRequest
 from django.test import Client
 from pytest_django import Settings
@@ -33,16 +33,17 @@ def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
 
 
 def test_one_database_that_is_down_is_logged_once_while_another_answers(
-    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broken, other = DatabaseStorage(using="postgres"), DatabaseStorage(using="default")
+    monkeypatch.setitem(connections.settings, "broken", connections.settings["default"])
+    broken, other = DatabaseStorage(using="broken"), DatabaseStorage(using="default")
     for _ in range(2):
         outages.database_failed(broken, DatabaseUnavailable("gone"))
         outages.database_answered(other)
     outages.database_answered(broken)
     assert caplog.messages == [
-        "The database 'postgres' is down",
-        "The database 'postgres' is back",
+        "The database 'broken' is down",
+        "The database 'broken' is back",
     ]
 
 
@@ -141,7 +142,8 @@ def test_while_the_users_can_not_be_asked_the_guards_let_nobody_in_and_say_so_on
     client.force_login(user)
     hooks = {"hook": [_counts_users], "async hook": [_counts_users_later]}
     storage = store(auth_hooks=hooks.get(guard, []))
-    url = storage.url("private.txt", user=user if guard == "binding" else None)
+    bound = {"user": user} if guard == "binding" else {}
+    url = storage.url("private.txt", **bound)
     with connection.execute_wrapper(failing(error, word="auth_user")):
         answers = [client.get(url) for _ in range(3)]
         # Public files ask nobody.
