@@ -3,9 +3,13 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from tests.benchmarks.report import drawings
+from tests.benchmarks.results import Result
 
 ROOT = Path(__file__).parent.parent
 
@@ -42,3 +46,16 @@ def test_a_benchmark_measures_and_writes(topic: str, contenders: set[str], tmp_p
             assert result["value"] > 0, result
     assert document["machine"]["cores"] > 0
     assert f"### {topic} SQLite" in done.stdout
+
+
+def test_a_topic_has_a_picture_if_anything_can_be_compared() -> None:
+    memory = Result(topic="memory", case="save", contender="ours", value=8.0, unit="MiB")
+    compared = replace(memory, topic="serving", ratio=1.2)
+    failed = replace(memory, topic="load", value=None, x=2.0)
+    sized = replace(memory, topic="growth", x=2.0)
+    assert list(drawings([memory])) == []
+    shown = drawings([memory, replace(memory, topic="serving"), compared, failed, sized])
+    assert [(topic, results) for topic, _, results in shown] == [
+        ("serving", [compared]),
+        ("growth", [sized]),
+    ]
