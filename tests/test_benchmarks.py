@@ -10,6 +10,7 @@ import pytest
 
 from tests.benchmarks.report import drawings
 from tests.benchmarks.results import Result
+from tests.servers.unavailable import Unavailable, find_program, skip_or_fail
 
 ROOT = Path(__file__).parent.parent
 
@@ -25,10 +26,16 @@ ROOT = Path(__file__).parent.parent
         ("sealing", {"plain", "encrypted", "500 files"}),
         ("timing", {"last character", "a missing file", "a private file"}),
         ("copying", {"the floor", "secure_dbstorage", "statements"}),
+        ("instructions", {"secure_dbstorage", "floor"}),
         ("uploads", {"PUT", "tus in one PATCH", "beside 50 stalled uploads"}),
     ],
 )
 def test_a_benchmark_measures_and_writes(topic: str, contenders: set[str], tmp_path: Path) -> None:
+    if topic == "instructions":
+        try:
+            find_program("valgrind", package="valgrind")
+        except Unavailable as error:
+            skip_or_fail(str(error))
     command = ["-m", "tests.benchmarks", topic, "--quick", "--databases", "sqlite"]
     done = subprocess.run(
         [sys.executable, *command, "--output", str(tmp_path)],
