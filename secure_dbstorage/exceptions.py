@@ -82,6 +82,9 @@ class ContentVanished(SecureDBStorageError, OSError):
 class KeyServiceUnavailable(SecureDBStorageError):
     """Raised when the key of encrypted content can't be wrapped or unwrapped at the moment."""
 
+    #: The id of the key service. The keyring that has asked it sets it.
+    key_id = ""
+
 
 class KeyLost(SecureDBStorageError, OSError):
     """Raised for content whose key was wrapped by one that ``encryption_keys`` does not have."""

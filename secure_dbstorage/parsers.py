@@ -229,12 +229,16 @@ def rate_limits(raw: object) -> Mapping[str, str | None]:
 
 
 def rate_limit_key(raw: object) -> str | Callable[..., str]:
-    """Return a key of django-ratelimit, ``link``, or a function that makes one."""
+    """Return a key of django-ratelimit, ``link``, or a function that makes one.
+
+    Not its ``user``, by which all who are not signed in share one budget: a stranger could use up
+    that of all others who have a link.
+    """
     if isinstance(raw, str) and (
-        raw in ("ip", "link", "user", "user_or_ip") or raw.startswith(("header:", "get:"))
+        raw in ("ip", "link", "user_or_ip") or raw.startswith(("header:", "get:"))
     ):
         return raw
-    return _callable(raw, besides="'ip', 'user', 'user_or_ip', 'link', 'header:...', 'get:...'")
+    return _callable(raw, besides="'ip', 'user_or_ip', 'link', 'header:...', 'get:...'")
 
 
 def inline_types(raw: object) -> frozenset[str]:

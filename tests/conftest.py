@@ -28,6 +28,7 @@ from django.http.response import HttpResponseBase
 from django.test.client import AsyncClientHandler, ClientHandler
 from pytest_django import Settings
 
+from secure_dbstorage.serving import outages
 from tests.faults import report as fault_report
 from tests.servers import places
 from tests.servers.nginx import NginxServer
@@ -182,6 +183,12 @@ def _noting(ask: Callable[..., Any], answers: "WeakSet[HttpResponseBase]") -> Ca
         return answer
 
     return asked_async if iscoroutinefunction(ask) else asked
+
+
+@pytest.fixture(autouse=True)
+def _everything_was_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test know of another's outage."""
+    monkeypatch.setattr(outages, "_down", set())
 
 
 @pytest.fixture(params=list(ALIASES))

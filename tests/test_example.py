@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -23,10 +24,10 @@ from tests.servers.mariadb import MariaDBServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.unavailable import Unavailable, skip_or_fail
 from tests.support.chromium import chromium
-from tests.support.example import APP, EXAMPLE, REAL, manage, running_demo
+from tests.support.example import APP, EXAMPLE, REAL, Demo, manage, running_demo
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, Locator, Page, Response
 
 pytestmark = pytest.mark.servers
 
@@ -340,6 +341,25 @@ class Visit:
     folder: Path
     console: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    #: Requests without an answer, and answers that refuse. A test may mean them.
+    failures: list[str] = field(default_factory=list)
+
+    def watch(self) -> None:
+        """Note what the window asks for, and what goes wrong in it."""
+        page, context = self.page, self.page.context
+        page.on("console", lambda said: self.console.append(f"{said.type}: {said.text}"))
+        page.on("pageerror", lambda error: self.console.append(f"exception: {error}"))
+        page.on("crash", lambda _: self.failures.append("The page has crashed"))
+        context.on("request", lambda asked: self.requests.append(asked.url))
+        context.on(
+            "requestfailed",
+            lambda asked: self.failures.append(f"{asked.method} {asked.url}: {asked.failure}"),
+        )
+        context.on("response", self._note_refusal)
+
+    def _note_refusal(self, answer: "Response") -> None:
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            self.failures.append(f"{answer.request.method} {answer.url}: {answer.status}")
 
     def sign_in(self, name: str) -> None:
         """Enter by one click."""
@@ -380,10 +400,10 @@ class Visit:
 
 
 @pytest.fixture(scope="module")
-def site(loaded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def demo(loaded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = shutil.copytree(loaded, tmp_path_factory.mktemp("example"), dirs_exist_ok=True)
-    with running_demo(folder) as address:
-        yield address
+    with running_demo(folder) as demo:
+        yield demo
 
 
 @pytest.fixture(scope="module")
@@ -393,19 +413,18 @@ def browser() -> Iterator["Browser"]:
 
 
 @pytest.fixture
-def visit(browser: "Browser", site: str, tmp_path: Path) -> Iterator[Visit]:
+def visit(browser: "Browser", demo: Demo, tmp_path: Path) -> Iterator[Visit]:
     """A window in which nothing may go wrong: no console error, no request to another host."""
+    site = demo.address
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(60_000)
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site)
     visit = Visit(context.new_page(), site, tmp_path)
-    visit.page.on(
-        "console", lambda message: visit.console.append(f"{message.type}: {message.text}")
-    )
-    visit.page.on("pageerror", lambda error: visit.console.append(f"exception: {error}"))
     visit.page.on("dialog", lambda dialog: dialog.accept())
-    context.on("request", lambda request: visit.requests.append(request.url))
+    visit.watch()
     yield visit
+    # pytest shows it if the test has failed. The browser may be gone.
+    print(*visit.console, *visit.failures, demo.log.read_text(errors="replace")[-4000:], sep="\n")
     context.close()
     assert visit.console == []
     assert [url for url in visit.requests if not url.startswith((site, "blob:", "data:"))] == []

@@ -27,6 +27,7 @@ from secure_dbstorage.templatetags import secure_dbstorage as secure_dbstorage_t
 from tests.support.pages import (
     CHECKS,
     CONTRIBUTING,
+    EXAMPLE,
     LINKS,
     PAGES,
     README,
@@ -53,6 +54,11 @@ class TestPages:
 
     def test_the_readme_is_short(self) -> None:
         assert len(README.read_text().splitlines()) <= 500
+
+    def test_every_page_is_read_here(self) -> None:
+        folders = [ROOT / name for name in (".github", "example", "secure_dbstorage", "tests")]
+        found = {*ROOT.glob("*.md"), *(page for each in folders for page in each.rglob("*.md"))}
+        assert {page for page in found if "node_modules" not in page.parts} == set(PAGES)
 
     @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
     def test_no_line_is_wide(self, page: Path) -> None:
@@ -290,10 +296,20 @@ def test_each_claim_of_security_names_tests_that_exist() -> None:
 
 def test_the_paths_in_contributing_exist() -> None:
     rows = re.findall(r"^\| [^|]+ \| (`.+`) \|$", section(CONTRIBUTING, "The house"), re.MULTILINE)
-    assert len(rows) > 10
     for name in re.findall(r"`(.+?)`", " ".join(rows)):
         path = ROOT / "secure_dbstorage" / name
         assert (path if path.suffix else path.with_suffix(".py")).exists(), name
+
+
+def test_what_the_page_of_the_example_names_is_there() -> None:
+    text = EXAMPLE.read_text()
+    named = set(re.findall(r"`([\w/]+(?:\.py|/))`", text))
+    assert len(named) > 10
+    assert [name for name in named if not (EXAMPLE.parent / name).exists()] == []
+    settings = (EXAMPLE.parent / "project" / "settings.py").read_text()
+    variables = set(re.findall(r"`([A-Z_]+)[`=]", text))
+    assert variables >= {"DATABASE_URL", "DEBUG", "STORAGES"}
+    assert [name for name in variables if name not in settings] == []
 
 
 def test_picture_shows_the_layers_that_the_linter_holds() -> None:

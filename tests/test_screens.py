@@ -114,8 +114,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         made = manage(folder, *arguments)
         assert made.returncode == 0, made.stderr
     assert int(made.stdout) > 1000
-    with running_demo(folder) as address:
-        yield address
+    with running_demo(folder) as demo:
+        yield demo.address
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The servers start, answer, and are gone afterwards; fixtures give what they promise."""
 
+import random
 import signal
 import socket
 import subprocess
@@ -26,7 +27,7 @@ from tests.servers.drivers import require_driver, require_mysqlclient
 from tests.servers.mariadb import MariaDBServer
 from tests.servers.nginx import NginxServer
 from tests.servers.postgres import PostgresServer
-from tests.servers.process import LOOPBACK, ServerProcess, StartFailed, free_port
+from tests.servers.process import LOOPBACK, ServerProcess, StartFailed, accepts, free_port
 from tests.servers.unavailable import Unavailable, find_program, skip_or_fail
 from tests.servers.valkey import ValkeyServer
 from tests.servers.web import Kind
@@ -184,6 +185,23 @@ def test_pymysql_in_its_place_is_not_mysqlclient(monkeypatch: pytest.MonkeyPatch
     require_driver("mariadb")
     with pytest.raises(Unavailable, match="mysqlclient is not installed"):
         require_mysqlclient()
+
+
+def test_no_port_for_servers_is_one_that_browsers_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = iter([10080, 10081, 10082, 10083])
+    monkeypatch.setattr(random.SystemRandom, "randrange", lambda *_: next(chosen))
+    assert free_port() > 10080
+
+
+def test_anothers_server_on_the_port_is_not_taken_for_ours(tmp_path: Path) -> None:
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        port = taken.getsockname()[1]
+        sleeping = ServerProcess([sys.executable, "-c", "input()"], log=tmp_path / "log")
+        try:
+            assert accepts((LOOPBACK, port))
+            assert not sleeping.listens(port)
+        finally:
+            sleeping.stop()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the ports of clients")

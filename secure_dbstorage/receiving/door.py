@@ -24,7 +24,11 @@ from secure_dbstorage.receiving.faults import Fault, Rejected, reject
 from secure_dbstorage.receiving.finishing import Instead
 from secure_dbstorage.receiving.records import record_rejection
 from secure_dbstorage.serving.guards import check_bindings
-from secure_dbstorage.serving.outages import Outage, key_outage
+from secure_dbstorage.serving.outages import (
+    database_answered,
+    database_failed,
+    key_service_failed,
+)
 from secure_dbstorage.serving.ratelimits import check_limit
 from secure_dbstorage.serving.refusals import Reason, Refused, refuse, unavailable
 from secure_dbstorage.serving.views import EveryAlias, begin_visit, serve
@@ -38,8 +42,6 @@ _PARTS: Mapping[str, _Step] = {"HEAD": tus.tell, "PATCH": tus.go_on, "DELETE": t
 
 #: The methods that a POST may stand for, where a proxy lets no others through.
 _OVERRIDES = ("PATCH", "DELETE")
-
-_outage = Outage("database")
 
 
 @csrf_exempt
@@ -78,10 +80,10 @@ def receive(request: HttpRequest, name: str, storage: str) -> HttpResponseBase:
     except Refused as error:
         refused = _lasting(visit, error)
     except DatabaseUnavailable as error:
-        _outage.begin(error)
+        database_failed(visit.storage, error)
         refused = unavailable()
     except KeyServiceUnavailable as error:
-        key_outage.begin(error)
+        key_service_failed(error)
         refused = unavailable()
     finally:
         visit.storage.catalog.release()
@@ -97,13 +99,12 @@ def _receive(visit: Visit) -> HttpResponseBase:
     step = _steps(grant).get(method)
     if step is None:
         raise Rejected(Fault.METHOD, headers={"Allow": _allow(grant)})
-    with visit.storage.catalog.outages_told():  # Limits and bindings may ask for the user.
-        check_limit(visit, "upload")
-        if grant.key is None:
-            check_limit(visit, "begun")
-        check_bindings(visit.request, grant, visit.storage.signer, visit.client.certain_address)
+    check_limit(visit, "upload")
+    if grant.key is None:
+        check_limit(visit, "begun")
+    check_bindings(visit, grant)
     answered = step(Arrival(visit, grant))
-    _outage.end()
+    database_answered(visit.storage)
     return answered
 
 

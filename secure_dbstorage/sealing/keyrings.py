@@ -18,8 +18,8 @@ from secure_dbstorage.secret_keys import SecretKey
 
 _cache = KeyCache()
 
-#: Called with each answer of a key service.
-_noting: list[Callable[[], object]] = []
+#: Called with the id of a key service at each answer.
+_noting: list[Callable[[str], object]] = []
 
 
 class Keyring:
@@ -93,8 +93,8 @@ class Keyring:
 NO_KEYS = Keyring()
 
 
-def note_answers(note: Callable[[], object]) -> None:
-    """Call a function whenever a key service has wrapped or unwrapped a key."""
+def note_answers(note: Callable[[str], object]) -> None:
+    """Call a function with the id of each key service that has wrapped or unwrapped a key."""
     _noting.append(note)
 
 
@@ -103,10 +103,15 @@ def _outages_told(service: KeyService) -> Iterator[None]:
     """Tell an outage of a key service from what it says."""
     try:
         yield
+    except KeyServiceUnavailable as error:
+        error.key_id = service.id
+        raise
     except SecureDBStorageError:
         raise
     except OSError as error:
-        raise KeyServiceUnavailable(f"The key {service.id!r} can't be used now") from error
+        unavailable = KeyServiceUnavailable(f"The key {service.id!r} can't be used now")
+        unavailable.key_id = service.id
+        raise unavailable from error
     if not isinstance(service, LocalKey):
         for note in _noting:
-            note()
+            note(service.id)

@@ -12,13 +12,10 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from secure_dbstorage.access import HookGrant
-from secure_dbstorage.addresses import Address
-from secure_dbstorage.exceptions import DatabaseUnavailable
 from secure_dbstorage.files import FileStat
 from secure_dbstorage.links.grants import Grant
-from secure_dbstorage.links.tokens import LinkSigner
-from secure_dbstorage.serving.outages import Outage
-from secure_dbstorage.serving.refusals import Reason, Refused, unavailable
+from secure_dbstorage.serving.outages import USERS, asking
+from secure_dbstorage.serving.refusals import Reason, Refused
 from secure_dbstorage.serving.visits import Visit
 
 #: What a link says, which hooks are shown.
@@ -30,9 +27,6 @@ _PART_SECONDS = 600
 #: Where browsers say that they fetch ahead: the Fetch standard's field, and older ones.
 _PURPOSE_FIELDS = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 _FETCHES_AHEAD = ("prefetch", "prerender", "preview")
-
-#: Not that of the files: users, and what hooks look up, may be in another database.
-_outage = Outage("database of users or auth hooks")
 
 _logger = logging.getLogger("secure_dbstorage.serving")
 
@@ -65,45 +59,36 @@ def ask_guards_of_all(
 
     :raises Refused: as :func:`ask_guards` does.
     """
-    try:
-        with visit.storage.catalog.outages_told():
-            instead = _ask(visit, grant, files)
-    except DatabaseUnavailable as error:
-        _outage.begin(error)
-        raise unavailable() from None
-    _outage.end()
-    return instead
-
-
-def _ask(visit: Visit, grant: Grant, files: Iterable[FileStat]) -> HttpResponseBase | None:
-    storage = visit.storage
-    check_bindings(visit.request, grant, storage.signer, visit.client.certain_address)
-    if not (hooks := storage.options.auth_hooks):
+    check_bindings(visit, grant)
+    if not (hooks := visit.storage.options.auth_hooks):
         return None
     shown = _for_hooks(grant, visit.credentials.return_path)
     answers = (
         ask_hooks(hooks, visit.request, file, shown) for file in files if not file.is_public
     )
-    return next((answer for answer in answers if answer is not None), None)
+    with asking(f"database of the auth hooks of {visit.alias!r}", visit.storage):
+        return next((answer for answer in answers if answer is not None), None)
 
 
-def check_bindings(
-    request: HttpRequest, grant: Grant, signer: LinkSigner, address: Address | None
-) -> None:
+def check_bindings(visit: Visit, grant: Grant) -> None:
     """Check that a link is for this visitor.
 
-    :param address: the visitor's. None if it isn't certain: then no link that is bound to a
-        network opens.
-    :raises Refused: 403.
+    If the address isn't certain, no link that is bound to a network opens.
+
+    :raises Refused: 403, and 503 while the database of the users is down.
     """
+    signer, address = visit.storage.signer, visit.client.certain_address
     if grant.network is not None and not (address and signer.is_for_address(grant, address)):
         raise Refused(Reason.ELSEWHERE)
     if grant.user is None:
         return
-    user: Any = getattr(request, "user", None)
+    user: Any = getattr(visit.request, "user", None)
     if user is None:
         _logger.error("A link is for a user, but AuthenticationMiddleware is not installed")
-    if user is None or not user.is_authenticated or not signer.is_for_user(grant, str(user.pk)):
+        raise Refused(Reason.FORBIDDEN)
+    with asking(USERS, visit.storage):
+        is_theirs = user.is_authenticated and signer.is_for_user(grant, str(user.pk))
+    if not is_theirs:
         raise Refused(Reason.FORBIDDEN)
 
 

@@ -24,14 +24,12 @@ from secure_dbstorage.serving.conditions import Selection, select
 from secure_dbstorage.serving.credentials import Credentials
 from secure_dbstorage.serving.headers import REFUSAL_HEADERS
 from secure_dbstorage.serving.offload import offloads
-from secure_dbstorage.serving.outages import Outage
+from secure_dbstorage.serving.outages import database_answered, database_failed
 from secure_dbstorage.serving.pacing import Pace
 from secure_dbstorage.serving.refusals import Reason, Refused, refuse, unavailable
 from secure_dbstorage.serving.responses import respond
 from secure_dbstorage.serving.views import EveryAlias
 from secure_dbstorage.storage import DatabaseStorage, named
-
-_outage = Outage("database")
 
 
 @csrf_exempt
@@ -46,9 +44,6 @@ def send(request: HttpRequest, content: str) -> HttpResponseBase:
         return _send(request, content, credentials)
     except Refused as error:
         refused = error
-    except DatabaseUnavailable as error:
-        _outage.begin(error)
-        refused = unavailable()
     return refuse(request, refused)
 
 
@@ -69,9 +64,12 @@ def _send(request: HttpRequest, content: str, credentials: Credentials) -> HttpR
     try:
         with storage.catalog.outages_told():
             head = storage.catalog.find_content(key)
+    except DatabaseUnavailable as error:
+        database_failed(storage, error)
+        raise unavailable() from None
     finally:
         storage.catalog.release()
-    _outage.end()
+    database_answered(storage)
     if head is None or head.stat.has_expired(now):
         raise Refused(Reason.MISSING)
     return _answer(request, storage, head)

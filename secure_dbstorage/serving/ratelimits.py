@@ -12,7 +12,7 @@ from django_ratelimit.core import get_usage
 from secure_dbstorage.addresses import Address, parse_address
 from secure_dbstorage.conf import ratelimit_is_enabled
 from secure_dbstorage.options import StorageOptions
-from secure_dbstorage.serving.outages import Outage
+from secure_dbstorage.serving.outages import USERS, asking, begin, end
 from secure_dbstorage.serving.refusals import Reason, Refused, unavailable
 from secure_dbstorage.serving.visits import Visit
 
@@ -25,14 +25,15 @@ Kind = Literal["signed", "plain", "refused", "upload", "begun"]
 
 _logger = logging.getLogger("secure_dbstorage.serving")
 
-_outage = Outage("cache of the rate limits")
+_CACHE = "cache of the rate limits"
 
 
 def check_limit(visit: Visit, kind: Kind) -> None:
     """Count a request, and return if it is within the budget of its client.
 
     :raises Refused: 429 over the limit; 503 while the cache is down, unless the option
-        ``rate_limit_fail_open`` lets requests pass. Both carry Retry-After.
+        ``rate_limit_fail_open`` lets requests pass, or while the user can't be found out. All
+        carry Retry-After.
     """
     options = visit.storage.options
     rate = options.rate_limits[kind]
@@ -58,12 +59,17 @@ def _budget(visit: Visit) -> str | None:
         return _address_budget(visit)
     if key == "link":
         return f"link:{visit.grant.link_id}"
-    # Anonymous users would share one budget.
-    if key in ("user", "user_or_ip") and not request.user.is_authenticated:
-        return _address_budget(visit)
-    if key in ("user", "user_or_ip"):
-        return f"user:{request.user.pk}"
-    return f"key:{_value_of(key, request)}"
+    if key == "user_or_ip":
+        return _user_budget(visit) or _address_budget(visit)
+    with asking(f"database of the rate_limit_key of {visit.alias!r}", visit.storage):
+        return f"key:{_value_of(key, request)}"
+
+
+def _user_budget(visit: Visit) -> str | None:
+    """Return the name of a user's budget, or None for a visitor who is not signed in."""
+    with asking(USERS, visit.storage):
+        user = visit.request.user
+        return f"user:{user.pk}" if user.is_authenticated else None
 
 
 def _address_budget(visit: Visit) -> str | None:
@@ -116,14 +122,14 @@ def _usage(
     except ImproperlyConfigured:
         raise
     except Exception as error:  # noqa: BLE001 -- each cache has its own errors for being down
-        _outage.begin(error)
+        begin(_CACHE, error)
         return None
     if usage is None and not ratelimit_is_enabled():
         return {"should_limit": False}
     # A request that was counted is at least the first. Where the cache failed, django-ratelimit
     # says 0, or nothing by its own setting RATELIMIT_FAIL_OPEN; ours decides.
     if usage is None or usage["count"] <= 0:
-        _outage.begin(None)
+        begin(_CACHE, None)
         return None
-    _outage.end()
+    end(_CACHE)
     return usage

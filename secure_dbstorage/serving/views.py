@@ -49,7 +49,11 @@ from secure_dbstorage.serving.headers import (
     untold,
 )
 from secure_dbstorage.serving.offload import hand_over, is_offloaded, may_offload
-from secure_dbstorage.serving.outages import Outage, key_outage
+from secure_dbstorage.serving.outages import (
+    database_answered,
+    database_failed,
+    key_service_failed,
+)
 from secure_dbstorage.serving.ratelimits import check_limit
 from secure_dbstorage.serving.refusals import Reason, Refused, refuse, unavailable
 from secure_dbstorage.serving.responses import FileResponse, StreamingFileResponse, respond
@@ -66,9 +70,6 @@ from secure_dbstorage.storage import DatabaseStorage
 
 #: The methods that files support (RFC 9110 section 10.2.1).
 ALLOW = "GET, HEAD, OPTIONS"
-
-
-_outage = Outage("database")
 
 
 class EveryAlias(set[str]):
@@ -92,10 +93,10 @@ def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResp
     except Refused as error:
         refused = error
     except DatabaseUnavailable as error:
-        _outage.begin(error)
+        database_failed(visit.storage, error)
         refused = unavailable()
     except KeyServiceUnavailable as error:
-        key_outage.begin(error)
+        key_service_failed(error)
         refused = unavailable()
     record_refusal(visit, refused.reason)
     return refuse(request, refused, had_token=visit.credentials.has_token)
@@ -146,10 +147,10 @@ def _serve(visit: Visit) -> HttpResponseBase:
 
 def _pack(visit: Visit, grant: Grant) -> HttpResponseBase:
     """Return the files below a directory as one archive."""
+    check_limit(visit, "signed")
     with visit.storage.catalog.outages_told():
-        check_limit(visit, "signed")
         heads = find_files(visit, grant)
-    _outage.end()
+    database_answered(visit.storage)
     instead = ask_guards_of_all(visit, grant, (head.stat for head in heads))
     if instead is not None:
         return _send_away(visit, instead)
@@ -160,9 +161,8 @@ def _pack(visit: Visit, grant: Grant) -> HttpResponseBase:
 
 def _look_up(visit: Visit) -> StoredHead:
     """Return the head of the file, within the limits."""
-    # Limits by user ask for the user.
+    check_limit(visit, "signed" if visit.grant else "plain")
     with visit.storage.catalog.outages_told():
-        check_limit(visit, "signed" if visit.grant else "plain")
         return _find(visit)
 
 
@@ -215,7 +215,7 @@ def _find(visit: Visit) -> StoredHead:
         with_chunk=is_plain_get and not may_refuse(visit),
         whole_only=visit.may_offload,  # A proxy needs no part of a larger file.
     )
-    _outage.end()
+    database_answered(visit.storage)
     if head is None or not _opens(visit, head):
         # Missing, revoked and replaced files get the same answer.
         raise Refused(Reason.REVOKED if visit.grant else Reason.MISSING)

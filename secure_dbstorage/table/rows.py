@@ -250,6 +250,14 @@ class Rows:
         instant = FIELDS["expires"].get_db_prep_save(expired_by, self._connection)
         return self._delete(statements.IS_EXPIRED_UPLOAD, [key, instant]) == 1
 
+    def delete_unchanged(self, key: int, length: int) -> bool:
+        """Delete the first row of an upload, unless it has a name or another length by now.
+
+        :param length: how many bytes it had.
+        :returns: whether it was deleted.
+        """
+        return self._delete(statements.IS_UNCHANGED, [key, 0, length]) == 1
+
     def forget(self) -> None:
         """Free the memory in which some connections keep the rows that were read and written."""
 

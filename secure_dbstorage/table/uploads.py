@@ -270,12 +270,11 @@ def take_first_row(upload: Upload, written: streams.Written) -> streams.Written:
     if content.seal is not None:  # From now on, nobody wraps its key.
         content = update(content, {}, namespace=upload.namespace)
     stored = rows(content.using)
-    chunk = b"".join(stored.run(content.key, 0, 1))
-    if not stored.delete_unfinished(content.key, None):
-        raise UploadGone(errno.ENOENT, "The upload was deleted, or is a file by now")
+    chunk = b"" if upload.brings_first_row else b"".join(stored.run(content.key, 0, 1))
+    # Only as it was seen: another request may just have been told that its piece was received.
+    if not stored.delete_unchanged(content.key, len(chunk)):
+        raise _not_updated(is_empty=upload.brings_first_row)
     if upload.brings_first_row:
-        if chunk:
-            raise UploadChanged("Another request has written at this offset")
         chunk = first_chunk(upload)
     return replace(written, content=content, first_chunk=chunk)
 

@@ -27,6 +27,8 @@ _ROOT = Path(__file__).parents[2]
 #: Requests before anything is counted: caches fill, and Python specialises its bytecodes.
 _WARM_UP = 50
 
+_NAMES_FUNCTIONS = sys.version_info >= (3, 12)
+
 #: How many modules, and how many functions, the tables name.
 _MODULES, _FUNCTIONS = 25, 60
 
@@ -35,13 +37,18 @@ def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     """Count instructions and bytecodes of one request of ours, and of the floor."""
     sites = keep(workspace, _SIZE, names=[OURS, FLOOR])
     count = 10 if quick else 100
-    results = []
-    with _counted(workspace) as handler:
-        for site in sites:
-            number, _ = handler.instructions(site.url, count, warm_up=_WARM_UP)
-            results.append(_result(workspace, _CASE, site.name, number, "instructions"))
-    if sys.version_info >= (3, 12):
-        results += _by_function(workspace, sites[0].url, count)
+    # Naming functions takes a tenth more, so only a quick run counts both in one process.
+    with _counted(workspace, names_functions=quick and _NAMES_FUNCTIONS) as handler:
+        counted = [handler.instructions(site.url, count, warm_up=_WARM_UP) for site in sites]
+    results = [
+        _result(workspace, _CASE, site.name, number, "instructions")
+        for site, (number, _) in zip(sites, counted, strict=True)
+    ]
+    if _NAMES_FUNCTIONS:
+        if not quick:
+            with _counted(workspace, names_functions=True) as handler:
+                counted = [handler.instructions(sites[0].url, count, warm_up=_WARM_UP)]
+        results += _by_function(workspace, *counted[0])
     for site in sites:
         by_module = workspace.call(bytecodes_by_module, site.url, DJANGO_SETTINGS_MODULE=SETTINGS)
         total = sum(by_module.values())
@@ -53,9 +60,7 @@ def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     return results
 
 
-def _by_function(workspace: Workspace, url: str, count: int) -> list[Result]:
-    with _counted(workspace, names_functions=True) as handler:
-        total, functions = handler.instructions(url, count, warm_up=_WARM_UP)
+def _by_function(workspace: Workspace, total: float, functions: Counter[str]) -> list[Result]:
     case = "by function, with what it calls"
     return [
         _result(workspace, case, _shown(name), number, "instructions", total)
@@ -63,7 +68,7 @@ def _by_function(workspace: Workspace, url: str, count: int) -> list[Result]:
     ]
 
 
-def _counted(workspace: Workspace, *, names_functions: bool = False) -> CountedProcess:
+def _counted(workspace: Workspace, *, names_functions: bool) -> CountedProcess:
     env = {**workspace.env, "DJANGO_SETTINGS_MODULE": SETTINGS}
     directory = workspace.directory.parent
     return CountedProcess(__name__, directory, env, names_functions=names_functions)

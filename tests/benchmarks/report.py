@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import groupby
@@ -13,6 +13,9 @@ from typing import Any
 import django
 
 from tests.benchmarks.results import Result
+
+#: Draws results into a figure of matplotlib.
+Draw = Callable[[Any, Sequence[Result]], None]
 
 _HEADINGS = {"": "", "sqlite": "SQLite", "postgres": "PostgreSQL", "mariadb": "MariaDB"}
 
@@ -47,6 +50,8 @@ def machine() -> dict[str, str | int | None]:
 def plot(directory: Path, results: Sequence[Result]) -> list[Path]:
     """Draw each topic that was measured: lines where there is an x, else bars of the ratios.
 
+    A topic without either, such as memory alone, has nothing to draw.
+
     Returns:
         The pictures; none without matplotlib.
 
@@ -56,15 +61,23 @@ def plot(directory: Path, results: Sequence[Result]) -> list[Path]:
     except ImportError:
         return []
     pictures = []
-    for topic, group in groupby(results, lambda r: r.topic):
-        shown = [result for result in group if result.value is not None]
-        if not shown:
-            continue
+    for topic, draw, shown in drawings(results):
         figure: Any = Figure(layout="constrained")
-        (_draw_lines if any(r.x is not None for r in shown) else _draw_bars)(figure, shown)
+        draw(figure, shown)
         pictures.append(directory / f"{topic}.svg")
         figure.savefig(pictures[-1], metadata={"Date": None})
     return pictures
+
+
+def drawings(results: Sequence[Result]) -> Iterator[tuple[str, Draw, list[Result]]]:
+    """Yield each topic that has a picture, how it is drawn, and what of it."""
+    for topic, group in groupby(results, lambda r: r.topic):
+        measured = [result for result in group if result.value is not None]
+        compared = [result for result in measured if result.ratio is not None]
+        if any(result.x is not None for result in measured):
+            yield topic, _draw_lines, measured
+        elif compared:
+            yield topic, _draw_bars, compared
 
 
 def _table(results: Sequence[Result]) -> str:
@@ -91,8 +104,7 @@ def _amount(result: Result) -> str:
     )
 
 
-def _draw_bars(figure: Any, results: Sequence[Result]) -> None:
-    compared = [result for result in results if result.ratio is not None]
+def _draw_bars(figure: Any, compared: Sequence[Result]) -> None:
     databases = list(dict.fromkeys(result.database for result in compared))
     cases = list(dict.fromkeys(result.case for result in compared))
     names = list(dict.fromkeys(result.contender for result in compared))

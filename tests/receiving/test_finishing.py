@@ -16,6 +16,7 @@ from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.storage.uploads import name_upload
 from tests.receiving.conftest import Receiver
+from tests.support.sealing import KEY
 from tests.support.uploads import CONTENT, PIECE, Uploader, Wire, metadata
 
 SIZE = len(CONTENT)
@@ -385,6 +386,39 @@ class TestAtOnce:
         assert sorted(map(str, outcomes)) == ["200", "422", "422", "422"]
         assert content_of("a.txt") == CONTENT
         assert StoredFile.rows.using(database).count() == -(-SIZE // 4096)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("database", ["postgres", "mariadb"], indirect=True)
+@pytest.mark.parametrize("keys", [None, [KEY]], ids=["plain", "encrypted"])
+@pytest.mark.parametrize("arguments", [{}, {"overwrite": True}], ids=["new", "overwrite"])
+def test_a_piece_that_comes_at_the_same_instant_as_the_whole_upload_is_not_lost(
+    database: str,
+    receiver: Receiver,
+    uploader: Uploader,
+    keys: list[str] | None,
+    arguments: dict[str, Any],
+) -> None:
+    """It is acknowledged just before the first row is taken. SQLite has one writer at a time."""
+    storage = receiver(encryption_keys=keys)
+    if arguments:
+        storage.save("a.txt", b"old")
+    part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE, **arguments), SIZE)
+    pieces = [b"another's"]
+
+    def piece_comes(run: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
+        if pieces and (sql.startswith("DELETE") or ("name" in sql and sql.startswith("UPDATE"))):
+            piece = pieces.pop()
+            answers = together(1, lambda _: Uploader().patch(part, 0, piece).status_code)
+            acknowledged.extend(answers)
+        return run(sql, params, many, context)
+
+    acknowledged = list[object]()
+    with connections[database].execute_wrapper(piece_comes):
+        answer = uploader.patch(part, 0, CONTENT)
+    assert acknowledged == [204]
+    assert answer.status_code == 409
+    assert uploader.offset(part) == len(b"another's")
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

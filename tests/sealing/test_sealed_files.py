@@ -16,7 +16,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connections, transaction
 from django.test import AsyncClient, Client
 
-from secure_dbstorage.exceptions import FileTooLarge, KeyLost
+from secure_dbstorage.exceptions import FileTooLarge, KeyLost, KeyServiceUnavailable
 from secure_dbstorage.files import FileStat
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.receiving.claims import claim
@@ -370,10 +370,10 @@ def test_an_outage_that_only_uploads_meet_is_logged_once(
     storage = seal(encryption_keys=[service])
     urls = [storage.upload_url(f"{number}.bin", max_size=100) for number in range(2)]
     assert [Uploader().put(url, b"text").status_code for url in urls] == [503, 503]
-    assert caplog.messages.count("The key service is down") == 1
+    assert caplog.messages.count("The key service 'service/1' is down") == 1
     service.error = None
     assert Uploader().put(urls[0], b"text").status_code == 201
-    assert caplog.messages.count("The key service is back") == 1
+    assert caplog.messages.count("The key service 'service/1' is back") == 1
 
 
 @pytest.mark.django_db
@@ -390,7 +390,28 @@ def test_a_key_that_was_kept_ends_no_outage(
     statuses = [client.get(url).status_code for url in (urls[1], urls[0], urls[2], urls[1])]
     assert statuses == [503, 200, 200, 503]
     told = [message for message in caplog.messages if message.startswith("The key service")]
-    assert told == ["The key service is down"]
+    assert told == ["The key service 'service/1' is down"]
     service.error = None
     assert client.get(urls[1]).status_code == 200
-    assert caplog.messages.count("The key service is back") == 1
+    assert caplog.messages.count("The key service 'service/1' is back") == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("error", [OSError("down"), KeyServiceUnavailable("down")])
+def test_one_key_service_that_is_down_is_logged_once_while_another_answers(
+    seal: Seal, client: Client, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    old, new = Service("service/old"), Service("service/new")
+    storage = seal(encryption_keys=[old])
+    url = storage.url(storage.save("a.txt", b"text"))
+    storage = seal(encryption_keys=[new, old])
+    old.error = error
+    for number in range(2):
+        assert client.get(url).status_code == 503
+        upload = storage.upload_url(f"{number}.txt", max_size=100)
+        assert Uploader().put(upload, b"text").status_code == 201
+    old.error = None
+    assert client.get(url).status_code == 200
+    told = [message for message in caplog.messages if message.startswith("The key service")]
+    what = "The key service 'service/old'"
+    assert told == [f"{what} is down", f"{what} is back"]

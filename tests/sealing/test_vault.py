@@ -179,14 +179,14 @@ def test_while_it_is_down_requests_get_a_503_and_use_nothing_up(
     with pytest.raises(KeyServiceUnavailable, match="transit/files"):
         storage.save("c.bin", b"text")
     assert not storage.exists("c.bin")
-    down = [line for line in caplog.messages if line == "The key service is down"]
+    down = [line for line in caplog.messages if line == "The key service 'transit/files' is down"]
     assert len(down) == 1
     if status is None:
         transit._path = address
     vault.status = 200
     assert [ask(client, url)[0] for url in urls] == [200] * len(urls)
     assert Uploader().put(upload, b"text").status_code == 201
-    assert "The key service is back" in caplog.messages
+    assert "The key service 'transit/files' is back" in caplog.messages
 
 
 def test_a_project_goes_from_a_key_to_the_service_and_back(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.servers.account import give_away, unprivileged
-from tests.servers.process import LOOPBACK, ServerProcess, accepts, free_port
+from tests.servers.process import LOOPBACK, ServerProcess, free_port
 from tests.servers.server import Server
 from tests.servers.unavailable import find_program
 
@@ -63,4 +63,5 @@ class NginxServer(Server):
             [binary, "-p", directory, "-c", configuration, "-e", "stderr"],
             log=directory / "output",
             identity=unprivileged(),
-        ).wait_until(lambda: accepts((LOOPBACK, self.port)))
+        )
+        self._process.wait_until(lambda: self._process.listens(self.port))

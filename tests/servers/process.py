@@ -18,6 +18,9 @@ from tests.servers.cleanup import cleanup, stop_groups
 
 LOOPBACK = "127.0.0.1"
 
+#: Ports among ours that browsers refuse, by the Fetch standard's list of bad ports.
+_REFUSED_BY_BROWSERS = {10080}
+
 
 class StartFailed(Exception):
     """Raised when a server ends or says nothing instead of answering; shows the end of its log."""
@@ -73,11 +76,20 @@ class ServerProcess:
             time.sleep(0.02)
         return self
 
+    def listens(self, port: int) -> bool:
+        """Tell whether this server accepts connections on a port of loopback.
+
+        Between the choice of a free port and our start, another's server may take it. That one
+        accepts, too.
+        """
+        return accepts((LOOPBACK, port)) and any(
+            _is_listening(process, port) for process in self._family()
+        )
+
     def rss(self) -> int:
         """Return the resident memory of the process and all its descendants, in bytes."""
-        parent = psutil.Process(self.pid)
         total = 0
-        for process in (parent, *parent.children(recursive=True)):
+        for process in self._family():
             try:
                 total += process.memory_info().rss
             except psutil.NoSuchProcess:
@@ -92,9 +104,8 @@ class ServerProcess:
         """End the server and all its descendants at once, as a crash does. May be called again."""
         if self._process.returncode is not None:
             return
-        parent = psutil.Process(self.pid)
         # The parent first, so that it starts no other. Descendants may lead other groups.
-        family = [parent, *parent.children(recursive=True)]
+        family = self._family()
         for process in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -109,6 +120,19 @@ class ServerProcess:
             self._process.wait()
             cleanup().tell("stop", self.pid)
 
+    def _family(self) -> list[psutil.Process]:
+        """Return the process and all its descendants."""
+        parent = psutil.Process(self.pid)
+        return [parent, *parent.children(recursive=True)]
+
+
+def _is_listening(process: psutil.Process, port: int) -> bool:
+    try:
+        held = process.net_connections("tcp")
+    except psutil.NoSuchProcess:
+        return False  # It has ended meanwhile.
+    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in held)
+
 
 def free_port() -> int:
     """Return a TCP port on loopback that nobody uses now.
@@ -118,6 +142,8 @@ def free_port() -> int:
     """
     while True:
         port = random.SystemRandom().randrange(10_000, 32_000)
+        if port in _REFUSED_BY_BROWSERS:
+            continue
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((LOOPBACK, port))
             return port

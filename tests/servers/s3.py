@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.servers.process import LOOPBACK, ServerProcess, StartFailed, accepts, free_port
+from tests.servers.process import LOOPBACK, ServerProcess, StartFailed, free_port
 from tests.servers.server import Server
 from tests.servers.unavailable import Unavailable
 
@@ -31,7 +31,7 @@ class S3Server(Server):
             log=directory / "log",
         )
         try:
-            self._process.wait_until(lambda: accepts((LOOPBACK, port)))
+            self._process.wait_until(lambda: self._process.listens(port))
         except StartFailed as error:
             raise Unavailable(f"moto does not start: {error}") from error
 

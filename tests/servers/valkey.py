@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from tests.servers.process import LOOPBACK, ServerProcess, StartFailed, accepts, free_port
+from tests.servers.process import LOOPBACK, ServerProcess, StartFailed, free_port
 from tests.servers.server import Server
 from tests.servers.unavailable import Unavailable
 
@@ -47,7 +47,7 @@ class ValkeyServer(Server):
             [self._binary, *address, "--dir", self._directory, *options],
             log=self._directory / "log",
         )
-        self._process.wait_until(lambda: accepts((LOOPBACK, self._port)))
+        self._process.wait_until(lambda: self._process.listens(self._port))
 
 
 def _binary() -> Path:

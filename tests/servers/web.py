@@ -56,7 +56,8 @@ class WebServer(Server):
             log=log,
             cwd=_ROOT,
             env={"DJANGO_SETTINGS_MODULE": settings, **(env or {})},
-        ).wait_until(self._answers)
+        )
+        self._process.wait_until(self._answers)
 
     @property
     def log(self) -> Path:
@@ -77,7 +78,7 @@ class WebServer(Server):
             return False
         finally:
             connection.close()
-        return True
+        return self._process.listens(self.port)
 
 
 def _gunicorn(port: int, workers: int) -> list[str]:

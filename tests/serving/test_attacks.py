@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.process import LOOPBACK, ServerProcess, accepts, free_port
+from tests.servers.process import LOOPBACK, ServerProcess, free_port
 from tests.support.attacks import Attack, Generator, Judge, Target
 from tests.support.example import EXAMPLE, MANAGE, environment, manage
 from tests.support.http_client import exchange
@@ -97,7 +97,7 @@ def running(kind: str, folder: Path) -> Iterator[Site]:
         ),
     )
     try:
-        server.wait_until(lambda: accepts((LOOPBACK, port)))
+        server.wait_until(lambda: server.listens(port))
         yield Site(port, target, server.log, is_debugged=kind == "runserver")
     finally:
         server.stop()

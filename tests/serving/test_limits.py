@@ -10,8 +10,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from secure_dbstorage.serving import ratelimits
-from secure_dbstorage.serving.outages import Outage
 from tests.servers.process import free_port
 from tests.support.serving import Store
 
@@ -136,15 +134,11 @@ def _dead_caches() -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture(params=["broken", "redis"])
-def dead_cache(
-    request: pytest.FixtureRequest, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def dead_cache(request: pytest.FixtureRequest, settings: Settings) -> None:
     """Count in a cache that is down."""
     caches = dict(zip(("broken", "redis"), _dead_caches(), strict=True))
     settings.CACHES = {**settings.CACHES, "dead": caches[request.param]}
     settings.RATELIMIT_USE_CACHE = "dead"
-    # No other test has told the process that its cache is down.
-    monkeypatch.setattr(ratelimits, "_outage", Outage("cache of the rate limits"))
 
 
 @pytest.mark.usefixtures("dead_cache")
@@ -192,7 +186,7 @@ def test_an_outage_of_the_cache_is_not_mailed_for_each_request(
 
 @pytest.mark.users
 def test_anonymous_visitors_have_separate_budgets(store: Store, client: Client) -> None:
-    url = store(rate_limit_key="user", rate_limits={"signed": "1/m"}).url("private.txt")
+    url = store(rate_limit_key="user_or_ip", rate_limits={"signed": "1/m"}).url("private.txt")
     for address in ("198.51.100.1", "198.51.100.2"):
         statuses = [client.get(url, REMOTE_ADDR=address).status_code for _ in range(2)]
         assert statuses == [200, 429]

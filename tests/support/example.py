@@ -5,10 +5,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.servers.process import LOOPBACK, ServerProcess, accepts, free_port
+from tests.servers.process import LOOPBACK, ServerProcess, free_port
 from tests.support.sealing import KEY
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "example"
@@ -45,14 +46,24 @@ def manage(folder: Path, *arguments: str, **more: Any) -> subprocess.CompletedPr
     )
 
 
+@dataclass(frozen=True)
+class Demo:
+    """The example as it runs."""
+
+    #: Where it answers.
+    address: str
+    #: What it has printed.
+    log: Path
+
+
 @contextlib.contextmanager
-def running_demo(folder: Path) -> Iterator[str]:
-    """Run the command of the example's README, and yield where it answers."""
+def running_demo(folder: Path) -> Iterator[Demo]:
+    """Run the command of the example's README, and wait until it answers."""
     port = free_port()
     command = [sys.executable, MANAGE, "demo", f"{LOOPBACK}:{port}"]
     server = ServerProcess(command, log=folder / "demo.log", env=environment(folder))
     try:
-        server.wait_until(lambda: accepts((LOOPBACK, port)))
-        yield f"http://{LOOPBACK}:{port}"
+        server.wait_until(lambda: server.listens(port))
+        yield Demo(f"http://{LOOPBACK}:{port}", server.log)
     finally:
         server.stop()

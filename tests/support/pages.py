@@ -14,13 +14,14 @@ CHECKS = ROOT / "secure_dbstorage" / "checks" / "README.md"
 UPLOADS = ROOT / "secure_dbstorage" / "receiving" / "README.md"
 SEALING = ROOT / "secure_dbstorage" / "sealing" / "README.md"
 UPKEEP = ROOT / "secure_dbstorage" / "upkeep" / "README.md"
+EXAMPLE = ROOT / "example" / "README.md"
 DEPLOY = ROOT / "example" / "deploy" / "README.md"
 BENCHMARKS = ROOT / "tests" / "benchmarks" / "README.md"
 PACKAGES = ROOT / "tests" / "integrations" / "README.md"
 
 PAGES = (
     *(README, SECURITY, CONTRIBUTING, LINKS, SERVING, UPLOADS, SEALING, UPKEEP, CHECKS),
-    *(DEPLOY, BENCHMARKS, PACKAGES),
+    *(EXAMPLE, DEPLOY, BENCHMARKS, PACKAGES),
 )
 
 

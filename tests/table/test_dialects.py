@@ -43,7 +43,7 @@ from secure_dbstorage.table.dialects import (
 )
 from tests.support.aliases import added_alias
 from tests.support.files import CHUNK_SIZE, LARGE
-from tests.support.uploads import begin_upload
+from tests.support.uploads import begin_upload, finish_upload
 
 #: All byte values, and what quoting, formatting and escaping trip over.
 DATA = bytes(range(256)) + b"%s %% {} '\\'' \\x00 \\\\ \x00\xff\r\n"
@@ -329,6 +329,21 @@ def test_of_many_chunks_none_is_inserted_if_one_is_there(connection: BaseDatabas
 
 
 @every_way
+def test_the_first_row_of_an_upload_is_deleted_as_it_was_seen(
+    connection: BaseDatabaseWrapper,
+) -> None:
+    begin_upload(connection.alias, key=5, rows=2)
+    begin_upload(connection.alias, key=6)
+    finish_upload(connection.alias, key=6, name="a.txt")
+    stored = rows(connection.alias)
+    assert not any(stored.delete_unchanged(5, length) for length in (0, 4095, 4097))
+    assert not stored.delete_unchanged(6, 4096)
+    assert stored.delete_unchanged(5, 4096)
+    assert not stored.delete_unchanged(5, 4096)
+    assert [row.content for row in StoredFile.rows.using(connection.alias)] == [5, 6]
+
+
+@every_way
 def test_an_expired_upload_is_deleted_by_its_first_row(connection: BaseDatabaseWrapper) -> None:
     begin_upload(connection.alias, key=5, rows=2, expires=NOW)
     stored = rows(connection.alias)
@@ -562,6 +577,7 @@ def test_each_method_is_one_logged_query(connection: BaseDatabaseWrapper) -> Non
         lambda: stored.update(0, {"size": 1}),
         lambda: stored.delete(1),
         lambda: stored.delete_unfinished(1, NOW),
+        lambda: stored.delete_unchanged(1, 0),
         lambda: stored.head("", "a.txt", with_chunk=True),
         lambda: stored.link_states("", ["a.txt", "b.txt"]),
         lambda: stored.names("", ("a", "b"), 4),
