@@ -231,14 +231,14 @@ def rate_limits(raw: object) -> Mapping[str, str | None]:
 def rate_limit_key(raw: object) -> str | Callable[..., str]:
     """Return a key of django-ratelimit, ``link``, or a function that makes one.
 
-    Not its ``user``, by which all who are not signed in share one budget: a stranger could use up
-    that of all others who have a link.
+    There, all who are not signed in share one budget of ``user``, and a stranger could use it up
+    for everybody else who has a link. Here their addresses count, as with ``user_or_ip``.
     """
     if isinstance(raw, str) and (
-        raw in ("ip", "link", "user_or_ip") or raw.startswith(("header:", "get:"))
+        raw in ("ip", "link", "user", "user_or_ip") or raw.startswith(("header:", "get:"))
     ):
         return raw
-    return _callable(raw, besides="'ip', 'user_or_ip', 'link', 'header:...', 'get:...'")
+    return _callable(raw, besides="'ip', 'user', 'user_or_ip', 'link', 'header:...', 'get:...'")
 
 
 def inline_types(raw: object) -> frozenset[str]:

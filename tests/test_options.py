@@ -96,7 +96,7 @@ USABLE: dict[str, list[tuple[object, object]]] = {
         ({"plain": "9" * 9 + "/" + "9" * 9}, RATES | {"plain": "9" * 9 + "/" + "9" * 9}),
     ],
     "rate_limit_key": [
-        *((key, key) for key in ("ip", "link", "user_or_ip", "header:x-a", "get:a")),
+        *((key, key) for key in ("ip", "link", "user", "user_or_ip", "header:x-a", "get:a")),
         (public_by_name, public_by_name),
         ("secure_dbstorage.access.staff", staff),
     ],
@@ -359,8 +359,7 @@ def test_unusable_values_are_refused_with_a_reason(name: str, raw: object) -> No
         ("default_public", "yes", "must be True, False, callable or the dotted path"),
         ("default_public", None, "must be True, False, callable or the dotted path"),
         ("delete_after", "30d", "must be seconds, a timedelta, None, callable or the dotted path"),
-        ("rate_limit_key", "users", "must be 'ip', 'user_or_ip', 'link', 'header:"),
-        ("rate_limit_key", "user", "must be 'ip', 'user_or_ip', 'link', 'header:"),
+        ("rate_limit_key", "users", "must be 'ip', 'user', 'user_or_ip', 'link', 'header:"),
         ("rate_limit_key", "header", "not 'header'"),
         ("auth_hooks", ["owner_only"], "must be callable or the dotted path of a callable, not"),
         ("auth_hooks", ["tests.absent"], "can't be imported: "),

@@ -24,7 +24,7 @@ def check_users(**kwargs: Any) -> Iterator[CheckMessage]:
     if conf.has_authentication():
         return
     for alias, options in usable().items():
-        limits_by_user = options.rate_limit_key == "user_or_ip"
+        limits_by_user = options.rate_limit_key in ("user", "user_or_ip")
         if limits_by_user or any(hook in (authenticated, staff) for hook in options.auth_hooks):
             yield Error(
                 f"STORAGES[{alias!r}] needs the user, but no middleware identifies users.",

@@ -59,7 +59,7 @@ def _budget(visit: Visit) -> str | None:
         return _address_budget(visit)
     if key == "link":
         return f"link:{visit.grant.link_id}"
-    if key == "user_or_ip":
+    if key in ("user", "user_or_ip"):  # Anonymous users would share one budget.
         return _user_budget(visit) or _address_budget(visit)
     with asking(f"database of the rate_limit_key of {visit.alias!r}", visit.storage):
         return f"key:{_value_of(key, request)}"

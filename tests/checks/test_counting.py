@@ -11,8 +11,9 @@ from tests.support.checks import SHARED_CACHE, SharedCache, messages, storages
 class TestUsers:
     """E005."""
 
-    def test_limits_by_user_need_users(self, settings: Settings) -> None:
-        settings.STORAGES = storages(default={"rate_limit_key": "user_or_ip"})
+    @pytest.mark.parametrize("key", ["user", "user_or_ip"])
+    def test_limits_by_user_need_users(self, settings: Settings, key: str) -> None:
+        settings.STORAGES = storages(default={"rate_limit_key": key})
         assert messages(counting.check_users) == []
         settings.MIDDLEWARE = []
         assert messages(counting.check_users) == ["E005"]

@@ -186,7 +186,7 @@ def test_an_outage_of_the_cache_is_not_mailed_for_each_request(
 
 @pytest.mark.users
 def test_anonymous_visitors_have_separate_budgets(store: Store, client: Client) -> None:
-    url = store(rate_limit_key="user_or_ip", rate_limits={"signed": "1/m"}).url("private.txt")
+    url = store(rate_limit_key="user", rate_limits={"signed": "1/m"}).url("private.txt")
     for address in ("198.51.100.1", "198.51.100.2"):
         statuses = [client.get(url, REMOTE_ADDR=address).status_code for _ in range(2)]
         assert statuses == [200, 429]

@@ -95,7 +95,7 @@ def test_limits_by_user_are_refused_too_while_the_users_can_not_be_asked(
     store: Store, client: Client, django_user_model: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     client.force_login(django_user_model.objects.create_user("ada"))
-    url = store(rate_limit_key="user_or_ip").url("private.txt")
+    url = store(rate_limit_key="user").url("private.txt")
     with connection.execute_wrapper(failing(OperationalError("gone away"), word="session")):
         for _ in range(2):
             assert client.get(url).status_code == 503

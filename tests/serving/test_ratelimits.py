@@ -193,7 +193,9 @@ class TestBudgets:
         assert how_many_pass("signed", options, *addresses, grants=(GRANT,)) == 2
         assert how_many_pass("signed", options, *addresses, grants=(OTHER_GRANT,)) == 2
 
-    @pytest.mark.parametrize("key", ["link", "user_or_ip", "header:x-client", "get:client"])
+    @pytest.mark.parametrize(
+        "key", ["link", "user", "user_or_ip", "header:x-client", "get:client"]
+    )
     @pytest.mark.parametrize("kind", ["plain", "refused"])
     def test_without_a_good_token_the_address_counts(self, key: str, kind: Kind) -> None:
         options = options_of(rate_limit_key=key)
@@ -205,8 +207,9 @@ class TestBudgets:
         ]
         assert how_many_pass(kind, options, *many) == 2
 
-    def test_each_user_has_their_own_with_the_key_user_or_ip(self) -> None:
-        options = options_of(rate_limit_key="user_or_ip")
+    @pytest.mark.parametrize("key", ["user", "user_or_ip"])
+    def test_each_user_has_their_own_with_the_key_user(self, key: str) -> None:
+        options = options_of(rate_limit_key=key)
         ada = [request_from(f"1.2.3.{number}", user=User(pk=1)) for number in range(6)]
         assert how_many_pass("signed", options, *ada, grants=(GRANT,)) == 2
         grace = request_from(user=User(pk=2))
