@@ -19,9 +19,12 @@ from pytest_django import Settings
 from secure_dbstorage.files import LinkState
 from secure_dbstorage.links.paths import spelled_content
 from secure_dbstorage.models import StoredFile
+from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import replicas
+from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.replicas import REST_SECONDS
+from secure_dbstorage.table.saves import Saves
 from secure_dbstorage.upkeep.verification import verify
 from tests.support.pages import DEPLOY, blocks
 from tests.support.replicas import StandIn, hollow_primary, let_pass, standing_in
@@ -423,7 +426,8 @@ def test_what_is_written_is_written_to_the_primary(replica: StandIn) -> None:
     storage.changes.rename("a.txt", "b.txt")
     head = storage_of("default").catalog.get("b.txt")
     assert (head.stat.is_public, head.stat.size) == (True, 3)
-    storage_of(replica.alias).saves.add("b.txt", [b"stale"])
+    there = StorageOptions(using=replica.alias)  # No alias in the settings.
+    Saves(there, Catalog(there)).add("b.txt", [b"stale"])
     with DatabaseStorage().open("b.txt", "ab") as file:
         file.write(b"er")
     with DatabaseStorage(using="default").open("b.txt") as file:

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table.catalog import Catalog
+from secure_dbstorage.table.changes import Changes
 from tests.testapp.models import Book, Letter, SignedLetter
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -42,7 +43,9 @@ def test_it_can_be_restored_if_the_storage_keeps_what_is_deleted(
     assert isinstance(storage, DatabaseStorage)
     keeping = replace(storage.options, keep_deleted=timedelta(days=1))
     monkeypatch.setitem(storage.__dict__, "options", keeping)
-    monkeypatch.setitem(storage.__dict__, "catalog", Catalog(keeping))
+    catalog = Catalog(keeping)
+    monkeypatch.setitem(storage.__dict__, "catalog", catalog)
+    monkeypatch.setitem(storage.__dict__, "changes", Changes(keeping, catalog))
     Letter.objects.create(scan=file("a.png")).delete()
     assert files() == []
     assert storage.undelete("scans/a.png") == "scans/a.png"
