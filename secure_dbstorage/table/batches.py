@@ -41,6 +41,26 @@ class BatchRows(Rows):
             row[0]: self._head_of(row, namespace, keyring) for row in found if row[0] in wanted
         }
 
+    def heads_below(
+        self,
+        namespace: str,
+        bounds: tuple[str, str],
+        *,
+        latest_epoch: int,
+        limit: int,
+        keyring: Keyring,
+    ) -> list[StoredHead]:
+        """Return the first heads whose names lie between two bounds, in order.
+
+        :param latest_epoch: leave out files whose link epoch is later.
+        :param keyring: the option ``encryption_keys`` of their storage.
+        """
+        low, high = bounds
+        files = self._files(namespace).filter(name__gt=low, name__lt=high)
+        ordered = files.filter(link_epoch__lte=latest_epoch).order_by("name")
+        found = ordered.values_list(*HEAD_COLUMNS)[:limit]
+        return [self._head_of(row, namespace, keyring) for row in found]
+
     def directories(self, namespace: str, names: Sequence[str]) -> set[str]:
         """Return those names below which there are files."""
         return {name for name in names if self.names(namespace, directory_range(name), 1)}

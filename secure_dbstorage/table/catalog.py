@@ -143,19 +143,22 @@ class Catalog:
         :param now: leave out those that have expired by then, in seconds since 1970.
         :param limit: return at most this many.
         """
-        using, after, found = self.writer, f"{directory}/", list[StoredHead]()
-        files = self._files(using).below(directory).filter(link_epoch__lte=latest_epoch)
-        ordered = files.order_by("name").values_list(*HEAD_COLUMNS)
-        while len(found) < limit and (
-            page := list(ordered.filter(name__gt=after)[:_HEADS_PER_QUERY])
-        ):
-            after = page[-1][0]
-            heads = (self._head_of(row, using) for row in page)
+        low, high = names.directory_range(directory)
+        fetch = partial(
+            rows(self.writer).heads_below,
+            self._options.namespace,
+            latest_epoch=latest_epoch,
+            limit=_HEADS_PER_QUERY,
+            keyring=self._options.encryption_keys,
+        )
+        found, after = list[StoredHead](), low
+        while len(found) < limit and (page := fetch((after, high))):
+            after = page[-1].stat.name
             # The column's collation may be wrong, so the name is compared again.
             found += [
                 head
-                for head in heads
-                if head.stat.name.startswith(f"{directory}/") and not head.stat.has_expired(now)
+                for head in page
+                if head.stat.name.startswith(low) and not head.stat.has_expired(now)
             ]
         return found[:limit]
 

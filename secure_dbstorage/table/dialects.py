@@ -10,8 +10,10 @@ from typing import Any, cast
 
 from django.db import IntegrityError, connections, transaction
 
-from secure_dbstorage.files import Room
+from secure_dbstorage.files import Room, StoredHead
+from secure_dbstorage.models import HEAD_COLUMNS
 from secure_dbstorage.names import directory_range
+from secure_dbstorage.sealing.keyrings import Keyring
 from secure_dbstorage.table import statements
 from secure_dbstorage.table.batches import BatchRows
 from secure_dbstorage.table.cursors import HexCursor, binary_cursor_class, qmark_cursor_class
@@ -62,6 +64,21 @@ class FastRows(BatchRows):
         else:
             template, parameters = statements.NAMES_BELOW, [namespace, low, high, limit]
         return [name for (name,) in self._fetch(self._statement(template), parameters, ("name",))]
+
+    def heads_below(
+        self,
+        namespace: str,
+        bounds: tuple[str, str],
+        *,
+        latest_epoch: int,
+        limit: int,
+        keyring: Keyring,
+    ) -> list[StoredHead]:
+        # Django's queryset takes twice as long, and an archive has thousands of files.
+        statement = self._statement(statements.selection_below(HEAD_COLUMNS))
+        parameters = [namespace, *bounds, latest_epoch, limit]
+        found = self._fetch(statement, parameters, HEAD_COLUMNS)
+        return [self._head_of(row, namespace, keyring) for row in found]
 
     def part(self, key: int, position: int, start: int, stop: int, *, length: int) -> bytes | None:
         # Only this part of the chunk travels.

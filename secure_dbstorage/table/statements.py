@@ -65,6 +65,11 @@ NAMES_BELOW = (
     "SELECT {name} FROM {table} WHERE {namespace} = %s AND {name} >= %s AND {name} < %s"
     "{among_heads} ORDER BY {name} LIMIT %s"
 )
+#: Without the columns.
+_HEADS_BELOW = (
+    " FROM {table} WHERE {namespace} = %s AND {name} > %s AND {name} < %s{among_heads} "
+    "AND {link_epoch} <= %s ORDER BY {name} LIMIT %s"
+)
 #: Without the list of names.
 LINK_STATES = (
     "SELECT {name}, {is_public}, {link_epoch} FROM {table} "
@@ -147,6 +152,12 @@ def selection_of_many(columns: Sequence[str]) -> str:
     names = ", ".join(f"{{{name}}}" for name in columns)
     condition = "{namespace} = %s AND {position} = 0 AND {name} IN "
     return f"SELECT {names} FROM {{table}} WHERE {condition}"
+
+
+@cache
+def selection_below(columns: Sequence[str]) -> str:
+    """Return the template that finds these columns of head rows between two names, in order."""
+    return f"SELECT {', '.join(f'{{{name}}}' for name in columns)}{_HEADS_BELOW}"
 
 
 def statement(template: str, connection: BaseDatabaseWrapper) -> str:
