@@ -421,10 +421,12 @@ def _read_together(batch: Sequence[Content], sending: Sending) -> Iterator[Itera
 
 def _first_chunks(batch: Sequence[Content], using: str) -> dict[int, bytes]:
     found = rows(using).first_chunks([content.key for content in batch])
-    opened = {content.key: content.opened(0, found.pop(content.key, b"")) for content in batch}
-    if any(len(opened[content.key]) != content.size for content in batch):
-        raise _vanished()
-    return opened
+    for content in batch:
+        chunk = content.opened(0, found.get(content.key, b""))
+        if len(chunk) != content.size:
+            raise _vanished()
+        found[content.key] = chunk
+    return found
 
 
 def _vanished() -> ContentVanished:
