@@ -1,8 +1,13 @@
 """The keyring of a storage: all that wraps the keys of its files, newest first."""
 
+import hashlib
+import hmac
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Self
 
 from secure_dbstorage.exceptions import (
     KeyLost,
@@ -11,10 +16,32 @@ from secure_dbstorage.exceptions import (
     SecureDBStorageError,
 )
 from secure_dbstorage.sealing.cache import KeyCache
-from secure_dbstorage.sealing.ciphers import KEY_BYTES
+from secure_dbstorage.sealing.ciphers import KEY_BYTES, Cipher
 from secure_dbstorage.sealing.envelopes import Envelope
 from secure_dbstorage.sealing.services import KeyService, LocalKey
 from secure_dbstorage.secret_keys import SecretKey
+
+#: What every key is derived for begins with this, and so does all that is bound.
+PURPOSE = b"secure_dbstorage.v1.sealing."
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class FileKeys:
+    """The key of a file, and what is derived from it, each for one purpose."""
+
+    key: bytes
+    cipher: Cipher
+
+    @classmethod
+    def of(cls, key: bytes) -> Self:
+        """Derive all from the key of a file."""
+        return cls(key, Cipher(_derived(key, b"rows")))
+
+    @property
+    def tag_key(self) -> bytes:
+        """The key of the hash that the column ``sha256`` holds."""
+        return _derived(self.key, b"tag")
+
 
 _cache = KeyCache()
 
@@ -48,14 +75,14 @@ class Keyring:
         """The keys that are in the settings."""
         return [key for key in self._services.values() if isinstance(key, LocalKey)]
 
-    def new_key(self, context: bytes) -> tuple[bytes, Envelope]:
-        """Return a random key, and an envelope without facts in which it is wrapped.
+    def new_key(self, context: bytes) -> tuple[FileKeys, Envelope]:
+        """Return the keys of a new file, and an envelope without facts in which it is wrapped.
 
         :param context: what must be the same when it is unwrapped.
         :raises KeyServiceUnavailable: when the service can't be asked now.
         """
         key = SecretKey(secrets.token_bytes(KEY_BYTES))  # Error reports show variables.
-        return key, self.wrap(key, Envelope("", b"", b""), context)
+        return FileKeys.of(key), self.wrap(key, Envelope("", b"", b""), context)
 
     def wrap(self, key: bytes, envelope: Envelope, context: bytes) -> Envelope:
         """Return an envelope with its key wrapped by the newest of ours.
@@ -66,8 +93,8 @@ class Keyring:
         with _outages_told(newest):
             return Envelope(newest.id, bytes(newest.wrap(key, context)), envelope.facts)
 
-    def unwrap(self, envelope: Envelope, context: bytes) -> bytes:
-        """Return the key in an envelope.
+    def unwrap(self, envelope: Envelope, context: bytes) -> FileKeys:
+        """Return the keys in an envelope. They are kept for a while.
 
         :raises KeyLost: when it was wrapped by a key that we don't have.
         :raises KeyServiceUnavailable: when the service can't be asked now.
@@ -77,7 +104,7 @@ class Keyring:
         if service is None:
             raise KeyLost(envelope.key_id)
         if isinstance(service, LocalKey):
-            return SecretKey(service.unwrap(envelope.wrapped, context))
+            return _unwrapped(service, envelope.wrapped, context)
 
         def ask() -> bytes:
             with _outages_told(service):
@@ -86,7 +113,7 @@ class Keyring:
                 raise SealBroken(f"The key {service.id!r} unwraps something that is no key")
             return key
 
-        return _cache.get((envelope.key_id, envelope.wrapped, context), ask)
+        return FileKeys.of(_cache.get((envelope.key_id, envelope.wrapped, context), ask))
 
 
 #: That of a storage without encryption.
@@ -96,6 +123,17 @@ NO_KEYS = Keyring()
 def note_answers(note: Callable[[str], object]) -> None:
     """Call a function with the id of each key service that has wrapped or unwrapped a key."""
     _noting.append(note)
+
+
+# Parts of one file, as players and viewers ask for them, then unwrap and derive once. The key in the
+# settings is in memory as well, and tells as much, so these need no time after which they go.
+@lru_cache(maxsize=128)
+def _unwrapped(service: LocalKey, wrapped: bytes, context: bytes) -> FileKeys:
+    return FileKeys.of(SecretKey(service.unwrap(wrapped, context)))
+
+
+def _derived(key: bytes, purpose: bytes) -> SecretKey:
+    return SecretKey(hmac.digest(key, PURPOSE + purpose, hashlib.sha256))
 
 
 @contextmanager

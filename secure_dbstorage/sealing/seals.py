@@ -4,35 +4,19 @@ import hashlib
 import hmac
 import struct
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pickle import PicklingError
 from typing import NoReturn, Self
 
-from secure_dbstorage.sealing.ciphers import OVERHEAD_BYTES, Cipher
+from secure_dbstorage.sealing.ciphers import OVERHEAD_BYTES
 from secure_dbstorage.sealing.envelopes import Envelope
-from secure_dbstorage.sealing.keyrings import Keyring
-from secure_dbstorage.secret_keys import SecretKey
+from secure_dbstorage.sealing.keyrings import PURPOSE, FileKeys, Keyring
 
-_PURPOSE = b"secure_dbstorage.v1.sealing."
+_NUMBERS = struct.Struct(">QQ")
 
 #: What stands before the namespace of a storage in that of its deleted files, whose bytes stay as
 #: they are. No storage has it.
 TRASH_MARK = "~"
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class _Keys:
-    """What is derived from the key of a file, each for one purpose."""
-
-    key: bytes
-    cipher: Cipher
-
-    @classmethod
-    def of(cls, key: bytes) -> Self:
-        return cls(key, Cipher(_derived(key, b"rows")))
-
-    @property
-    def tag_key(self) -> bytes:
-        return _derived(self.key, b"tag")
 
 
 # Note [What is bound to what]
@@ -50,9 +34,8 @@ class Owner:
 
     def bound(self, purpose: bytes, number: int = 0) -> bytes:
         """Return what must be the same when something of this content is opened."""
-        name = self.namespace.removeprefix(TRASH_MARK).encode()
-        fields = struct.pack(">H", len(name)) + name + struct.pack(">QQ", self.content_key, number)
-        return _PURPOSE + purpose + fields
+        numbers = _NUMBERS.pack(self.content_key, number)
+        return _bound_to(purpose, self.namespace) + numbers
 
 
 class Seal:
@@ -70,7 +53,7 @@ class Seal:
         owner: Owner,
         size: int,
         sealed_key: bytes,
-        keys: _Keys | None = None,
+        keys: FileKeys | None = None,
         sha256: str = "",
     ) -> None:
         """Take the column of a content.
@@ -91,8 +74,7 @@ class Seal:
         :param size: in bytes, if it is known already.
         :raises KeyServiceUnavailable: when the key can't be wrapped now.
         """
-        key, envelope = keyring.new_key(owner.bound(b"key"))
-        keys = _Keys.of(key)
+        keys, envelope = keyring.new_key(owner.bound(b"key"))
         facts = keys.cipher.seal(b"", owner.bound(b"facts", size))
         return cls(keyring, owner, size, replace(envelope, facts=facts).spelled(), keys)
 
@@ -169,10 +151,10 @@ class Seal:
     def __reduce__(self) -> NoReturn:
         raise PicklingError("A seal holds keys, and a pickle must not")
 
-    def _unlocked(self) -> _Keys:
+    def _unlocked(self) -> FileKeys:
         if self._keys is None:
             envelope = Envelope.parse(self.sealed_key)
-            keys = _Keys.of(self._keyring.unwrap(envelope, self._owner.bound(b"key")))
+            keys = self._keyring.unwrap(envelope, self._owner.bound(b"key"))
             digest = keys.cipher.open(envelope.facts, self._owner.bound(b"facts", self._size))
             self._sha256 = digest.hex()
             self._keys = keys  # Last: another thread may look.
@@ -184,5 +166,7 @@ def plain_length(row_length: int) -> int:
     return max(0, row_length - OVERHEAD_BYTES)
 
 
-def _derived(key: bytes, purpose: bytes) -> SecretKey:
-    return SecretKey(hmac.digest(key, _PURPOSE + purpose, hashlib.sha256))
+@lru_cache(maxsize=1024)
+def _bound_to(purpose: bytes, namespace: str) -> bytes:
+    name = namespace.removeprefix(TRASH_MARK).encode()
+    return PURPOSE + purpose + struct.pack(">H", len(name)) + name

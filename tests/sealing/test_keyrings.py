@@ -11,12 +11,12 @@ OLD, NEW = LocalKey(b"o" * 32), LocalKey(b"n" * 32)
 
 
 def test_the_newest_wraps_and_all_unwrap() -> None:
-    key, envelope = Keyring([OLD]).new_key(b"here")
-    ring = Keyring([NEW, OLD])
-    assert ring.unwrap(envelope, b"here") == key
+    keys, envelope = Keyring([OLD]).new_key(b"here")
+    ring, key = Keyring([NEW, OLD]), keys.key
+    assert ring.unwrap(envelope, b"here").key == key
     assert ring.wrap(key, envelope, b"here").key_id == NEW.id
     assert ring.ids == (NEW.id, OLD.id)
-    assert len({Keyring([OLD]).new_key(b"")[0] for _ in range(100)} | {key}) == 101
+    assert len({Keyring([OLD]).new_key(b"")[0].key for _ in range(100)} | {key}) == 101
 
 
 def test_a_key_that_is_gone_is_named() -> None:
@@ -27,16 +27,31 @@ def test_a_key_that_is_gone_is_named() -> None:
         assert caught.value.key_id == OLD.id
 
 
-def test_what_a_service_unwraps_is_kept_and_what_a_key_unwraps_is_not() -> None:
+def test_what_a_service_unwraps_is_kept() -> None:
     service = Service()
     ring = Keyring([service, OLD])
-    key, envelope = ring.new_key(b"here")
-    assert [ring.unwrap(envelope, b"here") for _ in range(3)] == [key] * 3
+    keys, envelope = ring.new_key(b"here")
+    assert [ring.unwrap(envelope, b"here").key for _ in range(3)] == [keys.key] * 3
     assert service.asked == ["wrap", "unwrap"]
     # In another context, what is kept must not answer for the service.
     with pytest.raises(SealBroken):
         ring.unwrap(envelope, b"there")
     assert service.asked == ["wrap", "unwrap", "unwrap"]
+
+
+def test_a_few_of_what_a_key_unwraps_are_kept_as_long_as_the_key_is_the_same() -> None:
+    ring = Keyring([LocalKey(b"o" * 32)])
+    wrapped = [(number, ring.new_key(b"%d" % number)[1]) for number in range(200)]
+    first = ring.unwrap(wrapped[0][1], b"0")
+    assert ring.unwrap(wrapped[0][1], b"0") is first
+    # Another context, and a key that is no longer there, get nothing of what is kept.
+    with pytest.raises(SealBroken):
+        ring.unwrap(wrapped[0][1], b"1")
+    with pytest.raises(KeyLost):
+        Keyring([NEW]).unwrap(wrapped[0][1], b"0")
+    for number, envelope in wrapped:
+        ring.unwrap(envelope, b"%d" % number)
+    assert ring.unwrap(wrapped[0][1], b"0") is not first
 
 
 @pytest.mark.parametrize("error", [ConnectionRefusedError(), TimeoutError(), OSError("dns")])
