@@ -125,8 +125,8 @@ def note_answers(note: Callable[[str], object]) -> None:
     _noting.append(note)
 
 
-# Parts of one file, as players and viewers ask for them, then unwrap and derive once. The key in the
-# settings is in memory as well, and tells as much, so these need no time after which they go.
+# Requests for parts of one file unwrap its key once. The key in the settings stays in memory too,
+# and opens these, so they need not go after a while.
 @lru_cache(maxsize=128)
 def _unwrapped(service: LocalKey, wrapped: bytes, context: bytes) -> FileKeys:
     return FileKeys.of(SecretKey(service.unwrap(wrapped, context)))

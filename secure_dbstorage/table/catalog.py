@@ -1,11 +1,10 @@
 """The catalog: the files of one namespace, by name."""
 
 import errno
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from django.db import connections, router, transaction
 
@@ -13,7 +12,7 @@ from secure_dbstorage import names
 from secure_dbstorage.conf import project_time
 from secure_dbstorage.exceptions import os_error
 from secure_dbstorage.files import Content, LinkState, Room, StoredHead
-from secure_dbstorage.models import HEAD_COLUMNS, StoredFile, StoredFileQuerySet, head_of
+from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.table import outages, replicas, streams, uses
 from secure_dbstorage.table.dialects import rows
@@ -336,12 +335,6 @@ class Catalog:
 
     def _names(self, using: str, bounds: tuple[str, str | None], limit: int) -> list[str]:
         return rows(using).names(self._options.namespace, bounds, limit)
-
-    def _head_of(self, row: Sequence[Any], using: str) -> StoredHead:
-        options = self._options
-        return head_of(
-            row, using=using, namespace=options.namespace, keyring=options.encryption_keys
-        )
 
 
 def _near(content: Content, replica: str | None) -> Content:
