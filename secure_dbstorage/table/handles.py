@@ -290,13 +290,16 @@ class _ContentReader(io.RawIOBase):
 def _joined(pieces: Iterator[bytes | memoryview], length: int) -> bytes:
     """Return pieces of so many bytes together.
 
-    Each is let go as soon as it is copied, so this takes half the memory of ``join()``, and half
-    the page faults. A single piece is not copied.
+    Of a large file, each is let go as soon as it is copied, so this takes half the memory of
+    ``join()``, and half the page faults. A small one is joined: its memory need not be zeroed
+    first. A single piece is not copied.
     """
     first = next(pieces, b"")
     if type(first) is bytes and len(first) == length:
         next(pieces, None)
         return first
+    if length <= streams.MAX_RUN_BYTES:
+        return b"".join(chain([first], pieces))
     joined = io.BytesIO(bytes(length))
     joined.write(first)
     del first

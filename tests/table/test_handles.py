@@ -17,7 +17,7 @@ from pytest_django import Settings
 from secure_dbstorage.exceptions import ContentVanished, FileChanged, FileTooLarge
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.table import handles
+from secure_dbstorage.table import handles, streams
 from tests.support.files import CHUNK_SIZE, LARGE, field_file, read
 
 TEXT = b"first\r\nsecond\rthird\n\nf\xc3\xbcnfte"
@@ -595,7 +595,11 @@ def test_content_dropped_for_an_unrelated_exception_is_logged(
 
 
 @pytest.mark.parametrize("position", [0, 1, CHUNK_SIZE, 3 * CHUNK_SIZE + 5, 100 * CHUNK_SIZE])
-def test_the_rest_is_read_at_once(storage: DatabaseStorage, position: int) -> None:
+@pytest.mark.parametrize("most_joined", [0, streams.MAX_RUN_BYTES], ids=["large", "small"])
+def test_the_rest_is_read_at_once(
+    storage: DatabaseStorage, monkeypatch: pytest.MonkeyPatch, position: int, most_joined: int
+) -> None:
+    monkeypatch.setattr(streams, "MAX_RUN_BYTES", most_joined)
     content = bytes(range(251)) * (4 * CHUNK_SIZE // 251)
     storage.save("a.bin", content)
     with storage.open("a.bin") as file:
