@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
@@ -310,8 +310,7 @@ class LinkState:
     link_epoch: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredHead:
+class StoredHead(NamedTuple):
     """A head row: the file, where its bytes are, and its link epoch."""
 
     stat: FileStat

@@ -30,7 +30,7 @@ link_made = Signal()
 #: :class:`~secure_dbstorage.files.FileStat`; ``grant``, a
 #: :class:`~secure_dbstorage.links.grants.Grant`, or None without a token; ``record``, an
 #: :class:`~secure_dbstorage.serving.visits.AccessRecord`.
-file_served = Signal()
+file_served = Signal(use_caching=True)
 
 #: An upload through a signed link has become a file. Arguments: ``request``; ``name``, that of the
 #: file; ``grant``, an :class:`~secure_dbstorage.links.grants.UploadGrant`; ``record``, as above.
@@ -41,4 +41,4 @@ file_received = Signal()
 #: ``reason``, the word of a :class:`~secure_dbstorage.serving.refusals.Reason`, of a
 #: :class:`~secure_dbstorage.receiving.faults.Fault`, or ``sent-away``;
 #: ``record``, as above.
-file_refused = Signal()
+file_refused = Signal(use_caching=True)

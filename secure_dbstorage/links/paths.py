@@ -54,6 +54,9 @@ WHOLE_IN_TEXT = re.compile(
     re.ASCII,
 )
 
+#: How long the shortest whole token is: ``1no.0.0.0.`` and a signature.
+SHORTEST_WHOLE = 53
+
 #: The mark and the token anywhere in the name that the route found. Behind a slash too many, for
 #: example, it makes no link, but it is still a token. So is that of a query whose "?" was quoted.
 MARKED_TOKEN = re.compile(

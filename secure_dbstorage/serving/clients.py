@@ -1,9 +1,9 @@
 """Clients: who sent a request, as far as it can be known. Made once for each request."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
+from typing import NamedTuple
 
 from secure_dbstorage.addresses import Address, Network, parse_address
 
@@ -21,8 +21,7 @@ _UNKNOWN = "unknown"
 _MAX_HOPS = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(NamedTuple):
     """The sender of a request."""
 
     #: The address. None if there is no telling.

@@ -1,9 +1,8 @@
 """Conditional requests: which bytes a request gets, if any (RFC 9110 sections 13 and 14)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest
 from django.utils.cache import get_conditional_response
@@ -28,8 +27,7 @@ _DATE_BESIDE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """What a request gets of a file."""
 
     #: 200, 206 or 304.

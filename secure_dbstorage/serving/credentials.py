@@ -1,8 +1,8 @@
 """Credentials: take the tokens out of a request, so that no log, report or later code has them."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 from urllib.parse import unquote_plus, urlsplit
 
 from django.core.exceptions import DisallowedHost
@@ -35,16 +35,16 @@ _WHO_ASKS_HEADERS = frozenset({b"host", b"x-forwarded-for"})
 _Change = Callable[[str], str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credentials:
+class Credentials(NamedTuple):
     """The tokens of a request, and the URL that they came in."""
 
     #: The token in the path, such as one for a folder; None without one.
     path_token: SignedPath | None = None
     #: The tokens in the query, in their order.
     query_tokens: tuple[SignedPath, ...] = ()
-    _path: SignedPath = field(default=SignedPath(), repr=False)
-    _query: SignedPath = field(default=SignedPath(), repr=False)
+    #: The path and the query that the request came with, tokens included.
+    path: SignedPath = SignedPath()
+    query: SignedPath = SignedPath()
 
     @classmethod
     @sensitive_variables()
@@ -68,13 +68,13 @@ class Credentials:
             _set_query(request, in_query.rest)
             _rewrite_copies(request, in_query.removed_from, trace=in_query.trace)
         _clean_referer(request)
-        if has_whole([text for text in request.META.values() if isinstance(text, str)]):
+        if has_whole(request.META.values()):
             _rewrite_copies(request, without_whole)
         credentials = cls(
             path_token=in_path.token if in_path and in_path.is_in_place else None,
             query_tokens=in_query.tokens if in_query else (),
-            _path=path,
-            _query=query,
+            path=path,
+            query=query,
         )
         return credentials, name
 
@@ -136,8 +136,8 @@ class Credentials:
     @property
     def return_path(self) -> SignedPath:
         """The path and query that the request came with, tokens included, quoted for a URL."""
-        path = escape_uri_path(self._path)
-        return SignedPath(f"{path}?{iri_to_uri(self._query)}" if self._query else path)
+        path = escape_uri_path(self.path)
+        return SignedPath(f"{path}?{iri_to_uri(self.query)}" if self.query else path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +171,7 @@ def _without_token(text: str, token: str) -> str:
     return without_segments(text.replace(token, REMOVED))
 
 
-@dataclass(frozen=True, slots=True)
-class _QueryTokens:
+class _QueryTokens(NamedTuple):
     """A query that has tokens."""
 
     query: SignedPath
@@ -183,13 +182,15 @@ class _QueryTokens:
 
     @classmethod
     def find(cls, query: str) -> "_QueryTokens | None":
-        parts = tuple(SignedPath(part) for part in query.split("&") if _is_token(part))
-        return cls(SignedPath(query), _without_parameters(query), parts) if parts else None
+        parts = [SignedPath(part) for part in query.split("&") if _is_token(part)]
+        if not parts:
+            return None
+        return cls(SignedPath(query), _without_parameters(query), tuple(parts))
 
     @property
     def tokens(self) -> tuple[SignedPath, ...]:
         """The tokens in their order."""
-        return tuple(SignedPath(unquote_plus(_value(part))) for part in self.parts)
+        return tuple([SignedPath(unquote_plus(_value(part))) for part in self.parts])
 
     @property
     def trace(self) -> str:
@@ -285,7 +286,7 @@ def _value(part: str) -> str:
 
 
 def _without_parameters(query: str) -> str:
-    return "&".join(part for part in query.split("&") if not _is_token(part))
+    return "&".join([part for part in query.split("&") if not _is_token(part)])
 
 
 def _without_query_tokens(url: str) -> str:

@@ -1,7 +1,7 @@
 """Byte ranges: the Range and If-Range header fields of RFC 9110 section 14."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.utils.http import parse_http_date_safe
 
@@ -17,8 +17,7 @@ _RANGE_SPEC = re.compile(r"([0-9]*)-([0-9]*)")
 _MAX_DIGITS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class ByteRange:
+class ByteRange(NamedTuple):
     """The bytes from *start* up to, not including, *stop*."""
 
     start: int

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import AsyncIterator, ItemsView, Iterator, Mapping
-from functools import lru_cache
 from http import HTTPStatus
 from http.cookies import SimpleCookie
 from typing import Any
@@ -14,44 +13,24 @@ from django.http.response import HttpResponseBase, ResponseHeaders
 from secure_dbstorage.content_types import UNKNOWN
 from secure_dbstorage.serving.pacing import HOP_BYTES, Pace, hop
 
-#: The fields whose values are few, whatever files there are.
-_FEW_VALUES = frozenset(
-    {
-        *("Accept-Ranges", "Cache-Control", "Content-Language", "Content-Security-Policy"),
-        *("Content-Type", "Cross-Origin-Resource-Policy", "Referrer-Policy"),
-        *("X-Content-Type-Options", "X-Frame-Options", "X-Robots-Tag"),
-    }
-)
-
 
 class _Headers(ResponseHeaders):
-    """Header fields as Django keeps them, made in half the time.
+    """Header fields as Django keeps them, made in a third of the time.
 
-    Django checks names and values anew for each response, and reads each field by its name when it
+    Django encodes each name and each value to check it, and reads each field by its name when it
     sends them. With a dozen fields, that took a tenth of a request.
     """
 
     def __init__(self, fields: Mapping[str, str]) -> None:
-        super().__init__({})
-        for name, value in fields.items():
-            if name in _FEW_VALUES:
-                key, self._store[key] = _checked(name, value)
-            else:
-                self[name] = value
+        text = "".join((*fields, *fields.values()))
+        if text.isascii() and not ("\n" in text or "\r" in text):  # Django changes nothing.
+            self._store = {name.lower(): (name, value) for name, value in fields.items()}
+        else:
+            super().__init__(fields)
 
     def items(self) -> ItemsView[str, str]:
         """Return the fields, their names spelled as they were given."""
         return dict(self._store.values()).items()
-
-
-@lru_cache(maxsize=1024)
-def _checked(name: str, value: str) -> tuple[str, tuple[str, str]]:
-    """Return the key of a header field, and the field.
-
-    :raises BadHeaderError: as Django does.
-    """
-    (field,) = ResponseHeaders({name: value}).items()
-    return name.lower(), field
 
 
 class _NoCookies(SimpleCookie):

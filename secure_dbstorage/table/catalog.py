@@ -60,12 +60,7 @@ class Catalog:
 
         The project's router names it. Inside ``atomic()`` the primary is asked for everything.
         """
-        if self._options.using:
-            return None
-        writer, alias = self.writer, router.db_for_read(StoredFile)
-        if alias == writer or connections[writer].in_atomic_block or replicas.is_resting(alias):
-            return None
-        return alias
+        return self._replica_of(self.writer)
 
     def find(
         self,
@@ -84,13 +79,14 @@ class Catalog:
             that one too, unless it is the whole file.
         :param whole_only: fetch it only if it is the whole file.
         """
-        return rows(self.writer).head(
+        writer = self.writer
+        return rows(writer).head(
             self._options.namespace,
             name,
             keyring=self._options.encryption_keys,
             public_only=public_only,
             with_chunk=with_chunk,
-            whole_only=whole_only or (with_chunk and self.replica is not None),
+            whole_only=whole_only or (with_chunk and self._replica_of(writer) is not None),
         )
 
     def find_content(self, key: int) -> StoredHead | None:
@@ -223,7 +219,7 @@ class Catalog:
         The primary decides which file that is. A replica gives the bytes of a large one.
         """
         head = self.get(name, with_chunk=True)
-        return replace(head, content=_near(head.content, self.replica))
+        return head._replace(content=_near(head.content, self.replica))
 
     def exists(self, path: str) -> bool:
         """Tell whether there is a file of this name, or a directory with files below it."""
@@ -326,6 +322,14 @@ class Catalog:
         """Whether what is saved now may still be rolled back."""
         connection = connections[self.writer]
         return connection.in_atomic_block or not connection.get_autocommit()
+
+    def _replica_of(self, writer: str) -> str | None:
+        if self._options.using:
+            return None
+        alias = router.db_for_read(StoredFile)
+        if alias == writer or connections[writer].in_atomic_block or replicas.is_resting(alias):
+            return None
+        return alias
 
     def _files(self, using: str) -> StoredFileQuerySet:
         files: StoredFileQuerySet = StoredFile.objects.using(using).in_namespace(

@@ -136,8 +136,18 @@ class PsycopgRows(ConflictRows):
         return BatchRows.insert_head(self, row)
 
     def driver_cursor(self) -> Any:
-        self._connection.cursor()  # It connects and checks, but its own cursor uses text.
-        return binary_cursor_class()(self._connection.connection)
+        connection: Any = self._connection
+        connection.close_if_health_check_failed()
+        if connection.connection is None:
+            connection.ensure_connection()
+        # Django's own cursor uses text. It is Django that makes ours, though: then it checks what
+        # it always checks, and backends for tenants choose the schema.
+        driver = connection.connection
+        usual, driver.cursor_factory = driver.cursor_factory, binary_cursor_class()
+        try:
+            return connection.cursor().cursor
+        finally:
+            driver.cursor_factory = usual
 
     def binary(self, data: bytes) -> object:
         return data

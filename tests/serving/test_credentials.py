@@ -351,6 +351,13 @@ def test_a_token_of_a_query_is_gone_however_a_proxy_copied_it(header: str, copy:
     assert LONG not in repr(request.META)
 
 
+def test_the_shortest_token_of_another_link_is_removed() -> None:
+    shortest = f"1no.0.0.0.{'x' * 43}"
+    request = request_of("", HTTP_X_ANY=shortest)
+    take(request)
+    assert request.META["HTTP_X_ANY"] == "removed"
+
+
 def test_a_scope_whose_raw_path_is_not_known_is_cleaned() -> None:
     path = f"/files/~{FOLDER_TOKEN}/a/b.txt"
     request: Any = AsyncRequestFactory().get(path)

@@ -47,7 +47,7 @@ PRIVATE = Presentation(
 PUBLIC = Presentation(
     inline=True, filename=None, private=False, cache_control="public, max-age=300"
 )
-DOWNLOAD = replace(PRIVATE, inline=False)
+DOWNLOAD = PRIVATE._replace(inline=False)
 
 NAMES = st.text(
     st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="/"), min_size=1, max_size=40
@@ -197,14 +197,14 @@ def test_any_name_makes_one_well_formed_disposition(name: str, disposition: str)
 
 
 def test_a_signed_file_name_replaces_the_files_own() -> None:
-    shown = replace(DOWNLOAD, filename="Invoice 7.png")
+    shown = DOWNLOAD._replace(filename="Invoice 7.png")
     sent = file_headers(STAT, shown)["Content-Disposition"]
     assert sent == 'attachment; filename="Invoice 7.png"'
 
 
 @given(NAMES, st.sampled_from(["inline", "attachment"]))
 def test_a_browser_reads_back_the_name_that_was_written(name: str, shown: str) -> None:
-    presentation = replace(PRIVATE, inline=shown == "inline")
+    presentation = PRIVATE._replace(inline=shown == "inline")
     sent = headers_of(presentation, name=f"dir/{name}")["Content-Disposition"]
     response = HttpResponse(headers={"Content-Disposition": sent})
     message = Message()

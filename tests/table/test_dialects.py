@@ -664,6 +664,32 @@ def test_bytes_travel_in_binary_on_postgresql(database: str) -> None:
         assert len(result.get_value(0, 0)) == 1000
 
 
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_a_statement_takes_one_cursor_of_psycopg(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+    initialise = psycopg.Cursor.__init__
+
+    def noting(cursor: Any, *args: Any, **kwargs: Any) -> None:
+        made.append(cursor)
+        initialise(cursor, *args, **kwargs)
+
+    connections[database].ensure_connection()
+    monkeypatch.setattr(psycopg.Cursor, "__init__", noting)
+    assert rows(database).run(5, 0, 1) == []
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_djangos_own_cursors_stay_what_they_are(database: str) -> None:
+    with connections[database].cursor() as before:
+        usual = type(before.cursor)
+    rows(database).run(5, 0, 1)
+    with connections[database].cursor() as after:
+        assert type(after.cursor) is usual
+
+
 @pytest.mark.parametrize("database", ["sqlite", "postgres", "mariadb"], indirect=True)
 def test_of_a_part_no_more_than_it_travels(database: str) -> None:
     connection = connections[database]
