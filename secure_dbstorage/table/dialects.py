@@ -170,6 +170,12 @@ class MySQLRows(FastRows):
                 return bool(key == row["content"])
         raise IntegrityError("The content key is taken")
 
+    def locked_chunk(self, key: int) -> bytes:
+        # At REPEATABLE READ, a query without a lock finds what there was at the transaction's
+        # first one. The row that is locked may have come later.
+        found = self._fetch(self._statement(statements.LOCKED_CHUNK), [key], ("data",))
+        return b"".join(data for (data,) in found)
+
     def driver_cursor(self) -> Any:
         cursor, connection = super().driver_cursor(), cast("Any", self._connection)
         # Unbuffered: the driver's usual cursor copies a result before it makes rows of it. All

@@ -124,11 +124,11 @@ class Inbox:
             for _ in range(MAX_ATTEMPTS):
                 row = None if is_new else self._catalog.locked(name, using)
                 is_new = False  # If another save is faster.
-                if replaced_key is not None and (row is None or row.content != replaced_key):
-                    raise FileChanged(f"{name!r} was replaced or deleted after it was opened")
                 if row is not None and row.content == upload.content.key:
                     # By another request, or by ours, when the answer to a commit was lost.
                     raise UploadGone(errno.ENOENT, "The upload is a file by now")
+                if replaced_key is not None and (row is None or row.content != replaced_key):
+                    raise FileChanged(f"{name!r} was replaced or deleted after it was opened")
                 if row is not None:
                     # The file keeps its row: who waits for it, such as a revocation, finds this
                     # file.

@@ -133,6 +133,10 @@ class Rows:
         statement = self._statement(statements.FIRST_CHUNKS) + placeholders(len(keys))
         return dict(self._fetch(statement, keys, _FIRST_CHUNK_COLUMNS))
 
+    def locked_chunk(self, key: int) -> bytes:
+        """Return the first chunk of a content whose head row is locked."""
+        return b"".join(self.run(key, 0, 1))
+
     def part(self, key: int, position: int, start: int, stop: int, *, length: int) -> bytes | None:
         """Return the bytes of one chunk from *start* up to *stop*, or None without the chunk.
 

@@ -39,6 +39,8 @@ RUN = (
     "SELECT {data} FROM {table} WHERE {content} = %s AND {position} >= %s AND {position} < %s "
     "ORDER BY {position}"
 )
+#: The first chunk of a content as it is now, whenever the transaction began.
+LOCKED_CHUNK = "SELECT {data} FROM {table} WHERE {content} = %s AND {position} = 0 FOR UPDATE"
 #: Without the list of content keys.
 FIRST_CHUNKS = "SELECT {content}, {data} FROM {table} WHERE {position} = 0 AND {content} IN "
 #: What stands at a name and below it.

@@ -103,7 +103,7 @@ class Trash:
         # The file keeps its row: whoever waits for its lock finds this file. So it is the old head
         # that is written again. Not by INSERT ... SELECT, for which MySQL locks the whole table.
         kept = {name: getattr(row, name) for name in _COPIED_COLUMNS}
-        data = b"".join(stored.run(row.content, 0, 1))
+        data = stored.locked_chunk(row.content)
         stored.update(row.pk, changes)
         stored.insert({**kept, **self._moved(row), "data": data})
 

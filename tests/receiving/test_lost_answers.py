@@ -8,6 +8,7 @@ import pytest
 from django.db import OperationalError, connections
 
 from secure_dbstorage.models import StoredFile
+from secure_dbstorage.storage import DatabaseStorage
 from tests.receiving.conftest import Receiver
 from tests.support.uploads import Uploader
 
@@ -64,6 +65,22 @@ def test_a_file_that_was_put_is_there_once(
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("size", SIZES)
+def test_a_file_that_was_put_over_a_certain_one_is_there_once(
+    database: str, receiver: Receiver, uploader: Uploader, size: int
+) -> None:
+    """The condition held when it was committed. That it doesn't hold now is our own doing."""
+    storage, data = receiver(), bytes(range(250)) * (size // 250 + 1)
+    storage.save("a.bin", b"old")
+    url, etag = storage.upload_url("a.bin", max_size=size, overwrite=True), etag_of(storage)
+    with lost_answer(database):
+        answer = uploader.put(url, data[:size], {"If-Match": etag})
+    assert answer.status_code in {200, 201, 204}
+    assert answer["ETag"] == etag_of(storage)
+    assert_only(storage, database, "a.bin", data[:size])
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_large_file_may_be_put_again(
     database: str, receiver: Receiver, uploader: Uploader
 ) -> None:
@@ -111,6 +128,10 @@ def test_a_connection_that_was_closed_is_opened_again(
     with connection.execute_wrapper(closing):
         assert uploader.put(url, b"123456789").status_code == 201
     assert closed
+
+
+def etag_of(storage: DatabaseStorage) -> str:
+    return storage.stat("a.bin").etag
 
 
 def assert_only(storage: Any, database: str, name: str, data: bytes) -> None:

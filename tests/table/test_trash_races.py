@@ -6,12 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, transaction
+from pytest_django import Settings
 
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.upkeep.pruning import prune_deleted
+from tests.support.aliases import added_alias
 from tests.support.files import CHUNK_SIZE, read
+from tests.support.sealing import KEY
 from tests.support.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,6 +75,40 @@ def test_overwriters_and_deleters_lose_nothing(storage: DatabaseStorage) -> None
     results = at_once([*(lambda n=n: save(n) for n in range(THREADS)), delete, delete])
     assert results == [None] * (THREADS + 2)
     assert everything(storage) == sorted(saved)
+
+
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+@pytest.mark.parametrize("keys", [None, [KEY]], ids=["plain", "encrypted"])
+def test_what_came_after_the_transaction_began_is_kept_as_well(
+    database: str, settings: Settings, keys: list[str] | None
+) -> None:
+    """At REPEATABLE READ, a transaction locks a row that its queries don't find."""
+
+    class Router:
+        def db_for_read(self, model: type, **hints: object) -> str:
+            return "repeatable"
+
+        db_for_write = db_for_read
+
+    given: dict[str, Any] = {
+        "chunk_size": CHUNK_SIZE,
+        "allow_overwrite": True,
+        "keep_deleted": timedelta(days=1),
+        "encryption_keys": keys,
+    }
+    storage = DatabaseStorage(using=database, **given)
+    storage.save("a.bin", content_of(0))
+    settings.DATABASE_ROUTERS = [Router()]
+    isolated = DatabaseStorage(**given)
+    options = {"isolation_level": "repeatable read", "charset": "utf8mb4"}
+    with (
+        added_alias("repeatable", like=database, OPTIONS=options),
+        transaction.atomic(using="repeatable"),
+    ):
+        assert read(isolated, "a.bin") == content_of(0)
+        storage.save("a.bin", content_of(1))
+        isolated.save("a.bin", content_of(2))
+    assert everything(storage) == [content_of(number) for number in range(3)]
 
 
 def test_of_many_deleters_one_moves_the_file(storage: DatabaseStorage) -> None:
