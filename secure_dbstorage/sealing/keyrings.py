@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Self
 
 from secure_dbstorage.exceptions import (
@@ -55,6 +54,8 @@ class Keyring:
     def __init__(self, services: Sequence[KeyService] = ()) -> None:
         """Take keys and key services, newest first."""
         self._services = {service.id: service for service in services}
+        #: Whether no key service is among them.
+        self.is_local = all(isinstance(service, LocalKey) for service in services)
 
     def __bool__(self) -> bool:
         return bool(self._services)
@@ -94,7 +95,7 @@ class Keyring:
             return Envelope(newest.id, bytes(newest.wrap(key, context)), envelope.facts)
 
     def unwrap(self, envelope: Envelope, context: bytes) -> FileKeys:
-        """Return the keys in an envelope. They are kept for a while.
+        """Return the keys in an envelope. Those from a key service are kept for a while.
 
         :raises KeyLost: when it was wrapped by a key that we don't have.
         :raises KeyServiceUnavailable: when the service can't be asked now.
@@ -104,7 +105,7 @@ class Keyring:
         if service is None:
             raise KeyLost(envelope.key_id)
         if isinstance(service, LocalKey):
-            return _unwrapped(service, envelope.wrapped, context)
+            return FileKeys.of(SecretKey(service.unwrap(envelope.wrapped, context)))
 
         def ask() -> bytes:
             with _outages_told(service):
@@ -123,13 +124,6 @@ NO_KEYS = Keyring()
 def note_answers(note: Callable[[str], object]) -> None:
     """Call a function with the id of each key service that has wrapped or unwrapped a key."""
     _noting.append(note)
-
-
-# Requests for parts of one file unwrap its key once. The key in the settings stays in memory too,
-# and opens these, so they need not go after a while.
-@lru_cache(maxsize=128)
-def _unwrapped(service: LocalKey, wrapped: bytes, context: bytes) -> FileKeys:
-    return FileKeys.of(SecretKey(service.unwrap(wrapped, context)))
 
 
 def _derived(key: bytes, purpose: bytes) -> SecretKey:

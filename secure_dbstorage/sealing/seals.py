@@ -153,12 +153,23 @@ class Seal:
 
     def _unlocked(self) -> FileKeys:
         if self._keys is None:
-            envelope = Envelope.parse(self.sealed_key)
-            keys = self._keyring.unwrap(envelope, self._owner.bound(b"key"))
-            digest = keys.cipher.open(envelope.facts, self._owner.bound(b"facts", self._size))
-            self._sha256 = digest.hex()
+            opened = _kept if self._keyring.is_local else _opened
+            keys, self._sha256 = opened(self._keyring, self._owner, self._size, self.sealed_key)
             self._keys = keys  # Last: another thread may look.
         return self._keys
+
+
+def _opened(keyring: Keyring, owner: Owner, size: int, sealed_key: bytes) -> tuple[FileKeys, str]:
+    """Return the keys of a content, and the SHA-256 that was sealed with its size."""
+    envelope = Envelope.parse(sealed_key)
+    keys = keyring.unwrap(envelope, owner.bound(b"key"))
+    digest = keys.cipher.open(envelope.facts, owner.bound(b"facts", size))
+    return keys, digest.hex()
+
+
+# Requests for one file, or for parts of it, open its column once. The keys in the settings stay in
+# memory too, and open these, so they need not go after a while.
+_kept = lru_cache(maxsize=128)(_opened)
 
 
 def plain_length(row_length: int) -> int:

@@ -39,21 +39,6 @@ def test_what_a_service_unwraps_is_kept() -> None:
     assert service.asked == ["wrap", "unwrap", "unwrap"]
 
 
-def test_a_few_of_what_a_key_unwraps_are_kept_as_long_as_the_key_is_the_same() -> None:
-    ring = Keyring([LocalKey(b"o" * 32)])
-    wrapped = [(number, ring.new_key(b"%d" % number)[1]) for number in range(200)]
-    first = ring.unwrap(wrapped[0][1], b"0")
-    assert ring.unwrap(wrapped[0][1], b"0") is first
-    # Another context, and a key that is no longer there, get nothing of what is kept.
-    with pytest.raises(SealBroken):
-        ring.unwrap(wrapped[0][1], b"1")
-    with pytest.raises(KeyLost):
-        Keyring([NEW]).unwrap(wrapped[0][1], b"0")
-    for number, envelope in wrapped:
-        ring.unwrap(envelope, b"%d" % number)
-    assert ring.unwrap(wrapped[0][1], b"0") is not first
-
-
 @pytest.mark.parametrize("error", [ConnectionRefusedError(), TimeoutError(), OSError("dns")])
 def test_a_service_that_does_not_answer_is_an_outage(error: OSError) -> None:
     service = Service()

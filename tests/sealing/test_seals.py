@@ -7,6 +7,7 @@ import pickle
 import pytest
 
 from secure_dbstorage.exceptions import KeyLost, SealBroken
+from secure_dbstorage.sealing import seals
 from secure_dbstorage.sealing.keyrings import NO_KEYS, Keyring
 from secure_dbstorage.sealing.seals import Owner, Seal, plain_length
 from secure_dbstorage.sealing.services import LocalKey
@@ -50,6 +51,42 @@ def test_before_its_digest_is_known_it_opens_rows() -> None:
     row = again(begun).seal(0, b"con")
     finished = again(begun).described(7, DIGEST)
     assert again(finished).open(0, row) == b"con"
+
+
+def test_what_keys_in_the_settings_open_is_kept_for_a_few_contents(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    owners = [Owner("many", number) for number in range(200)]
+    found = [Seal.new(RING, owner).described(7, DIGEST) for owner in owners]
+    unwrap, asked = LocalKey.unwrap, list[bytes]()
+
+    def noted(key: LocalKey, sealed: bytes, context: bytes) -> bytes:
+        asked.append(sealed)
+        return unwrap(key, sealed, context)
+
+    monkeypatch.setattr(LocalKey, "unwrap", noted)
+    for _ in range(2):
+        again(found[0], owners[0]).unlock()
+    assert len(asked) == 1
+    # Nothing of it opens another content, or serves a project without the key.
+    for owner, size in [(owners[1], 7), (owners[0], 8)]:
+        with pytest.raises(SealBroken):
+            again(found[0], owner, size).unlock()
+    with pytest.raises(KeyLost):
+        again(found[0], owners[0], ring=Keyring([LocalKey(b"n" * 32)])).unlock()
+    for seal, owner in zip(found, owners, strict=True):
+        again(seal, owner).unlock()
+    asked.clear()
+    again(found[0], owners[0]).unlock()
+    assert len(asked) == 1
+
+
+def test_what_a_key_service_opens_is_kept_no_longer_than_it_says() -> None:
+    ring = Keyring([Service(), LocalKey(b"k" * 32)])
+    seal = Seal.new(ring, OWNER).described(7, DIGEST)
+    before = seals._kept.cache_info()
+    again(seal, ring=ring).unlock()
+    assert seals._kept.cache_info() == before
 
 
 @pytest.mark.parametrize(
