@@ -138,12 +138,17 @@ def _outages_told(service: KeyService) -> Iterator[None]:
     except KeyServiceUnavailable as error:
         error.key_id = service.id
         raise
-    except SecureDBStorageError:
+    except SecureDBStorageError:  # It has answered: no.
+        _note_answer(service)
         raise
     except OSError as error:
         unavailable = KeyServiceUnavailable(f"The key {service.id!r} can't be used now")
         unavailable.key_id = service.id
         raise unavailable from error
+    _note_answer(service)
+
+
+def _note_answer(service: KeyService) -> None:
     if not isinstance(service, LocalKey):
         for note in _noting:
             note(service.id)

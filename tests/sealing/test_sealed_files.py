@@ -16,7 +16,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connections, transaction
 from django.test import AsyncClient, Client
 
-from secure_dbstorage.exceptions import FileTooLarge, KeyLost, KeyServiceUnavailable
+from secure_dbstorage.exceptions import (
+    FileTooLarge,
+    KeyLost,
+    KeyServiceUnavailable,
+    SealBroken,
+)
 from secure_dbstorage.files import FileStat
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.receiving.claims import claim
@@ -393,6 +398,21 @@ def test_a_key_that_was_kept_ends_no_outage(
     assert told == ["The key service 'service/1' is down"]
     service.error = None
     assert client.get(urls[1]).status_code == 200
+    assert caplog.messages.count("The key service 'service/1' is back") == 1
+
+
+@pytest.mark.django_db
+def test_a_key_service_that_refuses_has_answered(
+    seal: Seal, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = Service()
+    storage = seal(encryption_keys=[service])
+    url = storage.url(storage.save("a.txt", b"text"))
+    service.error = OSError("down")
+    assert client.get(url).status_code == 503
+    service.error = SealBroken("Not wrapped by this key")
+    client.raise_request_exception = False
+    assert client.get(url).status_code == 500
     assert caplog.messages.count("The key service 'service/1' is back") == 1
 
 
