@@ -195,8 +195,9 @@ def test_behind_an_unnamed_proxy_no_one_time_download_can_be_resumed(
 def test_a_one_time_link_can_be_resumed_for_a_while(
     client: Client, once: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert ask(client, once, "0-4")[0] == 206
     now = time.time()
+    monkeypatch.setattr("time.time", lambda: now)  # However slow the machine is.
+    assert ask(client, once, "0-4")[0] == 206
     monkeypatch.setattr("time.time", lambda: now + 599)
     assert ask(client, once, "5-")[0] == 206
     monkeypatch.setattr("time.time", lambda: now + 602)
