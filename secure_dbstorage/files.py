@@ -347,7 +347,7 @@ class FileRecord:
 
 def utc(value: datetime) -> datetime:
     """Return an aware time in UTC. A naive one comes from a project without time zones."""
-    if value.tzinfo is UTC:  # As every driver returns it where the connection has no other zone.
+    if value.tzinfo is UTC:  # Drivers return UTC, unless the connection has another zone.
         return value
     if timezone.is_naive(value):
         value = timezone.make_aware(value, timezone.get_default_timezone())

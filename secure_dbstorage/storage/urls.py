@@ -63,9 +63,7 @@ def urls_of_files(
 
 def url_of_folder(storage: BaseStorage, prefix: Name, arguments: FolderLinkArguments) -> str:
     """Return a signed URL of a directory, with a slash at its end."""
-    folder = canonical_name(prefix)
-    if not folder:
-        raise ValueError("A link for a folder must name one: the root is every file")
+    folder = _folder(prefix, "A link for a folder must name one: the root is every file")
     made = storage.links.folder(folder, storage.audience, **arguments)
     _tell_made(storage, {folder: made})
     return made
@@ -74,9 +72,7 @@ def url_of_folder(storage: BaseStorage, prefix: Name, arguments: FolderLinkArgum
 def url_of_zip(storage: BaseStorage, prefix: Name, arguments: ZipLinkArguments) -> str:
     """Return a signed URL that downloads the files below a directory as one zip archive."""
     check_zip()
-    folder = canonical_name(prefix)
-    if not folder:
-        raise ValueError("An archive must name its directory: the root is every file")
+    folder = _folder(prefix, "An archive must name its directory: the root is every file")
     made = storage.links.zip(folder, storage.audience, **arguments)
     _tell_made(storage, {folder: made})
     return made
@@ -98,6 +94,13 @@ def check_zip() -> None:
         raise ImproperlyConfigured(
             "Zip archives need zipstream-ng: pip install 'secure-dbstorage[zip]'"
         )
+
+
+def _folder(prefix: Name, refusal: str) -> str:
+    folder = canonical_name(prefix)
+    if not folder:
+        raise ValueError(refusal)
+    return folder
 
 
 def _found(storage: BaseStorage, names: Iterable[str], audience: Audience) -> dict[str, LinkState]:
