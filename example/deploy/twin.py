@@ -1,6 +1,7 @@
 """Start on one machine, without containers, what compose.yaml describes.
 
     python example/deploy/twin.py
+    python example/deploy/twin.py --restart DIRECTORY    the web servers, one after the other
     python example/deploy/twin.py --promote DIRECTORY    when the primary has died
 
 PostgreSQL with a standby, PgBouncer, Valkey, two gunicorns, one uvicorn, nginx with offload, and
@@ -132,7 +133,7 @@ class Twin:
         self.manage("collectstatic", "--noinput", "--verbosity=0")
         keeper = ("--username=keeper", "--email=keeper@localhost")
         self.manage("createsuperuser", "--noinput", *keeper)
-        for name in ("gunicorn-1", "gunicorn-2", "uvicorn"):
+        for name in WEB_SERVERS:
             self._start(self._web_server(name))
         self._start(self._nginx())
         self.write_state()
@@ -318,7 +319,7 @@ class Twin:
             name=name,
             command=[sys.executable, "-m", kind, *arguments],
             address=sock,
-            is_ready=lambda: accepts(sock),
+            is_ready=lambda: answers(sock),
             is_site=True,
         )
 
@@ -370,6 +371,10 @@ class Twin:
 
     def _run(self, service: Service) -> None:
         service.end_family()
+        if isinstance(service.address, Path):
+            # One that was killed leaves its socket, and uvicorn gives the next one the same mode:
+            # after drain.sh, that is 0.
+            service.address.unlink(missing_ok=True)
         # PostgreSQL and PgBouncer refuse to run as root.
         account = {} if service.is_site else unprivileged()
         with (self.directory / "logs" / service.name).open("ab") as log:
@@ -398,6 +403,9 @@ class Twin:
                 **unprivileged(),
             )
 
+
+#: In the order in which they restart.
+WEB_SERVERS = ("gunicorn-1", "gunicorn-2", "uvicorn")
 
 #: The primary and its standby.
 POSTGRES = ("postgres-1", "postgres-2")
@@ -436,11 +444,21 @@ def main() -> None:
         "--promote", type=Path, metavar="DIRECTORY", help="let the standby of that twin take over"
     )
     parser.add_argument(
+        "--restart", type=Path, metavar="DIRECTORY", help="restart the web servers of that twin"
+    )
+    parser.add_argument(
+        "--only", choices=WEB_SERVERS, help="with --restart: the one to restart instead of all"
+    )
+    parser.add_argument(
         "--no-fsync", action="store_true", help="for tests: a crash of the machine loses data"
     )
     options = parser.parse_args()
     if options.promote:
         promote(options.promote)
+        return
+    if options.restart:
+        for name in [options.only] if options.only else WEB_SERVERS:
+            restart(options.restart, name)
         return
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
@@ -470,10 +488,29 @@ def tell(twin: Twin) -> None:
 Logs, data and configuration are in {twin.directory}
 manage.py, with the environment of the web servers:
     env $(cat {twin.directory}/environment) {manage} dbstorage_stats
-To change that environment, edit its file, and stop the web servers one at a time: they restart.
+To change that environment, edit its file, and restart the web servers, one after the other:
+    {sys.executable} {__file__} --restart {twin.directory}
 To fail over, kill {POSTGRES[0]}, and then:
     {sys.executable} {__file__} --promote {twin.directory}
 Anything else that dies is restarted. Ctrl-C stops everything.""", flush=True)  # fmt: skip
+
+
+def restart(directory: Path, name: str) -> None:
+    """Drain and stop a web server, and return when the twin has started it again."""
+    before = service_state(directory, name)
+    sock = Path(before["address"])
+    subprocess.run(["/bin/sh", DEPLOY / "drain.sh", sock], check=True)
+    os.kill(before["pid"], signal.SIGTERM)
+    while service_state(directory, name)["pid"] == before["pid"] or not answers(sock):
+        time.sleep(0.1)
+
+
+def service_state(directory: Path, name: str) -> dict[str, Any]:
+    """Return what twin.json says of a service now."""
+    services: dict[str, dict[str, Any]] = json.loads((directory / "twin.json").read_text())[
+        "services"
+    ]
+    return services[name]
 
 
 def promote(directory: Path) -> None:
@@ -576,11 +613,22 @@ def free_ports(count: int) -> list[int]:
         return [probe.getsockname()[1] for probe in probes]
 
 
-def accepts(address: tuple[str, int] | Path) -> bool:
+def accepts(address: tuple[str, int]) -> bool:
     """Tell whether somebody accepts connections here."""
-    family = socket.AF_UNIX if isinstance(address, Path) else socket.AF_INET
-    with socket.socket(family) as probe:
-        return probe.connect_ex(str(address) if isinstance(address, Path) else address) == 0
+    with socket.socket() as probe:
+        return probe.connect_ex(address) == 0
+
+
+def answers(sock: Path) -> bool:
+    """Tell whether a web server answers here. gunicorn accepts before it has loaded Django."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(START_SECONDS)
+        try:
+            probe.connect(str(sock))
+            probe.sendall(b"HEAD / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            return probe.recv(12).startswith(b"HTTP/1.1")
+        except OSError:
+            return False
 
 
 if __name__ == "__main__":

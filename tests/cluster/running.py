@@ -1,8 +1,8 @@
 """The twin of compose.yaml as a process, and what tests do to it."""
 
 import json
+import runpy
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -24,7 +24,10 @@ from tests.support.waiting import wait_until
 #: For whatever starts, stops or takes over, on a busy machine.
 PATIENCE_SECONDS = 240
 
-WEB_SERVERS = ("gunicorn-1", "gunicorn-2", "uvicorn")
+PROGRAM = EXAMPLE / "deploy/twin.py"
+_names = runpy.run_path(str(PROGRAM))
+WEB_SERVERS: tuple[str, ...] = _names["WEB_SERVERS"]
+_answers = _names["answers"]
 
 
 class RunningTwin:
@@ -44,7 +47,7 @@ class RunningTwin:
         self.directory = directory
         root = EXAMPLE.parent
         self.process = ServerProcess(
-            [sys.executable, EXAMPLE / "deploy/twin.py", "--no-fsync", "--directory", directory],
+            [sys.executable, PROGRAM, "--no-fsync", "--directory", directory],
             log=directory.with_suffix(".log"),
             cwd=root,
             env={
@@ -95,19 +98,27 @@ class RunningTwin:
 
     def kill(self, name: str) -> int:
         """End a service and all its children at once, and return its id."""
-        pid = self.pid(name)
-        parent = psutil.Process(pid)
-        family = [parent, *parent.children(recursive=True)]
-        for process in family:
+        parent, *children = self._family(name)
+        for process in (parent, *children):
             process.kill()
-        psutil.wait_procs(family[1:], timeout=PATIENCE_SECONDS)
-        return pid
+        psutil.wait_procs(children, timeout=PATIENCE_SECONDS)
+        return int(parent.pid)
+
+    @contextmanager
+    def suspended(self, name: str) -> Iterator[None]:
+        """Let a service and its children do nothing meanwhile."""
+        family = self._family(name)
+        for process in family:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in family:
+                process.resume()
 
     def restart(self, name: str) -> None:
-        """Stop a service as systemd does, and return when the twin has started it again."""
-        pid = self.pid(name)
-        psutil.Process(pid).send_signal(signal.SIGTERM)
-        self.wait_for_another(name, pid)
+        """Restart a web server as README.md says, and return when it answers."""
+        self._command("--restart", self.directory, "--only", name)
 
     def reload(self, name: str) -> None:
         """Let gunicorn load new code, and return when the old workers have ended."""
@@ -156,8 +167,16 @@ class RunningTwin:
 
     def promote(self) -> None:
         """Let the standby take the place of the primary."""
-        command = [sys.executable, EXAMPLE / "deploy/twin.py", "--promote", self.directory]
-        subprocess.run(command, check=True, capture_output=True)
+        self._command("--promote", self.directory)
+
+    def _command(self, *arguments: str | Path) -> None:
+        command = [sys.executable, PROGRAM, *arguments]
+        subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
+
+    def _family(self, name: str) -> list[psutil.Process]:
+        """Return the process of a service, and all that it has started."""
+        parent = psutil.Process(self.pid(name))
+        return [parent, *parent.children(recursive=True)]
 
     @property
     def _password(self) -> str:
@@ -169,12 +188,4 @@ class RunningTwin:
     def _answers(self, name: str) -> bool:
         if name not in WEB_SERVERS:
             return accepts((LOOPBACK, self.state["ports"][name]))
-        # A connection is not enough: gunicorn accepts before a worker has loaded Django.
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(PATIENCE_SECONDS)
-            try:
-                probe.connect(self.state["services"][name]["address"])
-                probe.sendall(b"HEAD / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
-                return probe.recv(12).startswith(b"HTTP/1.1")
-            except OSError:
-                return False
+        return bool(_answers(Path(self.state["services"][name]["address"])))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster.running import RunningTwin
+from tests.cluster.running import WEB_SERVERS, RunningTwin
 from tests.support.example import EXAMPLE
 
 DEPLOY = EXAMPLE / "deploy"
@@ -34,6 +34,13 @@ def test_django_has_the_environment_of_the_twin(
         env = services[name]["environment"]
         assert set(env) == set(twin.env) - of_the_twin
         assert {key: env[key] for key in SHARED} == {key: twin.env[key] for key in SHARED}
+
+
+def test_each_web_server_is_drained_where_it_listens(services: dict[str, Any]) -> None:
+    for name in WEB_SERVERS:
+        sock = f"/run/cloakroom/{name}.sock"
+        assert sock in re.split(r"[\s:]", " ".join(services[name]["command"]))
+        assert services[name]["pre_stop"] == [{"command": ["sh", "deploy/drain.sh", sock]}]
 
 
 def test_the_cache_in_memory_has_twice_the_space_that_nginx_leaves_free(

@@ -6,9 +6,12 @@ The words are those of example/deploy/README.md.
 import hashlib
 import secrets
 import signal
+import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from io import BytesIO
+from pathlib import Path
 
 import httpx
 import psutil
@@ -36,6 +39,16 @@ GRACE: dict[Kind, tuple[str, ...]] = {
     "granian-asgi": ("--workers-kill-timeout", "600"),
     "granian-wsgi": ("--workers-kill-timeout", "600"),
 }
+
+
+def waiting(sock: Path) -> int:
+    """Return how many connections a server has not accepted yet.
+
+    Linux lists them as sockets of their own, in the state "connecting".
+    """
+    lines = Path("/proc/net/unix").read_text().splitlines()
+    connecting = "02"
+    return sum(line.endswith(f" {sock}") and line.split()[5] == connecting for line in lines)
 
 
 @contextmanager
@@ -69,6 +82,34 @@ def test_servers_restart_one_after_the_other_under_traffic(twin: RunningTwin) ->
         for name in WEB_SERVERS:
             twin.restart(name)
             readers.wait_for(100)
+
+
+@pytest.mark.parametrize("name", WEB_SERVERS)
+def test_what_waits_at_a_server_is_answered_before_it_stops(twin: RunningTwin, name: str) -> None:
+    # nginx gives each server a third of them, and repeats no POST that it has sent.
+    count = 3 * len(WEB_SERVERS)
+    sock = Path(twin.state["services"][name]["address"])
+
+    def save(number: int) -> int:
+        with twin.client() as client:
+            return client.post(f"/save/{name}-{number}.bin", content=CONTENT).status_code
+
+    with ThreadPoolExecutor(count + 1) as pool:
+        with twin.suspended(name):
+            saved = [pool.submit(save, number) for number in range(count)]
+            wait_until(lambda: waiting(sock) > 0)
+            restarted = pool.submit(twin.restart, name)
+            wait_until(lambda: stat.S_IMODE(sock.stat().st_mode) == 0)
+        assert [each.result() for each in saved] == [200] * count
+        restarted.result()
+
+
+def test_a_server_that_was_killed_while_it_drained_can_be_reached_again(twin: RunningTwin) -> None:
+    for name in WEB_SERVERS:
+        sock = Path(twin.state["services"][name]["address"])
+        sock.chmod(0)
+        twin.wait_for_another(name, twin.kill(name))
+        assert stat.S_IMODE(sock.stat().st_mode) & stat.S_IWOTH
 
 
 def test_keys_are_rotated_over_three_servers(twin: RunningTwin) -> None:
