@@ -31,7 +31,7 @@ def followed(
                 "&target_session_attrs=read-write&connect_timeout=2"
             )
             for name in WEB_SERVERS:
-                twin.restart(name)
+                twin.wait_for_another(name, twin.kill(name))
         yield twin
 
 
