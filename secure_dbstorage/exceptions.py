@@ -8,7 +8,8 @@
     ├── Refused                  a request that gets no file; never leaves ``serving``
     ├── Rejected                 an upload that can't be done; never leaves ``receiving``
     ├── UnsatisfiableRange       a byte range that selects nothing of a file
-    ├── DatabaseUnavailable      a database that is down
+    ├── DatabaseUnavailable      a database that can't do what is asked now, or is down
+    │   └── ChangeConflict       a change that others get in the way of; the database is up
     ├── FileTooLarge             also a SuspiciousFileOperation
     ├── FileChanged              also an OSError
     ├── UploadChanged            an upload that another request has continued
@@ -52,7 +53,11 @@ class UnsatisfiableRange(SecureDBStorageError):
 
 
 class DatabaseUnavailable(SecureDBStorageError):
-    """Raised while serving when the database is down."""
+    """Raised while serving when the database can't do what is asked now, or is down."""
+
+
+class ChangeConflict(DatabaseUnavailable):
+    """Raised while serving when a change conflicts with others, on a database that is up."""
 
 
 class FileTooLarge(SecureDBStorageError, SuspiciousFileOperation):

@@ -8,7 +8,11 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from secure_dbstorage.exceptions import DatabaseUnavailable, KeyServiceUnavailable
+from secure_dbstorage.exceptions import (
+    ChangeConflict,
+    DatabaseUnavailable,
+    KeyServiceUnavailable,
+)
 from secure_dbstorage.sealing.keyrings import note_answers
 from secure_dbstorage.serving.refusals import Refused, unavailable
 from secure_dbstorage.storage import DatabaseStorage
@@ -37,8 +41,8 @@ def end(what: str) -> None:
 
 
 def database_failed(storage: DatabaseStorage, error: DatabaseUnavailable) -> None:
-    """Note that the database of a storage is down."""
-    begin(_database(storage), error)
+    """Note that the database of a storage is down, or has refused a change."""
+    _failed(_database(storage), error)
 
 
 def database_answered(storage: DatabaseStorage) -> None:
@@ -62,12 +66,20 @@ def asking(what: str, storage: DatabaseStorage) -> Iterator[None]:
         with storage.catalog.outages_told():
             yield
     except DatabaseUnavailable as error:
-        begin(what, error)
+        _failed(what, error)
         raise unavailable() from None
     except Refused:  # It has answered: no.
         end(what)
         raise
     end(what)
+
+
+def _failed(what: str, error: DatabaseUnavailable) -> None:
+    if isinstance(error, ChangeConflict):  # It is up.
+        end(what)
+        _logger.warning("The %s refused a change that conflicts with others", what, exc_info=error)
+    else:
+        begin(what, error)
 
 
 def _database(storage: DatabaseStorage) -> str:

@@ -178,6 +178,7 @@ class Catalog:
     def repeat(self, change: Callable[[], Result]) -> Result:
         """Make a change in one transaction, and try again if it conflicts with another.
 
+        :raises ChangeConflict: when it conflicts three times.
         :raises DatabaseUnavailable: when it fails three times.
         """
         return outages.repeat(change, using=self.writer)

@@ -5,12 +5,25 @@ from typing import TypeVar
 
 from django.db import IntegrityError, InterfaceError, OperationalError, connections
 
-from secure_dbstorage.exceptions import DatabaseUnavailable
+from secure_dbstorage.exceptions import ChangeConflict, DatabaseUnavailable
 
 Result = TypeVar("Result")
 
 #: How often a change is tried that conflicts with others.
 _MAX_REPEATS = 3
+
+#: PostgreSQL: serialization_failure, deadlock_detected and lock_not_available.
+_CONFLICT_STATES = {"40001", "40P01", "55P03"}
+
+#: MySQL: ER_CHECKREAD, ER_LOCK_WAIT_TIMEOUT and ER_LOCK_DEADLOCK. MariaDB says the first one when
+#: a row has changed since the snapshot of the transaction.
+_CONFLICT_NUMBERS = {1020, 1205, 1213}
+
+#: SQLITE_BUSY and SQLITE_LOCKED: another connection has kept the lock for all of the timeout.
+_CONFLICT_CODES = {5, 6}
+
+#: Above these bits of SQLite's code is a more precise one.
+_PRIMARY_CODE = 0xFF
 
 
 class OutagesTold:
@@ -30,6 +43,8 @@ class OutagesTold:
             return
         if "no such" in str(error):  # SQLite's word for a table that was not migrated.
             return
+        if _is_conflict(error):
+            raise ChangeConflict("The change conflicts with another") from error
         raise DatabaseUnavailable("The database can't be asked now") from error
 
 
@@ -37,6 +52,7 @@ def repeat(change: Callable[[], Result], *, using: str) -> Result:
     """Make a change in one transaction, and try again if it conflicts with another.
 
     :param using: alias of the database.
+    :raises ChangeConflict: when it conflicts three times.
     :raises DatabaseUnavailable: when it fails three times.
     """
     for _ in range(_MAX_REPEATS):
@@ -46,7 +62,20 @@ def repeat(change: Callable[[], Result], *, using: str) -> Result:
         except (DatabaseUnavailable, IntegrityError) as error:  # Such as a deadlock.
             met = error
             _drop_broken_connection(using)
-    raise DatabaseUnavailable("The change conflicts with others again and again") from met
+    if isinstance(met, ChangeConflict | IntegrityError):
+        raise ChangeConflict("The change conflicts with others again and again") from met
+    raise met
+
+
+def _is_conflict(error: Exception) -> bool:
+    """Tell whether an error of ``django.db`` comes of what others do, on a database that is up.
+
+    The first argument of MySQL's is a number. The others' codes are with the driver's error.
+    """
+    cause, number = error.__cause__, error.args[0] if error.args else None
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)  # Of psycopg2.
+    code = getattr(cause, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    return state in _CONFLICT_STATES or number in _CONFLICT_NUMBERS or code in _CONFLICT_CODES
 
 
 def _drop_broken_connection(using: str) -> None:

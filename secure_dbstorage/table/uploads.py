@@ -20,8 +20,8 @@ from django.utils import timezone
 
 from secure_dbstorage.conf import project_time
 from secure_dbstorage.exceptions import (
+    ChangeConflict,
     ContentVanished,
-    DatabaseUnavailable,
     UploadChanged,
     UploadGone,
 )
@@ -181,7 +181,7 @@ def update(
     :param namespace: of the storage that receives it.
     :param is_empty: only while the row has no bytes.
     :returns: the content, with the sealed key that the row has now.
-    :raises DatabaseUnavailable: when only another transaction can tell.
+    :raises ChangeConflict: when only another transaction can tell.
     :raises UploadChanged: when another writer was faster.
     :raises UploadGone: when the upload was deleted, or is a file by now.
     :raises django.db.IntegrityError: when the values have a name that is taken.
@@ -201,7 +201,7 @@ def update(
     if newer.wrapping == seal.wrapping:
         if is_empty and any(found[6:]):
             raise _not_updated(is_empty=True)
-        raise DatabaseUnavailable("This transaction can't see how the upload was changed")
+        raise ChangeConflict("This transaction can't see how the upload was changed")
     return update(replace(content, seal=newer), columns, namespace=namespace, is_empty=is_empty)
 
 

@@ -167,3 +167,21 @@ def test_a_table_that_was_not_migrated_is_an_error(
     error = OperationalError("no such table: secure_dbstorage_storedfile")
     with connection.execute_wrapper(failing(error)):
         assert client.get(url).status_code == 500
+
+
+@pytest.mark.django_db
+def test_a_conflict_is_a_503_and_no_outage(
+    store: Store, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It ends an outage: the database has answered."""
+    url = store().url("private.txt", uses=1)
+    gone, deadlock = OperationalError("gone away"), OperationalError(1213, "Deadlock found")
+    for error in (deadlock, gone, deadlock, deadlock):
+        with connection.execute_wrapper(failing(error, word="INSERT")):
+            answer = client.get(url)
+        assert (answer.status_code, "Retry-After" in answer) == (503, True)
+    assert ask(client, url) == (200, b"private")
+    refused = "The database 'default' refused a change that conflicts with others"
+    logged = [each for each in caplog.messages if "database" in each]
+    down, back = (f"The database 'default' is {word}" for word in ("down", "back"))
+    assert logged == [refused, down, back, refused, refused]

@@ -1,0 +1,84 @@
+"""An outage of the database is told from a change that others get in the way of."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import IntegrityError, OperationalError, connections, transaction
+
+from secure_dbstorage.exceptions import ChangeConflict, DatabaseUnavailable
+from secure_dbstorage.table.outages import OutagesTold, repeat
+from tests.support.aliases import added_alias
+
+#: What each database is told to fail with, as if it had met it.
+POSTGRES = "DO $$ BEGIN RAISE EXCEPTION 'told to' USING ERRCODE = '{}'; END $$"
+MARIADB = "BEGIN NOT ATOMIC SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {}; END"
+
+CONFLICTS = [
+    *(("postgres", POSTGRES.format(state)) for state in ("40001", "40P01", "55P03")),
+    *(("mariadb", MARIADB.format(number)) for number in (1020, 1205, 1213)),
+]
+
+#: A server that is shut down, and a query that took too long.
+OUTAGES = [
+    *(("postgres", POSTGRES.format(state)) for state in ("57P01", "57014")),
+    *(("mariadb", MARIADB.format(number)) for number in (1053, 1969)),
+]
+
+
+def failing_as_told(database: str, statement: str) -> Callable[[], None]:
+    def change() -> None:
+        with transaction.atomic(using=database), connections[database].cursor() as cursor:
+            cursor.execute(statement)
+
+    return change
+
+
+@pytest.mark.parametrize(("database", "statement"), CONFLICTS, indirect=["database"])
+@pytest.mark.django_db(transaction=True)
+def test_a_conflict_is_no_outage(database: str, statement: str) -> None:
+    with pytest.raises(ChangeConflict), OutagesTold():
+        failing_as_told(database, statement)()
+    with pytest.raises(ChangeConflict):
+        repeat(failing_as_told(database, statement), using=database)
+
+
+@pytest.mark.parametrize(("database", "statement"), OUTAGES, indirect=["database"])
+@pytest.mark.django_db(transaction=True)
+def test_an_outage_is_no_conflict(database: str, statement: str) -> None:
+    with pytest.raises(DatabaseUnavailable) as raised:
+        repeat(failing_as_told(database, statement), using=database)
+    assert type(raised.value) is DatabaseUnavailable
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lock_that_another_keeps_is_no_outage() -> None:
+    with (
+        added_alias("impatient", like="default") as impatient,
+        transaction.atomic(using="default"),  # Takes SQLite's lock as it begins.
+    ):
+        with impatient.cursor() as cursor:
+            cursor.execute("PRAGMA busy_timeout = 0")
+        with pytest.raises(ChangeConflict, match="again and again") as raised:
+            repeat(failing_as_told("impatient", "SELECT 1"), using="impatient")
+    assert "locked" in str(raised.value.__cause__.__cause__)  # type: ignore[union-attr]
+
+
+@pytest.mark.django_db
+def test_a_change_that_met_a_conflict_and_then_an_outage_met_an_outage() -> None:
+    errors = [IntegrityError("taken"), IntegrityError("taken"), OperationalError("gone away")]
+
+    def change() -> None:
+        raise errors.pop(0)
+
+    with pytest.raises(DatabaseUnavailable) as raised:
+        repeat(change, using="default")
+    assert type(raised.value) is DatabaseUnavailable
+
+
+@pytest.mark.django_db
+def test_a_name_that_is_taken_again_and_again_is_a_conflict() -> None:
+    def change() -> None:
+        raise IntegrityError("taken")
+
+    with pytest.raises(ChangeConflict):
+        repeat(change, using="default")
