@@ -1,21 +1,41 @@
 """Resealing: the same content under another key."""
 
-from django.db import transaction
+from collections.abc import Iterable
+
+from django.db import connections, transaction
 
 from secure_dbstorage.exceptions import SealBroken
 from secure_dbstorage.files import Content, Seal
-from secure_dbstorage.models import StoredFile
+from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.table import streams
 from secure_dbstorage.table.dialects import rows
 
 
-def rewrap(key: int, old: bytes, new: bytes, *, using: str) -> bool:
+# Note [Locks of many files]
+# Whoever restores or erases a file locks all versions of its name, the last one first. Rekeying
+# locks a hundred files, in the order of their names. If each waited for the other, that would be a
+# deadlock. So a transaction that rekeys many files takes only those that nobody has locked, and
+# waits for none. The others are left for later, one by one.
+def lock_free(row_ids: Iterable[int], *, using: str) -> set[int]:
+    """Lock those rows that nobody has locked for the caller's transaction, and return their ids.
+
+    :param row_ids: the primary keys of first rows.
+    """
+    features = connections[using].features
+    if features.has_select_for_update and not features.has_select_for_update_skip_locked:
+        return set()
+    found: StoredRowQuerySet = StoredFile.rows.using(using).filter(pk__in=row_ids, position=0)
+    return set(found.select_for_update(skip_locked=True).values_list("pk", flat=True))
+
+
+def rewrap(row_id: int, old: bytes, new: bytes, *, using: str) -> bool:
     """Give a content its key wrapped anew. No byte of it is read.
 
+    :param row_id: the primary key of its first row.
     :param old: the column as it was read.
     :returns: False when it has changed since.
     """
-    return rows(using).rewrap(key, old, new)
+    return rows(using).rewrap(row_id, old, new)
 
 
 def reseal(row: StoredFile, content: Content, sha256: str, *, seal: Seal, chunk_size: int) -> bool:

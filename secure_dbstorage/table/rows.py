@@ -235,13 +235,14 @@ class Rows:
         template = statements.update_where(statements.IS_UNCHANGED, "data")
         return self._change(template, {"data": data}, key, position, length) == 1
 
-    def rewrap(self, key: int, old: bytes, new: bytes) -> bool:
+    def rewrap(self, row_id: int, old: bytes, new: bytes) -> bool:
         """Give the first row of a content another sealed key, unless it was changed.
 
+        :param row_id: its primary key.
         :returns: whether it had the old one by now.
         """
         template = statements.update_where(statements.HAS_KEY, "sealed_key")
-        return self._change(template, {"sealed_key": new}, key, self.binary(old)) == 1
+        return self._change(template, {"sealed_key": new}, row_id, self.binary(old)) == 1
 
     def delete_unfinished(self, key: int, expired_by: datetime | None) -> bool:
         """Delete the first row of an upload, unless it has a name.

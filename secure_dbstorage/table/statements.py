@@ -23,8 +23,9 @@ IS_EMPTY_UPLOAD = f"{IS_UPLOAD} AND length({{data}}) = 0"
 IS_EXPIRED_UPLOAD = f"{IS_UPLOAD} AND {{expires}} <= %s"
 #: Behind a condition: that nobody has wrapped its key anew.
 AND_HAS_WRAPPING = " AND substr({sealed_key}, 1, %s) = %s"
-#: The condition of a first row whose sealed key nobody has changed.
-HAS_KEY = "{content} = %s AND {position} = 0 AND {sealed_key} = %s"
+#: The condition of a first row whose sealed key nobody has changed. By its primary key, as an
+#: overwrite changes it: MySQL locks the index first that it reads.
+HAS_KEY = "{id} = %s AND {position} = 0 AND {sealed_key} = %s"
 #: The condition of a row of an upload that is still as long as a writer saw it.
 IS_UNCHANGED = "{content} = %s AND {position} = %s AND {name} IS NULL AND length({data}) = %s"
 #: The first row of an upload, and how far its last row goes.

@@ -7,7 +7,14 @@ from itertools import chain, islice
 
 from django.db import transaction
 
-from secure_dbstorage.exceptions import ContentVanished, SecureDBStorageError
+from secure_dbstorage.exceptions import (
+    ChangeConflict,
+    ContentVanished,
+    KeyLost,
+    KeyServiceUnavailable,
+    SealBroken,
+    SecureDBStorageError,
+)
 from secure_dbstorage.models import StoredFile, seal_of
 from secure_dbstorage.sealing.envelopes import Envelope
 from secure_dbstorage.sealing.seals import Owner, Seal
@@ -72,8 +79,17 @@ def rewrap(storage: DatabaseStorage) -> Iterator[Rekeyed]:
     rows = (row for row in _rows(storage) if row.sealed_key is not None)
     while batch := list(islice(rows, _BATCH)):
         wrapped = [_wrapped(storage, row) for row in batch]  # May ask a service: no transaction.
-        change = partial(_write, storage, wrapped)
-        yield from storage.catalog.repeat(change)
+        written = storage.catalog.repeat(partial(_write_free, storage, wrapped))
+        for item in wrapped:
+            row_id = item.row.pk
+            if item.column is not None and row_id not in written:
+                written[row_id] = storage.catalog.repeat(partial(_write, storage, item))
+            yield Rekeyed(
+                name=_name(item.row),
+                size=item.row.size or 0,
+                outcome=item.outcome if written.get(row_id, True) else "changed",
+                problem=item.problem,
+            )
 
 
 def reseal(storage: DatabaseStorage, *, prefix: str = "", after: str = "") -> Iterator[Rekeyed]:
@@ -88,10 +104,11 @@ def reseal(storage: DatabaseStorage, *, prefix: str = "", after: str = "") -> It
     for row in storage.catalog.files().below(prefix).by_name(after):
         outcome, problem = "failed", ""
         try:
-            outcome = "resealed" if _reseal(storage, row) else "changed"
+            is_done = storage.catalog.repeat(partial(_reseal, storage, row))
+            outcome = "resealed" if is_done else "changed"
         except ContentVanished:
             outcome, problem = _outcome_without_rows(storage, row)
-        except SecureDBStorageError as error:
+        except (ChangeConflict, KeyLost, KeyServiceUnavailable, SealBroken) as error:
             problem = str(error)
         yield Rekeyed(name=_name(row), size=row.size or 0, outcome=outcome, problem=problem)
 
@@ -137,19 +154,26 @@ def _wrapped(storage: DatabaseStorage, row: StoredFile) -> _Wrapped:
         return _Wrapped(row, None, "failed", str(error))
 
 
-def _write(storage: DatabaseStorage, batch: Iterable[_Wrapped]) -> list[Rekeyed]:
-    """Write the new columns in one transaction, and return what became of each."""
-    using, done = storage.catalog.writer, list[Rekeyed]()
+def _write_free(storage: DatabaseStorage, batch: Iterable[_Wrapped]) -> dict[int, bool]:
+    """Write those new columns whose rows nobody has locked, in one transaction.
+
+    See Note [Locks of many files] in ``table/resealing``.
+
+    :returns: whether each was written, by primary key.
+    """
+    using = storage.catalog.writer
+    new = {item.row.pk: item for item in batch if item.column is not None}
+    if not new:
+        return {}
     with transaction.atomic(using=using):
-        for item in batch:
-            row, outcome = item.row, item.outcome
-            if item.column is not None:
-                old = bytes(row.sealed_key or b"")
-                is_done = resealing.rewrap(row.content, old, item.column, using=using)
-                outcome = outcome if is_done else "changed"
-            size = row.size or 0
-            done.append(Rekeyed(name=_name(row), size=size, outcome=outcome, problem=item.problem))
-    return done
+        free = resealing.lock_free(new, using=using)
+        return {row_id: _write(storage, item) for row_id, item in new.items() if row_id in free}
+
+
+def _write(storage: DatabaseStorage, item: _Wrapped) -> bool:
+    """Write a new column, unless the row has another by now."""
+    old, new = bytes(item.row.sealed_key or b""), item.column or b""
+    return resealing.rewrap(item.row.pk, old, new, using=storage.catalog.writer)
 
 
 def _reseal(storage: DatabaseStorage, row: StoredFile) -> bool:

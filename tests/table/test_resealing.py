@@ -11,7 +11,7 @@ def test_a_key_that_was_changed_meanwhile_stays(database: str) -> None:
     storage.save("a.txt", b"text")
     row = StoredFile.objects.using(database).get()
     old = bytes(row.sealed_key or b"")
-    assert resealing.rewrap(row.content, old, b"\0new'\\\xff", using=database)
-    assert not resealing.rewrap(row.content, old, b"other", using=database)
+    assert resealing.rewrap(row.pk, old, b"\0new'\\\xff", using=database)
+    assert not resealing.rewrap(row.pk, old, b"other", using=database)
     row.refresh_from_db()
     assert bytes(row.sealed_key or b"") == b"\0new'\\\xff"

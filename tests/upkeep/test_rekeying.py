@@ -1,12 +1,14 @@
 """Keys of files are wrapped by the newest key, and their bytes sealed anew."""
 
 import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
-from django.db import connections
+from django.db import OperationalError, connections, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -20,6 +22,7 @@ from tests.support.files import LARGE, read
 from tests.support.sealing import KEY, OLD_KEY, Service, id_of
 from tests.support.serving import ask
 from tests.support.uploads import Uploader
+from tests.support.waiting import wait_until
 
 NAMES = ("a.txt", "dir/b.bin", "dir/c.bin")
 
@@ -244,3 +247,68 @@ def seal_default(settings: Any, database: str) -> DatabaseStorage:
     options = {"using": database, "chunk_size": 4096, "encryption_keys": [KEY]}
     settings.STORAGES = {**settings.STORAGES, "default": {**entry, "OPTIONS": options}}
     return DatabaseStorage(**options)
+
+
+#: How many transactions wait for a lock in this database.
+WAITING = {
+    "postgresql": "SELECT count(*) FROM pg_locks waiting JOIN pg_locks held USING (pid) "
+    "JOIN pg_database ON held.database = pg_database.oid "
+    "WHERE NOT waiting.granted AND datname = current_database()",
+    "mysql": "SELECT count(*) FROM information_schema.innodb_trx "
+    "JOIN information_schema.processlist ON id = trx_mysql_thread_id "
+    "WHERE db = database() AND trx_state = 'LOCK WAIT'",
+}
+
+#: InnoDB shows what it has shown before if it is asked again within a tenth of a second.
+PAUSE = {"postgresql": "SELECT 1", "mysql": "DO SLEEP(0.15)"}
+
+
+@pytest.mark.parametrize("database", ["postgres", "mariadb"], indirect=True)
+@pytest.mark.django_db(transaction=True)
+def test_while_it_waits_for_a_file_nobody_waits_for_it(database: str) -> None:
+    """Who restores a file locks all versions of it. They are few, but in no order of ours."""
+    old, both = storage_of(database, OLD_KEY), storage_of(database, KEY, OLD_KEY)
+    for name in NAMES:
+        old.save(name, ContentFile(b"text"))
+    rows = StoredFile.objects.using(database)
+
+    def somebody_waits() -> bool:
+        with connections[database].cursor() as cursor:
+            cursor.execute(PAUSE[connections[database].vendor])
+            cursor.execute(WAITING[connections[database].vendor])
+            (count,) = cursor.fetchone()
+        return bool(count)
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic(using=database):
+            assert rows.select_for_update().get(name=NAMES[-1])
+            rewrapping = pool.submit(in_thread, lambda: outcomes(rewrap(both)))
+            wait_until(somebody_waits)
+            for name in NAMES[:-1]:
+                assert rows.select_for_update(nowait=True).get(name=name)
+        assert rewrapping.result() == dict.fromkeys(NAMES, "rewrapped")
+
+
+@pytest.mark.django_db
+def test_a_file_whose_bytes_meet_a_conflict_is_tried_again(
+    old: DatabaseStorage, database: str
+) -> None:
+    left = [True]
+
+    def deadlock(execute: Any, sql: str, *rest: Any) -> Any:
+        if left and sql.startswith("INSERT"):
+            left.pop()
+            raise OperationalError(1213, "Deadlock found")
+        return execute(sql, *rest)
+
+    with connections[database].execute_wrapper(deadlock):
+        found = outcomes(reseal(storage_of(database, KEY, OLD_KEY)))
+    assert found == dict.fromkeys(NAMES, "resealed")
+
+
+def in_thread(task: Callable[[], Any]) -> Any:
+    """Do a task, and leave no connection of this thread behind."""
+    try:
+        return task()
+    finally:
+        connections.close_all()
