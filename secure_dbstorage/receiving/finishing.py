@@ -14,6 +14,7 @@ from django.core.exceptions import SuspiciousFileOperation
 from django.http.response import HttpResponseBase
 
 from secure_dbstorage.exceptions import (
+    ChangeConflict,
     ContentVanished,
     DatabaseUnavailable,
     FileChanged,
@@ -29,6 +30,7 @@ from secure_dbstorage.receiving.fields import Metadata
 from secure_dbstorage.serving.guards import ask_hooks
 from secure_dbstorage.serving.headers import protect
 from secure_dbstorage.serving.refusals import RETRY_WHEN_DOWN, Refused
+from secure_dbstorage.storage.announcements import announce_saved
 from secure_dbstorage.storage.uploads import name_upload, received_file
 
 
@@ -112,22 +114,11 @@ def _ask_hooks(arrival: Arrival, upload: Upload) -> None:
 
 
 def _give_name(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
-    storage, grant = arrival.storage, arrival.grant
-    name_it = partial(
-        name_upload,
-        storage,
-        upload,
-        grant.place,
-        _shown_name(grant),
-        overwrite=wish.overwrite,
-        replaced_key=wish.replaced_key,
-    )
     try:
-        name, created = storage.catalog.repeat(name_it)
+        return arrival.storage.catalog.repeat(_Attempts(arrival, upload, wish).make)
     except FileChanged:
         _give_up(arrival, upload, Rejected(Fault.PRECONDITION))
     except UploadChanged:
-        # Or it is a file by now: the answer to our own commit may have been lost.
         return _finished_by_another(arrival, upload, Rejected(Fault.OFFSET))
     except DatabaseUnavailable:
         _keep_last(arrival, upload)
@@ -136,7 +127,47 @@ def _give_name(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
         _give_up(arrival, upload, Rejected(Fault.TOO_LARGE))
     except (FileExistsError, IsADirectoryError, SuspiciousFileOperation):
         _give_up(arrival, upload, Rejected(Fault.TAKEN))
-    return Finished(name=name, etag=upload.etag, created=created)
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """The attempts to give an upload its name."""
+
+    arrival: Arrival
+    upload: Upload
+    wish: Wish
+    #: Whether one has ended without an answer, so that nobody knows whether it succeeded.
+    is_unsure: bool = False
+
+    def make(self) -> Finished:
+        """Make an attempt, unless an earlier one has succeeded and only its answer was lost."""
+        storage, upload = self.arrival.storage, self.upload
+        try:
+            with storage.catalog.outages_told():
+                return self._named()
+        except ChangeConflict:  # It was rolled back.
+            raise
+        except DatabaseUnavailable:
+            self.is_unsure = True
+            raise
+        except (UploadChanged, UploadGone):
+            finished = _found(self.arrival, upload) if self.is_unsure else None
+            if finished is None:
+                raise
+            announce_saved(storage, finished.name, created=finished.created)
+            return finished
+
+    def _named(self) -> Finished:
+        storage, grant, wish = self.arrival.storage, self.arrival.grant, self.wish
+        name, created = name_upload(
+            storage,
+            self.upload,
+            grant.place,
+            _shown_name(grant),
+            overwrite=wish.overwrite,
+            replaced_key=wish.replaced_key,
+        )
+        return Finished(name=name, etag=self.upload.etag, created=created)
 
 
 def _keep_last(arrival: Arrival, upload: Upload) -> None:
@@ -159,12 +190,22 @@ def _finished_by_another(
     :param otherwise: raised if it is no file; without it, that it was deleted.
     :raises Rejected: that, or 410.
     """
-    storage = arrival.storage
-    with storage.catalog.outages_told():
-        found = storage.inbox.find(upload.content.key)
-    if found is None or found.name is None:
+    finished = _found(arrival, upload)
+    if finished is None:
         raise otherwise or Rejected(Fault.GONE)
-    return Finished(name=found.name, etag=found.etag, created=True)
+    return finished
+
+
+def _found(arrival: Arrival, upload: Upload) -> Finished | None:
+    """Return the file that an upload has become, or None."""
+    catalog = arrival.storage.catalog
+    with catalog.outages_told():
+        head = catalog.find_content(upload.content.key)
+    if head is None:
+        return None
+    # An overwrite keeps the time of creation.
+    created = head.stat.created == head.stat.modified
+    return Finished(name=head.stat.name, etag=head.stat.etag, created=created)
 
 
 def _give_up(arrival: Arrival, upload: Upload, rejected: Rejected) -> NoReturn:

@@ -8,6 +8,7 @@ import pytest
 from django.db import OperationalError, connections
 
 from secure_dbstorage.models import StoredFile
+from secure_dbstorage.signals import file_saved
 from secure_dbstorage.storage import DatabaseStorage
 from tests.receiving.conftest import Receiver
 from tests.support.uploads import Uploader
@@ -58,9 +59,10 @@ def test_a_file_that_was_put_is_there_once(
     if old is not None:
         storage.save("a.bin", old)
     url = storage.upload_url("a.bin", max_size=size, overwrite=True)
-    with lost_answer(database):
+    with lost_answer(database), announced() as saved:
         answer = uploader.put(url, data[:size])
-    assert answer.status_code in {200, 201, 204}
+    assert answer.status_code == (201 if old is None else 200)
+    assert saved == [("a.bin", old is None)]
     assert_only(storage, database, "a.bin", data[:size])
 
 
@@ -73,10 +75,10 @@ def test_a_file_that_was_put_over_a_certain_one_is_there_once(
     storage, data = receiver(), bytes(range(250)) * (size // 250 + 1)
     storage.save("a.bin", b"old")
     url, etag = storage.upload_url("a.bin", max_size=size, overwrite=True), etag_of(storage)
-    with lost_answer(database):
+    with lost_answer(database), announced() as saved:
         answer = uploader.put(url, data[:size], {"If-Match": etag})
-    assert answer.status_code in {200, 201, 204}
-    assert answer["ETag"] == etag_of(storage)
+    assert (answer.status_code, answer["ETag"]) == (200, etag_of(storage))
+    assert saved == [("a.bin", False)]
     assert_only(storage, database, "a.bin", data[:size])
 
 
@@ -100,8 +102,9 @@ def test_a_file_below_a_directory_is_there_once(
     database: str, receiver: Receiver, uploader: Uploader, size: int
 ) -> None:
     storage, data = receiver(), bytes(range(250)) * (size // 250 + 1)
-    with lost_answer(database):
+    with lost_answer(database), announced() as saved:
         uploader.sent(storage.upload_url(prefix="in", max_size=size), data[:size], "a.bin")
+    assert saved == [("in/a.bin", True)]
     assert_only(storage, database, "in/a.bin", data[:size])
 
 
@@ -128,6 +131,21 @@ def test_a_connection_that_was_closed_is_opened_again(
     with connection.execute_wrapper(closing):
         assert uploader.put(url, b"123456789").status_code == 201
     assert closed
+
+
+@contextmanager
+def announced() -> Iterator[list[tuple[str, bool]]]:
+    """Give the list of what is announced meanwhile: names, and whether they are new."""
+    saved: list[tuple[str, bool]] = []
+
+    def note(name: str, *, created: bool, **_: object) -> None:
+        saved.append((name, created))
+
+    file_saved.connect(note)
+    try:
+        yield saved
+    finally:
+        file_saved.disconnect(note)
 
 
 def etag_of(storage: DatabaseStorage) -> str:
