@@ -14,6 +14,7 @@ from secure_dbstorage.files import DeletedFile, ReceivedFile
 from secure_dbstorage.links.terms import LinkArguments
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import canonical_name
+from secure_dbstorage.serving.outages import key_service_failed
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.upkeep.renaming import Reference, rename_with_rows, rows_naming
 
@@ -151,6 +152,7 @@ def readable_errors() -> Iterator[None]:
     try:
         yield
     except KeyServiceUnavailable as error:
+        key_service_failed(error)
         text = _("This storage’s encryption key is not available. Try again later.")
         raise ValidationError(text) from error
     except FileTooLarge as error:

@@ -8,6 +8,7 @@ from django.core.handlers.asgi import ASGIRequest
 from secure_dbstorage.files import Content, StoredHead
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.serving.headers import ARCHIVE_TYPE, archive_headers
+from secure_dbstorage.serving.outages import telling
 from secure_dbstorage.serving.refusals import Reason, Refused
 from secure_dbstorage.serving.responses import FileResponse, StreamingFileResponse, respond
 from secure_dbstorage.serving.subresources import may_be_loaded
@@ -60,7 +61,7 @@ def answer_archive(
     )
     body: bytes | Iterator[bytes] = b""
     if visit.request.method != "HEAD":
-        pieces = archive.pieces()
+        pieces = telling(archive.pieces())  # Each file has a key of its own.
         body = WatchedBody(visit, pieces, status=HTTPStatus.OK, length=archive.size)
     response = respond(HTTPStatus.OK, headers, body, is_private=True, pace=visit.pace)
     record_answer(visit, response)

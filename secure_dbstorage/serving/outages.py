@@ -56,6 +56,15 @@ def key_service_failed(error: KeyServiceUnavailable) -> None:
     begin(_key_service(error.key_id), error)
 
 
+def telling(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the pieces of a body for which a key service may be asked after the first one."""
+    try:
+        yield from pieces
+    except KeyServiceUnavailable as error:
+        key_service_failed(error)
+        raise
+
+
 @contextmanager
 def asking(what: str, storage: DatabaseStorage) -> Iterator[None]:
     """Ask for something that may be in another database than the files.

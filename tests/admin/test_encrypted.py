@@ -19,7 +19,9 @@ def encrypt(settings: Settings, *keys: str | KeyService) -> None:
     settings.STORAGES = {**settings.STORAGES, "default": {**entry, "OPTIONS": options}}
 
 
-def test_an_outage_of_the_key_service_is_told(settings: Settings, chief: Client) -> None:
+def test_an_outage_of_the_key_service_is_told(
+    settings: Settings, chief: Client, caplog: pytest.LogCaptureFixture
+) -> None:
     service = Service()
     encrypt(settings, service)
     file = save("a.txt")
@@ -31,6 +33,7 @@ def test_an_outage_of_the_key_service_is_told(settings: Settings, chief: Client)
     (said,) = messages_of(run(chief, "download_zip", [file]))
     assert said == told
     assert "a.txt" in body(chief, page(file))
+    assert caplog.messages.count("The key service 'service/1' is down") == 1
 
 
 def test_a_lost_key_is_no_directory(settings: Settings, chief: Client) -> None:

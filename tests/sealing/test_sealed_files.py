@@ -216,6 +216,26 @@ def test_an_archive_is_not_begun_while_a_service_is_down(seal: Seal, client: Cli
     assert client.get(url).status_code == 200
 
 
+@pytest.mark.django_db
+def test_an_outage_that_an_archive_meets_midway_is_logged_once(
+    seal: Seal, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = Service()
+    storage = seal(encryption_keys=[service])
+    for name in ("a/1.bin", "a/2.bin"):
+        storage.save(name, LARGE)
+    url = storage.zip_url(prefix="a")
+    answers = [client.get(url) for _ in range(2)]
+    service.error = OSError("down")
+    for answer in answers:
+        with pytest.raises(KeyServiceUnavailable):
+            body_of(answer)
+    assert caplog.messages.count("The key service 'service/1' is down") == 1
+    service.error = None
+    assert len(body_of(client.get(url))) > 2 * len(LARGE)
+    assert caplog.messages.count("The key service 'service/1' is back") == 1
+
+
 def test_what_was_plain_stays_readable_and_an_overwrite_seals_it(
     seal: Seal, database: str
 ) -> None:
