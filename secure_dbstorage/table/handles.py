@@ -3,12 +3,10 @@
 import errno
 import io
 import logging
-import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Protocol
@@ -18,11 +16,11 @@ from django.core.files.temp import NamedTemporaryFile
 from django.core.files.utils import FileProxyMixin
 
 from secure_dbstorage.exceptions import os_error
-from secure_dbstorage.files import Content, StoredHead
+from secure_dbstorage.files import StoredHead
 from secure_dbstorage.table import streams
 from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.modes import Mode
-from secure_dbstorage.table.streams import Sending
+from secure_dbstorage.table.readers import ContentReader, reader
 
 _logger = logging.getLogger("secure_dbstorage.storage")
 
@@ -78,12 +76,12 @@ class StoredFileHandle(BaseFile):
 
     def chunks(self, chunk_size: int | None = None) -> Iterator[Any]:
         """Read the file from its start, in pieces of this length, or row by row without one."""
-        reader = getattr(self.file, "raw", None)
-        if chunk_size or not isinstance(reader, _ContentReader):
+        raw = getattr(self.file, "raw", None)
+        if chunk_size or not isinstance(raw, ContentReader):
             yield from super().chunks(chunk_size)
             return
         position = self.seek(0)
-        for piece in reader.rows():
+        for piece in raw.rows():
             position += len(piece)
             self.seek(position)
             yield piece
@@ -139,17 +137,6 @@ def open_file(
         ),
         directory=directory,
     )
-
-
-def reader(
-    content: Content, first_chunk: bytes | None = None, *, sending: Sending | None = None
-) -> io.BufferedReader:
-    """Return a seekable file object over the bytes of a content.
-
-    :param first_chunk: the first row's bytes, if they were fetched already.
-    :param sending: for a slow reader outside of any transaction.
-    """
-    return io.BufferedReader(_ContentReader(content, first_chunk, sending))
 
 
 def _open_for_reading(head: StoredHead, mode: Mode) -> Any:
@@ -208,101 +195,3 @@ class _SavedOnClose(BaseProxy):
             self.file.close()
             if self._save is not None:
                 self._save(self._spool)
-
-
-class _ContentReader(io.RawIOBase):
-    """A seekable raw stream over the rows of one content."""
-
-    def __init__(
-        self, content: Content, first_chunk: bytes | None, sending: Sending | None
-    ) -> None:
-        self._content = content
-        self._sending = sending
-        #: The bytes that were fetched when the file was opened.
-        self._first_chunk = first_chunk
-        self._position = 0
-        self._pieces: Iterator[bytes] = iter(())
-        self._piece = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._content.size}
-        position = origin[whence] + offset
-        if position < 0:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        if position != self._position:
-            self._position = position
-            self._pieces, self._piece = iter(()), memoryview(b"")
-        return position
-
-    def rows(self) -> Iterator[bytes]:
-        """Yield the whole content row by row, without a copy."""
-        return streams.read(
-            self._content, first_chunk=self._first_chunk, sending=self._sending, at_once=True
-        )
-
-    def readall(self) -> bytes:
-        """Return the rest at once. The method of io would read it in small steps."""
-        after = self._position + len(self._piece)
-        held = [self._piece] if self._piece else []
-        following = streams.read_now(
-            self._content, start=after, first_chunk=self._first_chunk, sending=self._sending
-        )
-        with closing(following):  # Or a traceback would keep its query open.
-            pieces: Iterator[bytes | memoryview] = chain(held, following)
-            rest = _joined(pieces, max(0, self._content.size - self._position))
-        self.seek(self._position + len(rest))
-        return rest
-
-    def readinto(self, buffer: Any) -> int:
-        if not self._piece:
-            self._piece = memoryview(self._next_piece())
-        length = min(len(buffer), len(self._piece))
-        buffer[:length] = self._piece[:length]
-        self._piece = self._piece[length:]
-        self._position += length
-        return length
-
-    def _next_piece(self) -> bytes:
-        if self._position >= self._content.size:
-            self._content.unlock()  # Somebody may have set its size to 0.
-            return b""
-        piece = next(self._pieces, None)
-        if piece is None:
-            self._pieces = self._read(self._position)
-            piece = next(self._pieces)
-        return piece
-
-    def _read(self, start: int) -> Iterator[bytes]:
-        return streams.read(
-            self._content, start=start, first_chunk=self._first_chunk, sending=self._sending
-        )
-
-
-def _joined(pieces: Iterator[bytes | memoryview], length: int) -> bytes:
-    """Return pieces of so many bytes together.
-
-    Of a large file, each is let go as soon as it is copied, so this takes half the memory of
-    ``join()``, and half the page faults. A small one is joined: its memory need not be zeroed
-    first. A single piece is not copied.
-    """
-    first = next(pieces, b"")
-    if type(first) is bytes and len(first) == length:
-        next(pieces, None)
-        return first
-    if length <= streams.MAX_RUN_BYTES:
-        return b"".join(chain([first], pieces))
-    joined = io.BytesIO(bytes(length))
-    joined.write(first)
-    del first
-    for piece in pieces:
-        joined.write(piece)
-    return joined.getvalue()
