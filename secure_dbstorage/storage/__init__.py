@@ -47,8 +47,8 @@ from secure_dbstorage.storage.urls import (
     url_of_zip,
     urls_of_files,
 )
+from secure_dbstorage.table.chunks import pieces_of
 from secure_dbstorage.table.handles import StoredFileHandle, open_file
-from secure_dbstorage.table.streams import pieces_of
 
 
 class _LeftOut(Enum):

@@ -11,7 +11,7 @@ from django.db.models.functions import Greatest
 from secure_dbstorage.exceptions import os_error
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.options import StorageOptions
-from secure_dbstorage.table import heads, streams
+from secure_dbstorage.table import chunks, heads
 from secure_dbstorage.table.catalog import Catalog
 
 
@@ -102,7 +102,7 @@ class Changes:
             # While the row is locked, nobody puts what it holds into the trash.
             row = self._catalog.locked(name, using)
             if row is not None:
-                streams.delete(row.content, using=using)
+                chunks.delete(row.content, using=using)
             erased = self._catalog.trash.erase(name)
             if not erased and row is None and self._catalog.is_directory(name):
                 raise os_error(OSError, errno.ENOTEMPTY, name)

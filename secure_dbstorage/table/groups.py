@@ -10,7 +10,7 @@ from secure_dbstorage.files import Content, FileRecord, StoredHead
 from secure_dbstorage.models import seal_of
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.sealing.seals import Owner, Seal
-from secure_dbstorage.table import heads, streams
+from secure_dbstorage.table import chunks, heads
 from secure_dbstorage.table.dialects import rows
 
 
@@ -71,8 +71,8 @@ class Groups:
         if len(content) > self._options.chunk_size:
             raise ValueError("The content needs more than one row")
         keyring, namespace = self._options.encryption_keys, self._options.namespace
-        seal = Seal.new(keyring, Owner(namespace, streams.new_key())) if keyring else None
-        written = streams.write(
+        seal = Seal.new(keyring, Owner(namespace, chunks.new_key())) if keyring else None
+        written = chunks.write(
             [content],
             using=self._using,
             chunk_size=self._options.chunk_size,

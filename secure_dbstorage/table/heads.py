@@ -10,7 +10,7 @@ from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.files import FileRecord
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.options import StorageOptions
-from secure_dbstorage.table.streams import Written, columns_of
+from secure_dbstorage.table.chunks import Written, columns_of
 
 Columns = dict[str, object]
 

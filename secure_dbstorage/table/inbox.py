@@ -13,7 +13,7 @@ from secure_dbstorage.files import Upload
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.options import STATEMENT_BYTES, StorageOptions
 from secure_dbstorage.saving import Naming
-from secure_dbstorage.table import heads, streams, uploads
+from secure_dbstorage.table import chunks, heads, streams, uploads
 from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.saves import FIRST_NAME, MAX_ATTEMPTS, Saves
@@ -138,7 +138,7 @@ class Inbox:
                     return True
             raise IntegrityError(f"{name!r} is being saved by another transaction")
 
-    def _written(self, upload: Upload) -> streams.Written:
+    def _written(self, upload: Upload) -> chunks.Written:
         if not upload.is_complete:
             raise ValueError("The upload is not complete")
         limit = self._options.max_size
@@ -147,9 +147,9 @@ class Inbox:
         upload = uploads.digested(upload)
         upload.content.unlock()  # Before the transaction.
         chunk = b"" if upload.is_begun else uploads.first_chunk(upload)
-        return streams.Written(content=upload.content, sha256=str(upload.tag), first_chunk=chunk)
+        return chunks.Written(content=upload.content, sha256=str(upload.tag), first_chunk=chunk)
 
-    def _name(self, upload: Upload, written: streams.Written, head: heads.Columns) -> bool:
+    def _name(self, upload: Upload, written: chunks.Written, head: heads.Columns) -> bool:
         """Give an upload the columns of a file, and return False when the name is taken.
 
         :raises UploadChanged: when another writer was faster.

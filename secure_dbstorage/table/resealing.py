@@ -7,7 +7,7 @@ from django.db import connections, transaction
 from secure_dbstorage.exceptions import SealBroken
 from secure_dbstorage.files import Content, Seal
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
-from secure_dbstorage.table import streams
+from secure_dbstorage.table import chunks, streams
 from secure_dbstorage.table.dialects import rows
 
 
@@ -52,7 +52,7 @@ def reseal(row: StoredFile, content: Content, sha256: str, *, seal: Seal, chunk_
     """
     using = content.using
     with transaction.atomic(using=using):
-        written = streams.write(
+        written = chunks.write(
             streams.read(content), using=using, chunk_size=chunk_size, max_size=None, seal=seal
         )
         if written.content.seal is None or written.content.seal.sha256 != sha256:
@@ -60,7 +60,7 @@ def reseal(row: StoredFile, content: Content, sha256: str, *, seal: Seal, chunk_
         unchanged = StoredFile.objects.using(using).filter(pk=row.pk, content=content.key)
         is_ours = bool(unchanged.select_for_update().values_list("pk"))
         if is_ours:
-            rows(using).update(row.pk, streams.columns_of(written))
+            rows(using).update(row.pk, chunks.columns_of(written))
         # Of the two contents, the one that no row names is deleted.
-        streams.delete(content.key if is_ours else seal.content_key, using=using)
+        chunks.delete(content.key if is_ours else seal.content_key, using=using)
     return is_ours

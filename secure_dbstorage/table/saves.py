@@ -13,7 +13,7 @@ from secure_dbstorage.models import StoredFile
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.saving import Naming
 from secure_dbstorage.sealing.seals import Owner, Seal
-from secure_dbstorage.table import heads, streams
+from secure_dbstorage.table import chunks, heads
 from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.dialects import rows
 
@@ -114,7 +114,7 @@ class Saves:
         keyring, namespace = self._options.encryption_keys, self._options.namespace
         if not keyring:
             return None
-        return Seal.new(keyring, Owner(namespace, streams.new_key()), size)
+        return Seal.new(keyring, Owner(namespace, chunks.new_key()), size)
 
     def transaction_of_save(self, *, is_one_row: bool) -> AbstractContextManager[object]:
         """Return the transaction to save a file in.
@@ -126,7 +126,7 @@ class Saves:
             return nullcontext()
         return transaction.atomic(using=self._catalog.writer)
 
-    def update(self, row: StoredFile, written: streams.Written, kept: FileRecord | None) -> None:
+    def update(self, row: StoredFile, written: chunks.Written, kept: FileRecord | None) -> None:
         """Point a head row to new content, and delete the old content."""
         self._catalog.trash.replace(row, heads.replaced_head(row, written, self._options, kept))
 
@@ -141,8 +141,8 @@ class Saves:
 
     def _write(
         self, pieces: Iterable[bytes | str], using: str, seal: Seal | None
-    ) -> streams.Written:
-        return streams.write(
+    ) -> chunks.Written:
+        return chunks.write(
             pieces,
             using=using,
             chunk_size=self._options.chunk_size,

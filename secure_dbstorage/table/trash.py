@@ -17,7 +17,7 @@ from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.names import directory_range
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.sealing.seals import TRASH_MARK
-from secure_dbstorage.table import streams
+from secure_dbstorage.table import chunks
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.heads import Columns, is_public_by_default, later_epoch
 from secure_dbstorage.table.statements import FIELDS
@@ -88,7 +88,7 @@ class Trash:
         if self._takes(row):
             rows(self._using).update(row.pk, self._moved(row))
         else:
-            streams.delete(row.content, using=self._using)
+            chunks.delete(row.content, using=self._using)
 
     def replace(self, row: StoredFile, changes: Mapping[str, object]) -> None:
         """Point a locked head row to new content, and delete the old content.
@@ -98,7 +98,7 @@ class Trash:
         stored = rows(self._using)
         if not self._takes(row):
             stored.update(row.pk, changes)
-            streams.delete(row.content, using=self._using)
+            chunks.delete(row.content, using=self._using)
             return
         # The file keeps its row: whoever waits for its lock finds this file. So it is the old head
         # that is written again. Not by INSERT ... SELECT, for which MySQL locks the whole table.
@@ -139,7 +139,7 @@ class Trash:
             # By its name, as `restore()` finds it: MySQL locks the index first that it reads.
             locked = self.files().filter(name=row.name).select_for_update()
             if is_there := bool(locked):
-                streams.delete(row.content, using=self._using)
+                chunks.delete(row.content, using=self._using)
             return is_there
 
     def _takes(self, row: StoredFile) -> bool:

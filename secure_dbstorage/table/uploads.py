@@ -30,7 +30,7 @@ from secure_dbstorage.models import seal_of
 from secure_dbstorage.options import STATEMENT_BYTES
 from secure_dbstorage.sealing.keyrings import NO_KEYS, Keyring
 from secure_dbstorage.sealing.seals import plain_length
-from secure_dbstorage.table import streams
+from secure_dbstorage.table import chunks, streams
 from secure_dbstorage.table.dialects import rows
 
 
@@ -49,7 +49,7 @@ def draft(  # noqa: PLR0913 -- all that an upload begins with
     :param expires: when it may be deleted; aware.
     :param seal: of new content of this size, to encrypt it.
     """
-    key = streams.new_key() if seal is None else seal.content_key
+    key = chunks.new_key() if seal is None else seal.content_key
     return Upload(
         namespace=namespace,
         name=None,
@@ -254,7 +254,7 @@ def name_it(upload: Upload, content: Content, columns: Mapping[str, object]) -> 
     update(content, columns, namespace=upload.namespace, is_empty=is_empty)
 
 
-def take_first_row(upload: Upload, written: streams.Written) -> streams.Written:
+def take_first_row(upload: Upload, written: chunks.Written) -> chunks.Written:
     """Delete the first row of a complete upload, and return its content with the bytes of that.
 
     In the caller's transaction, which gives them to the head row of a file. The last pieces have
@@ -298,8 +298,8 @@ def _insert(content: Content, position: int, pieces: Sequence[bytes]) -> None:
     most = max(1, STATEMENT_BYTES // content.chunk_size)
     for start in range(0, len(pieces), most):
         first, run = position + start, pieces[start : start + most]
-        chunks = list(map(content.sealed, count(first), run))
-        rows(content.using).insert_chunks(content.key, first, chunks)
+        sealed = list(map(content.sealed, count(first), run))
+        rows(content.using).insert_chunks(content.key, first, sealed)
 
 
 def _digest(upload: Upload, sending: streams.Sending | None) -> str:

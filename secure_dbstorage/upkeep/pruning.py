@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.table import streams, uploads
+from secure_dbstorage.table import chunks, uploads
 from secure_dbstorage.table.trash import name_of
 from secure_dbstorage.upkeep.references import ReferredNames, referred
 
@@ -105,7 +105,7 @@ def prune_rows(using: str, *, dry_run: bool) -> Iterator[Pruned]:
     rows: StoredRowQuerySet = StoredFile.rows.using(using)
     for used in rows.use_marks().filter(expires__lte=timezone.now()).content_keys():
         if not dry_run:
-            streams.delete(used, using=using)
+            chunks.delete(used, using=using)
         yield Pruned(kind="used", name=str(used))
     for key in rows.strays().content_keys():
         size = _size_of(key, using)
@@ -124,7 +124,7 @@ def _delete_stray(key: int, using: str) -> bool:
         list(rows.continuations().values_list("pk"))
         if rows.filter(position=0).values_list("pk"):
             return False
-        streams.delete(key, using=using)
+        chunks.delete(key, using=using)
         return True
 
 

@@ -19,7 +19,7 @@ from secure_dbstorage.models import StoredFile, seal_of
 from secure_dbstorage.sealing.envelopes import Envelope
 from secure_dbstorage.sealing.seals import Owner, Seal
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.table import resealing, streams
+from secure_dbstorage.table import chunks, resealing
 
 #: How many keys one transaction changes. Others wait no longer than it takes.
 _BATCH = 100
@@ -179,7 +179,7 @@ def _write(storage: DatabaseStorage, item: _Wrapped) -> bool:
 def _reseal(storage: DatabaseStorage, row: StoredFile) -> bool:
     options = storage.options
     head = row.head(options.encryption_keys)
-    seal = Seal.new(options.encryption_keys, Owner(options.namespace, streams.new_key()))
+    seal = Seal.new(options.encryption_keys, Owner(options.namespace, chunks.new_key()))
     return resealing.reseal(
         row, head.content, head.stat.sha256, seal=seal, chunk_size=options.chunk_size
     )

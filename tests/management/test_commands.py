@@ -22,7 +22,7 @@ from pytest_django import Settings
 from secure_dbstorage.files import Content
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.table import streams
+from secure_dbstorage.table import chunks, streams
 from tests.support.sealing import KEY, OLD_KEY, id_of
 from tests.support.uploads import begin_upload
 from tests.testapp.models import Book
@@ -274,15 +274,15 @@ class TestRekey:
     def test_an_interrupted_run_says_how_to_continue(
         self, run: Run, keys: Callable[..., None], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        write, written = streams.write, list[streams.Written]()
+        write, written = chunks.write, list[chunks.Written]()
 
-        def interrupted(*arguments: Any, **more: Any) -> streams.Written:
+        def interrupted(*arguments: Any, **more: Any) -> chunks.Written:
             if written:
                 raise KeyboardInterrupt
             written.append(write(*arguments, **more))
             return written[0]
 
-        monkeypatch.setattr(streams, "write", interrupted)
+        monkeypatch.setattr(chunks, "write", interrupted)
         ran = run("rekey", "--bytes", "--json")
         assert (ran.code, ran.told["after"]) == (130, "a.txt")
 

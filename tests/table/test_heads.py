@@ -8,8 +8,8 @@ import pytest
 from secure_dbstorage.files import Content, FileRecord
 from secure_dbstorage.models import HEAD_COLUMNS, StoredFile
 from secure_dbstorage.options import StorageOptions
+from secure_dbstorage.table.chunks import Written
 from secure_dbstorage.table.heads import later_epoch, new_head, renamed_head, replaced_head
-from secure_dbstorage.table.streams import Written
 
 WRITTEN = Written(
     content=Content(using="default", key=5, size=7, chunk_size=4096),
