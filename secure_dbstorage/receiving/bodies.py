@@ -96,11 +96,16 @@ def drain(request: HttpRequest) -> None:
     A server that closes a connection with unread bytes resets it (RFC 9112 section 9.6). Then
     nginx answers 502, and a client that sends all before it reads never learns the reason.
     """
-    if "wsgi.input" not in request.META:  # Under ASGI it has been read.
+    file = request.META.get("wsgi.input")
+    if file is None:  # Under ASGI it has been read.
+        return
+    if "HTTP_TRANSFER_ENCODING" not in request.META:
+        file = request  # It ends with the body. Django takes a body without a length for empty.
+    elif not request.META.get("wsgi.input_terminated"):
         return
     end = time.monotonic() + _DRAIN_SECONDS
-    with suppress(UnreadablePostError):
-        while time.monotonic() < end and request.read(_STEP):
+    with suppress(Exception):  # Each server has its own for chunks that can't be read.
+        while time.monotonic() < end and file.read(_STEP):
             pass
 
 
