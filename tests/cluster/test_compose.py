@@ -55,6 +55,15 @@ def test_the_cache_in_memory_has_twice_the_space_that_nginx_leaves_free(
     assert int(size[1]) >= 2 * int(left[1])
 
 
+@pytest.mark.parametrize("name", ["nginx.conf", "nginx-offload.conf"])
+def test_nginx_keeps_no_connection_to_a_web_server(name: str) -> None:
+    # Since 1.29.7, it does if no location says otherwise. Then drain.sh turns nothing away.
+    locations = re.split(r"^ +location ", (DEPLOY / name).read_text(), flags=re.MULTILINE)
+    proxied = [each for each in locations if re.search(r"^ +proxy_pass ", each, re.MULTILINE)]
+    assert proxied
+    assert all("proxy_set_header Connection close;" in each for each in proxied)
+
+
 def test_no_secret_is_copied_into_the_image() -> None:
     lines = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
     # Nothing but what is named, and then all that git ignores there too.
