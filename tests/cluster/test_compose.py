@@ -43,6 +43,16 @@ def test_each_web_server_is_drained_where_it_listens(services: dict[str, Any]) -
         assert services[name]["pre_stop"] == [{"command": ["sh", "deploy/drain.sh", sock]}]
 
 
+def test_the_service_of_systemd_is_drained_where_it_listens() -> None:
+    unit = (DEPLOY / "cloakroom.service").read_text()
+    sock = re.search(r'bind = "unix:(.*)"', (DEPLOY / "gunicorn.conf.py").read_text())
+    assert sock is not None
+    for line in ("ExecStop=/bin/sh deploy/drain.sh", "ExecStartPre=/bin/rm -f"):
+        assert f"# {line} {sock[1]}\n" in unit
+    # By default, systemd removes the directory with each service that stops.
+    assert "\nRuntimeDirectoryPreserve=yes\n" in unit
+
+
 def test_the_cache_in_memory_has_twice_the_space_that_nginx_leaves_free(
     services: dict[str, Any],
 ) -> None:
