@@ -453,6 +453,8 @@ def main() -> None:
         "--no-fsync", action="store_true", help="for tests: a crash of the machine loses data"
     )
     options = parser.parse_args()
+    if options.only and not options.restart:
+        parser.error("--only needs --restart")
     if options.promote:
         promote(options.promote)
         return
@@ -499,9 +501,18 @@ def restart(directory: Path, name: str) -> None:
     """Drain and stop a web server, and return when the twin has started it again."""
     before = service_state(directory, name)
     sock = Path(before["address"])
-    subprocess.run(["/bin/sh", DEPLOY / "drain.sh", sock], check=True)
+    mode = sock.stat().st_mode
+    try:
+        subprocess.run(["/bin/sh", DEPLOY / "drain.sh", sock], check=True)
+    except KeyboardInterrupt:  # The server goes on, and nginx must reach it.
+        sock.chmod(mode)
+        raise
     os.kill(before["pid"], signal.SIGTERM)
-    while service_state(directory, name)["pid"] == before["pid"] or not answers(sock):
+    while (after := service_state(directory, name)["pid"]) == before["pid"]:
+        time.sleep(0.1)
+    while not answers(sock):
+        if service_state(directory, name)["pid"] != after:  # It has died, and been started again.
+            sys.exit(f"{name} did not start: see {directory / 'logs' / name}")
         time.sleep(0.1)
 
 

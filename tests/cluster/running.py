@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -119,6 +120,13 @@ class RunningTwin:
     def restart(self, name: str) -> None:
         """Restart a web server as README.md says, and return when it answers."""
         self._command("--restart", self.directory, "--only", name)
+
+    def begin_restart(self, name: str) -> "subprocess.Popen[bytes]":
+        """Start that, as the first process of a group."""
+        command = [sys.executable, PROGRAM, "--restart", self.directory, "--only", name]
+        # A shell lets what it runs in the background ignore Ctrl-C, and children inherit that.
+        listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        return subprocess.Popen(command, start_new_session=True, preexec_fn=listen)  # noqa: PLW1509
 
     def reload(self, name: str) -> None:
         """Let gunicorn load new code, and return when the old workers have ended."""

@@ -4,9 +4,11 @@ The words are those of example/deploy/README.md.
 """
 
 import hashlib
+import os
 import secrets
 import signal
 import stat
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -110,6 +112,31 @@ def test_a_server_that_was_killed_while_it_drained_can_be_reached_again(twin: Ru
         sock.chmod(0)
         twin.wait_for_another(name, twin.kill(name))
         assert stat.S_IMODE(sock.stat().st_mode) & stat.S_IWOTH
+
+
+def test_a_server_goes_on_if_its_restart_is_interrupted(twin: RunningTwin) -> None:
+    before = twin.state["services"]["uvicorn"]
+    sock = Path(before["address"])
+    mode = sock.stat().st_mode
+    restarting = twin.begin_restart("uvicorn")
+    wait_until(lambda: stat.S_IMODE(sock.stat().st_mode) == 0)
+    os.killpg(restarting.pid, signal.SIGINT)  # as a terminal does for Ctrl-C
+    assert restarting.wait(PATIENCE_SECONDS) != 0
+    assert sock.stat().st_mode == mode
+    assert twin.pid("uvicorn") == before["pid"]
+
+
+@pytest.mark.parametrize("name", ["gunicorn-1", "uvicorn"])
+def test_a_restart_ends_at_a_server_that_does_not_start(twin: RunningTwin, name: str) -> None:
+    settings = twin.env["DJANGO_SETTINGS_MODULE"]
+    pid = twin.pid(name)
+    twin.change_env(DJANGO_SETTINGS_MODULE="missing")
+    try:
+        with pytest.raises(subprocess.CalledProcessError, match="exit status 1"):
+            twin.restart(name)
+    finally:
+        twin.change_env(DJANGO_SETTINGS_MODULE=settings)
+        twin.wait_for_another(name, pid)
 
 
 def test_keys_are_rotated_over_three_servers(twin: RunningTwin) -> None:

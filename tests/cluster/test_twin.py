@@ -1,13 +1,15 @@
 """The twin works, outlives its parts, and leaves nothing."""
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.cluster.crowds import SIZE, crowd, reader, saver
-from tests.cluster.running import PATIENCE_SECONDS, RunningTwin
+from tests.cluster.running import PATIENCE_SECONDS, PROGRAM, RunningTwin
 from tests.support.waiting import wait_until
 
 CONTENT = bytes(range(256)) * (SIZE // 256)
@@ -67,6 +69,12 @@ def test_what_was_killed_comes_back_and_no_byte_is_wrong(twin: RunningTwin, name
         for file, content in saved.items():
             with storage.open(file) as opened:
                 assert opened.read() == content
+
+
+def test_a_server_is_named_only_to_restart_it() -> None:
+    command = [sys.executable, PROGRAM, "--only", "uvicorn"]
+    asked = subprocess.run(command, check=False, capture_output=True, timeout=PATIENCE_SECONDS)
+    assert b"--only needs --restart" in asked.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
