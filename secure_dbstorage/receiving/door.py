@@ -13,6 +13,7 @@ from secure_dbstorage.exceptions import (
     DatabaseUnavailable,
     ExpiredToken,
     KeyServiceUnavailable,
+    SecureDBStorageError,
 )
 from secure_dbstorage.links.grants import PlaceKind, UploadGrant
 from secure_dbstorage.links.paths import UPLOAD_IN_QUERY
@@ -68,27 +69,22 @@ def receive(request: HttpRequest, name: str, storage: str) -> HttpResponseBase:
     visit = begin_visit(request, name, storage)
     try:
         return _receive(visit)
-    except Rejected as error:
-        record_rejection(visit, error)
-        if visit.grant is not None:  # Nobody else may keep a thread waiting.
-            visit.storage.catalog.release()  # Before waiting for the network.
-            drain(request)
-        return reject(request, error)
     except Instead as error:
         record_sent_away(visit, error.response)
         return with_version(error.response)
-    except Refused as error:
-        refused = _lasting(visit, error)
-    except DatabaseUnavailable as error:
-        database_failed(visit.storage, error)
-        refused = unavailable()
-    except KeyServiceUnavailable as error:
-        key_service_failed(error)
-        refused = unavailable()
+    except Rejected as error:
+        record_rejection(visit, error)
+        is_read_on, response = True, reject(request, error)
+    except (Refused, DatabaseUnavailable, KeyServiceUnavailable) as error:
+        refused = _refused(visit, error)
+        record_refusal(visit, refused.reason)
+        is_read_on = refused.reason is Reason.UNAVAILABLE
+        response = with_version(refuse(request, refused))
     finally:
         visit.storage.catalog.release()
-    record_refusal(visit, refused.reason)
-    return with_version(refuse(request, refused))
+    if is_read_on and visit.grant is not None:  # Nobody else may keep a thread waiting.
+        drain(request)
+    return response
 
 
 def _receive(visit: Visit) -> HttpResponseBase:
@@ -158,6 +154,17 @@ def _steps(grant: UploadGrant) -> Mapping[str, _Step]:
 def _allow(grant: UploadGrant | None) -> str:
     steps = {**_BEGINNINGS, **_PARTS} if grant is None else _steps(grant)
     return ", ".join([*steps, "OPTIONS"])
+
+
+def _refused(visit: Visit, error: SecureDBStorageError) -> Refused:
+    """Return how a request is refused that has met an error, and note an outage."""
+    if isinstance(error, Refused):
+        return _lasting(visit, error)
+    if isinstance(error, DatabaseUnavailable):
+        database_failed(visit.storage, error)
+    elif isinstance(error, KeyServiceUnavailable):
+        key_service_failed(error)
+    return unavailable()
 
 
 def _lasting(visit: Visit, refused: Refused) -> Refused:

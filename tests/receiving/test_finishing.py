@@ -285,6 +285,18 @@ class TestEnds:
         assert uploader.patch(part, length, CONTENT[length:]).status_code == 204
         assert content_of("a.txt") == CONTENT
 
+    def test_a_body_that_comes_during_an_outage_is_read_on(
+        self, receiver: Receiver, uploader: Uploader
+    ) -> None:
+        # Or the server resets the connection, and nginx shows a 502 of its own.
+        part = uploader.begun(receiver().upload_url("a.txt", max_size=SIZE), SIZE)
+        sent, fields = Wire(CONTENT), {"Tus-Resumable": "1.0.0", "Upload-Offset": "0"}
+        more = {"CONTENT_TYPE": PIECE, "CONTENT_LENGTH": str(SIZE), "wsgi.input": sent}
+        with connection.execute_wrapper(Outage("SELECT")):
+            answer = uploader.ask("PATCH", part, b"", fields, **more)
+        assert answer.status_code == 503
+        assert sent.read() == b""
+
     @pytest.mark.parametrize("statement", ["INSERT", "UPDATE", "SELECT"])
     def test_a_database_that_fails_in_the_middle_loses_nothing(
         self, receiver: Receiver, uploader: Uploader, statement: str
