@@ -144,8 +144,7 @@ class SealedDeletedFile(_Sealed, DeletedFile):
     seal: Seal = field(repr=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class Content(NamedTuple):
     """Where the bytes of a file are. Content is immutable; an overwrite replaces all of it."""
 
     #: Alias of the database.
@@ -159,7 +158,7 @@ class Content:
     #: Alias of a replica that may have some or all of the rows too; None without one.
     replica: str | None = None
     #: What opens the rows; None for plain content.
-    seal: Seal | None = field(default=None, repr=False, compare=False)
+    seal: Seal | None = None
 
     def length_at(self, position: int) -> int:
         """Return how many plain bytes the row at a position has."""

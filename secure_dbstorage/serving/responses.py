@@ -28,6 +28,10 @@ class _Headers(ResponseHeaders):
         else:
             super().__init__(fields)
 
+    def __contains__(self, key: object) -> bool:
+        """Tell whether there is a field, without Django's exception where there is none."""
+        return isinstance(key, str) and key.lower() in self._store
+
     def items(self) -> ItemsView[str, str]:
         """Return the fields, their names spelled as they were given."""
         return dict(self._store.values()).items()

@@ -344,4 +344,4 @@ class Catalog:
 
 def _near(content: Content, replica: str | None) -> Content:
     """Return a content whose bytes this replica may give."""
-    return content if replica is None else replace(content, replica=replica)
+    return content if replica is None else content._replace(replica=replica)

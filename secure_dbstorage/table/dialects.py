@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Any, cast
 
 from django.db import IntegrityError, connections, transaction
+from django.db.backends.utils import CursorWrapper
 
 from secure_dbstorage.files import Room, StoredHead
 from secure_dbstorage.models import HEAD_COLUMNS
@@ -114,10 +115,11 @@ class SQLiteRows(ConflictRows):
         with self._cursor() as cursor:
             cursor.executemany(self._statement(template), parameters)
 
-    def driver_cursor(self) -> Any:
-        self._connection.cursor()  # It connects and checks.
+    def cursor(self) -> CursorWrapper:
+        cursor = super().cursor()  # It connects and checks.
         cursor_class = qmark_cursor_class(cast(Any, self._connection).Database.Cursor)
-        return self._connection.connection.cursor(cursor_class)
+        cursor.cursor = self._connection.connection.cursor(cursor_class)
+        return cursor
 
     def forget(self) -> None:
         self._connection.connection.execute("PRAGMA shrink_memory").close()
@@ -135,7 +137,7 @@ class PsycopgRows(ConflictRows):
         # At other isolation levels, ON CONFLICT fails for a row that the transaction doesn't see.
         return BatchRows.insert_head(self, row)
 
-    def driver_cursor(self) -> Any:
+    def cursor(self) -> CursorWrapper:
         connection: Any = self._connection
         connection.close_if_health_check_failed()
         if connection.connection is None:
@@ -145,7 +147,7 @@ class PsycopgRows(ConflictRows):
         driver = connection.connection
         usual, driver.cursor_factory = driver.cursor_factory, binary_cursor_class()
         try:
-            return connection.cursor().cursor
+            return super().cursor()
         finally:
             driver.cursor_factory = usual
 
@@ -176,12 +178,13 @@ class MySQLRows(FastRows):
         found = self._fetch(self._statement(statements.LOCKED_CHUNK), [key], ("data",))
         return b"".join(data for (data,) in found)
 
-    def driver_cursor(self) -> Any:
-        cursor, connection = super().driver_cursor(), cast("Any", self._connection)
+    def cursor(self) -> CursorWrapper:
+        cursor, connection = super().cursor(), cast("Any", self._connection)
         # Unbuffered: the driver's usual cursor copies a result before it makes rows of it. All
         # are fetched at once, so none is left on the connection.
-        cursor.cursor = connection.connection.cursor(connection.Database.cursors.SSCursor)
-        return HexCursor(cursor)
+        cursor.cursor.cursor = connection.connection.cursor(connection.Database.cursors.SSCursor)
+        cursor.cursor = HexCursor(cursor.cursor)
+        return cursor
 
     def binary(self, data: bytes) -> object:
         return data

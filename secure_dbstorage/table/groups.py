@@ -1,7 +1,6 @@
 """Groups: small files of one namespace that are found, saved and read together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import chain
 
 from secure_dbstorage import names
@@ -93,7 +92,7 @@ class Groups:
             size=content.size,
             keyring=self._options.encryption_keys,
         )
-        replace(content, seal=seal).unlock()
+        content._replace(seal=seal).unlock()
 
     def _outside_files(self, new: Mapping[str, heads.Columns]) -> dict[str, heads.Columns]:
         """Return those heads whose names don't lie below a file."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from typing import Any, TypeVar
@@ -240,8 +240,7 @@ def _opened_pieces(
 ) -> Iterator[bytes]:
     """Yield the plain bytes of encrypted content. Each row is authentic only as a whole."""
     size, first = content.chunk_size, start // content.chunk_size
-    stored = replace(
-        content,
+    stored = content._replace(
         size=content.size + content.chunk_count * OVERHEAD_BYTES,
         chunk_size=size + OVERHEAD_BYTES,
         seal=None,

@@ -157,7 +157,7 @@ def digested(
     if upload.content.seal is None:
         return replace(upload, tag=sha256)
     seal = upload.content.seal.described(upload.content.size, sha256)
-    return replace(upload, tag=seal.tag, content=replace(upload.content, seal=seal))
+    return replace(upload, tag=seal.tag, content=upload.content._replace(seal=seal))
 
 
 def note_digest(upload: Upload) -> None:
@@ -202,7 +202,7 @@ def update(
         if is_empty and any(found[6:]):
             raise _not_updated(is_empty=True)
         raise ChangeConflict("This transaction can't see how the upload was changed")
-    return update(replace(content, seal=newer), columns, namespace=namespace, is_empty=is_empty)
+    return update(content._replace(seal=newer), columns, namespace=namespace, is_empty=is_empty)
 
 
 def _not_updated(*, is_empty: bool) -> UploadChanged | UploadGone:

@@ -656,7 +656,7 @@ def test_a_dead_connection_is_replaced_with_health_checks(database: str) -> None
 def test_bytes_travel_in_binary_on_postgresql(database: str) -> None:
     connection = connections[database]
     insert_chunks(connection, 5, b"x" * 1000)
-    cursor = rows(connection.alias).driver_cursor()
+    cursor = rows(connection.alias).cursor()
     with cursor:
         cursor.execute("SELECT data FROM secure_dbstorage_storedfile")
         result = cursor.pgresult

@@ -1,7 +1,6 @@
 """Rows become content, on every database."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import combinations_with_replacement
 
 import pytest
@@ -190,7 +189,7 @@ def pooled(database: str) -> Iterator[Content]:
     options = {"pool": {"min_size": 1, "max_size": 1, "timeout": 5}}
     content = save_content(database)
     with added_alias("pooled", like=database, OPTIONS=options) as connection:
-        yield replace(content, using=connection.alias)
+        yield content._replace(using=connection.alias)
 
 
 @pytest.mark.django_db(transaction=True)
