@@ -54,6 +54,8 @@ class Keyring:
     def __init__(self, services: Sequence[KeyService] = ()) -> None:
         """Take keys and key services, newest first."""
         self._services = {service.id: service for service in services}
+        #: The ids of the keys, newest first.
+        self.ids = tuple(self._services)
         #: Whether no key service is among them.
         self.is_local = all(isinstance(service, LocalKey) for service in services)
 
@@ -65,11 +67,6 @@ class Keyring:
 
     def __hash__(self) -> int:
         return hash(self.ids)
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """The ids of the keys, newest first."""
-        return tuple(self._services)
 
     @property
     def local_keys(self) -> list[LocalKey]:

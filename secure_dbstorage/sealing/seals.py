@@ -3,10 +3,10 @@
 import hashlib
 import hmac
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pickle import PicklingError
-from typing import NoReturn, Self
+from typing import NamedTuple, NoReturn, Self
 
 from secure_dbstorage.sealing.ciphers import OVERHEAD_BYTES
 from secure_dbstorage.sealing.envelopes import Envelope
@@ -25,8 +25,7 @@ TRASH_MARK = "~"
 # the size, and each row to both and to its position. So no row, key or size of another file fits,
 # and no row of another place. An upload's last row is written again as it grows, which is why
 # nonces are random: by position, one would be used twice.
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """What a content belongs to: the namespace of a storage, or its trash, and a content key."""
 
     namespace: str
