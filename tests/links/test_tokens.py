@@ -621,6 +621,30 @@ class TestTimes:
         assert read(TOKEN, max_lifetime=10 * WEEK).lifetime == HOUR
 
 
+class TestRepeats:
+    """A token that was read is kept, and read again only in another place."""
+
+    def test_it_is_read_once(self) -> None:
+        signer = signer_of()
+        assert read(TOKEN, signer=signer) is read(TOKEN, signer=signer)
+
+    def test_it_still_expires(self) -> None:
+        signer = signer_of()
+        read(TOKEN, signer=signer)
+        with pytest.raises(ExpiredToken):
+            read(TOKEN, signer=signer, now=NOW + HOUR)
+
+    @pytest.mark.parametrize(
+        "elsewhere",
+        [{"name": "2026/june.pdf"}, {"audience": Audience("default", "other")}, {"in_path": True}],
+    )
+    def test_it_still_opens_nothing_else(self, elsewhere: dict[str, Any]) -> None:
+        signer = signer_of()
+        read(TOKEN, signer=signer)
+        with pytest.raises(BadToken):
+            read(TOKEN, signer=signer, **elsewhere)
+
+
 def test_error_reports_do_not_show_tokens() -> None:
     with pytest.raises(BadToken) as caught:
         read("a-secret-token")
@@ -630,7 +654,7 @@ def test_error_reports_do_not_show_tokens() -> None:
         for frame in frames
         if "token" in frame.f_locals and frame.f_code is not read.__code__
     ]
-    assert {frame.f_code.co_name for frame in ours} == {"unsign", "_matched"}
+    assert {frame.f_code.co_name for frame in ours} == {"unsign", "_checked", "_matched"}
     for frame in ours:
         shown = SafeExceptionReporterFilter().get_traceback_frame_variables(None, frame)
         assert "token" in dict(shown)
