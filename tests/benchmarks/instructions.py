@@ -15,7 +15,7 @@ from tests.benchmarks.callgrind import CountedProcess
 from tests.benchmarks.environment import Failed, Workspace
 from tests.benchmarks.peers import OURS
 from tests.benchmarks.results import Result
-from tests.benchmarks.sites import FLOOR, SETTINGS, keep
+from tests.benchmarks.sites import FLOOR, SETTINGS, file_name, keep
 from tests.support.bytecodes import count_bytecodes
 from tests.support.environ import environ
 
@@ -23,6 +23,11 @@ _TOPIC = "instructions"
 _CASE = "10 KiB"
 _SIZE = 10 * 1024
 _ROOT = Path(__file__).parents[2]
+
+#: Asks for links that were never used, one after the other. The others are used again and again.
+_NEW_LINKS = "new-links"
+#: More than are asked for.
+_LINKS = 500
 
 #: Requests before anything is counted: caches fill, and Python specialises its bytecodes.
 _WARM_UP = 50
@@ -40,10 +45,13 @@ def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     # Naming functions takes a tenth more, so only a quick run counts both in one process.
     with _counted(workspace, names_functions=quick and _NAMES_FUNCTIONS) as handler:
         counted = [handler.instructions(site.url, count, warm_up=_WARM_UP) for site in sites]
+        by_new_links, _ = handler.instructions(_NEW_LINKS, count, warm_up=_WARM_UP)
     results = [
         _result(workspace, _CASE, site.name, number, "instructions")
         for site, (number, _) in zip(sites, counted, strict=True)
     ]
+    who = f"{OURS}, by links that were never used"
+    results.append(_result(workspace, _CASE, who, by_new_links, "instructions"))
     if _NAMES_FUNCTIONS:
         if not quick:
             with _counted(workspace, names_functions=True) as handler:
@@ -133,12 +141,22 @@ def _below_packages(path: str) -> str:
     return path
 
 
+def _new_links() -> list[str]:
+    """Return links to the file, which differ in their ends."""
+    from django.core.files.storage import storages
+
+    storage: Any = storages["default"]
+    lifetimes = range(86_401, 86_401 + _LINKS)
+    return [storage.url(file_name(_SIZE), expires_in=seconds) for seconds in lifetimes]
+
+
 def _main() -> None:
     handler = _handler()
+    new_links = iter(_new_links())
     for line in sys.stdin:
-        times, url = line.split()
+        times, what = line.split()
         for _ in range(int(times)):
-            _ask(handler, url)
+            _ask(handler, next(new_links) if what == _NEW_LINKS else what)
         print("done", flush=True)
 
 

@@ -55,8 +55,14 @@ def median(loads: list[Load]) -> Load:
     )
 
 
-def press(url: str, *, clients: int, seconds: int) -> Load:
+def press(url: str, *, clients: int, seconds: int, cookie: str = "") -> Load:
     """Let *clients* ask for the same small file all the time, on connections that stay open.
+
+    Args:
+        url: Where the file is.
+        clients: How many there are.
+        seconds: How long they ask.
+        cookie: What each of them sends.
 
     Raises:
         Unavailable: wrk is not installed.
@@ -66,7 +72,9 @@ def press(url: str, *, clients: int, seconds: int) -> Load:
     command: list[str | Path] = [
         *(find_program("wrk", package="wrk"), "--latency", "--threads", "1"),
         *("--connections", str(clients), "--duration", f"{seconds}s"),
-        *("--timeout", f"{_PATIENCE}s", url),
+        *("--timeout", f"{_PATIENCE}s"),
+        *(("--header", f"Cookie: {cookie}") if cookie else ()),
+        url,
     ]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     requests, p99 = _REQUESTS.search(output), _P99.search(output)
@@ -83,18 +91,24 @@ def processor_seconds(pid: int) -> float:
     return sum(float(each.user + each.system) for each in times)
 
 
-def fetch(url: str, size: int, *, clients: int = 1) -> None:
+def fetch(url: str, size: int, *, clients: int = 1, cookie: str = "") -> None:
     """Let *clients* fetch the whole of a file at the same time.
+
+    Args:
+        url: Where the file is.
+        size: Its length in bytes.
+        clients: How many there are.
+        cookie: What each of them sends.
 
     Raises:
         LoadFailed: somebody did not get 200 and exactly *size* bytes.
 
     """
     if clients == 1:
-        _fetch(url, size)
+        _fetch(url, size, cookie)
         return
     with ThreadPoolExecutor(clients) as pool:
-        list(pool.map(_fetch, [url] * clients, [size] * clients))
+        list(pool.map(_fetch, [url] * clients, [size] * clients, [cookie] * clients))
 
 
 @contextmanager
@@ -117,10 +131,10 @@ def slow_readers(url: str, count: int, *, bytes_per_second: int) -> Iterator[Non
         reader.result()
 
 
-def _fetch(url: str, size: int) -> None:
+def _fetch(url: str, size: int, cookie: str) -> None:
     connection, target = _connect(url)
     try:
-        connection.request("GET", target)
+        connection.request("GET", target, headers={"Cookie": cookie} if cookie else {})
         response = connection.getresponse()
         buffer = memoryview(bytearray(_PIECE))
         received = 0

@@ -12,10 +12,12 @@ from tests.benchmarks.results import Result
 from tests.benchmarks.sites import (
     FLOOR,
     PRIVATE_STORAGE,
+    SIGNED_IN,
     Setup,
     Site,
     keep,
     open_sites,
+    prepared_setups,
     setups,
 )
 
@@ -32,12 +34,13 @@ _ROUNDS, _SECONDS = 7, 1
 def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     """Measure all contenders behind each web server, on one database.
 
-    Ours is private, with all its checks. The others are public, or let everybody in.
+    Ours is private, with all its checks. The others are public, or let everybody in, but for one:
+    django-private-storage also looks whether its visitor is signed in.
     """
     small = keep(workspace, 10 * _KIB)
     large = keep(workspace, (16 if quick else 100) * _MIB)
     results = []
-    for setup in setups(workspace):
+    for setup in (*setups(workspace), *prepared_setups(workspace)):
         with open_sites(workspace, setup, [*small, *large]) as sites:
             results += _requests(workspace, setup, sites[: len(small)], quick=quick)
             for clients in (1, 4):
@@ -67,9 +70,11 @@ def _requests(
             if failures[site.name]:
                 continue
             try:
-                load.fetch(site.url, site.size)
+                load.fetch(site.url, site.size, cookie=site.cookie)
                 before = load.processor_seconds(site.pid)
-                taken = load.press(site.url, clients=_CLIENTS, seconds=_SECONDS)
+                taken = load.press(
+                    site.url, clients=_CLIENTS, seconds=_SECONDS, cookie=site.cookie
+                )
                 spent = load.processor_seconds(site.pid) - before
             except LoadFailed as error:
                 failures[site.name] = str(error)[:200]
@@ -95,7 +100,7 @@ def _throughput(
     contenders = [
         Contender(
             name=site.name,
-            run=partial(load.fetch, site.url, site.size, clients=clients),
+            run=partial(load.fetch, site.url, site.size, clients=clients, cookie=site.cookie),
             failure=site.failure,
         )
         for site in sites
@@ -156,7 +161,9 @@ def _beside_peer(
     failures: dict[str, str],
     less_is_more: bool,  # noqa: FBT001
 ) -> str:
-    if name != OURS or failures.get(PRIVATE_STORAGE, "missing"):
+    if name != OURS:
         return ""
-    ratio = _ratio(measured[name], measured[PRIVATE_STORAGE], less_is_more)
-    return f"{ratio:.2f} of {PRIVATE_STORAGE}"
+    able = [peer for peer in (PRIVATE_STORAGE, SIGNED_IN) if not failures.get(peer, "missing")]
+    return "; ".join(
+        f"{_ratio(measured[name], measured[peer], less_is_more):.2f} of {peer}" for peer in able
+    )

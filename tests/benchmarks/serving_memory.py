@@ -70,8 +70,8 @@ def _result(workspace: Workspace, setup: Setup, small: Site, large: Site) -> Res
 def _growth(warm: Site, site: Site) -> int:
     """Return how many bytes the server's process grew at most."""
     for _ in range(_WARM_UP):
-        load.fetch(warm.url, warm.size)
-    return growth_during(site.pid, partial(load.fetch, site.url, site.size))
+        load.fetch(warm.url, warm.size, cookie=warm.cookie)
+    return growth_during(site.pid, partial(load.fetch, site.url, site.size, cookie=site.cookie))
 
 
 def _worker(pid: int) -> int:

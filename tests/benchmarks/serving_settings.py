@@ -25,6 +25,16 @@ if find_spec("private_storage"):
     PRIVATE_STORAGE_SERVER = "django"
     PRIVATE_STORAGE_AUTH_FUNCTION = "tests.benchmarks.views.allow"
 
+# What it does for a private file: by default, it looks whether the visitor is a superuser.
+if os.environ.get("DBSTORAGE_BENCHMARK_SIGNED_IN"):
+    INSTALLED_APPS += ["django.contrib.auth", "django.contrib.contenttypes"]
+    INSTALLED_APPS += ["django.contrib.sessions"]
+    MIDDLEWARE += [
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+    ]
+    PRIVATE_STORAGE_AUTH_FUNCTION = "private_storage.permissions.allow_authenticated"
+
 # It lists all files at its start and runs before all views, so only in a separate server.
 if os.environ.get("DBSTORAGE_BENCHMARK_WHITENOISE"):
     MIDDLEWARE += ["whitenoise.middleware.WhiteNoiseMiddleware"]
@@ -34,6 +44,9 @@ if os.environ.get("DBSTORAGE_BENCHMARK_WHITENOISE"):
 # use to anybody, and open until the garbage collector comes.
 if os.environ.get("DBSTORAGE_BENCHMARK_ASGI"):
     DATABASES["default"]["CONN_MAX_AGE"] = 0
+
+if threshold := os.environ.get("DBSTORAGE_BENCHMARK_PREPARE"):
+    DATABASES["default"]["OPTIONS"] = {"prepare_threshold": int(threshold)}
 
 if size := os.environ.get("DBSTORAGE_BENCHMARK_POOL"):
     DATABASES["default"] |= {

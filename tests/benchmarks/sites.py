@@ -19,13 +19,25 @@ from tests.servers.web import Kind, WebServer
 
 FLOOR = "floor"
 PRIVATE_STORAGE = "django-private-storage"
+SIGNED_IN = "django-private-storage, signed in"
 WHITENOISE = "WhiteNoise"
 NGINX = "nginx"
 
 SETTINGS = "tests.benchmarks.serving_settings"
 
 #: Who serves from the disk, and what must be installed for it.
-_ON_DISK = {PRIVATE_STORAGE: "private_storage", WHITENOISE: "whitenoise", NGINX: ""}
+_ON_DISK = {
+    PRIVATE_STORAGE: "private_storage",
+    SIGNED_IN: "private_storage",
+    WHITENOISE: "whitenoise",
+    NGINX: "",
+}
+
+#: The contenders whose Django has more settings, and so a server of its own, and which these are.
+_OWN_ENV = {
+    WHITENOISE: {"DBSTORAGE_BENCHMARK_WHITENOISE": "1"},
+    SIGNED_IN: {"DBSTORAGE_BENCHMARK_SIGNED_IN": "1"},
+}
 
 _BLOCK = os.urandom(1024 * 1024)
 
@@ -39,6 +51,8 @@ class Site:
     url: str = ""
     #: Length of the file in bytes.
     size: int
+    #: What a visitor sends who may have the file.
+    cookie: str = ""
     #: Why this contender can't hold the file.
     failure: str = ""
     #: The process to which its server's workers belong.
@@ -79,6 +93,15 @@ def setups(workspace: Workspace, *, threads: int = 4) -> list[Setup]:
     return [gunicorn, uvicorn, replace(uvicorn, name="uvicorn, pool of 16", env=pool)]
 
 
+def prepared_setups(workspace: Workspace) -> list[Setup]:
+    """Return the servers whose Django prepares its statements on a database, which it can do."""
+    if workspace.database != "postgres":
+        return []
+    gunicorn = setups(workspace)[0]
+    name = f"{gunicorn.name}, prepared statements"
+    return [replace(gunicorn, name=name, env={"DBSTORAGE_BENCHMARK_PREPARE": "5"})]
+
+
 def keep(workspace: Workspace, size: int, *, names: Sequence[str] = ()) -> list[Site]:
     """Save a file of *size* random bytes with all contenders, or with those of these names."""
     sites = [Site(name=peer.name, size=size) for peer in peers.installed()]
@@ -93,7 +116,8 @@ def keep(workspace: Workspace, size: int, *, names: Sequence[str] = ()) -> list[
 def open_sites(workspace: Workspace, setup: Setup, sites: Sequence[Site]) -> Iterator[list[Site]]:
     """Start the servers that these sites need, and return them with whole URLs.
 
-    WhiteNoise has a server of its own, since it would look at the requests of all others too.
+    WhiteNoise has a server of its own, since it would look at the requests of all others too. So
+    has the peer that looks for a user.
     """
     able = [site for site in sites if not site.failure]
     with ExitStack() as stack:
@@ -105,24 +129,44 @@ def open_sites(workspace: Workspace, setup: Setup, sites: Sequence[Site]) -> Ite
         ]
 
 
+def file_name(size: int) -> str:
+    """Return the name of the file of so many bytes."""
+    return f"invoices/2026/q3-{size}.bin"
+
+
 def save(name: str, size: int) -> str:
     """Save a file with one contender, and return the path of its URL."""
     file: Any = File(_Noise(size), name="noise")
     file.size = size
     if name == OURS:
         storage: Any = storages["default"]
-        saved = storage.save(f"invoices/2026/q3-{size}.bin", file)
+        saved = storage.save(file_name(size), file)
         return str(storage.url(saved, expires_in=86_400))
     if name == FLOOR:  # Serves the rows of ours.
-        return f"/floor/invoices/2026/q3-{size}.bin"
+        return f"/floor/{file_name(size)}"
     if name in _ON_DISK:
-        path = f"invoices/2026/q3-{size}.bin"
+        path = file_name(size)
         if not storages[peers.DISK].exists(path):
             storages[peers.DISK].save(path, file)
-        return f"/private/{path}" if name == PRIVATE_STORAGE else f"/{path}"
+        return f"/{path}" if name in (WHITENOISE, NGINX) else f"/private/{path}"
     # Another name than on the disk: one of them looks there first.
-    saved = storages[name].save(f"table/invoices/2026/q3-{size}.bin", file)
+    saved = storages[name].save(f"table/{file_name(size)}", file)
     return str(storages[name].url(saved))
+
+
+def sign_in() -> str:
+    """Make a user with a session in the database, and return the cookie of it."""
+    from django.conf import settings
+    from django.contrib.auth.models import User
+    from django.core.management import call_command
+    from django.test import Client
+
+    call_command("migrate", verbosity=0)
+    user, _ = User.objects.get_or_create(username="visitor")
+    visitor = Client()
+    visitor.force_login(user)
+    name = settings.SESSION_COOKIE_NAME
+    return f"{name}={visitor.cookies[name].value}"
 
 
 class _Noise(BytesIO):
@@ -145,14 +189,16 @@ class _Noise(BytesIO):
 
 def _kept(workspace: Workspace, site: Site) -> Site:
     try:
-        path = workspace.call(save, site.name, site.size, DJANGO_SETTINGS_MODULE=SETTINGS)
+        env = {"DJANGO_SETTINGS_MODULE": SETTINGS, **_OWN_ENV.get(site.name, {})}
+        path = workspace.call(save, site.name, site.size, **env)
+        cookie = workspace.call(sign_in, **env) if site.name == SIGNED_IN else ""
     except Failed as error:
         return replace(site, failure=f"can't hold it: {str(error).splitlines()[-1]}"[:120])
-    return replace(site, url=path)
+    return replace(site, url=path, cookie=cookie)
 
 
 def _server_key(site: Site) -> str:
-    return site.name if site.name in (WHITENOISE, NGINX) else ""
+    return site.name if site.name in (*_OWN_ENV, NGINX) else ""
 
 
 def _opened(site: Site, server: WebServer | NginxServer) -> Site:
@@ -170,9 +216,7 @@ def _server(
     env = {
         name: value for name, value in workspace.env.items() if name != "DJANGO_SETTINGS_MODULE"
     }
-    env |= setup.env
-    if key == WHITENOISE:
-        env["DBSTORAGE_BENCHMARK_WHITENOISE"] = "1"
+    env |= {**setup.env, **_OWN_ENV.get(key, {})}
     server = WebServer(
         setup.kind,
         log=place.with_suffix(".log"),
