@@ -43,6 +43,7 @@ PLACES: dict[str, str | None] = {
     '"PUBLIC_MAX_AGE"': "site_/servers.py",
     "DATABASE_ROUTERS": "site_/servers.py",
     '{"pool"': "site_/servers.py",
+    '{"prepare_threshold"': "site_/servers.py",
     "SECRET_KEY, SECRET_KEY_FALLBACKS =": "site_/servers.py",
     "STORAGES[": "site_/all_settings.py",
     "SECURE_DBSTORAGE =": "site_/all_settings.py",
