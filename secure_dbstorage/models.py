@@ -285,13 +285,8 @@ def head_of(row: Sequence[Any], *, using: str, namespace: str, keyring: Keyring)
         stat = FileStat(sha256=sha256, **described)
     else:
         stat = SealedFileStat(tag=sha256, seal=seal, **described)
-    content = Content(using=using, key=key, size=size, chunk_size=chunk_size, seal=seal)
-    return StoredHead(
-        stat=stat,
-        content=content,
-        link_epoch=link_epoch,
-        first_chunk=_opened(chunk[0], content) if chunk else None,
-    )
+    content = Content(using, key, size, chunk_size, None, seal)
+    return StoredHead(stat, content, link_epoch, _opened(chunk[0], content) if chunk else None)
 
 
 def seal_of(

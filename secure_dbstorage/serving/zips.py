@@ -1,7 +1,6 @@
 """Zip archives: many files as one stream whose length is known before a byte is read."""
 
 import re
-import struct
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, tzinfo
 
@@ -17,6 +16,8 @@ _PIECE_BYTES = 255 * 1024
 #: (APPNOTE sections 4.3.7 and 4.3.12).
 _DATE_IN_HEADER, _DATE_IN_DIRECTORY = 10, 12
 _DATE_BYTES = 4
+#: 1 January 1980, at midnight.
+_EARLIEST_DATE = (1 << 21 | 1 << 16).to_bytes(_DATE_BYTES, "little")
 
 #: Names that Windows doesn't take, or takes for a device or a drive.
 _FORBIDDEN = re.compile(r'[<>:"|?*\\]|[. ]$')
@@ -83,7 +84,8 @@ def names_in_archive(files: Iterable[FileStat], *, below: str) -> list[str]:
     What Windows doesn't take becomes ``_``. Names that become equal are numbered. Names that
     differ by case alone stay as they are.
     """
-    names = [file.name.removeprefix(f"{below}/") for file in files]
+    prefix = f"{below}/"
+    names = [file.name.removeprefix(prefix) for file in files]
     taken, numbers = set(names), dict[str, int]()
     for index, name in enumerate(names):
         if not _SUSPECT.search(name):
@@ -121,12 +123,10 @@ def _dos_date(instant: datetime, zone: tzinfo) -> bytes:
     """
     local = instant.astimezone(zone)
     if not 1980 <= local.year <= 2107:  # noqa: PLR2004 -- the years of the format
-        return struct.pack("<HH", 0, 1 << 5 | 1)
-    return struct.pack(
-        "<HH",
-        local.hour << 11 | local.minute << 5 | local.second // 2,
-        local.year - 1980 << 9 | local.month << 5 | local.day,
-    )
+        return _EARLIEST_DATE
+    date = local.year - 1980 << 9 | local.month << 5 | local.day
+    time = local.hour << 11 | local.minute << 5 | local.second // 2
+    return (date << 16 | time).to_bytes(_DATE_BYTES, "little")
 
 
 def _dated(entry: bytes, date: bytes, position: int) -> bytes:
