@@ -28,16 +28,25 @@ class Contender:
 
 
 def take_turns(
-    contenders: Sequence[Contender], *, rounds: int, sample_seconds: float = SAMPLE_SECONDS
+    contenders: Sequence[Contender],
+    *,
+    rounds: int,
+    sample_seconds: float = SAMPLE_SECONDS,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> None:
-    """Fill each contender's *seconds*; who raises is left out from then on, and says why."""
-    loops = {contender.name: _warm_up(contender, sample_seconds) for contender in contenders}
+    """Fill each contender's *seconds*; who raises is left out from then on, and says why.
+
+    :param clock: ``time.process_time`` leaves out what other processes do, the database's too.
+    """
+    loops = {
+        contender.name: _warm_up(contender, sample_seconds, clock) for contender in contenders
+    }
     for number in range(rounds):
         # Each round begins with another one: what comes after a slow one has cold caches.
         start = number % len(contenders)
         for contender in (*contenders[start:], *contenders[:start]):
             if not contender.failure:
-                _take(contender, loops[contender.name])
+                _take(contender, loops[contender.name], clock)
 
 
 def ratios(seconds: Sequence[float], reference: Sequence[float]) -> float:
@@ -45,37 +54,37 @@ def ratios(seconds: Sequence[float], reference: Sequence[float]) -> float:
     return statistics.median(a / b for a, b in zip(seconds, reference, strict=True))
 
 
-def _warm_up(contender: Contender, sample_seconds: float) -> int:
+def _warm_up(contender: Contender, sample_seconds: float, clock: Callable[[], float]) -> int:
     """Return how many calls fill a sample."""
     loops = 1
     while True:
-        _take(contender, loops)
+        _take(contender, loops, clock)
         if contender.failure or contender.seconds.pop() * loops >= sample_seconds:
             return loops
         loops *= 2
 
 
-def _take(contender: Contender, loops: int) -> None:
+def _take(contender: Contender, loops: int, clock: Callable[[], float]) -> None:
     gc.collect()
     gc.disable()
     try:
-        contender.seconds.append(_seconds(contender, loops) / loops)
+        contender.seconds.append(_seconds(contender, loops, clock) / loops)
     except Exception as error:  # noqa: BLE001 -- peers fail in their own ways
         contender.failure = f"{type(error).__name__}: {error}"[:200]
     finally:
         gc.enable()
 
 
-def _seconds(contender: Contender, loops: int) -> float:
+def _seconds(contender: Contender, loops: int, clock: Callable[[], float]) -> float:
     if contender.reset is None:
-        began = time.perf_counter()
+        began = clock()
         for _ in range(loops):
             contender.run()
-        return time.perf_counter() - began
+        return clock() - began
     spent = 0.0
     for _ in range(loops):
-        began = time.perf_counter()
+        began = clock()
         contender.run()
-        spent += time.perf_counter() - began
+        spent += clock() - began
         contender.reset()
     return spent
