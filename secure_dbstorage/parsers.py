@@ -38,6 +38,9 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+", re.ASCII)
 #: The end of a name that decides its type, as `posixpath.splitext()` finds it.
 _EXTENSION = re.compile(r"\.[^./\\A-Z\s]+")
 
+#: django-ratelimit's names of a client, and ours.
+_RATE_LIMIT_KEY = re.compile(r"ip|link|user|user_or_ip|(header|get):.+")
+
 #: No type of the project's own.
 CONTENT_TYPES: Mapping[str, str] = MappingProxyType({})
 
@@ -118,12 +121,18 @@ def base_url(raw: object) -> str | None:
         raw = str(raw)
     if not isinstance(raw, str) or not raw or "?" in raw or "#" in raw:
         raise ValueError("must be None, a path or a URL without query and fragment")
-    # Browsers drop tabs and line breaks, and would see a different URL than `urlsplit()` does.
-    if not raw.isprintable() or " " in raw:
-        raise ValueError("must not contain white space or control characters")
+    # Browsers drop tabs and line breaks, and read a backslash as a slash: they would see a
+    # different URL than `urlsplit()` does.
+    if not raw.isprintable() or " " in raw or "\\" in raw:
+        raise ValueError("must not contain white space, control characters or backslashes")
     parts = urlsplit(raw)
-    if not raw.startswith("/") and (parts.scheme not in ("http", "https") or not parts.netloc):
-        raise ValueError("must begin with '/', or with http:// or https:// and a host")
+    # Behind two slashes is a host. Without one, a browser would take the first directory for it,
+    # and send the token there.
+    is_path = raw.startswith("/") and not raw.startswith("//")
+    if not is_path and (parts.scheme not in ("", "http", "https") or not parts.netloc):
+        raise ValueError(
+            "must be a path that begins with one slash, or a URL such as https://cdn.example.com"
+        )
     return raw if raw.endswith("/") else f"{raw}/"
 
 
@@ -173,9 +182,7 @@ def boolean(raw: object) -> bool:
 
 def seconds(raw: object) -> int:
     """Return a number of whole seconds."""
-    number = raw.total_seconds() if isinstance(raw, timedelta) else raw
-    if isinstance(number, bool) or not isinstance(number, int | float):
-        raise ValueError("must be a number of seconds or a timedelta")
+    number = _number_of_seconds(raw)
     if not 0 <= number < 2**31:  # NaN compares false.
         raise ValueError("must be zero or more seconds, and less than 2**31")
     return int(number)
@@ -193,10 +200,9 @@ def public_max_age(raw: object) -> int | tuple[int, int]:
 
 def lifetime(raw: object) -> int:
     """Return a number of whole seconds above zero."""
-    parsed = seconds(raw)
-    if parsed < 1:
+    if _number_of_seconds(raw) < 1:
         raise ValueError("must be at least one second")
-    return parsed
+    return seconds(raw)
 
 
 def signing_keys(raw: object) -> tuple[bytes, ...]:
@@ -234,9 +240,7 @@ def rate_limit_key(raw: object) -> str | Callable[..., str]:
     There, all who are not signed in share one budget of ``user``, and a stranger could use it up
     for everybody else who has a link. Here their addresses count, as with ``user_or_ip``.
     """
-    if isinstance(raw, str) and (
-        raw in ("ip", "link", "user", "user_or_ip") or raw.startswith(("header:", "get:"))
-    ):
+    if isinstance(raw, str) and _RATE_LIMIT_KEY.fullmatch(raw):
         return raw
     return _callable(raw, besides="'ip', 'user', 'user_or_ip', 'link', 'header:...', 'get:...'")
 
@@ -342,6 +346,13 @@ def encryption_keys(raw: object) -> Keyring:
     return Keyring(services)
 
 
+def _number_of_seconds(raw: object) -> float:
+    number = raw.total_seconds() if isinstance(raw, timedelta) else raw
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise ValueError("must be a number of seconds or a timedelta")
+    return number
+
+
 def _key_service(raw: object) -> KeyService:
     """Return a key in base64, or a key service or its dotted path, as a key service."""
     if isinstance(raw, bytes):  # The text of a key is hidden in bytes.
@@ -407,7 +418,10 @@ def _imported(raw: object) -> object:
 def _proxy_network(raw: object) -> Network:
     if not isinstance(raw, str):  # `ip_network()` takes numbers and bytes too.
         raise ValueError("must contain networks as text, like '10.0.0.0/8'")
-    network = ip_network(raw)
+    try:
+        network = ip_network(raw)
+    except ValueError as error:
+        raise ValueError(f"must contain networks, like '10.0.0.0/8': {error}") from error
     if network.prefixlen == 0:
         raise ValueError(f"must not contain {raw}, which would trust every client")
     # `parse_address()` makes mapped addresses IPv4, so no client would be in such a network.

@@ -165,6 +165,9 @@ UNUSABLE: dict[str, list[object]] = {
         "javascript://cdn.example.com/",
         "ftp://cdn.example.com/",
         "data:text/html,",
+        "//",
+        "///cdn.example.com/",
+        "/\\cdn.example.com/",
     ],
     "using": [1, True, b"default", ["default"]],
     "default_public": [None, 1, 0, "yes", "no.such.module", [True]],
@@ -232,7 +235,7 @@ UNUSABLE: dict[str, list[object]] = {
         {"signed": True},
         {"everything": "1/m"},
     ],
-    "rate_limit_key": [None, 1, "", "address", "no.such.function", "post:a"],
+    "rate_limit_key": [None, 1, "", "address", "no.such.function", "post:a", "header:", "get:"],
     "rate_limit_fail_open": NO_BOOLEANS,
     "inline_types": [
         None,
@@ -363,6 +366,9 @@ def test_unusable_values_are_refused_with_a_reason(name: str, raw: object) -> No
         ("rate_limit_key", "header", "not 'header'"),
         ("auth_hooks", ["owner_only"], "must be callable or the dotted path of a callable, not"),
         ("auth_hooks", ["tests.absent"], "can't be imported: "),
+        ("trusted_proxies", ["10.0.0.1/8"], "must contain networks, like '10.0.0.0/8': 10.0.0.1/8"),
+        ("keep_deleted", -1, "must be at least one second"),
+        ("delete_after", timedelta(days=-1), "must be at least one second"),
     ],
 )
 def test_a_text_that_is_no_path_is_answered_with_what_is_allowed(
@@ -466,7 +472,7 @@ def test_how_long_a_file_stays_may_depend_on_its_name(
 
 
 def test_a_function_that_gives_no_time_is_an_error_when_a_file_is_saved() -> None:
-    with pytest.raises(ValueError, match=r"delete_after .* for 'broken'; it must be zero or more"):
+    with pytest.raises(ValueError, match=r"delete_after .* for 'broken'; it must be at least one second"):
         parse_option("delete_after", stay)("broken")
 
 

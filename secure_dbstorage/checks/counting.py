@@ -56,8 +56,8 @@ def check_counting(**kwargs: Any) -> Iterator[CheckMessage]:
     except (ImportError, ImproperlyConfigured) as error:
         yield Error(
             f"Requests can't be counted in CACHES[{alias!r}]: {error}",
-            hint="Install what its backend needs. For Redis and Valkey, that is "
-            "pip install 'secure-dbstorage[redis]'.",
+            hint="Install what its backend needs, which for Redis and Valkey is "
+            "pip install 'secure-dbstorage[redis]'; or correct CACHES or RATELIMIT_USE_CACHE.",
             id="secure_dbstorage.E008",
         )
     except Exception as error:  # noqa: BLE001 -- each cache has its own errors for being down

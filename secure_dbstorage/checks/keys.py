@@ -65,7 +65,8 @@ def check_separate_keys(**kwargs: Any) -> Iterator[CheckMessage]:
                 f"STORAGES[{alias!r}] encrypts with a key that also signs. If you replace that "
                 "key, for example after a leak, you lose the files.",
                 hint="Put a separate key first in encryption_keys, run manage.py "
-                f"dbstorage_rekey --storage {alias}, and remove the key that signs.",
+                f"dbstorage_rekey --storage {alias}, and remove the key that signs from the "
+                "list.",
                 id="secure_dbstorage.W009",
             )
 

@@ -82,7 +82,8 @@ def read(path: Path, directory: str = "") -> Iterator[FileRecord]:
             try:
                 record = _record_of(json.loads(line))
             except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-                problem = f"not a line of a manifest: {error}"
+                reason = f"it has no {error}" if isinstance(error, KeyError) else error
+                problem = f"not a line of a manifest: {reason}"
                 yield FileRecord(name=f"{path.name}, line {number}", problem=problem)
             else:
                 if record.name.startswith(prefix):

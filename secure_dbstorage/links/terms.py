@@ -233,7 +233,7 @@ def _terms(given: Mapping[str, object], options: StorageOptions, *, known: type)
 def _check_known(given: Mapping[str, object], known: type) -> None:
     for name in given:
         if name not in known.__annotations__:
-            raise TypeError(f"A link has no argument {name!r}")
+            raise TypeError(f"This kind of link has no argument {name!r}")
 
 
 class _Bindings(TypedDict):

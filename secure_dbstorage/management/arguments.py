@@ -50,6 +50,13 @@ def canonical_prefix(options: dict[str, Any]) -> str:
         raise usage_error(str(error)) from error
 
 
+def positive(text: str) -> int:
+    """Parse a number of things, of which there must be one."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise ArgumentTypeError("must be a whole number above 0")
+    return int(text)
+
+
 def duration(text: str) -> timedelta:
     """Parse a duration, written as a number and a unit: 90s, 15m, 12h, 7d, 2w."""
     match = _DURATION.fullmatch(text)

@@ -1,6 +1,5 @@
 """Shared by the commands that copy files: their options, and the report on each file."""
 
-import argparse
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from secure_dbstorage.copying.manifests import ManifestWriter
 from secure_dbstorage.copying.storages import StorageEnd
 from secure_dbstorage.copying.table import TableEnd
 from secure_dbstorage.files import FileRecord
-from secure_dbstorage.management.arguments import add_prefix, canonical_prefix
+from secure_dbstorage.management.arguments import add_prefix, canonical_prefix, positive
 from secure_dbstorage.management.reporting import Report, ReportingCommand, shown
 from secure_dbstorage.management.usage import any_storage, usage_error
 from secure_dbstorage.storage import DatabaseStorage
@@ -79,7 +78,7 @@ class TransferCommand(ReportingCommand):
         )
         parser.add_argument(
             "--jobs",
-            type=_positive,
+            type=positive,
             metavar="N",
             help="how many files to copy at once (default: 1 between folders and SQLite, "
             f"{_MANY_JOBS} over a network)",
@@ -157,9 +156,3 @@ def _try_out(target: Target) -> None:
         target.find("secure_dbstorage/whether-this-storage-answers")
     except Exception as error:  # Another storage may raise anything.
         raise usage_error(f"The target can't be used: {error}") from error
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError("must be a whole number above 0")
-    return int(text)

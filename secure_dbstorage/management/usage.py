@@ -28,7 +28,7 @@ def any_storage(alias: str) -> Storage:
         known = ", ".join(sorted(storages.backends))
         raise usage_error(f"{error} STORAGES has: {known}.") from error
     except ImproperlyConfigured as error:
-        raise usage_error(str(error)) from error
+        raise usage_error(f"The storage {alias!r} can't be used: {error}") from error
     return storage
 
 

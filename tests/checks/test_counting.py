@@ -109,6 +109,7 @@ class TestCounting:
         assert message.id == "secure_dbstorage.E008"
         assert backend.rpartition(".")[0] in message.msg
         assert "secure-dbstorage[redis]" in str(message.hint)
+        assert "RATELIMIT_USE_CACHE" in str(message.hint)
 
     def test_a_cache_that_is_down_is_a_warning_without_its_address(
         self, settings: Settings

@@ -65,8 +65,10 @@ def test_an_invalid_line_is_named_and_hides_no_other(tmp_path: Path) -> None:
         file.write(
             '{"name": "x", "size": 1, "sha256": "", "is_public": true, "created": "soon"}\n'
         )
+        file.write('{"size": 1}\n')
         file.write((tmp_path / "m").read_text().splitlines()[0])
-    *found, bad, last = read(tmp_path / "m")
+    *found, bad, nameless, last = read(tmp_path / "m")
     assert [*found, last] == [*RECORDS, RECORDS[0]]
     assert bad.name == "m, line 4"
     assert "not a line of a manifest" in bad.problem
+    assert nameless.problem == "not a line of a manifest: it has no 'name'"

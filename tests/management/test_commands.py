@@ -175,6 +175,12 @@ class TestUrl:
         assert (ran.out, bool(ran.err)) == ("", True)
         assert ran.code in (1, 2)
 
+    @pytest.mark.parametrize("option", [["--once"], ["--filename", "all.pdf"]])
+    def test_what_a_folder_cannot_have_is_named_as_it_was_written(
+        self, run: Run, storage: DatabaseStorage, option: list[str]
+    ) -> None:
+        assert option[0] in run("url", "dir", "--folder", *option).err
+
 
 class TestStats:
     """``dbstorage_stats``."""
@@ -187,6 +193,11 @@ class TestStats:
         assert "█" not in lines["a.txt"]
         assert lines["dir/"].endswith("100%")
         assert "\\" not in ran.out
+
+    @pytest.mark.parametrize("limit", ["0", "-1", "many"])
+    def test_a_limit_that_lists_nothing_is_refused(self, run: Run, limit: str) -> None:
+        ran = run("stats", "--limit", limit)
+        assert (ran.out, "must be a whole number above 0" in ran.err) == ("", True)
 
     def test_unfinished_uploads_are_counted_for_the_whole_storage(
         self, run: Run, storage: DatabaseStorage
@@ -288,6 +299,7 @@ class TestRekey:
 
     def test_what_makes_no_sense_is_refused(self, run: Run, keys: Callable[..., None]) -> None:
         assert "--bytes" in run("rekey", "--prefix", "dir").err
+        assert "not allowed with" in run("rekey", "--check", "--bytes").err
         keys()
         ran = run("rekey")
         assert (ran.code, "no encryption_keys" in ran.err) == (2, True)
@@ -385,12 +397,14 @@ class TestPrune:
         assert told["dry_run"] is True
         assert run("prune", "--unreferenced", "--keep", "../dir").code == 2
 
-    @pytest.mark.parametrize("option", ["--keep", "--prefix"])
-    def test_a_directory_that_would_protect_nothing_is_refused(
-        self, run: Run, storage: DatabaseStorage, option: str
+    @pytest.mark.parametrize(
+        "option", [["--keep", "dir"], ["--prefix", "dir"], ["--older-than", "30d"]]
+    )
+    def test_an_option_that_would_protect_nothing_is_refused(
+        self, run: Run, storage: DatabaseStorage, option: list[str]
     ) -> None:
         storage.set_expires("a.txt", PAST)
-        ran = run("prune", option, "dir")
+        ran = run("prune", *option)
         assert (ran.code, "need --unreferenced" in ran.err) == (2, True)
         assert storage.exists("a.txt")
 

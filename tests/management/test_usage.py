@@ -22,7 +22,7 @@ def test_a_storage_is_found_by_its_alias(settings: Settings) -> None:
     with pytest.raises(CommandError, match="'memory' is not a DatabaseStorage"):
         database_storage("memory")
     for alias, text in {
-        "broken": "chunk_size",
+        "broken": "The storage 'broken' can't be used: chunk_size",
         "missing": "nowhere",
         "no": "STORAGES has",
     }.items():

@@ -116,6 +116,6 @@ Links to files in the source never open the copies."""
     def _warn_about_lost_flags(self, report: Report, options: dict[str, Any], plan: Plan) -> None:
         if (number := report.facts["public"]) and not plan.target.keeps_flags:
             report.say(
-                f"Public files copied: {number:,}. {options['target']!r} can't store public "
+                f"Public files: {number:,}. {options['target']!r} can't store public "
                 "flags; use --manifest to save them."
             )

@@ -38,6 +38,9 @@ _LABELS = {
 }
 
 
+#: The default of --older-than, which is told apart from a given value.
+_OLDER_THAN = timedelta(days=1)
+
 #: What was done to most of them, and what a dry run says instead.
 _REMOVE = ("removed", "would remove")
 
@@ -73,9 +76,8 @@ class Command(ReportingCommand):
         parser.add_argument(
             "--older-than",
             type=duration,
-            default=timedelta(days=1),
             metavar="TIME",
-            help="keep unreferenced files younger than this, such as 12h or 30d (default: 1d); "
+            help="with --unreferenced, keep files younger than this, such as 12h or 30d (default: 1d); "
             "an upload may be saved before the row that will refer to it",
         )
         parser.add_argument(
@@ -103,8 +105,12 @@ class Command(ReportingCommand):
 
 def _everything(storage: DatabaseStorage, options: dict[str, Any]) -> Iterator[Pruned]:
     dry_run, prefix = options["dry_run"], canonical_prefix(options)
-    if (prefix or options["keep"]) and not options["unreferenced"]:
-        raise usage_error("--prefix and --keep need --unreferenced: other runs take everything.")
+    older_than: timedelta | None = options["older_than"]
+    is_narrowed = prefix or options["keep"] or older_than is not None
+    if is_narrowed and not options["unreferenced"]:
+        raise usage_error(
+            "--prefix, --keep and --older-than need --unreferenced: other runs take everything."
+        )
     keep = [directory.rstrip("/") for directory in options["keep"]]
     if not all(map(is_canonical, keep)):
         raise usage_error("--keep must name a directory of the storage.")
@@ -118,7 +124,7 @@ def _everything(storage: DatabaseStorage, options: dict[str, Any]) -> Iterator[P
         found.append(
             prune_unreferenced(
                 storage,
-                older_than=options["older_than"],
+                older_than=_OLDER_THAN if older_than is None else older_than,
                 prefix=prefix,
                 keep=tuple(keep),
                 dry_run=dry_run,

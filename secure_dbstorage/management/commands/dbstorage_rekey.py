@@ -34,13 +34,14 @@ class Command(ReportingCommand):
         """Add the options of this command."""
         add_storage(parser)
         add_prefix(parser, "with --bytes, encrypt")
-        parser.add_argument(
+        work = parser.add_mutually_exclusive_group()
+        work.add_argument(
             "--check",
             action="store_true",
             help="count the files under each key, and change nothing; keys that are in use but "
             "not in encryption_keys are failures",
         )
-        parser.add_argument("--bytes", action="store_true", help="encrypt the bytes again as well")
+        work.add_argument("--bytes", action="store_true", help="encrypt the bytes again as well")
         parser.add_argument(
             "--after",
             default="",

@@ -6,7 +6,12 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from secure_dbstorage.management.arguments import add_prefix, add_storage, canonical_prefix
+from secure_dbstorage.management.arguments import (
+    add_prefix,
+    add_storage,
+    canonical_prefix,
+    positive,
+)
 from secure_dbstorage.management.reporting import Report, ReportingCommand, readable_size
 from secure_dbstorage.management.usage import database_storage
 from secure_dbstorage.upkeep.inventory import Amount, take_inventory
@@ -36,7 +41,7 @@ class Command(ReportingCommand):
         add_prefix(parser, "count")
         parser.add_argument(
             "--limit",
-            type=int,
+            type=positive,
             default=10,
             metavar="N",
             help="how many directories and types to list individually (default: %(default)s)",
@@ -46,7 +51,7 @@ class Command(ReportingCommand):
         """Print the inventory."""
         storage = database_storage(options["storage"])
         prefix = canonical_prefix(options)
-        found = take_inventory(storage, prefix=prefix, limit=max(1, options["limit"]))
+        found = take_inventory(storage, prefix=prefix, limit=options["limit"])
         report.facts |= {"storage": options["storage"], "prefix": prefix, **asdict(found)}
         amounts = {
             "files": found.total,

@@ -76,6 +76,8 @@ class Command(ReportingCommand):
             for name in ("expires_in", "filename", "user", "ip")
             if options[name] is not None
         }
+        if options["folder"] and (options["once"] or options["filename"] is not None):
+            raise usage_error("--once and --filename are for a link to one file.")
         if options["attachment"]:
             arguments["attachment"] = True
         if options["once"]:
