@@ -45,7 +45,10 @@ from django.core.management.base import (
     DjangoHelpFormatter,
     OutputWrapper,
 )
-from django.db import DatabaseError  # noqa: TID251 -- nothing is asked of it here
+from django.db import (  # noqa: TID251 -- nothing is asked of it here
+    DatabaseError,
+    OperationalError,
+)
 from django.template.defaultfilters import filesizeformat
 
 from secure_dbstorage.management.usage import usage_error
@@ -95,6 +98,11 @@ class Report:
         self._as_json = as_json
         self._bar: Any = None
         self._began = time.monotonic()
+
+    @property
+    def has_results(self) -> bool:
+        """Whether anything was done, or has failed."""
+        return any(self.counts.values()) or bool(self.failures)
 
     def count(self, word: str, number: int = 1) -> None:
         """Count items with one outcome."""
@@ -241,9 +249,13 @@ class ReportingCommand(BaseCommand):
         except KeyboardInterrupt:
             interrupted = True
         except DatabaseError as error:
-            if not _is_table_missing(error):
+            if _is_table_missing(error):
+                told = "The table of files is missing. Run `manage.py migrate`."
+            elif isinstance(error, OperationalError) and not report.has_results:
+                told = f"The database can't be used: {error}"
+            else:
                 raise
-            raise usage_error("The table of files is missing. Run `manage.py migrate`.") from error
+            raise usage_error(told) from error
         report.close(interrupted=interrupted, more=more)
         if interrupted:
             raise CommandError(

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
+from django.db import OperationalError
 
 from secure_dbstorage.management import reporting
 from secure_dbstorage.management.reporting import Report, shown
@@ -51,6 +52,14 @@ def test_an_interruption_is_reported_with_the_progress() -> None:
 
 def test_wrong_usage_has_its_own_exit_code() -> None:
     assert count("wrong")[2] == 2
+
+
+def test_a_database_that_is_down_is_no_traceback_unless_work_was_done() -> None:
+    with pytest.raises(CommandError, match="The database can't be used: connection refused") as it:
+        call_command(Count(), "down")
+    assert it.value.returncode == 2
+    with pytest.raises(OperationalError):
+        call_command(Count(), "good", "down", stdout=io.StringIO())
 
 
 def test_programs_get_one_object_and_nothing_else() -> None:

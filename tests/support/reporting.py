@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from django.db import OperationalError
+
 from secure_dbstorage.management.reporting import Report, ReportingCommand
 from secure_dbstorage.management.usage import usage_error
 
 
 class Count(ReportingCommand):
-    """Counts words, of which ``bad`` fails and ``stop`` is a Ctrl-C."""
+    """Counts words, of which ``bad`` fails, ``stop`` is a Ctrl-C and ``down`` the database."""
 
     examples = "manage.py count good"
     can_dry_run = True
@@ -22,6 +24,8 @@ class Count(ReportingCommand):
                 raise KeyboardInterrupt
             if word == "wrong":
                 raise usage_error("a wrong word")
+            if word == "down":
+                raise OperationalError("connection refused")
             if word == "bad":
                 report.fail(word, "is bad")
             else:
