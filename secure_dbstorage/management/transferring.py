@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandParser
 
 from secure_dbstorage.copying import disk
@@ -16,7 +17,7 @@ from secure_dbstorage.copying.table import TableEnd
 from secure_dbstorage.files import FileRecord
 from secure_dbstorage.management.arguments import add_prefix, canonical_prefix, positive
 from secure_dbstorage.management.reporting import Report, ReportingCommand, shown
-from secure_dbstorage.management.usage import any_storage, usage_error
+from secure_dbstorage.management.usage import any_storage, unusable, usage_error
 from secure_dbstorage.storage import DatabaseStorage
 
 #: How many threads copy over a network.
@@ -122,7 +123,10 @@ def end_of(alias: str) -> TableEnd | StorageEnd:
     storage = any_storage(alias)
     if isinstance(storage, DatabaseStorage):
         return TableEnd(storage)
-    return disk.end_of(storage)
+    try:
+        return disk.end_of(storage)
+    except ImproperlyConfigured as error:
+        raise unusable(alias, error) from error
 
 
 def _report(report: Report, transfer: Transfer) -> None:

@@ -15,6 +15,11 @@ def usage_error(text: str) -> CommandError:
     return CommandError(text, returncode=USAGE)
 
 
+def unusable(alias: str, error: ImproperlyConfigured) -> CommandError:
+    """Return the error to raise for a storage that is not set up correctly."""
+    return usage_error(f"The storage {alias!r} can't be used: {error}")
+
+
 def any_storage(alias: str) -> Storage:
     """Return the storage of an alias in ``STORAGES``.
 
@@ -28,7 +33,7 @@ def any_storage(alias: str) -> Storage:
         known = ", ".join(sorted(storages.backends))
         raise usage_error(f"{error} STORAGES has: {known}.") from error
     except ImproperlyConfigured as error:
-        raise usage_error(f"The storage {alias!r} can't be used: {error}") from error
+        raise unusable(alias, error) from error
     return storage
 
 

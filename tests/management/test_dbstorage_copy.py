@@ -220,6 +220,11 @@ def test_impossible_arguments_change_nothing(
     assert contents(storages["default"]) == {}
 
 
+def test_a_folder_that_is_not_set_is_named(settings: Settings, database: str) -> None:
+    settings.STATIC_URL, settings.STATIC_ROOT = "/static/", None
+    assert "'staticfiles' can't be used: " in refusal("--from", "staticfiles", "--to", "default")
+
+
 @pytest.mark.parametrize(
     "line",
     [
