@@ -366,7 +366,11 @@ def test_unusable_values_are_refused_with_a_reason(name: str, raw: object) -> No
         ("rate_limit_key", "header", "not 'header'"),
         ("auth_hooks", ["owner_only"], "must be callable or the dotted path of a callable, not"),
         ("auth_hooks", ["tests.absent"], "can't be imported: "),
-        ("trusted_proxies", ["10.0.0.1/8"], "must contain networks, like '10.0.0.0/8': 10.0.0.1/8"),
+        (
+            "trusted_proxies",
+            ["10.0.0.1/8"],
+            "must contain networks, like '10.0.0.0/8': 10.0.0.1/8",
+        ),
         ("keep_deleted", -1, "must be at least one second"),
         ("delete_after", timedelta(days=-1), "must be at least one second"),
     ],

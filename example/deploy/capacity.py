@@ -2,8 +2,8 @@
 
     python example/deploy/capacity.py --files 2000000 --size 3 --requests 1000000
 
-The rates are those in tests/benchmarks/README.md. To use those of your own machine, keep in a file
-what `python -m tests.benchmarks load --databases postgres` prints, and name it: `--rates FILE`.
+The rates are those in tests/benchmarks/README.md. To use those of your own machine, save in a file
+what `python -m tests.benchmarks load --databases postgres` prints, and name it with `--rates`.
 `--update` writes the tables again in README.md, beside this file, and in that of the benchmarks.
 """
 
@@ -88,10 +88,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--files", type=int, help="how many")
+    parser.add_argument("--files", type=int, help="how many files you have")
     parser.add_argument("--size", type=float, help="their mean size in MB")
-    parser.add_argument("--requests", type=int, help="for files, a day")
-    parser.add_argument("--rates", type=Path, default=RATES, help="what the benchmark printed")
+    parser.add_argument("--requests", type=int, help="requests for files in a day")
+    parser.add_argument(
+        "--rates", type=Path, default=RATES, help="file with what the benchmark printed"
+    )
     parser.add_argument(
         "--update", action="store_true", help="write the tables of the pages again"
     )

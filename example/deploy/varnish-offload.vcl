@@ -9,15 +9,15 @@ backend default {
     .port = "8000";
 }
 
-# Whatever else you have stands behind these: they are called first.
+# These are called first: put whatever else you have after them.
 sub vcl_recv {
     if (req.restarts > 0) {
-        # Django has decided. The fetch takes nothing along of the visitor's but host and scheme.
+        # Django has decided. The fetch sends nothing of the visitor's request but host and scheme.
         unset req.http.Cookie;
         unset req.http.Authorization;
         return (hash);
     }
-    # Nothing that a visitor wrote there counts.
+    # Drop whatever a visitor wrote there.
     unset req.http.X-Content;
     call forget;
     if (req.url ~ "(?i)^/+(_|%5f)content(/|%2f)") {
@@ -29,7 +29,7 @@ sub vcl_recv {
     }
     set req.http.X-Offload = "nginx";
     set req.http.X-Forwarded-For = client.ip;
-    # What ends TLS stands before Varnish.
+    # TLS ends in front of Varnish.
     set req.http.X-Forwarded-Proto = "https";
     return (pass);
 }
@@ -51,7 +51,7 @@ sub vcl_backend_response {
             set beresp.ttl = 0s;
             return (deliver);
         }
-        # Content never changes under its path. A deleted file stays here for so long.
+        # Content never changes under its path. A deleted file stays here that long.
         set beresp.ttl = 1h;
         set beresp.grace = 0s;
         set beresp.keep = 0s;
@@ -113,7 +113,7 @@ sub give {
     set resp.http.Access-Control-Allow-Origin = req.http.X-Kept-Origin;
     set resp.http.Access-Control-Allow-Credentials = req.http.X-Kept-Credentials;
     set resp.http.Access-Control-Expose-Headers = req.http.X-Kept-Exposed;
-    # Those that the answer did not have.
+    # Remove the fields that Django's answer did not have.
     if (resp.http.Content-Type == "") { unset resp.http.Content-Type; }
     if (resp.http.Content-Disposition == "") { unset resp.http.Content-Disposition; }
     if (resp.http.Cache-Control == "") { unset resp.http.Cache-Control; }

@@ -77,8 +77,8 @@ class Command(ReportingCommand):
             "--older-than",
             type=duration,
             metavar="TIME",
-            help="with --unreferenced, keep files younger than this, such as 12h or 30d (default: 1d); "
-            "an upload may be saved before the row that will refer to it",
+            help="with --unreferenced, keep files younger than this, such as 12h or 30d (default: "
+            "1d); an upload may be saved before the row that will refer to it",
         )
         parser.add_argument(
             "--keep",
