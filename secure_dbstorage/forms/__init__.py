@@ -26,6 +26,7 @@ from secure_dbstorage.files import ReceivedFile
 from secure_dbstorage.forms.limits import Limits
 from secure_dbstorage.forms.widgets import Kept, UploadInput
 from secure_dbstorage.links.paths import SignedPath
+from secure_dbstorage.links.terms import media_ranges, size_limit
 from secure_dbstorage.names import shown_name
 from secure_dbstorage.receiving.claims import claim
 from secure_dbstorage.storage import DatabaseStorage
@@ -100,9 +101,10 @@ class UploadField(forms.FileField):
         :param multiple: whether there may be several files.
         :param storage: the storage that receives uploads, or its alias; None for that of the model
             field, or "default".
+        :raises ValueError: for a limit that no file can keep.
         """
-        self.max_size = max_size
-        self.types = tuple(types)
+        self.max_size = None if max_size is None else size_limit(max_size)
+        self.types = media_ranges(types) if types else ()
         self.multiple = multiple
         self.storage = storage
         #: The user whom the form is for, or their primary key; None for everyone.

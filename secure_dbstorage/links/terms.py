@@ -204,6 +204,35 @@ def upload_terms(
     )
 
 
+def size_limit(value: object) -> int:
+    """Return the largest size of an upload in bytes.
+
+    :raises ValueError: for anything that limits nothing, or allows nothing.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= LARGEST:
+        raise ValueError(f"max_size must be a number of bytes above zero, not {value!r}")
+    return value
+
+
+def media_ranges(value: object) -> tuple[str, ...]:
+    """Return media types, exact or like ``image/*``.
+
+    :raises ValueError: for none, and for anything else.
+    """
+    if isinstance(value, str) or not isinstance(value, Sequence) or not value:
+        raise ValueError("types must be a list of media types")
+    types = tuple(value)
+    for media_type in types:
+        if not isinstance(media_type, str) or not _MEDIA_RANGE.fullmatch(media_type):
+            raise ValueError(
+                f"types must hold media types in lower case, like 'image/png' or 'image/*', not "
+                f"{media_type!r}"
+            )
+    if sum(map(len, types)) > _MAX_TYPES_LENGTH:
+        raise ValueError(f"types must be shorter than {_MAX_TYPES_LENGTH} characters together")
+    return types
+
+
 def is_among(content_type: str, types: Sequence[str]) -> bool:
     """Tell whether a media type is among exact ones and those like ``image/*``."""
     return content_type in types or f"{content_type.partition('/')[0]}/*" in types
@@ -258,25 +287,14 @@ def _window(value: object, lifetime: float) -> int:
 def _max_size(value: object, options: StorageOptions) -> int:
     if value is None:
         raise ValueError("An upload needs a limit: give max_size, or set the option max_size")
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= LARGEST:
-        raise ValueError(f"max_size must be a number of bytes above zero, not {value!r}")
-    if options.max_size is not None and value > options.max_size:
+    size = size_limit(value)
+    if options.max_size is not None and size > options.max_size:
         raise ValueError(f"max_size must not exceed the option max_size, {options.max_size} bytes")
-    return value
+    return size
 
 
 def _types(value: object, options: StorageOptions, place: UploadPlace) -> tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, Sequence) or not value:
-        raise ValueError("types must be a list of media types")
-    types = tuple(value)
-    for media_type in types:
-        if not isinstance(media_type, str) or not _MEDIA_RANGE.fullmatch(media_type):
-            raise ValueError(
-                f"types must hold media types in lower case, like 'image/png' or 'image/*', not "
-                f"{media_type!r}"
-            )
-    if sum(map(len, types)) > _MAX_TYPES_LENGTH:
-        raise ValueError(f"types must be shorter than {_MAX_TYPES_LENGTH} characters together")
+    types = media_ranges(value)
     content_type = content_type_of(place.path, options.content_types)
     if place.kind is PlaceKind.FILE and not is_among(content_type, types):
         raise ValueError(f"{place.path!r} has the type {content_type}, which is not among types")

@@ -438,6 +438,13 @@ class TestStorages:
         with pytest.raises(ValueError, match="types must hold media types"):
             form_with(UploadField(max_size=1, types=["pdf"])).as_p()
 
+    @pytest.mark.parametrize(
+        "limits", [{"max_size": "5"}, {"max_size": 0}, {"types": "image/*"}, {"types": ["PNG"]}]
+    )
+    def test_limits_that_no_file_can_keep_are_refused_at_once(self, limits: Any) -> None:
+        with pytest.raises(ValueError, match=r"(max_size|types) must"):
+            UploadField(**limits)
+
 
 def png() -> bytes:
     Image.new("RGB", (3, 2)).save(buffer := BytesIO(), "PNG")
