@@ -52,10 +52,25 @@ TOPICS = {
 def main() -> None:
     """Run what the command line names."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("topics", nargs="*", choices=[*TOPICS, []], help="default: all")
-    parser.add_argument("--databases", nargs="+", choices=DATABASES, default=DATABASES)
+    parser.add_argument(
+        "topics",
+        nargs="*",
+        choices=[*TOPICS, []],
+        metavar="TOPIC",
+        help=f"{', '.join(TOPICS)}; if none is named, all",
+    )
+    parser.add_argument(
+        "--databases",
+        nargs="+",
+        choices=DATABASES,
+        default=DATABASES,
+        metavar="DATABASE",
+        help=f"{', '.join(DATABASES)}; if none is named, all",
+    )
     parser.add_argument("--quick", action="store_true", help="small files and few rounds")
-    parser.add_argument("--output", type=Path, default=Path(), help="default: here")
+    parser.add_argument(
+        "--output", type=Path, default=Path(), help="directory for the results; here by default"
+    )
     options = parser.parse_args()
     results: list[Result] = []
     for topic in options.topics or TOPICS:
