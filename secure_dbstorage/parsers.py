@@ -338,7 +338,7 @@ def encryption_keys(raw: object) -> Keyring:
     """Return a keyring of keys in base64 and of key services, newest first."""
     if raw is None:
         return NO_KEYS
-    if isinstance(raw, str | bytes) or not isinstance(raw, Sequence):
+    if isinstance(raw, str | bytes) or not isinstance(raw, Sequence) or not raw:
         raise ValueError("must be None or a list of keys, newest first")
     services = [_key_service(given) for given in raw]
     if len({service.id for service in services}) < len(services):

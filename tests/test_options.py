@@ -126,7 +126,6 @@ USABLE: dict[str, list[tuple[object, object]]] = {
     "offload": [(None, None), ("nginx", "nginx")],
     "encryption_keys": [
         (None, NO_KEYS),
-        ([], NO_KEYS),
         ([KEY], Keyring([LocalKey(b"\1" * 32)])),
         ((KEY.encode(), OLD_KEY), Keyring([LocalKey(b"\1" * 32), LocalKey(b"\2" * 32)])),
         ([URL_SAFE_KEY], Keyring([LocalKey(b"\xff" * 32)])),
@@ -309,6 +308,7 @@ UNUSABLE: dict[str, list[object]] = {
     ],
     "offload": [True, False, "", "Nginx", "varnish", b"nginx", ["nginx"]],
     "encryption_keys": [
+        [],
         KEY,
         KEY.encode(),
         5,

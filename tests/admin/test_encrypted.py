@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(databases=["default"])
 def encrypt(settings: Settings, *keys: str | KeyService) -> None:
     """Give the default storage these keys."""
     entry = settings.STORAGES["default"]
-    options = {**entry.get("OPTIONS", {}), "encryption_keys": list(keys)}
+    options = {**entry.get("OPTIONS", {}), "encryption_keys": list(keys) or None}
     settings.STORAGES = {**settings.STORAGES, "default": {**entry, "OPTIONS": options}}
 
 

@@ -230,7 +230,7 @@ class TestRekey:
 
         def give(*keys: str) -> None:
             entry = settings.STORAGES["default"]
-            options = {"chunk_size": 4096, "encryption_keys": list(keys)}
+            options = {"chunk_size": 4096, "encryption_keys": list(keys) or None}
             settings.STORAGES = {**settings.STORAGES, "default": {**entry, "OPTIONS": options}}
 
         give(OLD_KEY)
