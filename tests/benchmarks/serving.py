@@ -10,6 +10,7 @@ from tests.benchmarks.measuring import Contender, ratios, take_turns
 from tests.benchmarks.peers import OURS
 from tests.benchmarks.results import Result
 from tests.benchmarks.sites import (
+    EMPTY,
     FLOOR,
     PRIVATE_STORAGE,
     SIGNED_IN,
@@ -41,13 +42,14 @@ def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     large = keep(workspace, (16 if quick else 100) * _MIB)
     results = []
     for setup in (*setups(workspace), *prepared_setups(workspace)):
-        with open_sites(workspace, setup, [*small, *large]) as sites:
-            results += _requests(workspace, setup, sites[: len(small)], quick=quick)
+        asked = [*small, EMPTY] if setup.kind == "uvicorn" else small
+        with open_sites(workspace, setup, [*asked, *large]) as sites:
+            results += _requests(workspace, setup, sites[: len(asked)], quick=quick)
             for clients in (1, 4):
                 results += _throughput(
                     workspace,
                     setup,
-                    sites[len(small) :],
+                    sites[len(asked) :],
                     clients=clients,
                     rounds=1 if quick else 5,
                 )

@@ -59,6 +59,10 @@ class Site:
     pid: int = 0
 
 
+#: An async view that does nothing: what any request takes of Django under ASGI.
+EMPTY = Site(name="empty view", size=0, url="/nothing/")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
     """A web server as somebody runs it."""

@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("uploaded/", upload_views.save),
     path("uploaded/forget/", upload_views.forget),
     path("uploaded/nothing/", upload_views.nothing),
+    path("nothing/", views.nothing),
     path("floor/<path:name>", views.serve, name="floor"),
     *(
         path(prefix, include(f"{app}.urls"))

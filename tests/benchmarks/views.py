@@ -118,3 +118,8 @@ def _psycopg_fetcher() -> Callable[[Any, str, tuple[object, ...]], list[Any]]:
             return cursor.execute(sql, parameters, binary=True).fetchall()
 
     return fetch
+
+
+async def nothing(request: HttpRequest) -> HttpResponse:
+    """Do nothing."""
+    return HttpResponse()
