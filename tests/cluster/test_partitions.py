@@ -17,7 +17,7 @@ from pytest_django import DjangoDbBlocker
 
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.table import streams
+from secure_dbstorage.table import chunks, streams
 from secure_dbstorage.upkeep.pruning import prune_rows
 from secure_dbstorage.upkeep.verification import verify
 from tests.cluster.databases import connected
@@ -132,7 +132,7 @@ def test_a_name_that_is_taken_is_no_error_and_a_content_key_is(
     key = storage.catalog.get("old/small.txt").content.key
     with pytest.raises(FileExistsError):
         storage.saves.add("old/small.txt", [b"other"])
-    monkeypatch.setattr(streams, "new_key", lambda: key)
+    monkeypatch.setattr(chunks, "new_key", lambda: key)
     with pytest.raises(IntegrityError):
         storage.saves.add("another.txt", [b"other"])
     assert read(storage, "old/small.txt") == b"small"
