@@ -11,7 +11,6 @@ from tests.servers import places
 from tests.servers.cleanup import cleanup
 from tests.servers.unavailable import Unavailable, skip_or_fail
 
-
 #: Python before 3.13 leaves the socket open if the server resets it before the TLS handshake.
 UNCLOSED = "ignore:unclosed <ssl.SSLSocket:ResourceWarning"
 
