@@ -21,8 +21,8 @@ _MAX_REPEATS = 3
 #: PostgreSQL: serialization_failure, deadlock_detected and lock_not_available.
 _CONFLICT_STATES = {"40001", "40P01", "55P03"}
 
-#: PostgreSQL's read_only_sql_transaction: a standby that was not promoted yet has taken the place of
-#: the primary. psycopg counts that among its internal errors.
+#: PostgreSQL's read_only_sql_transaction: in the place of the primary is a standby that was not
+#: promoted yet. psycopg counts that among its internal errors.
 _STANDBY_STATE = "25006"
 
 #: MySQL: ER_CHECKREAD, ER_LOCK_WAIT_TIMEOUT and ER_LOCK_DEADLOCK. MariaDB says the first one when
