@@ -459,6 +459,8 @@ def main() -> None:
         promote(options.promote)
         return
     if options.restart:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.default_int_handler)
         for name in [options.only] if options.only else WEB_SERVERS:
             restart(options.restart, name)
         return
@@ -504,7 +506,7 @@ def restart(directory: Path, name: str) -> None:
     mode = sock.stat().st_mode
     try:
         subprocess.run(["/bin/sh", DEPLOY / "drain.sh", sock], check=True)
-    except KeyboardInterrupt:  # The server goes on, and nginx must reach it.
+    except KeyboardInterrupt:  # Or another signal. The server goes on, and nginx must reach it.
         sock.chmod(mode)
         raise
     os.kill(before["pid"], signal.SIGTERM)

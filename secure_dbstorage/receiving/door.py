@@ -78,7 +78,8 @@ def receive(request: HttpRequest, name: str, storage: str) -> HttpResponseBase:
     except (Refused, DatabaseUnavailable, KeyServiceUnavailable) as error:
         refused = _refused(visit, error)
         record_refusal(visit, refused.reason)
-        is_read_on = refused.reason is Reason.UNAVAILABLE
+        # Not of a client beyond its budget, which could keep a thread waiting any number of times.
+        is_read_on = not isinstance(error, Refused) or error.reason is Reason.UNAVAILABLE
         response = with_version(refuse(request, refused))
     finally:
         visit.storage.catalog.release()
@@ -92,10 +93,10 @@ def _receive(visit: Visit) -> HttpResponseBase:
         return answer(HTTPStatus.NO_CONTENT, {**tus.ABILITIES, "Allow": _allow(None)})
     method = _method(visit.request)
     grant = _read_token(visit)
+    check_limit(visit, "upload")
     step = _steps(grant).get(method)
     if step is None:
         raise Rejected(Fault.METHOD, headers={"Allow": _allow(grant)})
-    check_limit(visit, "upload")
     if grant.key is None:
         check_limit(visit, "begun")
     check_bindings(visit, grant)

@@ -19,7 +19,7 @@ from secure_dbstorage.exceptions import (
 )
 from secure_dbstorage.files import Content, FileStat, StoredHead
 from secure_dbstorage.links.grants import Grant
-from secure_dbstorage.names import is_canonical
+from secure_dbstorage.names import MAX_LENGTH, is_canonical
 from secure_dbstorage.serving.archives import answer_archive, find_files, first_encrypted
 from secure_dbstorage.serving.clients import Client
 from secure_dbstorage.serving.conditions import (
@@ -180,7 +180,7 @@ def _methods() -> HttpResponse:
 def _check_target(visit: Visit) -> None:
     if visit.request.method not in ("GET", "HEAD"):
         raise Refused(Reason.METHOD, headers={"Allow": ALLOW})
-    if not is_canonical(visit.name):
+    if not is_canonical(visit.name) or len(visit.name) > MAX_LENGTH:
         raise Refused(Reason.MISSING)
 
 

@@ -3,7 +3,13 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from django.db import IntegrityError, InterfaceError, OperationalError, connections
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connections,
+)
 
 from secure_dbstorage.exceptions import ChangeConflict, DatabaseUnavailable
 
@@ -14,6 +20,10 @@ _MAX_REPEATS = 3
 
 #: PostgreSQL: serialization_failure, deadlock_detected and lock_not_available.
 _CONFLICT_STATES = {"40001", "40P01", "55P03"}
+
+#: PostgreSQL's read_only_sql_transaction: in the place of the primary is a standby that was not
+#: promoted yet. psycopg counts that among its internal errors.
+_STANDBY_STATE = "25006"
 
 #: MySQL: ER_CHECKREAD, ER_LOCK_WAIT_TIMEOUT and ER_LOCK_DEADLOCK. MariaDB says the first one when
 #: a row has changed since the snapshot of the transaction.
@@ -39,9 +49,7 @@ class OutagesTold:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         """Raise another error in place of one that tells of an outage."""
-        if not isinstance(error, OperationalError | InterfaceError):
-            return
-        if "no such" in str(error):  # SQLite's word for a table that was not migrated.
+        if not isinstance(error, DatabaseError | InterfaceError) or _is_fault(error):
             return
         if _is_conflict(error):
             raise ChangeConflict("The change conflicts with another") from error
@@ -67,15 +75,29 @@ def repeat(change: Callable[[], Result], *, using: str) -> Result:
     raise met
 
 
+def _is_fault(error: Exception) -> bool:
+    """Tell whether an error of ``django.db`` comes of the statement."""
+    if "no such" in str(error):  # SQLite's word for a table that was not migrated.
+        return True
+    is_usual = isinstance(error, OperationalError | InterfaceError)
+    return not is_usual and _state(error) != _STANDBY_STATE
+
+
 def _is_conflict(error: Exception) -> bool:
     """Tell whether an error of ``django.db`` comes of what others do, on a database that is up.
 
     The first argument of MySQL's is a number. The others' codes are with the driver's error.
     """
-    cause, number = error.__cause__, error.args[0] if error.args else None
-    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)  # Of psycopg2.
-    code = getattr(cause, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    number = error.args[0] if error.args else None
+    code = getattr(error.__cause__, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    state = _state(error)
     return state in _CONFLICT_STATES or number in _CONFLICT_NUMBERS or code in _CONFLICT_CODES
+
+
+def _state(error: Exception) -> str | None:
+    """Return the SQLSTATE of PostgreSQL's errors."""
+    cause = error.__cause__
+    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)  # Of psycopg2.
 
 
 def _drop_broken_connection(using: str) -> None:

@@ -1,6 +1,6 @@
 """Rekeying: the keys of files wrapped by the newest key, or their bytes sealed anew."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
@@ -79,16 +79,19 @@ def rewrap(storage: DatabaseStorage) -> Iterator[Rekeyed]:
     rows = (row for row in _rows(storage) if row.sealed_key is not None)
     while batch := list(islice(rows, _BATCH)):
         wrapped = [_wrapped(storage, row) for row in batch]  # May ask a service: no transaction.
-        written = storage.catalog.repeat(partial(_write_free, storage, wrapped))
+        try:
+            written = storage.catalog.repeat(partial(_write_free, storage, wrapped))
+        except ChangeConflict:  # One by one, only those fail that conflict.
+            written = {}
         for item in wrapped:
-            row_id = item.row.pk
-            if item.column is not None and row_id not in written:
-                written[row_id] = storage.catalog.repeat(partial(_write, storage, item))
+            outcome, problem = item.outcome, item.problem
+            try:
+                if not _is_written(storage, item, written):
+                    outcome = "changed"
+            except ChangeConflict as error:
+                outcome, problem = "failed", str(error)
             yield Rekeyed(
-                name=_name(item.row),
-                size=item.row.size or 0,
-                outcome=item.outcome if written.get(row_id, True) else "changed",
-                problem=item.problem,
+                name=_name(item.row), size=item.row.size or 0, outcome=outcome, problem=problem
             )
 
 
@@ -168,6 +171,18 @@ def _write_free(storage: DatabaseStorage, batch: Iterable[_Wrapped]) -> dict[int
     with transaction.atomic(using=using):
         free = resealing.lock_free(new, using=using)
         return {row_id: _write(storage, item) for row_id, item in new.items() if row_id in free}
+
+
+def _is_written(storage: DatabaseStorage, item: _Wrapped, written: Mapping[int, bool]) -> bool:
+    """Write a new column that was left, and return False if the row has another by now.
+
+    :param written: what :func:`_write_free` returned.
+    """
+    if item.column is None:
+        return True
+    if item.row.pk in written:
+        return written[item.row.pk]
+    return storage.catalog.repeat(partial(_write, storage, item))
 
 
 def _write(storage: DatabaseStorage, item: _Wrapped) -> bool:

@@ -1,6 +1,12 @@
 """What the containers of compose.yaml are given, which no test starts."""
 
+import os
 import re
+import signal
+import socket
+import stat
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +14,7 @@ import yaml
 
 from tests.cluster.running import WEB_SERVERS, RunningTwin
 from tests.support.example import EXAMPLE
+from tests.support.waiting import wait_until
 
 DEPLOY = EXAMPLE / "deploy"
 
@@ -41,6 +48,49 @@ def test_each_web_server_is_drained_where_it_listens(services: dict[str, Any]) -
         sock = f"/run/cloakroom/{name}.sock"
         assert sock in re.split(r"[\s:]", " ".join(services[name]["command"]))
         assert services[name]["pre_stop"] == [{"command": ["sh", "deploy/drain.sh", sock]}]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_server_goes_on_if_its_draining_is_interrupted(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    sock = tmp_path / "a server's.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(sock))
+        mode = sock.stat().st_mode
+        drain = ["/bin/sh", DEPLOY / "drain.sh", sock]
+        with subprocess.Popen(drain, start_new_session=True) as draining:
+            wait_until(lambda: stat.S_IMODE(sock.stat().st_mode) == 0)
+            os.killpg(draining.pid, number)
+        assert draining.returncode == 1
+        assert sock.stat().st_mode == mode
+
+
+def test_the_standby_begins_its_copy_anew_after_an_interruption(
+    services: dict[str, Any], tmp_path: Path
+) -> None:
+    """Programs stand for PostgreSQL's: the first copy is killed when a part of it is there."""
+    *shell, script = services["postgres-2"]["entrypoint"]
+    for name, text in {
+        "pg_basebackup": """
+            [[ ! -e $2 ]] && mkdir "$2" && echo 17 > "$2/PG_VERSION"
+            [[ -e killed ]] || { touch killed; kill -KILL $PPID; exit; }
+            touch "$2/complete"
+        """,
+        "postgres": 'cat "$PGDATA/PG_VERSION"; [[ -e $PGDATA/complete ]]',
+    }.items():
+        (program := tmp_path / name).write_text(f"#!/bin/bash -eu\n{text}\n")
+        program.chmod(0o755)
+    env = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "PGDATA": str(tmp_path / "the data"),
+        "CLOAKROOM_PASSWORD": "1",
+    }
+    command = [*shell, script.replace("$$", "$")]
+    codes = [
+        subprocess.run(command, env=env, cwd=tmp_path, check=False).returncode for _ in range(3)
+    ]
+    assert codes == [-signal.SIGKILL, 0, 0]
 
 
 def test_the_service_of_systemd_is_drained_where_it_listens() -> None:

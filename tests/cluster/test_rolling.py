@@ -114,13 +114,16 @@ def test_a_server_that_was_killed_while_it_drained_can_be_reached_again(twin: Ru
         assert stat.S_IMODE(sock.stat().st_mode) & stat.S_IWOTH
 
 
-def test_a_server_goes_on_if_its_restart_is_interrupted(twin: RunningTwin) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_server_goes_on_if_its_restart_is_interrupted(
+    twin: RunningTwin, number: signal.Signals
+) -> None:
     before = twin.state["services"]["uvicorn"]
     sock = Path(before["address"])
     mode = sock.stat().st_mode
     restarting = twin.begin_restart("uvicorn")
     wait_until(lambda: stat.S_IMODE(sock.stat().st_mode) == 0)
-    os.killpg(restarting.pid, signal.SIGINT)  # as a terminal does for Ctrl-C
+    os.killpg(restarting.pid, number)  # as a terminal does for Ctrl-C, and when it is closed
     assert restarting.wait(PATIENCE_SECONDS) != 0
     assert sock.stat().st_mode == mode
     assert twin.pid("uvicorn") == before["pid"]

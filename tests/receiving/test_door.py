@@ -23,7 +23,7 @@ from secure_dbstorage.signals import file_received, file_refused
 from secure_dbstorage.storage import DatabaseStorage
 from tests.receiving.conftest import Receiver
 from tests.support.clocks import frozen
-from tests.support.uploads import CONTENT, PIECE, Uploader
+from tests.support.uploads import CONTENT, PIECE, Uploader, Wire
 
 pytestmark = pytest.mark.django_db
 
@@ -273,6 +273,22 @@ def test_requests_and_beginnings_have_budgets_of_their_own(
     assert uploader.patch(part, 2, b"x").status_code == 429
     answer = uploader.tus("HEAD", part)
     assert (answer.status_code, "Retry-After" in answer) == (503, True)
+
+
+@pytest.mark.parametrize(("method", "refusal"), [("PATCH", 429), ("GET", 429), ("HEAD", 503)])
+def test_nothing_is_read_of_somebody_beyond_their_budget(
+    receiver: Receiver, uploader: Uploader, method: str, refusal: int
+) -> None:
+    storage, read = receiver(rate_limits={"upload": "1/h"}), list[str]()
+    url = storage.upload_url("a.txt", max_size=SIZE)
+
+    def status() -> int:
+        wire = Wire(CONTENT, meanwhile=lambda: read.append(method))
+        sent = {"CONTENT_LENGTH": str(SIZE), "wsgi.input": wire}
+        return int(uploader.ask(method, url, **sent).status_code)
+
+    assert [status(), status()] == [405, refusal]
+    assert read == [method]  # Of the first alone, whose client may read the answer late.
 
 
 def test_bad_tokens_have_the_budget_of_bad_tokens(receiver: Receiver, uploader: Uploader) -> None:

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from secure_dbstorage.names import MAX_LENGTH
 from secure_dbstorage.storage import DatabaseStorage
 from tests.support.serving import PLAYLIST, Store
 
@@ -79,6 +80,16 @@ def test_a_folders_link_can_be_for_a_user_and_a_network(
     assert answer.getvalue() == b"one"
     assert "no-store" in answer["Cache-Control"]
     assert client.get(f"{folder}parts/1.ts", REMOTE_ADDR="10.0.0.1").status_code == 403
+
+
+def test_a_name_that_no_file_can_have_is_refused_before_the_token_is_read(
+    film: DatabaseStorage, client: Client
+) -> None:
+    """What a token grants is kept for each name, and a URL may be longer than any name."""
+    url = film.folder_url("films/7") + "x" * (MAX_LENGTH - len("films/7/"))
+    with CaptureQueriesContext(connection) as queries:
+        statuses = [client.get(each).status_code for each in (url, f"{url}x")]
+    assert (statuses, len(queries)) == ([403, 404], 1)
 
 
 def test_a_folders_link_makes_downloads(film: DatabaseStorage, client: Client) -> None:

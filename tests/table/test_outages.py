@@ -18,10 +18,10 @@ CONFLICTS = [
     *(("mariadb", MARIADB.format(number)) for number in (1020, 1205, 1213)),
 ]
 
-#: A server that is shut down, and a query that took too long.
+#: A server that is shut down, a query that took too long, and a standby that was not yet promoted.
 OUTAGES = [
-    *(("postgres", POSTGRES.format(state)) for state in ("57P01", "57014")),
-    *(("mariadb", MARIADB.format(number)) for number in (1053, 1969)),
+    *(("postgres", POSTGRES.format(state)) for state in ("57P01", "57014", "25006")),
+    *(("mariadb", MARIADB.format(number)) for number in (1053, 1969, 1290)),
 ]
 
 

@@ -18,6 +18,7 @@ from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.upkeep import rekeying
 from secure_dbstorage.upkeep.rekeying import Rekeyed, find_keys, reseal, rewrap
+from tests.support.aliases import added_alias
 from tests.support.files import LARGE, read
 from tests.support.sealing import KEY, OLD_KEY, Service, id_of
 from tests.support.serving import ask
@@ -287,6 +288,33 @@ def test_while_it_waits_for_a_file_nobody_waits_for_it(database: str) -> None:
             for name in NAMES[:-1]:
                 assert rows.select_for_update(nowait=True).get(name=name)
         assert rewrapping.result() == dict.fromkeys(NAMES, "rewrapped")
+
+
+#: No statement waits for a lock longer than this.
+IMPATIENT = {
+    "postgresql": "SET lock_timeout = '50ms'",
+    "mysql": "SET SESSION innodb_lock_wait_timeout = 1",
+}
+
+
+@pytest.mark.parametrize("database", ["postgres", "mariadb"], indirect=True)
+@pytest.mark.django_db(transaction=True)
+def test_a_file_that_others_keep_locked_fails_alone(database: str) -> None:
+    old, both = storage_of(database, OLD_KEY), storage_of(database, KEY, OLD_KEY)
+    for name in NAMES:
+        old.save(name, ContentFile(b"text"))
+    with added_alias("holder", like=database):
+        with transaction.atomic(using="holder"), connections[database].cursor() as cursor:
+            assert StoredFile.objects.using("holder").select_for_update().get(name=NAMES[0])
+            cursor.execute(IMPATIENT[connections[database].vendor])
+            found = {item.name: item for item in rewrap(both)}
+        assert {name: item.outcome for name, item in found.items()} == {
+            NAMES[0]: "failed",
+            **dict.fromkeys(NAMES[1:], "rewrapped"),
+        }
+        assert "conflicts" in found[NAMES[0]].problem
+        assert outcomes(rewrap(both))[NAMES[0]] == "rewrapped"
+    connections[database].close()  # It would stay impatient.
 
 
 @pytest.mark.django_db
