@@ -175,6 +175,29 @@ class TestUrl:
         assert (ran.out, bool(ran.err)) == ("", True)
         assert ran.code in (1, 2)
 
+    @pytest.mark.parametrize(
+        "option",
+        [
+            ["--once"],
+            ["--user", "7"],
+            ["--ip", "10.0.0.0/8"],
+            ["--expires-in", "15m"],
+            ["--attachment"],
+            ["--filename", "b.txt"],
+        ],
+    )
+    def test_what_a_public_file_would_ignore_is_refused(
+        self, run: Run, storage: DatabaseStorage, option: list[str]
+    ) -> None:
+        storage.set_public("a.txt", True)
+        ran = run("url", "a.txt", *option)
+        assert (ran.code, ran.out) == (2, "")
+        assert f"is public, so its link is unsigned, and {option[0]} would" in ran.err
+
+    def test_a_public_file_has_a_plain_link(self, run: Run, storage: DatabaseStorage) -> None:
+        storage.set_public("a.txt", True)
+        assert run("url", "a.txt").out == "/files/a.txt\n"
+
     @pytest.mark.parametrize("option", [["--once"], ["--filename", "all.pdf"]])
     def test_what_a_folder_cannot_have_is_named_as_it_was_written(
         self, run: Run, storage: DatabaseStorage, option: list[str]
