@@ -122,7 +122,7 @@ class Inbox:
             is_new = not self._catalog.room_to_overwrite(name).is_file
             uploads.write_last(upload)
             for _ in range(MAX_ATTEMPTS):
-                row = None if is_new else self._catalog.locked(name, using)
+                row = None if is_new else self._saves.locked(name)
                 is_new = False  # If another save is faster.
                 if row is not None and row.content == upload.content.key:
                     # By another request, or by ours, when the answer to a commit was lost.
