@@ -20,7 +20,7 @@ from tests.support.aliases import added_alias
 from tests.support.files import CHUNK_SIZE, read
 from tests.support.sealing import KEY
 from tests.support.threads import at_once
-from tests.support.waiting import wait_until
+from tests.support.waiting import wait_until, waiting_sessions
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -109,24 +109,13 @@ def test_a_save_that_has_waited_for_a_deleted_file_keeps_nobody_from_erasing_the
             storage.delete("a.bin")
             storage.save("a.bin", content_of(1))
             saved = pool.submit(alone, lambda: storage.save("a.bin", content_of(2)))
-            wait_until(lambda: waiting(database) == 1)
+            wait_until(lambda: waiting_sessions(database) == 1)
         assert waits.wait(60)
         erased = pool.submit(alone, lambda: storage.delete("a.bin", forever=True))
-        wait_until(lambda: erased.done() or waiting(database) == 1)
+        wait_until(lambda: erased.done() or waiting_sessions(database) == 1)
         may_go_on.set()
         assert (erased.result(60), saved.result(60)) == (None, "a.bin")
     assert everything(storage) == [content_of(2)]
-
-
-def waiting(database: str) -> int:
-    """Return how many sessions of PostgreSQL wait for a lock."""
-    with connections[database].cursor() as cursor:
-        cursor.execute("SELECT pg_stat_clear_snapshot()")  # A transaction sees one picture of it.
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        return int(cursor.fetchone()[0])
 
 
 @pytest.mark.parametrize("kept", [None, timedelta(days=1)], ids=["no trash", "a trash"])
