@@ -56,8 +56,8 @@ class Saves:
             # write them again would deadlock.
             for candidate in chain([name], naming.others):
                 head = heads.new_head(candidate, written, self._options, kept)
+                naming.note(head)
                 if rows(using).insert_head(head):
-                    naming.note(head["created"])
                     return candidate
             raise os_error(FileExistsError, errno.EEXIST, name)
 
@@ -95,7 +95,8 @@ class Saves:
                 if replaced_key is not None and (row is None or row.content != replaced_key):
                     raise FileChanged(f"{name!r} was replaced or deleted after it was opened")
                 if row is not None:
-                    self.update(row, written, kept)
+                    columns = heads.replaced_head(row, written, self._options, kept)
+                    self._catalog.trash.replace(row, columns)
                     return False
                 head = heads.new_head(name, written, self._options, kept)
                 if rows(using).insert_head(head):
@@ -146,10 +147,6 @@ class Saves:
         if row is None:
             connection.savepoint_rollback(before)
         return row
-
-    def update(self, row: StoredFile, written: chunks.Written, kept: FileRecord | None) -> None:
-        """Point a head row to new content, and delete the old content."""
-        self._catalog.trash.replace(row, heads.replaced_head(row, written, self._options, kept))
 
     def _begun(
         self, pieces: Iterable[bytes | str]
