@@ -131,8 +131,8 @@ class Saves:
     # A save that waits for a file may find, when its turn comes, that the file was deleted. With a
     # trash, its row is still there under another name, and PostgreSQL leaves it locked by whoever
     # has waited for it. Whoever erases a later file of that name locks that one first, and then
-    # what the trash has: a save that held one of those and waited for the file would be a deadlock.
-    # Going back to a savepoint gives up the lock.
+    # what the trash has. A save that holds one of those and waits for the file is a deadlock.
+    # Going back to a savepoint gives up the lock. A save that need not wait needs no savepoint.
     def locked(self, name: str) -> StoredFile | None:
         """Return the head row of a file, locked for the caller's transaction to overwrite it.
 
@@ -141,10 +141,12 @@ class Saves:
         using = self._catalog.writer
         if self._options.keep_deleted is None:
             return self._catalog.locked(name, using)
+        if (row := self._catalog.locked(name, using, waits=False)) is not None:
+            return row
         connection = connections[using]
         before = connection.savepoint()
         row = self._catalog.locked(name, using)
-        if row is None:
+        if row is None and before is not None:
             connection.savepoint_rollback(before)
         return row
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connections, transaction
-from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from secure_dbstorage.models import StoredFile
@@ -116,19 +115,6 @@ def test_a_save_that_has_waited_for_a_deleted_file_keeps_nobody_from_erasing_the
         may_go_on.set()
         assert (erased.result(60), saved.result(60)) == (None, "a.bin")
     assert everything(storage) == [content_of(2)]
-
-
-@pytest.mark.parametrize("kept", [None, timedelta(days=1)], ids=["no trash", "a trash"])
-def test_only_a_trash_makes_an_overwrite_set_a_savepoint(
-    database: str, kept: timedelta | None
-) -> None:
-    storage = DatabaseStorage(using=database, allow_overwrite=True, keep_deleted=kept)
-    storage.save("a.bin", b"0")
-    with CaptureQueriesContext(connections[database]) as queries:
-        storage.save("a.bin", b"1")
-    statements = [query["sql"].split()[0] for query in queries.captured_queries]
-    assert statements.count("SAVEPOINT") == (kept is not None)
-    assert "RELEASE" not in statements
 
 
 @pytest.mark.parametrize("database", ["mariadb"], indirect=True)
