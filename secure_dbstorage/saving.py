@@ -1,10 +1,10 @@
 """Saving: names that carry what Django's ``save()`` and fields do not hand on."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Self
+from typing import Self, cast
 from weakref import ref
 
 
@@ -16,13 +16,13 @@ class Naming:
     others: Iterable[str] = ()
     #: Whether no file was above the name a moment ago.
     is_placed: bool = False
-    #: Receives the time of creation, as the project wants it.
-    note_created: Callable[[object], object] | None = None
+    #: Receives when the content is saved, as the project wants it, before that is committed.
+    note_time: Callable[[datetime], object] | None = None
 
-    def note(self, created: object) -> None:
-        """Hand on the time of creation, if somebody wants it."""
-        if self.note_created is not None:
-            self.note_created(created)
+    def note(self, columns: Mapping[str, object]) -> None:
+        """Hand on when a file is saved with these columns, if somebody wants it."""
+        if self.note_time is not None:
+            self.note_time(cast("datetime", columns["modified"]))
 
 
 class NameLimit(int):

@@ -180,7 +180,7 @@ def ids_of_checks() -> set[str]:
 
 
 def test_each_template_tag_is_shown() -> None:
-    (block,) = blocks(section(README, "Links"), "html")
+    (block,) = blocks(section(README, "In templates"), "html")
     assert set(re.findall(r"{% (signed_\w+) ", block)) == set(secure_dbstorage_tags.register.tags)
 
 

@@ -13,6 +13,10 @@ from secure_dbstorage.names import canonical_name
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
+#: What a command says of a directory that it was to work through, and that holds nothing: the name
+#: may be mistyped, and "all is well" would mislead.
+NOTHING_BELOW = "there are no files below this directory"
+
 _DURATION = re.compile(r"([0-9]{1,9})([smhdw])", re.ASCII)
 
 

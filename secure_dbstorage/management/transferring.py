@@ -15,7 +15,12 @@ from secure_dbstorage.copying.manifests import ManifestWriter
 from secure_dbstorage.copying.storages import StorageEnd
 from secure_dbstorage.copying.table import TableEnd
 from secure_dbstorage.files import FileRecord
-from secure_dbstorage.management.arguments import add_prefix, canonical_prefix, positive
+from secure_dbstorage.management.arguments import (
+    NOTHING_BELOW,
+    add_prefix,
+    canonical_prefix,
+    positive,
+)
 from secure_dbstorage.management.reporting import Report, ReportingCommand, shown
 from secure_dbstorage.management.usage import any_storage, unusable, usage_error
 from secure_dbstorage.storage import DatabaseStorage
@@ -100,7 +105,7 @@ class TransferCommand(ReportingCommand):
         if options["dry_run"]:
             report.words = {word.value: would for word, would in _WOULD.items()}
         if prefix and total == 0:
-            report.fail(prefix, "there are no files below this directory")
+            report.fail(prefix, NOTHING_BELOW)
         copier = Copier(
             source=source,
             target=target,

@@ -5,7 +5,8 @@ So an upload to a named place counts as complete only once it has its name.
 """
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from typing import NoReturn
@@ -14,7 +15,6 @@ from django.core.exceptions import SuspiciousFileOperation
 from django.http.response import HttpResponseBase
 
 from secure_dbstorage.exceptions import (
-    ChangeConflict,
     ContentVanished,
     DatabaseUnavailable,
     FileChanged,
@@ -22,7 +22,7 @@ from secure_dbstorage.exceptions import (
     UploadChanged,
     UploadGone,
 )
-from secure_dbstorage.files import Upload
+from secure_dbstorage.files import StoredHead, Upload, utc
 from secure_dbstorage.links.grants import PlaceKind, UploadGrant
 from secure_dbstorage.receiving.arrivals import Arrival
 from secure_dbstorage.receiving.faults import Fault, Rejected
@@ -136,25 +136,20 @@ class _Attempts:
     arrival: Arrival
     upload: Upload
     wish: Wish
-    #: Whether one has ended without an answer, so that nobody knows whether it succeeded.
-    is_unsure: bool = False
+    #: When each of them has saved the file, if it has succeeded. If the answer to a commit is
+    #: lost, this tells its file from what another request makes of the upload.
+    times: set[datetime] = field(default_factory=set)
 
     def make(self) -> Finished:
         """Make an attempt, unless an earlier one has succeeded and only its answer was lost."""
-        storage, upload = self.arrival.storage, self.upload
         try:
-            with storage.catalog.outages_told():
-                return self._named()
-        except ChangeConflict:  # It was rolled back.
-            raise
-        except DatabaseUnavailable:
-            self.is_unsure = True
-            raise
+            return self._named()
         except (UploadChanged, UploadGone):
-            finished = _found(self.arrival, upload) if self.is_unsure else None
-            if finished is None:
+            head = _head_of(self.arrival, self.upload)
+            if head is None or head.stat.modified not in self.times:
                 raise
-            announce_saved(storage, finished.name, created=finished.created)
+            finished = _finished(head)
+            announce_saved(self.arrival.storage, finished.name, created=finished.created)
             return finished
 
     def _named(self) -> Finished:
@@ -166,6 +161,7 @@ class _Attempts:
             _shown_name(grant),
             overwrite=wish.overwrite,
             replaced_key=wish.replaced_key,
+            note_time=lambda time: self.times.add(utc(time)),
         )
         return Finished(name=name, etag=self.upload.etag, created=created)
 
@@ -190,19 +186,20 @@ def _finished_by_another(
     :param otherwise: raised if it is no file; without it, that it was deleted.
     :raises Rejected: that, or 410.
     """
-    finished = _found(arrival, upload)
-    if finished is None:
+    head = _head_of(arrival, upload)
+    if head is None:
         raise otherwise or Rejected(Fault.GONE)
-    return finished
+    return _finished(head)
 
 
-def _found(arrival: Arrival, upload: Upload) -> Finished | None:
-    """Return the file that an upload has become, or None."""
+def _head_of(arrival: Arrival, upload: Upload) -> StoredHead | None:
+    """Return the head of the file that an upload has become, or None."""
     catalog = arrival.storage.catalog
     with catalog.outages_told():
-        head = catalog.find_content(upload.content.key)
-    if head is None:
-        return None
+        return catalog.find_content(upload.content.key)
+
+
+def _finished(head: StoredHead) -> Finished:
     # An overwrite keeps the time of creation.
     created = head.stat.created == head.stat.modified
     return Finished(name=head.stat.name, etag=head.stat.etag, created=created)

@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -111,7 +112,9 @@ def ask_hooks(
         if answer is not True:
             if answer is not False:
                 _logger.error(
-                    "The hook %r returned %s instead of a bool", hook, type(answer).__name__
+                    "The hook %s returned %s instead of a bool",
+                    _dotted_path(hook),
+                    type(answer).__name__,
                 )
             raise Refused(Reason.FORBIDDEN)
     return None
@@ -200,6 +203,14 @@ def _for_hooks(grant: Grant, return_path: str) -> HookGrant:
     # Not `asdict()`, which copies each value.
     claims = {name: getattr(grant, name) for name in _CLAIMS}
     return HookGrant(**claims, return_path=return_path)
+
+
+def _dotted_path(hook: Callable[..., object]) -> str:
+    """Return where a hook is defined, as settings would say it; of an object, its class."""
+    while isinstance(hook, partial):
+        hook = hook.func
+    named: Any = hook if hasattr(hook, "__qualname__") else type(hook)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 async def _wait(answer: Awaitable[object]) -> object:

@@ -200,7 +200,7 @@ class DatabaseStorage(BaseStorage):
         naming = Naming(
             others=other_names(self, free, free.max_length),
             is_placed=free.is_placed,
-            note_created=partial(setattr, free, "created"),
+            note_time=partial(setattr, free, "created"),
         )
         if (adopted := adopted_name(self, name, content, naming)) is not None:
             name, created = adopted

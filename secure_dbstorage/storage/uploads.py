@@ -1,6 +1,9 @@
 """Complete uploads: read as files, and made files of their storage without a copy."""
 
 import posixpath
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -41,6 +44,7 @@ def name_upload(  # noqa: PLR0913 -- the upload, its name, and what may be there
     *,
     overwrite: bool = False,
     replaced_key: int | None = None,
+    note_time: Callable[[datetime], object] | None = None,
 ) -> tuple[str, bool]:
     """Make a complete upload a file, and return its name and whether that was new.
 
@@ -48,22 +52,23 @@ def name_upload(  # noqa: PLR0913 -- the upload, its name, and what may be there
     :param filename: the client's name.
     :param overwrite: whether the name of the file may be taken.
     :param replaced_key: the content key of the file that it must replace; None for any.
+    :param note_time: receives when the file is saved, before that is committed.
     :raises FileExistsError: when the name is taken, or lies below a file.
     :raises FileChanged: when the file is not the one to replace.
     :raises UploadGone: when the upload was deleted, or is a file by now.
     """
-    name, created = place.path, True
+    name, created, naming = place.path, True, Naming(note_time=note_time)
     if place.kind is PlaceKind.FOLDER:
         wanted = storage.generate_filename(posixpath.join(place.path, filename))
         free = FreeName(storage.get_available_name(wanted), None)
         available = str(canonical_name(free))
         others = other_names(storage, available, None)
-        naming = Naming(others=others, is_placed=free.is_placed)
+        naming = replace(naming, others=others, is_placed=free.is_placed)
         name = storage.inbox.adopt(available, upload, naming=naming)
     elif overwrite:
-        created = storage.inbox.adopt_over(name, upload, replaced_key=replaced_key)
+        created = storage.inbox.adopt_over(name, upload, replaced_key=replaced_key, naming=naming)
     else:
-        storage.inbox.adopt(name, upload)
+        storage.inbox.adopt(name, upload, naming=naming)
     announce_saved(storage, name, created=created)
     return name, created
 

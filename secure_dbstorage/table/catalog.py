@@ -304,9 +304,14 @@ class Catalog:
         """Return the head rows on the primary database, without their bytes."""
         return self._files(self.writer)
 
-    def locked(self, name: str, using: str) -> StoredFile | None:
-        """Return the head row of a file, locked for the caller's transaction, or None."""
-        rows = self._files(using).filter(name=name).select_for_update()
+    def locked(self, name: str, using: str, *, waits: bool = True) -> StoredFile | None:
+        """Return the head row of a file, locked for the caller's transaction, or None.
+
+        :param waits: False for None instead of waiting, on databases that can.
+        """
+        can_skip = connections[using].features.has_select_for_update_skip_locked
+        rows = self._files(using).filter(name=name)
+        rows = rows.select_for_update(skip_locked=can_skip and not waits)
         return next((row for row in rows if row.name == name), None)
 
     def after_commit(self, function: Callable[[], object]) -> None:

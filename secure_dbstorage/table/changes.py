@@ -4,7 +4,7 @@ import errno
 from collections.abc import Callable
 from datetime import datetime
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
@@ -72,7 +72,15 @@ class Changes:
 
     def revoke_below(self, directory: str) -> int:
         """Revoke the links to all files below a directory, and return the number of files."""
-        return self._revoke(self._catalog.files().below(directory))
+        using, files = self._catalog.writer, self._catalog.files().below(directory)
+        if not connections[using].features.has_select_for_update:
+            return self._revoke(files)
+        with transaction.atomic(using=using):
+            # An update locks the rows in whatever order it finds them, and two of them may find
+            # them in different ones: that would be a deadlock.
+            for _ in files.order_by("pk").select_for_update().values_list("pk").iterator():
+                pass
+            return self._revoke(files)
 
     def remove(self, name: str, condition: Callable[[StoredFile], bool] | None = None) -> bool:
         """Delete a file, and tell whether it existed and was deleted.

@@ -104,12 +104,19 @@ class Inbox:
             uploads.write_last(upload)
             for candidate in chain([name], naming.others):
                 head = heads.new_head(candidate, written, self._options, None)
+                naming.note(head)
                 if self._name(upload, written, head):
-                    naming.note(head["created"])
                     return candidate
             raise os_error(FileExistsError, errno.EEXIST, name)
 
-    def adopt_over(self, name: str, upload: Upload, *, replaced_key: int | None = None) -> bool:
+    def adopt_over(
+        self,
+        name: str,
+        upload: Upload,
+        *,
+        replaced_key: int | None = None,
+        naming: Naming = FIRST_NAME,
+    ) -> bool:
         """Make a complete upload a file whose name may be taken, in one transaction.
 
         An overwrite keeps what :meth:`.Saves.replace` keeps. Arguments and errors are those of
@@ -122,7 +129,7 @@ class Inbox:
             is_new = not self._catalog.room_to_overwrite(name).is_file
             uploads.write_last(upload)
             for _ in range(MAX_ATTEMPTS):
-                row = None if is_new else self._catalog.locked(name, using)
+                row = None if is_new else self._saves.locked(name)
                 is_new = False  # If another save is faster.
                 if row is not None and row.content == upload.content.key:
                     # By another request, or by ours, when the answer to a commit was lost.
@@ -132,9 +139,14 @@ class Inbox:
                 if row is not None:
                     # The file keeps its row: who waits for it, such as a revocation, finds this
                     # file.
-                    self._saves.update(row, uploads.take_first_row(upload, written), None)
+                    taken = uploads.take_first_row(upload, written)
+                    columns = heads.replaced_head(row, taken, self._options, None)
+                    naming.note(columns)
+                    self._catalog.trash.replace(row, columns)
                     return False
-                if self._name(upload, written, heads.new_head(name, written, self._options, None)):
+                head = heads.new_head(name, written, self._options, None)
+                naming.note(head)
+                if self._name(upload, written, head):
                     return True
             raise IntegrityError(f"{name!r} is being saved by another transaction")
 

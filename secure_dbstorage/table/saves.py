@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 
 from secure_dbstorage.exceptions import FileChanged, os_error
 from secure_dbstorage.files import FileRecord
@@ -56,8 +56,8 @@ class Saves:
             # write them again would deadlock.
             for candidate in chain([name], naming.others):
                 head = heads.new_head(candidate, written, self._options, kept)
+                naming.note(head)
                 if rows(using).insert_head(head):
-                    naming.note(head["created"])
                     return candidate
             raise os_error(FileExistsError, errno.EEXIST, name)
 
@@ -90,12 +90,13 @@ class Saves:
             is_new = not self._catalog.room_to_overwrite(name).is_file
             written = self._write(pieces, using, seal)
             for _ in range(MAX_ATTEMPTS):
-                row = None if is_new else self._catalog.locked(name, using)
+                row = None if is_new else self.locked(name)
                 is_new = False  # If another save is faster.
                 if replaced_key is not None and (row is None or row.content != replaced_key):
                     raise FileChanged(f"{name!r} was replaced or deleted after it was opened")
                 if row is not None:
-                    self.update(row, written, kept)
+                    columns = heads.replaced_head(row, written, self._options, kept)
+                    self._catalog.trash.replace(row, columns)
                     return False
                 head = heads.new_head(name, written, self._options, kept)
                 if rows(using).insert_head(head):
@@ -126,9 +127,28 @@ class Saves:
             return nullcontext()
         return transaction.atomic(using=self._catalog.writer)
 
-    def update(self, row: StoredFile, written: chunks.Written, kept: FileRecord | None) -> None:
-        """Point a head row to new content, and delete the old content."""
-        self._catalog.trash.replace(row, heads.replaced_head(row, written, self._options, kept))
+    # Note [Locks of rows that have moved away]
+    # A save that waits for a file may find, when its turn comes, that the file was deleted. With a
+    # trash, its row is still there under another name, and PostgreSQL leaves it locked by whoever
+    # has waited for it. Whoever erases a later file of that name locks that one first, and then
+    # what the trash has. A save that holds one of those and waits for the file is a deadlock.
+    # Going back to a savepoint gives up the lock. A save that need not wait needs no savepoint.
+    def locked(self, name: str) -> StoredFile | None:
+        """Return the head row of a file, locked for the caller's transaction to overwrite it.
+
+        :returns: None if there is none by now, and then nothing is locked.
+        """
+        using = self._catalog.writer
+        if self._options.keep_deleted is None:
+            return self._catalog.locked(name, using)
+        if (row := self._catalog.locked(name, using, waits=False)) is not None:
+            return row
+        connection = connections[using]
+        before = connection.savepoint()
+        row = self._catalog.locked(name, using)
+        if row is None and before is not None:
+            connection.savepoint_rollback(before)
+        return row
 
     def _begun(
         self, pieces: Iterable[bytes | str]

@@ -175,6 +175,29 @@ class TestUrl:
         assert (ran.out, bool(ran.err)) == ("", True)
         assert ran.code in (1, 2)
 
+    @pytest.mark.parametrize(
+        "option",
+        [
+            ["--once"],
+            ["--user", "7"],
+            ["--ip", "10.0.0.0/8"],
+            ["--expires-in", "15m"],
+            ["--attachment"],
+            ["--filename", "b.txt"],
+        ],
+    )
+    def test_what_a_public_file_would_ignore_is_refused(
+        self, run: Run, storage: DatabaseStorage, option: list[str]
+    ) -> None:
+        storage.set_public("a.txt", True)
+        ran = run("url", "a.txt", *option)
+        assert (ran.code, ran.out) == (2, "")
+        assert f"is public, so its link is unsigned, and {option[0]} would" in ran.err
+
+    def test_a_public_file_has_a_plain_link(self, run: Run, storage: DatabaseStorage) -> None:
+        storage.set_public("a.txt", True)
+        assert run("url", "a.txt").out == "/files/a.txt\n"
+
     @pytest.mark.parametrize("option", [["--once"], ["--filename", "all.pdf"]])
     def test_what_a_folder_cannot_have_is_named_as_it_was_written(
         self, run: Run, storage: DatabaseStorage, option: list[str]
@@ -297,6 +320,12 @@ class TestRekey:
         ran = run("rekey", "--bytes", "--json")
         assert (ran.code, ran.told["after"]) == (130, "a.txt")
 
+    def test_a_directory_without_files_fails_the_command(
+        self, run: Run, keys: Callable[..., None]
+    ) -> None:
+        ran = run("rekey", "--bytes", "--prefix", "dri")
+        assert (ran.code, "dri: there are no files below" in ran.err) == (1, True)
+
     def test_what_makes_no_sense_is_refused(self, run: Run, keys: Callable[..., None]) -> None:
         assert "--bytes" in run("rekey", "--prefix", "dir").err
         assert "not allowed with" in run("rekey", "--check", "--bytes").err
@@ -323,6 +352,22 @@ class TestVerify:
         assert ran.told["counts"] == {"broken": 1, "intact": 1}
         assert [failure["name"] for failure in ran.told["failures"]] == ["dir/b.pdf"]
         assert run("verify", "--after", "dir/b.pdf").code == 0
+
+    def test_a_directory_without_files_is_not_all_well(
+        self, run: Run, storage: DatabaseStorage
+    ) -> None:
+        ran = run("verify", "--prefix", "dri")
+        assert (ran.code, "dri: there are no files below" in ran.err) == (1, True)
+        assert run("verify", "--prefix", "dir", "--after", "dir/z").code == 0
+
+    def test_a_directory_of_deleted_files_is_verified(self, run: Run, settings: Settings) -> None:
+        settings.SECURE_DBSTORAGE = {"KEEP_DELETED": timedelta(days=1)}
+        storages["default"].save("dir/a.txt", b"content")
+        storages["default"].delete("dir/a.txt")
+        assert run("verify", "--prefix", "dir", "--json").told["counts"] == {"intact": 1}
+
+    def test_an_empty_storage_is_not_an_error(self, run: Run) -> None:
+        assert run("verify").code == 0
 
     def test_it_repairs_on_request(self, run: Run, storage: DatabaseStorage) -> None:
         StoredFile.objects.filter(name="a.txt").update(content_type="text/html")
@@ -396,6 +441,28 @@ class TestPrune:
         assert [item["name"] for item in told["pruned"]] == ["a.txt"]
         assert told["dry_run"] is True
         assert run("prune", "--unreferenced", "--keep", "../dir").code == 2
+
+    def test_a_name_without_files_keeps_everything(
+        self, run: Run, storage: DatabaseStorage
+    ) -> None:
+        StoredFile.objects.update(modified=timezone.now() - timedelta(days=2))
+        storage.set_expires("a.txt", PAST)
+        ran = run("prune", "--unreferenced", "--keep", "dir", "--keep", "dri")
+        assert (ran.code, "dri: there is nothing to keep" in ran.err) == (1, True)
+        assert (storage.exists("a.txt"), storage.exists("dir/b.pdf")) == (False, True)
+
+    def test_a_file_can_be_kept(self, run: Run, storage: DatabaseStorage) -> None:
+        StoredFile.objects.update(modified=timezone.now() - timedelta(days=2))
+        told = run("prune", "--unreferenced", "--keep", "a.txt", "--json", "--dry-run").told
+        assert [item["name"] for item in told["pruned"]] == ["dir/b.pdf"]
+
+    def test_a_directory_that_was_emptied_is_told_and_no_failure(
+        self, run: Run, storage: DatabaseStorage
+    ) -> None:
+        StoredFile.objects.update(modified=timezone.now() - timedelta(days=2))
+        assert run("prune", "--unreferenced", "--prefix", "dir").code == 0
+        ran = run("prune", "--unreferenced", "--prefix", "dir")
+        assert (ran.code, "dir: there are no files below" in ran.out) == (0, True)
 
     @pytest.mark.parametrize(
         "option", [["--keep", "dir"], ["--prefix", "dir"], ["--older-than", "30d"]]

@@ -17,7 +17,7 @@ from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.storage.uploads import name_upload
 from tests.receiving.conftest import Receiver
 from tests.support.sealing import KEY
-from tests.support.uploads import CONTENT, PIECE, Uploader, Wire, metadata
+from tests.support.uploads import CONTENT, PIECE, Uploader, Wire, announced, metadata
 
 SIZE = len(CONTENT)
 
@@ -431,6 +431,40 @@ def test_a_piece_that_comes_at_the_same_instant_as_the_whole_upload_is_not_lost(
     assert acknowledged == [204]
     assert answer.status_code == 409
     assert uploader.offset(part) == len(b"another's")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "arguments", [{}, {"overwrite": True}, {"prefix": "in"}], ids=["new", "overwrite", "below"]
+)
+def test_what_another_request_finishes_after_a_failed_attempt_is_announced_once(
+    database: str,
+    receiver: Receiver,
+    uploader: Uploader,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: dict[str, Any],
+) -> None:
+    storage = receiver()
+    if "overwrite" in arguments:
+        storage.save("a.txt", b"old")
+    part = complete_upload(storage, arguments)
+    ours, offsets = connections[database], list[object]()
+    commit = ours._commit
+
+    def fail_once() -> None:
+        if offsets:
+            commit()
+            return
+        ours._rollback()
+        offsets.extend(together(1, lambda _: Uploader().offset(part)))
+        raise OperationalError("The server has closed the connection unexpectedly")
+
+    monkeypatch.setattr(ours, "_commit", fail_once)
+    with announced() as saved:
+        offsets.append(uploader.offset(part))
+    assert offsets == [SIZE, SIZE]
+    name = "in/a.txt" if "prefix" in arguments else "a.txt"
+    assert saved == [(name, "overwrite" not in arguments)]
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

@@ -8,10 +8,9 @@ import pytest
 from django.db import OperationalError, connections
 
 from secure_dbstorage.models import StoredFile
-from secure_dbstorage.signals import file_saved
 from secure_dbstorage.storage import DatabaseStorage
 from tests.receiving.conftest import Receiver
-from tests.support.uploads import Uploader
+from tests.support.uploads import Uploader, announced
 
 #: One row, and several that come with the name.
 SIZES = (100, 10_000)
@@ -131,21 +130,6 @@ def test_a_connection_that_was_closed_is_opened_again(
     with connection.execute_wrapper(closing):
         assert uploader.put(url, b"123456789").status_code == 201
     assert closed
-
-
-@contextmanager
-def announced() -> Iterator[list[tuple[str, bool]]]:
-    """Give the list of what is announced meanwhile: names, and whether they are new."""
-    saved: list[tuple[str, bool]] = []
-
-    def note(name: str, *, created: bool, **_: object) -> None:
-        saved.append((name, created))
-
-    file_saved.connect(note)
-    try:
-        yield saved
-    finally:
-        file_saved.disconnect(note)
 
 
 def etag_of(storage: DatabaseStorage) -> str:

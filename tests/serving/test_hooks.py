@@ -227,6 +227,13 @@ async def _says_nothing_later(*_: object) -> None:
     return None
 
 
+class _Indifferent:
+    def ask(self, *_: object) -> None:
+        return None
+
+    __call__ = ask
+
+
 class _Agreeing:
     async def __call__(self, *_: object) -> bool:
         return True
@@ -271,6 +278,23 @@ def test_a_hook_that_says_neither_yes_nor_no_is_logged_as_an_error(
     assert (record.name, record.levelno) == ("secure_dbstorage.serving", logging.ERROR)
     assert "instead of a bool" in record.getMessage()
     assert token_of(url) not in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("hook", "name"),
+    [
+        (_says_nothing_later, "_says_nothing_later"),
+        (partial(_says_nothing_later, 1), "_says_nothing_later"),
+        (_Indifferent(), "_Indifferent"),
+        (_Indifferent().ask, "_Indifferent.ask"),
+    ],
+)
+def test_the_log_names_a_hook_by_its_dotted_path(
+    caplog: pytest.LogCaptureFixture, hook: Callable[..., object], name: str
+) -> None:
+    with pytest.raises(Refused):
+        ask(hook)
+    assert f"The hook {__name__}.{name} returned NoneType" in caplog.text
 
 
 @pytest.mark.django_db

@@ -2,7 +2,8 @@
 
 import base64
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from secure_dbstorage.models import StoredFile
+from secure_dbstorage.signals import file_saved
 
 #: When the deadline of an upload was.
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -174,3 +176,18 @@ class Uploader:
         answer = self.tus("HEAD", url)
         assert answer.status_code == 200
         return int(answer["Upload-Offset"])
+
+
+@contextmanager
+def announced() -> Iterator[list[tuple[str, bool]]]:
+    """Give the list of what is announced meanwhile: names, and whether they are new."""
+    saved: list[tuple[str, bool]] = []
+
+    def note(name: str, *, created: bool, **_: object) -> None:
+        saved.append((name, created))
+
+    file_saved.connect(note)
+    try:
+        yield saved
+    finally:
+        file_saved.disconnect(note)

@@ -1,10 +1,13 @@
-"""Files that are renamed. The others of the changes are tested with the storage."""
+"""Files that are renamed or revoked. The others of the changes are tested with the storage."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.db import connections, transaction
 
 from secure_dbstorage.storage import DatabaseStorage
+from tests.support.waiting import wait_until, waiting_sessions
 
 
 @pytest.fixture
@@ -20,3 +23,30 @@ def test_a_later_link_epoch_is_given_when_the_clock_is_set_back(
     monkeypatch.setattr(time, "time_ns", lambda: 0)
     storage.changes.rename("a.txt", "b.txt")
     assert storage.catalog.get("b.txt").link_epoch == before + 1
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+@pytest.mark.django_db(transaction=True)
+def test_revocations_lock_many_files_in_one_order(storage: DatabaseStorage, database: str) -> None:
+    """Two in different orders would be a deadlock."""
+    for name in ("dir/b.txt", "dir/a.txt"):
+        storage.saves.add(name, [b""])
+
+    def revoke() -> int:
+        with connections[database].cursor() as cursor:
+            for way in ("seqscan", "bitmapscan"):  # What is left is an index, by name.
+                cursor.execute(f"SET enable_{way} = off")
+        try:
+            return storage.revoke_urls(prefix="dir")
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic(using=database):
+            first, second = storage.catalog.files().order_by("pk")
+            assert storage.catalog.locked(str(first.name), database)
+            revoked = pool.submit(revoke)
+            wait_until(lambda: waiting_sessions(database) == 1)
+            free = storage.catalog.files().select_for_update(skip_locked=True)
+            assert second in free
+        assert revoked.result(60) == 2

@@ -1,21 +1,25 @@
 """Deleting, overwriting and restoring at once: one wins, and nothing is lost."""
 
+import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connections, transaction
 from pytest_django import Settings
 
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.upkeep.pruning import prune_deleted
 from tests.support.aliases import added_alias
 from tests.support.files import CHUNK_SIZE, read
 from tests.support.sealing import KEY
 from tests.support.threads import at_once
+from tests.support.waiting import wait_until, waiting_sessions
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -75,6 +79,42 @@ def test_overwriters_and_deleters_lose_nothing(storage: DatabaseStorage) -> None
     results = at_once([*(lambda n=n: save(n) for n in range(THREADS)), delete, delete])
     assert results == [None] * (THREADS + 2)
     assert everything(storage) == sorted(saved)
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_a_save_that_has_waited_for_a_deleted_file_keeps_nobody_from_erasing_the_next(
+    storage: DatabaseStorage, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.save("a.bin", content_of(0))
+    kind, waits, may_go_on = type(rows(database)), threading.Event(), threading.Event()
+    insert_head = kind.insert_head
+
+    def insert_later(self: Any, head: Any) -> bool:
+        if threading.current_thread() is not threading.main_thread():
+            waits.set()
+            assert may_go_on.wait(60)
+        return insert_head(self, head)
+
+    monkeypatch.setattr(kind, "insert_head", insert_later)
+
+    def alone(change: Callable[[], Any]) -> Any:
+        try:
+            return change()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        with transaction.atomic(using=database):
+            storage.delete("a.bin")
+            storage.save("a.bin", content_of(1))
+            saved = pool.submit(alone, lambda: storage.save("a.bin", content_of(2)))
+            wait_until(lambda: waiting_sessions(database) == 1)
+        assert waits.wait(60)
+        erased = pool.submit(alone, lambda: storage.delete("a.bin", forever=True))
+        wait_until(lambda: erased.done() or waiting_sessions(database) == 1)
+        may_go_on.set()
+        assert (erased.result(60), saved.result(60)) == (None, "a.bin")
+    assert everything(storage) == [content_of(2)]
 
 
 @pytest.mark.parametrize("database", ["mariadb"], indirect=True)

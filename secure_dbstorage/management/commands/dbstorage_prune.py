@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from secure_dbstorage.management.arguments import (
+    NOTHING_BELOW,
     add_prefix,
     add_storage,
     canonical_prefix,
@@ -55,7 +56,8 @@ class Command(ReportingCommand):
         "that no FileField of any model refers to; with keep_deleted, they can be restored. "
         "References in other places (rich text, JSON, tables of thumbnail packages, other "
         "projects that use this storage) are not seen: try --dry-run first, and protect "
-        "directories with --keep."
+        "directories with --keep. If there is nothing at or below one of these, its name may be "
+        "mistyped: no unreferenced file is removed then."
     )
     examples = """
         manage.py dbstorage_prune
@@ -92,7 +94,7 @@ class Command(ReportingCommand):
         """Prune the storage, and report what was removed."""
         storage = database_storage(options["storage"])
         pruned = report.facts.setdefault("pruned", []) if options["as_json"] else None
-        for item in report.progress(_everything(storage, options), unit="items"):
+        for item in report.progress(_everything(report, storage, options), unit="items"):
             report.count(item.kind)
             report.bytes_done += item.size
             if pruned is not None:
@@ -103,7 +105,9 @@ class Command(ReportingCommand):
             report.say(f"{verb} {_LABELS[item.kind]} {item.name} ({readable_size(item.size)})")
 
 
-def _everything(storage: DatabaseStorage, options: dict[str, Any]) -> Iterator[Pruned]:
+def _everything(
+    report: Report, storage: DatabaseStorage, options: dict[str, Any]
+) -> Iterator[Pruned]:
     dry_run, prefix = options["dry_run"], canonical_prefix(options)
     older_than: timedelta | None = options["older_than"]
     is_narrowed = prefix or options["keep"] or older_than is not None
@@ -120,7 +124,9 @@ def _everything(storage: DatabaseStorage, options: dict[str, Any]) -> Iterator[P
         prune_unfinished(storage, dry_run=dry_run),
         prune_rows(storage.catalog.writer, dry_run=dry_run),
     ]
-    if options["unreferenced"]:
+    if options["unreferenced"] and _protects(report, storage, keep):
+        if not storage.catalog.is_directory(prefix):  # An earlier run may have emptied it.
+            report.say(f"{prefix}: {NOTHING_BELOW}")
         found.append(
             prune_unreferenced(
                 storage,
@@ -131,3 +137,11 @@ def _everything(storage: DatabaseStorage, options: dict[str, Any]) -> Iterator[P
             )
         )
     return chain(*found)
+
+
+def _protects(report: Report, storage: DatabaseStorage, keep: list[str]) -> bool:
+    """Tell whether there are files at or below each of these names, and report those without."""
+    unused = [name for name in keep if not storage.catalog.exists(name)]
+    for name in unused:
+        report.fail(name, "there is nothing to keep, so unreferenced files were left alone")
+    return not unused

@@ -5,7 +5,12 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from secure_dbstorage.management.arguments import add_prefix, add_storage, canonical_prefix
+from secure_dbstorage.management.arguments import (
+    NOTHING_BELOW,
+    add_prefix,
+    add_storage,
+    canonical_prefix,
+)
 from secure_dbstorage.management.reporting import Report, ReportingCommand
 from secure_dbstorage.management.usage import database_storage, usage_error
 from secure_dbstorage.storage import DatabaseStorage
@@ -88,6 +93,8 @@ def _check(report: Report, storage: DatabaseStorage) -> None:
 
 
 def _reseal(report: Report, storage: DatabaseStorage, prefix: str, after: str) -> None:
+    if not storage.catalog.is_directory(prefix):
+        report.fail(prefix, NOTHING_BELOW)
     total = storage.catalog.files().below(prefix).filter(name__gt=after).count()
     last = after
     try:

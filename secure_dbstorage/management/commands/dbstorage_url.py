@@ -1,6 +1,7 @@
 """``dbstorage_url``: print a link."""
 
 import errno
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -8,11 +9,15 @@ from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
 from django.core.management.base import CommandParser
 
 from secure_dbstorage.exceptions import os_error
+from secure_dbstorage.links.paths import link_id
 from secure_dbstorage.management.arguments import add_storage, duration
 from secure_dbstorage.management.reporting import Report, ReportingCommand
 from secure_dbstorage.management.usage import database_storage, usage_error
 from secure_dbstorage.names import canonical_name
 from secure_dbstorage.storage import DatabaseStorage
+
+#: The options that are not called as the arguments that they give.
+_OPTIONS = {"uses": "--once"}
 
 
 class Command(ReportingCommand):
@@ -20,7 +25,8 @@ class Command(ReportingCommand):
 
     help = (
         "Print a link to a file: signed and expiring if the file is private, unsigned if it is "
-        "public. Anybody who sees the link can use it, so be careful with terminal logs. "
+        "public. Nothing can limit an unsigned link, so options that would are refused. Anybody "
+        "who sees the link can use it, so be careful with terminal logs. "
         "With django-tenants, run this under tenant_command: a link opens files of the tenant "
         "that it was made for."
     )
@@ -89,9 +95,19 @@ class Command(ReportingCommand):
             return
         except (ImproperlyConfigured, SuspiciousFileOperation, TypeError, ValueError) as error:
             raise usage_error(str(error)) from error
+        if arguments and not link_id(url):
+            raise usage_error(
+                f"{options['name']!r} is public, so its link is unsigned, and {_given(arguments)} "
+                "would have no effect."
+            )
         url = _absolute(options["base"], url)
         report.facts |= {"name": options["name"], "url": url}
         report.say(url, verbosity=0)
+
+
+def _given(arguments: Iterable[str]) -> str:
+    """Return the options that gave these arguments, as they are written."""
+    return ", ".join(_OPTIONS.get(name, f"--{name.replace('_', '-')}") for name in arguments)
 
 
 def _absolute(base: str, url: str) -> str:

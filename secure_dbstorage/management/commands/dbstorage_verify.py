@@ -4,7 +4,12 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from secure_dbstorage.management.arguments import add_prefix, add_storage, canonical_prefix
+from secure_dbstorage.management.arguments import (
+    NOTHING_BELOW,
+    add_prefix,
+    add_storage,
+    canonical_prefix,
+)
 from secure_dbstorage.management.reporting import Report, ReportingCommand
 from secure_dbstorage.management.usage import database_storage
 from secure_dbstorage.upkeep.verification import verify
@@ -43,8 +48,11 @@ class Command(ReportingCommand):
         """Read the files, and report their problems."""
         storage, prefix = database_storage(options["storage"]), canonical_prefix(options)
         report.facts |= {"storage": options["storage"], "prefix": prefix, "repaired": []}
+        deleted = storage.catalog.trash.kept().below(prefix).count()
+        if not (deleted or storage.catalog.is_directory(prefix)):
+            report.fail(prefix, NOTHING_BELOW)
         total = storage.catalog.files().below(prefix).filter(name__gt=options["after"]).count()
-        total += storage.catalog.trash.kept().below(prefix).count()
+        total += deleted
         files = verify(storage, prefix=prefix, after=options["after"], repair=options["repair"])
         last = options["after"]
         try:
