@@ -8,7 +8,6 @@ from typing import Any
 from secure_dbstorage.links.paths import (
     PARAMETER_IN_TEXT,
     SEGMENT_IN_TEXT,
-    SHORTEST_WHOLE,
     WHOLE_IN_TEXT,
 )
 
@@ -53,11 +52,9 @@ def without_whole(text: str) -> str:
     return WHOLE_IN_TEXT.sub(REMOVED, text)
 
 
-def has_whole(values: Iterable[object]) -> bool:
-    """Tell whether there is a whole token in any of these values that is a text."""
-    # Most fields of a request are too short, and need not be searched.
-    long = [text for text in values if isinstance(text, str) and len(text) >= SHORTEST_WHOLE]
-    return WHOLE_IN_TEXT.search("\n".join(long)) is not None
+def has_whole(texts: Iterable[str]) -> bool:
+    """Tell whether there is a whole token in any of these texts."""
+    return WHOLE_IN_TEXT.search("\n".join(texts)) is not None
 
 
 def _clean(value: Any) -> Any:

@@ -82,7 +82,13 @@ class NameConverter(PathConverter):
 
     def to_python(self, value: str) -> str:
         """Return the name, which Django hands from frame to frame on its way to the view."""
-        return SignedPath(value) if MARKED_TOKEN.search(value) else value
+        return SignedPath(value) if find_marked(value) else value
+
+
+def find_marked(name: str) -> re.Match[str] | None:
+    """Return the first marked token in a name, or None."""
+    # Most names are too short for one.
+    return MARKED_TOKEN.search(name) if len(name) > SHORTEST_WHOLE else None
 
 
 def link_id(url: str) -> str:
@@ -91,7 +97,7 @@ def link_id(url: str) -> str:
     It is the beginning of the signature, as in the access log, and opens nothing.
     """
     token = url.rpartition(f"?{PARAMETER}=")[2] if f"?{PARAMETER}=" in url else ""
-    if not token and (found := MARKED_TOKEN.search(url)):
+    if not token and (found := find_marked(url)):
         token = found["token"]
     return token.rpartition(".")[2][:8]
 

@@ -85,6 +85,9 @@ from secure_dbstorage.links.terms import LinkTerms, Terms, UploadTerms
 #: slices, it fetches the next one when the visitor's player has taken the last.
 CONTENT_LIFETIME = 3600
 
+#: Looked up here, since calling the enumeration takes four times as long.
+_PURPOSES = {purpose.value: purpose for purpose in Purpose}
+
 _SHAPE = re.compile(
     r"(?P<claims>1(?P<key_id>[0-9a-z]{2})(?P<purpose>[A-Z]?)(?P<flags>a?m?)"
     r"(?:-(?P<number>[0-9a-z]{1,13}))?"
@@ -328,14 +331,14 @@ class LinkSigner:
     ) -> None:
         owner = _owner(audience, self._namespace)
         message = _message(owner, subject.encode(), match["claims"].encode())
-        if not any(
+        for key in self._keys:
             # The encoded text is compared: decoding is lenient, and would let several spellings
             # of one signature pass.
-            hmac.compare_digest(key.hmac(purpose).sign(message), match["signature"])
-            for key in self._keys
-            if key.id == match["key_id"]
-        ):
-            raise BadToken("The signature is not ours")
+            if key.id == match["key_id"] and hmac.compare_digest(
+                key.hmac(purpose).sign(message), match["signature"]
+            ):
+                return
+        raise BadToken("The signature is not ours")
 
 
 class TokenBatch:
@@ -391,10 +394,10 @@ def _matched(token: str) -> re.Match[str]:
 
 
 def _purpose(match: re.Match[str]) -> Purpose:
-    try:
-        return Purpose(match["purpose"])
-    except ValueError:
-        raise BadToken("The token is for no purpose that we know") from None
+    purpose = _PURPOSES.get(match["purpose"])
+    if purpose is None:
+        raise BadToken("The token is for no purpose that we know")
+    return purpose
 
 
 def _message(owner: bytes, subject: bytes, claims: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """Credentials: take the tokens out of a request, so that no log, report or later code has them."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus, urlsplit
@@ -8,11 +8,17 @@ from urllib.parse import unquote_plus, urlsplit
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 from django.utils.encoding import escape_uri_path, iri_to_uri
-from django.views.decorators.debug import sensitive_variables
 
 from secure_dbstorage.exceptions import BadToken
 from secure_dbstorage.links.grants import Grant
-from secure_dbstorage.links.paths import MARKED_TOKEN, PARAMETER, SignedPath, leading_token
+from secure_dbstorage.links.paths import (
+    MARKED_TOKEN,
+    PARAMETER,
+    SHORTEST_WHOLE,
+    SignedPath,
+    find_marked,
+    leading_token,
+)
 from secure_dbstorage.links.tokens import Audience, LinkSigner
 from secure_dbstorage.redaction import (
     REMOVED,
@@ -36,7 +42,11 @@ _Change = Callable[[str], str]
 
 
 class Credentials(NamedTuple):
-    """The tokens of a request, and the URL that they came in."""
+    """The tokens of a request, and the URL that they came in.
+
+    The views that use them hide their variables, and those of all that they call, from error
+    reports.
+    """
 
     #: The token in the path, such as one for a folder; None without one.
     path_token: SignedPath | None = None
@@ -47,7 +57,6 @@ class Credentials(NamedTuple):
     query: SignedPath = SignedPath()
 
     @classmethod
-    @sensitive_variables()
     def take(cls, request: HttpRequest, name: str) -> tuple["Credentials", str]:
         """Remove every token from a request, and return them with the name of the file.
 
@@ -57,28 +66,24 @@ class Credentials(NamedTuple):
 
         :param name: the name that the route found, which may begin with a token.
         """
-        path = SignedPath(request.path)
-        query = SignedPath(request.META.get("QUERY_STRING", ""))
+        meta = request.META
+        path, query = SignedPath(request.path), SignedPath(meta.get("QUERY_STRING", ""))
+        long = _long_fields(meta)
         in_path = _PathToken.find(name)
         if in_path is not None:
             _rewrite_copies(request, in_path.removed_from)
             name = in_path.name
-        in_query = _QueryTokens.find(request.META.get("QUERY_STRING", ""))
+        in_query = _QueryTokens.find(meta.get("QUERY_STRING", ""))
         if in_query is not None:
             _set_query(request, in_query.rest)
-            _rewrite_copies(request, in_query.removed_from, trace=in_query.trace)
+            _rewrite_copies(request, in_query.removed_from, trace=in_query.trace, long=long)
         _clean_referer(request)
-        if has_whole(request.META.values()):
+        if has_whole([meta[field] for field in long]):
             _rewrite_copies(request, without_whole)
-        credentials = cls(
-            path_token=in_path.token if in_path and in_path.is_in_place else None,
-            query_tokens=in_query.tokens if in_query else (),
-            path=path,
-            query=query,
-        )
-        return credentials, name
+        path_token = in_path.token if in_path and in_path.is_in_place else None
+        query_tokens = in_query.tokens if in_query else ()
+        return cls(path_token, query_tokens, path, query), name
 
-    @sensitive_variables()
     def read(
         self,
         name: str,
@@ -97,18 +102,18 @@ class Credentials(NamedTuple):
         :raises ExpiredToken: when the token is authentic and its time is over.
         :raises BadToken: for any other fault, and for more than one token.
         """
-        if len(self._tokens) != 1:
+        tokens = self._tokens
+        if len(tokens) != 1:
             raise BadToken("The request has more than one token")
         return signer.unsign(
             name,
-            self._tokens[0],
+            tokens[0],
             audience,
             in_path=self.path_token is not None,
             max_lifetime=max_lifetime,
             now=now,
         )
 
-    @sensitive_variables()
     def check_content(
         self, content: str, signer: LinkSigner, audience: Audience, *, now: float
     ) -> None:
@@ -126,7 +131,7 @@ class Credentials(NamedTuple):
     @property
     def has_token(self) -> bool:
         """Whether the request came with a token, good or bad."""
-        return bool(self._tokens)
+        return self.path_token is not None or bool(self.query_tokens)
 
     @property
     def _tokens(self) -> tuple[SignedPath, ...]:
@@ -152,7 +157,7 @@ class _PathToken:
 
     @classmethod
     def find(cls, name: str) -> "_PathToken | None":
-        found = MARKED_TOKEN.search(name)
+        found = find_marked(name)
         if found is None:
             return None
         leading = leading_token(name)
@@ -182,10 +187,12 @@ class _QueryTokens(NamedTuple):
 
     @classmethod
     def find(cls, query: str) -> "_QueryTokens | None":
-        parts = [SignedPath(part) for part in query.split("&") if _is_token(part)]
-        if not parts:
+        parts = query.split("&")
+        tokens = tuple([SignedPath(part) for part in parts if _is_token(part)])
+        if not tokens:
             return None
-        return cls(SignedPath(query), _without_parameters(query), tuple(parts))
+        rest = "&".join([part for part in parts if part not in tokens])
+        return cls(SignedPath(query), rest, tokens)
 
     @property
     def tokens(self) -> tuple[SignedPath, ...]:
@@ -208,19 +215,31 @@ class _QueryTokens(NamedTuple):
         return text
 
 
-def _rewrite_copies(request: HttpRequest, change: _Change, *, trace: str = "") -> None:
+def _long_fields(meta: dict[str, Any]) -> list[str]:
+    """Return the names of those fields whose values are long enough for a whole token."""
+    return [
+        name
+        for name, value in meta.items()
+        if isinstance(value, str) and len(value) >= SHORTEST_WHOLE and name not in _WHO_ASKS
+    ]
+
+
+def _rewrite_copies(
+    request: HttpRequest, change: _Change, *, trace: str = "", long: Sequence[str] = ()
+) -> None:
     """Change every copy of a request's target that Django, servers and proxies keep.
 
     :param trace: a text without this stays as it is, which saves the time to change it.
+    :param long: what :func:`_long_fields` returned. A long trace is nowhere else.
     """
     if trace in request.path or trace in request.path_info:
         request.path, request.path_info = change(request.path), change(request.path_info)
-    _rewrite_texts(request.META, change, trace=trace, left=_WHO_ASKS)
-    # Error reports may show the match, and cookies that a middleware has asked for.
-    match: Any = request.resolver_match
-    cookies = request.__dict__.get("COOKIES", {})
-    for texts in (cookies, *((match.kwargs, match.captured_kwargs) if match is not None else ())):
-        _rewrite_texts(texts, change, trace=trace)
+    fields = long if len(trace) >= SHORTEST_WHOLE else request.META.keys() - _WHO_ASKS
+    for texts, keys in (request.META, fields), *_shown_texts(request):
+        for key in keys:
+            value = texts[key]
+            if isinstance(value, str) and trace in value:
+                texts[key] = change(value)
     scope: dict[str, Any] | None = getattr(request, "scope", None)
     if scope is not None:
         _rewrite_scope(scope, change, trace=trace.encode("latin-1", "replace"))
@@ -229,12 +248,16 @@ def _rewrite_copies(request: HttpRequest, change: _Change, *, trace: str = "") -
         request.__dict__.pop(cached, None)
 
 
-def _rewrite_texts(
-    texts: dict[str, Any], change: _Change, *, trace: str, left: Collection[str] = ()
-) -> None:
-    for key, value in texts.items():
-        if isinstance(value, str) and trace in value and key not in left:
-            texts[key] = change(value)
+def _shown_texts(request: HttpRequest) -> list[tuple[dict[str, Any], Iterable[str]]]:
+    """Return what error reports may show besides, each with its keys.
+
+    That is the match, and the cookies that a middleware has asked for.
+    """
+    shown = [request.__dict__.get("COOKIES", {})]
+    match: Any = request.resolver_match
+    if match is not None:
+        shown += match.kwargs, match.captured_kwargs
+    return [(texts, texts) for texts in shown]
 
 
 def _rewrite_scope(scope: dict[str, Any], change: _Change, *, trace: bytes) -> None:

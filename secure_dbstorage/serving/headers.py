@@ -40,6 +40,8 @@ _ATTRIBUTE_CHARACTERS = "!#$&+-.^_`|~"
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+#: Looked up faster than formatted.
+_TWO_DIGITS = tuple(f"{number:02}" for number in range(60))
 
 
 class Presentation(NamedTuple):
@@ -226,8 +228,9 @@ def _http_date(instant: datetime) -> str:
     """
     moment = instant.astimezone(UTC)
     weekday, month = _WEEKDAYS[moment.weekday()], _MONTHS[moment.month - 1]
-    time = moment.time().isoformat("seconds")
-    return f"{weekday}, {moment.day:02} {month} {moment.year:04} {time} GMT"
+    day, hour = _TWO_DIGITS[moment.day], _TWO_DIGITS[moment.hour]
+    minute, second = _TWO_DIGITS[moment.minute], _TWO_DIGITS[moment.second]
+    return f"{weekday}, {day} {month} {moment.year:04} {hour}:{minute}:{second} GMT"
 
 
 def _capped(max_age_seconds: int, file: FileStat, now: float) -> int:

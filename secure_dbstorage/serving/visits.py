@@ -201,7 +201,9 @@ def _written(
     visit: Visit, signal: Signal, outcome: str, status: int, moved: int
 ) -> AccessRecord | None:
     """Log how a request ended, and return the record; None if nobody wants to know."""
-    if not (_logger.isEnabledFor(logging.INFO) or signal.has_listeners(type(visit.storage))):
+    # Most signals have no receivers at all, which is seen at once.
+    is_awaited = signal.receivers and signal.has_listeners(type(visit.storage))
+    if not (is_awaited or _logger.isEnabledFor(logging.INFO)):
         return None
     return _log(visit, outcome, status, moved)
 

@@ -139,7 +139,8 @@ class PsycopgRows(ConflictRows):
 
     def cursor(self) -> CursorWrapper:
         connection: Any = self._connection
-        connection.close_if_health_check_failed()
+        if connection.health_check_enabled:
+            connection.close_if_health_check_failed()
         if connection.connection is None:
             connection.ensure_connection()
         # Django's own cursor uses text. It is Django that makes ours, though: then it checks what

@@ -1,6 +1,6 @@
 """Streams: the bytes of a content, read from its rows."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -128,8 +128,11 @@ def read_all(contents: Iterable[Content], *, sending: Sending) -> Iterator[Itera
 
 def release(using: str) -> None:
     """Return a pooled connection to its pool, see Note [Lending connections]."""
+    declared = connections.settings.get(using)  # Found sooner than the connection.
+    if declared is not None and not _is_pooled(declared):
+        return
     connection = connections[using]
-    if _is_pooled(connection) and not connection.in_atomic_block:
+    if _is_pooled(connection.settings_dict) and not connection.in_atomic_block:
         connection.close()
 
 
@@ -188,7 +191,8 @@ def _borrowed(using: str, sending: Sending | None) -> Iterator[None]:
             note_run()
         failed = False
     finally:
-        if sending and not connection.in_atomic_block and (failed or _is_pooled(connection)):
+        is_ours = sending and not connection.in_atomic_block
+        if is_ours and (failed or _is_pooled(connection.settings_dict)):
             connection.close()
 
 
@@ -200,9 +204,9 @@ def _in_crowd(using: str) -> Iterator[None]:
         yield
 
 
-def _is_pooled(connection: Any) -> bool:
-    """Tell whether closing this connection gives it back to a pool."""
-    return getattr(connection, "pool", None) is not None
+def _is_pooled(settings: Mapping[str, Any]) -> bool:
+    """Tell whether closing a connection with these settings gives it back to a pool."""
+    return bool(settings["OPTIONS"].get("pool"))
 
 
 def _run_lengths(content: Content, sending: Sending | None, *, at_once: bool) -> Iterator[int]:
