@@ -125,7 +125,7 @@ class LinkSigner:
         # token grants never changes, and one that is refused isn't kept. It is found by a hash
         # with a secret seed, so the time that takes tells nothing of the tokens that are kept.
         # A folder's token is kept for each name that is asked for below it. The view refuses names
-        # that are too long for a file, with which its visitors could fill the memory.
+        # that are too long for a file. Otherwise, visitors could fill the memory with them.
         self._granted = lru_cache(maxsize=1024)(self._checked)
 
     def batch(self, terms: LinkTerms, audience: Audience, *, unseen: bool = False) -> "TokenBatch":

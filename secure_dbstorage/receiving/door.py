@@ -78,7 +78,7 @@ def receive(request: HttpRequest, name: str, storage: str) -> HttpResponseBase:
     except (Refused, DatabaseUnavailable, KeyServiceUnavailable) as error:
         refused = _refused(visit, error)
         record_refusal(visit, refused.reason)
-        # Not of a client beyond its budget, which could keep a thread waiting any number of times.
+        # A client beyond its budget could keep a thread waiting again and again.
         is_read_on = not isinstance(error, Refused) or error.reason is Reason.UNAVAILABLE
         response = with_version(refuse(request, refused))
     finally:

@@ -1,8 +1,7 @@
 """Credentials: take the tokens out of a request, so that no log, report or later code has them."""
 
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote_plus, urlsplit
 
 from django.core.exceptions import DisallowedHost
@@ -14,7 +13,6 @@ from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.links.paths import (
     MARKED_TOKEN,
     PARAMETER,
-    SHORTEST_WHOLE,
     SignedPath,
     find_marked,
     leading_token,
@@ -27,18 +25,11 @@ from secure_dbstorage.redaction import (
     without_tokens,
     without_whole,
 )
+from secure_dbstorage.serving.copies import long_fields, rewrite_copies, set_query
 
 #: The shortest parameter whose value is removed wherever it stands, in characters. The value of a
 #: shorter one could stand anywhere by chance.
 _SHORTEST = 40
-
-#: Fields that tell who asks, and for which site: no token is there. A client whose token is a copy
-#: of its own address must not take that out of the log and the limits.
-_WHO_ASKS = frozenset({"HTTP_HOST", "HTTP_X_FORWARDED_FOR", "REMOTE_ADDR"})
-_WHO_ASKS_HEADERS = frozenset({b"host", b"x-forwarded-for"})
-
-#: Rewrites a text that may be a copy of the request's target.
-_Change = Callable[[str], str]
 
 
 class Credentials(NamedTuple):
@@ -68,18 +59,18 @@ class Credentials(NamedTuple):
         """
         meta = request.META
         path, query = SignedPath(request.path), SignedPath(meta.get("QUERY_STRING", ""))
-        long = _long_fields(meta)
+        long = long_fields(meta)
         in_path = _PathToken.find(name)
         if in_path is not None:
-            _rewrite_copies(request, in_path.removed_from)
+            rewrite_copies(request, in_path.removed_from)
             name = in_path.name
         in_query = _QueryTokens.find(meta.get("QUERY_STRING", ""))
         if in_query is not None:
-            _set_query(request, in_query.rest)
-            _rewrite_copies(request, in_query.removed_from, trace=in_query.trace, long=long)
+            set_query(request, in_query.rest)
+            rewrite_copies(request, in_query.removed_from, trace=in_query.trace, long=long)
         _clean_referer(request)
         if has_whole([meta[field] for field in long]):
-            _rewrite_copies(request, without_whole)
+            rewrite_copies(request, without_whole)
         path_token = in_path.token if in_path and in_path.is_in_place else None
         query_tokens = in_query.tokens if in_query else ()
         return cls(path_token, query_tokens, path, query), name
@@ -215,79 +206,6 @@ class _QueryTokens(NamedTuple):
         return text
 
 
-def _long_fields(meta: dict[str, Any]) -> list[str]:
-    """Return the names of those fields whose values are long enough for a whole token."""
-    return [
-        name
-        for name, value in meta.items()
-        if isinstance(value, str) and len(value) >= SHORTEST_WHOLE and name not in _WHO_ASKS
-    ]
-
-
-def _rewrite_copies(
-    request: HttpRequest, change: _Change, *, trace: str = "", long: Sequence[str] = ()
-) -> None:
-    """Change every copy of a request's target that Django, servers and proxies keep.
-
-    :param trace: a text without this stays as it is, which saves the time to change it.
-    :param long: what :func:`_long_fields` returned. A long trace is nowhere else.
-    """
-    if trace in request.path or trace in request.path_info:
-        request.path, request.path_info = change(request.path), change(request.path_info)
-    fields = long if len(trace) >= SHORTEST_WHOLE else request.META.keys() - _WHO_ASKS
-    for texts, keys in (request.META, fields), *_shown_texts(request):
-        for key in keys:
-            value = texts[key]
-            if isinstance(value, str) and trace in value:
-                texts[key] = change(value)
-    scope: dict[str, Any] | None = getattr(request, "scope", None)
-    if scope is not None:
-        _rewrite_scope(scope, change, trace=trace.encode("latin-1", "replace"))
-    # Django computes them anew from META when they are next asked for.
-    for cached in ("GET", "headers"):
-        request.__dict__.pop(cached, None)
-
-
-def _shown_texts(request: HttpRequest) -> list[tuple[dict[str, Any], Iterable[str]]]:
-    """Return what error reports may show besides, each with its keys.
-
-    That is the match, and the cookies that a middleware has asked for.
-    """
-    shown = [request.__dict__.get("COOKIES", {})]
-    match: Any = request.resolver_match
-    if match is not None:
-        shown += match.kwargs, match.captured_kwargs
-    return [(texts, texts) for texts in shown]
-
-
-def _rewrite_scope(scope: dict[str, Any], change: _Change, *, trace: bytes) -> None:
-    """Change what an ASGI server keeps, and writes its access log from."""
-    for key in ("path", "raw_path", "query_string"):
-        if scope.get(key):
-            scope[key] = _changed(scope[key], change)
-    scope["headers"] = [
-        (name, _changed(value, change))
-        if trace in value and name not in _WHO_ASKS_HEADERS
-        else (name, value)
-        for name, value in scope["headers"]
-    ]
-
-
-def _changed(value: bytes | str, change: _Change) -> bytes | str:
-    if isinstance(value, str):
-        return change(value)
-    text = value.decode("latin-1")
-    changed = change(text)
-    return value if changed == text else changed.encode("latin-1", "replace")
-
-
-def _set_query(request: HttpRequest, query: str) -> None:
-    request.META["QUERY_STRING"] = query
-    scope: dict[str, Any] | None = getattr(request, "scope", None)
-    if scope is not None:
-        scope["query_string"] = query.encode()
-
-
 def _clean_referer(request: HttpRequest) -> None:
     """Remove the tokens of other links from a Referer that names our own host."""
     referer = request.META.get("HTTP_REFERER")
@@ -296,7 +214,7 @@ def _clean_referer(request: HttpRequest) -> None:
     # A login page has the URL that it leads back to, token included, in one of its parameters.
     clean = without_tokens(_without_query_tokens(referer))
     if clean != referer and _is_ours(request, referer):
-        _rewrite_copies(request, lambda text: clean if text == referer else text)
+        rewrite_copies(request, lambda text: clean if text == referer else text)
 
 
 def _is_token(part: str) -> bool:

@@ -128,11 +128,11 @@ class Saves:
         return transaction.atomic(using=self._catalog.writer)
 
     # Note [Locks of rows that have moved away]
-    # A save that waits for a file may find, when its turn comes, that the file was deleted. With a
-    # trash, its row is still there under another name, and PostgreSQL leaves it locked by whoever
-    # has waited for it. Whoever erases a later file of that name locks that one first, and then
-    # what the trash has. A save that holds one of those and waits for the file is a deadlock.
-    # Going back to a savepoint gives up the lock. A save that need not wait needs no savepoint.
+    # A save that waits for a file may find in the end that the file was deleted. With a trash, the
+    # row is still there under another name, and on PostgreSQL the save now holds a lock on it. An
+    # erase of a later file of that name locks that file first, and then the rows in the trash. If
+    # the save holds one of these rows and waits for the file, that is a deadlock. Going back to a
+    # savepoint gives up the lock. A save that doesn't have to wait needs no savepoint.
     def locked(self, name: str) -> StoredFile | None:
         """Return the head row of a file, locked for the caller's transaction to overwrite it.
 
