@@ -10,6 +10,7 @@
     ├── UnsatisfiableRange       a byte range that selects nothing of a file
     ├── DatabaseUnavailable      a database that can't do what is asked now, or is down
     │   └── ChangeConflict       a change that others get in the way of; the database is up
+    ├── FileBusy                 one of many files, which the database can't handle now
     ├── FileTooLarge             also a SuspiciousFileOperation
     ├── FileChanged              also an OSError
     ├── UploadChanged            an upload that another request has continued
@@ -53,11 +54,15 @@ class UnsatisfiableRange(SecureDBStorageError):
 
 
 class DatabaseUnavailable(SecureDBStorageError):
-    """Raised while serving when the database can't do what is asked now, or is down."""
+    """Raised when the database can't do what is asked now, or is down."""
 
 
 class ChangeConflict(DatabaseUnavailable):
-    """Raised while serving when a change conflicts with others, on a database that is up."""
+    """Raised when a change conflicts with others, on a database that is up."""
+
+
+class FileBusy(SecureDBStorageError):
+    """Raised when a database can't handle one of many files now, and can handle the others."""
 
 
 class FileTooLarge(SecureDBStorageError, SuspiciousFileOperation):

@@ -1,10 +1,11 @@
 """The one table: files, uploads that have no name yet, and the rows that hold their bytes."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from django.core.exceptions import FullResultSet
-from django.db import models
+from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.lookups import Exact
@@ -12,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from secure_dbstorage import names
 from secure_dbstorage.files import Content, FileStat, SealedFileStat, StoredHead, utc
+from secure_dbstorage.outages import repeat
 from secure_dbstorage.sealing.keyrings import Keyring
 from secure_dbstorage.sealing.seals import TRASH_MARK, Owner, Seal
 
@@ -88,7 +90,7 @@ class StoredFileQuerySet(models.QuerySet["StoredFile"]):
         :param after: start after this name.
         """
         ordered = self.order_by("name")
-        while page := list(ordered.filter(name__gt=after)[:_PAGE_LENGTH]):
+        while page := page_of(ordered.filter(name__gt=after), _PAGE_LENGTH):
             yield from page
             after = str(page[-1].name)
 
@@ -171,7 +173,7 @@ class StoredRowQuerySet(models.QuerySet["StoredFile"]):
         """Yield the content keys of the rows in order, a thousand a query."""
         keys = self.order_by("content").values_list("content", flat=True).distinct()
         last = -1
-        while page := list(keys.filter(content__gt=last)[:_KEY_PAGE_LENGTH]):
+        while page := page_of(keys.filter(content__gt=last), _KEY_PAGE_LENGTH):
             yield from page
             last = page[-1]
 
@@ -259,6 +261,19 @@ class StoredFile(models.Model):
         values = [getattr(self, column) for column in HEAD_COLUMNS]
         namespace = str(self.namespace)
         return head_of(values, using=str(self._state.db), namespace=namespace, keyring=keyring)
+
+
+def page_of(rows: "models.QuerySet[StoredFile, Any]", length: int) -> list[Any]:
+    """Return the first of these rows, for a task that takes long.
+
+    After a lost connection or a conflict, ask for them again.
+
+    :raises DatabaseUnavailable: when they can't be had now.
+    """
+    page = rows[:length]
+    if connections[rows.db].in_atomic_block:  # On PostgreSQL, an error has ended it.
+        return list(page)
+    return repeat(partial(list, page), rows.db)
 
 
 def head_of(row: Sequence[Any], *, using: str, namespace: str, keyring: Keyring) -> StoredHead:

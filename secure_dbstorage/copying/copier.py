@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from queue import SimpleQueue
 from threading import Event, Lock
 
@@ -12,9 +13,10 @@ from django.db import connections
 
 from secure_dbstorage import names
 from secure_dbstorage.copying.ends import Source, Target, digest_of
-from secure_dbstorage.exceptions import CopyFailed
+from secure_dbstorage.exceptions import CopyFailed, DatabaseUnavailable
 from secure_dbstorage.files import FileRecord
 from secure_dbstorage.options import STATEMENT_BYTES
+from secure_dbstorage.outages import OutagesTold, alone
 
 #: What a target has, by name; see :meth:`Target.find_together`.
 Found = dict[str, FileRecord | None]
@@ -69,6 +71,7 @@ class Copier:
         :param records: the files, as the source lists them.
         :param jobs: how many threads copy at once, each with its own connections. A single job
             runs in the caller's thread and transaction.
+        :raises DatabaseUnavailable: when a database is gone, or refuses all changes.
         """
         # Shared out among the threads: a bucket takes a while for each of a few files.
         most = max(1, self.target.most_together // jobs)
@@ -83,7 +86,8 @@ class Copier:
     # Alone, a small file takes ten statements and a commit, which cost more than its bytes. So the
     # files of a group are looked for, read, saved and read back by one statement each, in one
     # transaction. Where anything stands in the way of one, such as a taken name or a wrong digest,
-    # each is copied alone, and fails alone.
+    # each is copied alone, and fails alone. That is also tried again, after a lost connection or a
+    # conflict.
     def _copy_group(self, group: Sequence[FileRecord]) -> Iterator[Transfer]:
         """Copy files none of whose names lies below another one, and yield the outcomes."""
         known: dict[str, FileRecord] = {}
@@ -150,12 +154,18 @@ class Copier:
         return files
 
     def _copy_alone(self, record: FileRecord, found: Found) -> Transfer:
+        databases = {*self.source.databases, *self.target.databases}
         try:
-            name = record.name
-            there = found[name] if name in found else self.target.find(name)
-            return Transfer(record=record, outcome=self._copy(record, there))
+            outcome = alone(partial(self._find_and_copy, record, found), *databases)
+        except DatabaseUnavailable:
+            raise
         except Exception as error:  # noqa: BLE001 -- another storage may raise anything
             return _failed(record, error)
+        return Transfer(record=record, outcome=outcome)
+
+    def _find_and_copy(self, record: FileRecord, found: Found) -> Outcome:
+        name = record.name
+        return self._copy(record, found[name] if name in found else self.target.find(name))
 
     def _copy(self, record: FileRecord, found: FileRecord | None) -> Outcome:
         if found is not None and self._is_same(record, found):
@@ -202,15 +212,16 @@ class Copier:
                     for transfer in self._copy_group(group):
                         done.put(transfer)
             finally:
-                connections.close_all()
                 done.put(None)
+                connections.close_all()
 
         with ThreadPoolExecutor(jobs) as pool:
             try:
-                for _ in range(jobs):
-                    pool.submit(work)
-                for _ in range(jobs):
+                working = [pool.submit(work) for _ in range(jobs)]
+                for _ in working:
                     yield from iter(done.get, None)  # A thread's last result is None.
+                for thread in working:
+                    thread.result()  # Raises what has ended it.
             finally:
                 self._stopping.set()
 
@@ -218,7 +229,10 @@ class Copier:
 def _with_its_error(records: Iterable[FileRecord]) -> Iterator[FileRecord]:
     """Yield records. If the listing fails, the last record carries the error."""
     try:
-        yield from records
+        with OutagesTold():
+            yield from records
+    except DatabaseUnavailable:
+        raise
     except Exception as error:  # noqa: BLE001 -- another storage may raise anything
         yield FileRecord(name="", problem=f"the listing failed: {error}")
 

@@ -13,6 +13,8 @@ class Source(Protocol):
 
     #: Whether it is reached over a network, so that several threads copy faster than one.
     is_remote: bool
+    #: Aliases of the databases that it asks.
+    databases: tuple[str, ...]
 
     def records(self, directory: str) -> Iterator[FileRecord]:
         """Yield the files below a directory, with what the listing alone tells about them."""
@@ -32,6 +34,8 @@ class Target(Protocol):
 
     #: Whether it is reached over a network, so that several threads copy faster than one.
     is_remote: bool
+    #: Aliases of the databases that it asks.
+    databases: tuple[str, ...]
     #: Whether it can write only one file at a time.
     has_one_writer: bool
     #: Whether it keeps public flags.

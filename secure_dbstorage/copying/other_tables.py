@@ -82,6 +82,7 @@ class OtherTable:
         _check_table(layout, table, using)
         self._layout = layout
         self.is_remote = connections[using].vendor != "sqlite"
+        self.databases: tuple[str, ...] = (using,)
         self._rows: models.QuerySet[Any] = models.QuerySet(
             _model(layout, table), using=using
         ).order_by("pk")

@@ -35,6 +35,7 @@ class Spooled:
 class StorageEnd:
     """A storage that belongs to Django or another package, such as a bucket."""
 
+    databases: tuple[str, ...] = ()
     has_one_writer = False
     keeps_flags = False
     most_together = 1

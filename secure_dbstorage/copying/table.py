@@ -24,6 +24,7 @@ class TableEnd:
         self._storage = storage
         self._catalog = storage.catalog.primary
         self._keyring = storage.options.encryption_keys
+        self.databases: tuple[str, ...] = (self._catalog.writer,)
         self.has_one_writer = connections[self._catalog.writer].vendor == "sqlite"
         self.is_remote = not self.has_one_writer
         options = storage.options

@@ -24,8 +24,10 @@ by iterating over what a use case yields::
 keeps it for the summary. ``report.say()`` prints a line for people. ``report.facts`` adds keys to
 the JSON object. For wrong usage that only ``run()`` can detect, ``raise usage_error("...")``.
 
-The base class does the rest: the summary line or the JSON object, the exit code, and Ctrl-C, which
-arrives inside ``run()`` as KeyboardInterrupt. Close what is open, then let it propagate.
+The base class does the rest: the summary line or the JSON object, and the exit code. Ctrl-C
+arrives inside ``run()`` as KeyboardInterrupt, and a database that can't be used any more as an
+error of ``django.db`` or a DatabaseUnavailable. Close what is open, then let these propagate. A
+command with ``--after`` keeps ``report.after`` up to date.
 """
 
 import argparse
@@ -45,14 +47,13 @@ from django.core.management.base import (
     DjangoHelpFormatter,
     OutputWrapper,
 )
-from django.db import (  # noqa: TID251 -- nothing is asked of it here
-    DatabaseError,
-    OperationalError,
-)
+from django.db import DatabaseError  # noqa: TID251 -- nothing is asked of it here
 from django.template.defaultfilters import filesizeformat
 
+from secure_dbstorage.exceptions import DatabaseUnavailable
 from secure_dbstorage.management.usage import usage_error
 from secure_dbstorage.models import StoredFile
+from secure_dbstorage.outages import OutagesTold, reason
 
 #: Exit codes besides 0 and that of wrong usage. The help explains them.
 FAILED, INTERRUPTED = 1, 130
@@ -66,7 +67,8 @@ _HELP_WIDTH = 79
 _EXIT_CODES = """\
 exit codes:
   0    everything was done
-  1    something failed; each failure was reported, and the rest was done
+  1    something failed; each failure was reported, and the rest was done, unless
+       the last line says that the database can't be used any more
   2    nothing was done: wrong options, or an unusable storage or database
   130  interrupted (Ctrl-C); run the command again to continue
 """
@@ -88,6 +90,8 @@ class Report:
         self.facts: dict[str, Any] = {}
         #: Bytes processed, shown with the progress.
         self.bytes_done = 0
+        #: The last name that is done, for a command that can continue after it.
+        self.after = ""
         #: Other words for the outcomes, in the summary line for people.
         self.words: dict[str, str] = {}
         #: Whether to print the summary line for people.
@@ -141,8 +145,14 @@ class Report:
             yield from self._with_lines(items, total, unit)
 
     def close(self, *, interrupted: bool, more: dict[str, Any]) -> None:
-        """Print the summary: a line, or everything as one JSON object."""
+        """Print the summary: a line, or everything as one JSON object.
+
+        :param interrupted: whether the rest was not done.
+        """
         seconds = time.monotonic() - self._began
+        if interrupted and self.after:
+            self.facts["after"] = self.after
+            self.say(f"To continue: --after {self.after!r}")
         if self._as_json:
             told = {
                 **more,
@@ -243,26 +253,37 @@ class ReportingCommand(BaseCommand):
             as_json=options["as_json"],
         )
         more = {"dry_run": options["dry_run"]} if self.can_dry_run else {}
-        interrupted = False
+        ending: CommandError | None = None
         try:
-            self.run(report, options)
+            with OutagesTold():
+                self.run(report, options)
         except KeyboardInterrupt:
-            interrupted = True
-        except DatabaseError as error:
-            if _is_table_missing(error):
-                told = "The table of files is missing. Run `manage.py migrate`."
-            elif isinstance(error, OperationalError) and not report.has_results:
-                told = f"The database can't be used: {error}"
-            else:
-                raise
-            raise usage_error(told) from error
-        report.close(interrupted=interrupted, more=more)
-        if interrupted:
-            raise CommandError(
+            ending = CommandError(
                 "Interrupted. Run the command again to continue.", returncode=INTERRUPTED
             )
+        except DatabaseUnavailable as error:
+            ending = _ending(error, report)
+        except DatabaseError as error:
+            if not _is_table_missing(error):
+                raise
+            told = "The table of files is missing. Run `manage.py migrate`."
+            raise usage_error(told) from error
+        report.close(interrupted=ending is not None, more=more)
+        if ending is not None:
+            raise ending
         if report.failures:
             raise CommandError(f"{len(report.failures):,} failed", returncode=FAILED)
+
+
+def _ending(error: DatabaseUnavailable, report: Report) -> CommandError:
+    """Return the error of a command whose database can't be used.
+
+    :raises CommandError: when it was never of use.
+    """
+    if not report.has_results:
+        raise usage_error(f"The database can't be used: {reason(error)}") from error
+    told = "The database can't be used any more. Run the command again later to continue"
+    return CommandError(f"{told}: {reason(error)}", returncode=FAILED)
 
 
 def _is_table_missing(error: DatabaseError) -> bool:

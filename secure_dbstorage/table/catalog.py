@@ -8,17 +8,17 @@ from functools import partial
 
 from django.db import connections, router, transaction
 
-from secure_dbstorage import names
+from secure_dbstorage import names, outages
 from secure_dbstorage.conf import project_time
 from secure_dbstorage.exceptions import os_error
 from secure_dbstorage.files import Content, LinkState, Room, StoredHead
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.options import StorageOptions
-from secure_dbstorage.table import outages, replicas, streams, uses
+from secure_dbstorage.outages import OutagesTold, Result
+from secure_dbstorage.table import replicas, streams, uses
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.groups import Groups
 from secure_dbstorage.table.listing import entries_of
-from secure_dbstorage.table.outages import OutagesTold, Result
 from secure_dbstorage.table.tenants import schema_of
 from secure_dbstorage.table.trash import Trash
 
@@ -181,7 +181,15 @@ class Catalog:
         :raises ChangeConflict: when it conflicts three times.
         :raises DatabaseUnavailable: when it fails three times.
         """
-        return outages.repeat(change, using=self.writer)
+        return outages.repeat(change, self.writer)
+
+    def alone(self, task: Callable[[], Result]) -> Result:
+        """Do one of many tasks. The others can be done even if this one can't.
+
+        :raises FileBusy: when this task can't be done now.
+        :raises DatabaseUnavailable: when no other can be done either.
+        """
+        return outages.alone(task, self.writer)
 
     def release(self) -> None:
         """Return the connection that :meth:`find` used to its pool."""

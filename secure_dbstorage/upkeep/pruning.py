@@ -1,7 +1,7 @@
 """Pruning: removes files and rows that are no longer needed."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
@@ -10,7 +10,9 @@ from django.db.models import Sum
 from django.db.models.functions import Length
 from django.utils import timezone
 
+from secure_dbstorage.exceptions import FileBusy
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
+from secure_dbstorage.outages import alone
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import chunks, uploads
 from secure_dbstorage.table.trash import name_of
@@ -22,7 +24,7 @@ _BATCH = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """A file, or rows without a file, that were removed or would be."""
+    """A file, or rows without a file, that were removed, or would be, or should have been."""
 
     #: ``expired``, ``unreferenced``, ``deleted`` (a deleted file that can't be restored any more),
     #: ``unfinished`` (an upload that nobody finished in time), ``stray`` (rows without a file) or
@@ -32,18 +34,49 @@ class Pruned:
     name: str
     #: The size in bytes.
     size: int = 0
+    #: Why it could not be removed now; "" if it was.
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pruning:
+    """How things are removed from one database: each alone, so that one can't stop the others."""
+
+    using: str
+    dry_run: bool
+
+    def remove(
+        self,
+        item: Pruned,
+        remove: Callable[[], bool],
+        measure: Callable[[], int] | None = None,
+    ) -> Iterator[Pruned]:
+        """Remove something, and yield it; nothing if it must not be removed any more.
+
+        :param remove: tells whether it was removed.
+        :param measure: returns the size, where *item* does not have it.
+        """
+
+        def pruned() -> list[Pruned]:
+            measured = item if measure is None else replace(item, size=measure())
+            return [measured] if self.dry_run or remove() else []
+
+        try:
+            yield from alone(pruned, self.using)
+        except FileBusy as error:
+            yield replace(item, problem=str(error))
 
 
 def prune_expired(storage: DatabaseStorage, *, dry_run: bool) -> Iterator[Pruned]:
     """Delete temporary files that have expired, and yield each."""
-    now = timezone.now()
+    now, pruning = timezone.now(), _Pruning(storage.catalog.writer, dry_run)
 
     def has_expired(row: StoredFile) -> bool:
         return row.expires is not None and row.expires <= now
 
     for row in storage.catalog.files().filter(expires__lte=now).by_name():
-        if dry_run or storage.delete_if(_name(row), has_expired):
-            yield Pruned(kind="expired", name=_name(row), size=row.size or 0)
+        item = Pruned(kind="expired", name=_name(row), size=row.size or 0)
+        yield from pruning.remove(item, partial(storage.delete_if, item.name, has_expired))
 
 
 def prune_deleted(storage: DatabaseStorage, *, dry_run: bool) -> Iterator[Pruned]:
@@ -51,19 +84,20 @@ def prune_deleted(storage: DatabaseStorage, *, dry_run: bool) -> Iterator[Pruned
 
     Without the option ``keep_deleted``, that is all of them.
     """
-    trash = storage.catalog.trash
+    trash, pruning = storage.catalog.trash, _Pruning(storage.catalog.writer, dry_run)
     for row in trash.over().by_name():
-        if dry_run or trash.erase_row(row):
-            yield Pruned(kind="deleted", name=name_of(row), size=row.size or 0)
+        item = Pruned(kind="deleted", name=name_of(row), size=row.size or 0)
+        yield from pruning.remove(item, partial(trash.erase_row, row))
 
 
 def prune_unfinished(storage: DatabaseStorage, *, dry_run: bool) -> Iterator[Pruned]:
     """Delete uploads that nobody finished in time, and yield each."""
     now, using = timezone.now(), storage.catalog.writer
+    pruning = _Pruning(using, dry_run)
     for key in storage.inbox.unfinished().filter(expires__lte=now).content_keys():
-        size = _size_of(key, using)
-        if dry_run or uploads.delete_expired(key, now=now, using=using):
-            yield Pruned(kind="unfinished", name=str(key), size=size)
+        remove = partial(uploads.delete_expired, key, now=now, using=using)
+        item = Pruned(kind="unfinished", name=str(key))
+        yield from pruning.remove(item, remove, partial(_size_of, key, using))
 
 
 def prune_unreferenced(
@@ -102,15 +136,19 @@ def prune_rows(using: str, *, dry_run: bool) -> Iterator[Pruned]:
 
     :param using: alias of the database. All storages in it share the table.
     """
+    pruning = _Pruning(using, dry_run)
     rows: StoredRowQuerySet = StoredFile.rows.using(using)
-    for used in rows.use_marks().filter(expires__lte=timezone.now()).content_keys():
-        if not dry_run:
-            chunks.delete(used, using=using)
-        yield Pruned(kind="used", name=str(used))
+    for key in rows.use_marks().filter(expires__lte=timezone.now()).content_keys():
+        item = Pruned(kind="used", name=str(key))
+        yield from pruning.remove(item, partial(_delete_use, key, using))
     for key in rows.strays().content_keys():
-        size = _size_of(key, using)
-        if dry_run or _delete_stray(key, using):
-            yield Pruned(kind="stray", name=str(key), size=size)
+        item, measure = Pruned(kind="stray", name=str(key)), partial(_size_of, key, using)
+        yield from pruning.remove(item, partial(_delete_stray, key, using), measure)
+
+
+def _delete_use(key: int, using: str) -> bool:
+    chunks.delete(key, using=using)
+    return True
 
 
 def _delete_stray(key: int, using: str) -> bool:
@@ -139,11 +177,13 @@ def _delete_unreferenced(
 ) -> Iterator[Pruned]:
     # A row may refer to one of them by now: the names were read some time ago.
     still = referred(storage, [_name(row) for row in candidates])
+    pruning = _Pruning(storage.catalog.writer, dry_run)
     for row in candidates:
         if _name(row) in still:
             continue
-        if dry_run or storage.delete_if(_name(row), partial(_has_same_content, row)):
-            yield Pruned(kind="unreferenced", name=_name(row), size=row.size or 0)
+        item = Pruned(kind="unreferenced", name=_name(row), size=row.size or 0)
+        is_same = partial(_has_same_content, row)
+        yield from pruning.remove(item, partial(storage.delete_if, item.name, is_same))
 
 
 def _has_same_content(one: StoredFile, other: StoredFile) -> bool:

@@ -8,14 +8,14 @@ from itertools import chain, islice
 from django.db import transaction
 
 from secure_dbstorage.exceptions import (
-    ChangeConflict,
     ContentVanished,
+    FileBusy,
     KeyLost,
     KeyServiceUnavailable,
     SealBroken,
     SecureDBStorageError,
 )
-from secure_dbstorage.models import StoredFile, seal_of
+from secure_dbstorage.models import StoredFile, page_of, seal_of
 from secure_dbstorage.sealing.envelopes import Envelope
 from secure_dbstorage.sealing.seals import Owner, Seal
 from secure_dbstorage.storage import DatabaseStorage
@@ -80,15 +80,15 @@ def rewrap(storage: DatabaseStorage) -> Iterator[Rekeyed]:
     while batch := list(islice(rows, _BATCH)):
         wrapped = [_wrapped(storage, row) for row in batch]  # May ask a service: no transaction.
         try:
-            written = storage.catalog.repeat(partial(_write_free, storage, wrapped))
-        except ChangeConflict:  # One by one, only those fail that conflict.
+            written = storage.catalog.alone(partial(_write_free, storage, wrapped))
+        except FileBusy:  # One by one, only those fail that are in the way.
             written = {}
         for item in wrapped:
             outcome, problem = item.outcome, item.problem
             try:
                 if not _is_written(storage, item, written):
                     outcome = "changed"
-            except ChangeConflict as error:
+            except FileBusy as error:
                 outcome, problem = "failed", str(error)
             yield Rekeyed(
                 name=_name(item.row), size=item.row.size or 0, outcome=outcome, problem=problem
@@ -107,11 +107,11 @@ def reseal(storage: DatabaseStorage, *, prefix: str = "", after: str = "") -> It
     for row in storage.catalog.files().below(prefix).by_name(after):
         outcome, problem = "failed", ""
         try:
-            is_done = storage.catalog.repeat(partial(_reseal, storage, row))
+            is_done = storage.catalog.alone(partial(_reseal, storage, row))
             outcome = "resealed" if is_done else "changed"
         except ContentVanished:
             outcome, problem = _outcome_without_rows(storage, row)
-        except (ChangeConflict, KeyLost, KeyServiceUnavailable, SealBroken) as error:
+        except (FileBusy, KeyLost, KeyServiceUnavailable, SealBroken) as error:
             problem = str(error)
         yield Rekeyed(name=_name(row), size=row.size or 0, outcome=outcome, problem=problem)
 
@@ -134,7 +134,7 @@ def _rows(storage: DatabaseStorage) -> Iterator[StoredFile]:
 
 def _uploads(storage: DatabaseStorage) -> Iterator[StoredFile]:
     rows, last = storage.inbox.unfinished().defer("data").order_by("content"), -1
-    while page := list(rows.filter(content__gt=last)[:_UPLOADS_PER_QUERY]):
+    while page := page_of(rows.filter(content__gt=last), _UPLOADS_PER_QUERY):
         yield from page
         last = page[-1].content
 
@@ -182,7 +182,7 @@ def _is_written(storage: DatabaseStorage, item: _Wrapped, written: Mapping[int, 
         return True
     if item.row.pk in written:
         return written[item.row.pk]
-    return storage.catalog.repeat(partial(_write, storage, item))
+    return storage.catalog.alone(partial(_write, storage, item))
 
 
 def _write(storage: DatabaseStorage, item: _Wrapped) -> bool:

@@ -1,13 +1,14 @@
 """Verification: checks that each file is still what was saved."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
 from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.exceptions import (
     ContentVanished,
+    FileBusy,
     KeyLost,
     KeyServiceUnavailable,
     SealBroken,
@@ -31,6 +32,8 @@ class Verified:
     problems: tuple[str, ...] = ()
     #: The problems that were repaired.
     repaired: tuple[str, ...] = ()
+    #: Whether it was read. Without that, the one problem says why not.
+    was_read: bool = True
     #: Of a deleted file, its version.
     version: str = ""
 
@@ -67,27 +70,46 @@ def verify(
 def _verify(
     storage: DatabaseStorage, head: StoredHead, content_type: str, *, repair: bool
 ) -> Verified | None:
+    alone, verified = storage.catalog.alone, Verified(name=head.stat.name, size=head.stat.size)
+    try:
+        found = alone(partial(_read, storage, head, content_type))
+    except FileBusy as error:
+        return replace(verified, problems=(f"not read: {error}",), was_read=False)
+    if found is None:
+        return None
+    if not repair:
+        return replace(verified, problems=(*found.problems, *found.repairs))
+    problems, repaired = list(found.problems), list[str]()
+    for problem, do_repair in found.repairs.items():
+        try:
+            alone(do_repair)
+            repaired.append(problem)
+        except FileBusy as error:
+            problems.append(f"{problem}; not repaired: {error}")
+    return replace(verified, problems=tuple(problems), repaired=tuple(repaired))
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was found about a file."""
+
+    #: The problems that can't be repaired.
+    problems: tuple[str, ...]
+    #: What repairs the others.
+    repairs: Mapping[str, Callable[[], None]]
+
+
+def _read(storage: DatabaseStorage, head: StoredHead, content_type: str) -> _Found | None:
     problems = _problems_of_bytes(head)
     if problems and not _is_there(head):
         return None  # The file was deleted, restored or replaced while it was being read.
-    repairs: dict[str, Callable[[StoredHead], None]] = {}
+    repairs: dict[str, Callable[[], None]] = {}
     if _rows_past_end(head).exists():
-        repairs["there are rows past the end of the file"] = _delete_rows_past_end
+        repairs["there are rows past the end of the file"] = partial(_delete_rows_past_end, head)
     if head.stat.content_type != content_type:
-        correct = partial(_correct_type, storage=storage, content_type=content_type)
+        correct = partial(_correct_type, head, storage=storage, content_type=content_type)
         repairs["the media type does not match the name"] = correct
-    if repair:
-        for do_repair in repairs.values():
-            do_repair(head)
-        return _verified(head, problems, repaired=tuple(repairs))
-    return _verified(head, (*problems, *repairs))
-
-
-def _verified(
-    head: StoredHead, problems: tuple[str, ...], repaired: tuple[str, ...] = ()
-) -> Verified:
-    stat = head.stat
-    return Verified(name=stat.name, size=stat.size, problems=problems, repaired=repaired)
+    return _Found(problems, repairs)
 
 
 def _problems_of_bytes(head: StoredHead) -> tuple[str, ...]:

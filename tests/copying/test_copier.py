@@ -270,6 +270,7 @@ class Listed:
     """A source that lists any names, in their order."""
 
     is_remote = False
+    databases = ()
 
     def __init__(self, **files: bytes) -> None:
         self.files = files
@@ -522,6 +523,7 @@ def test_a_source_is_read_in_pieces(ours: DatabaseStorage) -> None:
         """Never holds more than one piece of its content."""
 
         is_remote = False
+        databases = ()
 
         def records(self, directory: str) -> Iterable[FileRecord]:
             return [FileRecord(name="long", size=3 * 70_000)]

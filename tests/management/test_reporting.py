@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
-from django.db import OperationalError
+from django.db import ProgrammingError
 
 from secure_dbstorage.management import reporting
 from secure_dbstorage.management.reporting import Report, shown
@@ -54,12 +54,33 @@ def test_wrong_usage_has_its_own_exit_code() -> None:
     assert count("wrong")[2] == 2
 
 
-def test_a_database_that_is_down_is_no_traceback_unless_work_was_done() -> None:
+def test_a_database_that_is_down_is_no_traceback() -> None:
     with pytest.raises(CommandError, match="The database can't be used: connection refused") as it:
         call_command(Count(), "down")
     assert it.value.returncode == 2
-    with pytest.raises(OperationalError):
-        call_command(Count(), "good", "down", stdout=io.StringIO())
+
+
+def test_a_database_that_goes_away_ends_the_command_after_its_summary() -> None:
+    out = io.StringIO()
+    again = "can't be used any more. Run the command again later to continue: connection refused"
+    with pytest.raises(CommandError, match=again) as raised:
+        call_command(Count(), "good", "down", "good", stdout=out)
+    assert raised.value.returncode == 1
+    assert out.getvalue().startswith("good 1, failed 0, ")
+    assert json.loads(count("bad", "down", "--json")[0])["interrupted"] is True
+
+
+def test_a_fault_in_a_statement_is_not_hidden() -> None:
+    with pytest.raises(ProgrammingError):
+        call_command(Count(), "good", "fault", stdout=io.StringIO())
+
+
+def test_a_run_that_ends_early_says_where_to_continue() -> None:
+    for end in ("stop", "down"):
+        words = ("first", "second", end, "--continues")
+        assert "To continue: --after 'second'\n" in count(*words)[0]
+        assert json.loads(count(*words, "--json")[0])["after"] == "second"
+    assert "after" not in json.loads(count("first", "--continues", "--json")[0])
 
 
 def test_programs_get_one_object_and_nothing_else() -> None:

@@ -2,20 +2,24 @@
 
 from typing import Any
 
-from django.db import OperationalError
+from django.db import OperationalError, ProgrammingError
 
 from secure_dbstorage.management.reporting import Report, ReportingCommand
 from secure_dbstorage.management.usage import usage_error
 
 
 class Count(ReportingCommand):
-    """Counts words, of which ``bad`` fails, ``stop`` is a Ctrl-C and ``down`` the database."""
+    """Counts words.
+
+    Of these, ``bad`` fails, ``stop`` is a Ctrl-C, ``down`` the database and ``fault`` a bug.
+    """
 
     examples = "manage.py count good"
     can_dry_run = True
 
     def add_options(self, parser: Any) -> None:
         parser.add_argument("words", nargs="*")
+        parser.add_argument("--continues", action="store_true")
 
     def run(self, report: Report, options: dict[str, Any]) -> None:
         report.facts["words"] = len(options["words"])
@@ -26,9 +30,13 @@ class Count(ReportingCommand):
                 raise usage_error("a wrong word")
             if word == "down":
                 raise OperationalError("connection refused")
+            if word == "fault":
+                raise ProgrammingError("syntax error")
             if word == "bad":
                 report.fail(word, "is bad")
             else:
                 report.count("good")
                 report.bytes_done += 2_500_000
             report.say(f"saw {word}", verbosity=2)
+            if options["continues"]:
+                report.after = word

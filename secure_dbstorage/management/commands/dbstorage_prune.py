@@ -1,7 +1,6 @@
 """``dbstorage_prune``: remove files and rows that are no longer needed."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import timedelta
 from itertools import chain
 from typing import Any
@@ -95,10 +94,13 @@ class Command(ReportingCommand):
         storage = database_storage(options["storage"])
         pruned = report.facts.setdefault("pruned", []) if options["as_json"] else None
         for item in report.progress(_everything(report, storage, options), unit="items"):
+            if item.problem:
+                report.fail(item.name, f"{_LABELS[item.kind]} not removed: {item.problem}")
+                continue
             report.count(item.kind)
             report.bytes_done += item.size
             if pruned is not None:
-                pruned.append(asdict(item))
+                pruned.append({"kind": item.kind, "name": item.name, "size": item.size})
             moves = item.kind == "unreferenced" and storage.options.keep_deleted is not None
             done, would = ("moved to the trash:", "would move to the trash:") if moves else _REMOVE
             verb = would if options["dry_run"] else done

@@ -96,16 +96,11 @@ def _reseal(report: Report, storage: DatabaseStorage, prefix: str, after: str) -
     if not storage.catalog.is_directory(prefix):
         report.fail(prefix, NOTHING_BELOW)
     total = storage.catalog.files().below(prefix).filter(name__gt=after).count()
-    last = after
-    try:
-        for item in report.progress(reseal(storage, prefix=prefix, after=after), total=total):
-            report.bytes_done += item.size
-            _count(report, item)
-            last = item.name
-    except KeyboardInterrupt:
-        report.facts["after"] = last
-        report.say(f"To continue: --after {last!r}")
-        raise
+    report.after = after
+    for item in report.progress(reseal(storage, prefix=prefix, after=after), total=total):
+        report.bytes_done += item.size
+        _count(report, item)
+        report.after = item.name
 
 
 def _tell(report: Report, items: Iterable[Rekeyed], total: int) -> None:

@@ -12,7 +12,7 @@ from secure_dbstorage.management.arguments import (
 )
 from secure_dbstorage.management.reporting import Report, ReportingCommand
 from secure_dbstorage.management.usage import database_storage
-from secure_dbstorage.upkeep.verification import verify
+from secure_dbstorage.upkeep.verification import Verified, verify
 
 
 class Command(ReportingCommand):
@@ -54,19 +54,22 @@ class Command(ReportingCommand):
         total = storage.catalog.files().below(prefix).filter(name__gt=options["after"]).count()
         total += deleted
         files = verify(storage, prefix=prefix, after=options["after"], repair=options["repair"])
-        last = options["after"]
-        try:
-            for file in report.progress(files, total=total):
-                report.bytes_done += file.size
-                for repaired in file.repaired:
-                    report.count("repaired")
-                    report.facts["repaired"].append({"name": file.label, "problem": repaired})
-                    report.say(f"{file.label}: repaired: {repaired}")
-                for problem in file.problems:
-                    report.fail(file.label, problem)
-                report.count("broken" if file.problems else "intact")
-                last = last if file.version else file.name
-        except KeyboardInterrupt:
-            report.facts["after"] = last
-            report.say(f"To continue: --after {last!r}")
-            raise
+        report.after = options["after"]
+        for file in report.progress(files, total=total):
+            _report(report, file)
+            if not file.version:
+                report.after = file.name
+
+
+def _report(report: Report, file: Verified) -> None:
+    for repaired in file.repaired:
+        report.count("repaired")
+        report.facts["repaired"].append({"name": file.label, "problem": repaired})
+        report.say(f"{file.label}: repaired: {repaired}")
+    for problem in file.problems:
+        report.fail(file.label, problem)
+    if file.was_read:
+        report.bytes_done += file.size
+        report.count("broken" if file.problems else "intact")
+    else:
+        report.count("unread")

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from django.db import IntegrityError, OperationalError, connections, transaction
 
-from secure_dbstorage.exceptions import ChangeConflict, DatabaseUnavailable
-from secure_dbstorage.table.outages import OutagesTold, repeat
+from secure_dbstorage.exceptions import ChangeConflict, DatabaseUnavailable, FileBusy
+from secure_dbstorage.outages import OutagesTold, alone, reason, repeat
 from tests.support.aliases import added_alias
 
 #: What each database is told to fail with, as if it had met it.
@@ -39,14 +39,14 @@ def test_a_conflict_is_no_outage(database: str, statement: str) -> None:
     with pytest.raises(ChangeConflict), OutagesTold():
         failing_as_told(database, statement)()
     with pytest.raises(ChangeConflict):
-        repeat(failing_as_told(database, statement), using=database)
+        repeat(failing_as_told(database, statement), database)
 
 
 @pytest.mark.parametrize(("database", "statement"), OUTAGES, indirect=["database"])
 @pytest.mark.django_db(transaction=True)
 def test_an_outage_is_no_conflict(database: str, statement: str) -> None:
     with pytest.raises(DatabaseUnavailable) as raised:
-        repeat(failing_as_told(database, statement), using=database)
+        repeat(failing_as_told(database, statement), database)
     assert type(raised.value) is DatabaseUnavailable
 
 
@@ -59,7 +59,7 @@ def test_a_lock_that_another_keeps_is_no_outage() -> None:
         with impatient.cursor() as cursor:
             cursor.execute("PRAGMA busy_timeout = 0")
         with pytest.raises(ChangeConflict, match="again and again") as raised:
-            repeat(failing_as_told("impatient", "SELECT 1"), using="impatient")
+            repeat(failing_as_told("impatient", "SELECT 1"), "impatient")
     assert "locked" in str(raised.value.__cause__.__cause__)  # type: ignore[union-attr]
 
 
@@ -71,7 +71,7 @@ def test_a_change_that_met_a_conflict_and_then_an_outage_met_an_outage() -> None
         raise errors.pop(0)
 
     with pytest.raises(DatabaseUnavailable) as raised:
-        repeat(change, using="default")
+        repeat(change, "default")
     assert type(raised.value) is DatabaseUnavailable
 
 
@@ -81,4 +81,65 @@ def test_a_name_that_is_taken_again_and_again_is_a_conflict() -> None:
         raise IntegrityError("taken")
 
     with pytest.raises(ChangeConflict):
-        repeat(change, using="default")
+        repeat(change, "default")
+
+
+@pytest.mark.parametrize(("database", "statement"), CONFLICTS, indirect=["database"])
+@pytest.mark.django_db(transaction=True)
+def test_one_of_many_fails_alone_where_others_are_in_the_way(
+    database: str, statement: str
+) -> None:
+    with pytest.raises(FileBusy, match="conflicts with other transactions: "):
+        alone(failing_as_told(database, statement), database)
+
+
+#: A query that took too long, and a server or a standby that takes no changes.
+SLOW = [
+    ("postgres", POSTGRES.format("57014")),
+    ("mariadb", MARIADB.format(1969)),
+]
+READ_ONLY = [
+    ("postgres", POSTGRES.format("25006")),
+    *(("mariadb", MARIADB.format(number)) for number in (1047, 1290, 1792, 1836)),
+]
+
+
+@pytest.mark.parametrize(("database", "statement"), SLOW, indirect=["database"])
+@pytest.mark.django_db(transaction=True)
+def test_one_of_many_fails_alone_that_takes_too_long(database: str, statement: str) -> None:
+    with pytest.raises(FileBusy, match="the database refused it: "):
+        alone(failing_as_told(database, statement), database)
+
+
+@pytest.mark.parametrize(("database", "statement"), READ_ONLY, indirect=["database"])
+@pytest.mark.django_db(transaction=True)
+def test_none_of_many_can_be_changed_in_a_database_that_takes_no_changes(
+    database: str, statement: str
+) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        alone(failing_as_told(database, statement), database)
+
+
+@pytest.mark.django_db
+def test_a_fault_in_a_statement_is_not_hidden() -> None:
+    with pytest.raises(OperationalError, match="syntax error"):
+        alone(failing_as_told("default", "no SQL"), "default")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OperationalError("deadlock detected\nDETAIL: much more"), "deadlock detected"),
+        (OperationalError(1205, "Lock wait timeout"), "(1205, 'Lock wait timeout')"),
+    ],
+)
+@pytest.mark.django_db
+def test_the_reason_is_what_the_driver_says_on_one_line(
+    error: OperationalError, said: str
+) -> None:
+    def change() -> None:
+        raise error
+
+    with pytest.raises(DatabaseUnavailable) as raised:
+        repeat(change, "default")
+    assert reason(raised.value) == said
