@@ -263,7 +263,7 @@ class StoredFile(models.Model):
         return head_of(values, using=str(self._state.db), namespace=namespace, keyring=keyring)
 
 
-def page_of(rows: "models.QuerySet[StoredFile, Any]", length: int) -> list[Any]:
+def page_of(rows: "models.QuerySet[Any, Any]", length: int) -> list[Any]:
     """Return the first of these rows, for a task that takes long.
 
     After a lost connection or a conflict, ask for them again.

@@ -14,6 +14,7 @@ from django.db.models.functions import Length, Substr
 
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import FileRecord, utc
+from secure_dbstorage.models import page_of
 
 #: How many bytes one query fetches. A multiple of 4, for Base64. SQLite and MariaDB read the whole
 #: content for each part of it, so parts are large.
@@ -141,10 +142,10 @@ class OtherTable:
     def _page(self, rows: "models.QuerySet[Any, Any]") -> list[tuple[Any, Any]]:
         """Return the keys of the next rows, with their values or an error."""
         try:
-            return [(row["id"], row) for row in rows[:_PAGE_LENGTH]]
+            return [(row["id"], row) for row in page_of(rows, _PAGE_LENGTH)]
         except (ValueError, TypeError, OverflowError):
             # SQLite keeps any text in a column of times. One bad row must not hide the others.
-            keys = list(rows.values_list("pk", flat=True)[:_PAGE_LENGTH])
+            keys = page_of(rows.values_list("pk", flat=True), _PAGE_LENGTH)
             return [(key, _value_or_error(rows, key)) for key in keys]
 
     def _record_of(self, key: Any, row: Any) -> FileRecord:

@@ -105,14 +105,10 @@ def reseal(storage: DatabaseStorage, *, prefix: str = "", after: str = "") -> It
     :param after: start after this name, to continue an interrupted run.
     """
     for row in storage.catalog.files().below(prefix).by_name(after):
-        outcome, problem = "failed", ""
         try:
-            is_done = storage.catalog.alone(partial(_reseal, storage, row))
-            outcome = "resealed" if is_done else "changed"
-        except ContentVanished:
-            outcome, problem = _outcome_without_rows(storage, row)
+            outcome, problem = storage.catalog.alone(partial(_outcome_of_reseal, storage, row))
         except (FileBusy, KeyLost, KeyServiceUnavailable, SealBroken) as error:
-            problem = str(error)
+            outcome, problem = "failed", str(error)
         yield Rekeyed(name=_name(row), size=row.size or 0, outcome=outcome, problem=problem)
 
 
@@ -189,6 +185,14 @@ def _write(storage: DatabaseStorage, item: _Wrapped) -> bool:
     """Write a new column, unless the row has another by now."""
     old, new = bytes(item.row.sealed_key or b""), item.column or b""
     return resealing.rewrap(item.row.pk, old, new, using=storage.catalog.writer)
+
+
+def _outcome_of_reseal(storage: DatabaseStorage, row: StoredFile) -> tuple[str, str]:
+    """Write the bytes of a file again, and return the outcome and the problem."""
+    try:
+        return "resealed" if _reseal(storage, row) else "changed", ""
+    except ContentVanished:
+        return _outcome_without_rows(storage, row)
 
 
 def _reseal(storage: DatabaseStorage, row: StoredFile) -> bool:

@@ -14,7 +14,7 @@ import pytest
 from django.core.files.storage import storages
 from django.core.management import call_command, get_commands
 from django.core.management.base import CommandError
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -375,6 +375,20 @@ class TestVerify:
         told = run("verify", "--repair", "--json").told
         assert [item["name"] for item in told["repaired"]] == ["a.txt"]
         assert run("verify").code == 0
+
+    def test_a_file_that_could_not_be_read_is_not_counted_as_broken(
+        self, run: Run, storage: DatabaseStorage
+    ) -> None:
+        def busy(execute: Any, sql: str, parameters: Any, *rest: Any) -> Any:
+            if key in (parameters or ()):
+                raise OperationalError(1205, "Lock wait timeout exceeded")
+            return execute(sql, parameters, *rest)
+
+        key = storage.catalog.get("a.txt").content.key
+        with connection.execute_wrapper(busy):
+            ran = run("verify", "--json")
+        assert (ran.code, ran.told["counts"]) == (1, {"unread": 1, "intact": 1})
+        assert "a.txt: not read: it conflicts with other transactions" in ran.err
 
     def test_an_interrupted_run_says_how_to_continue(
         self, run: Run, storage: DatabaseStorage, monkeypatch: pytest.MonkeyPatch

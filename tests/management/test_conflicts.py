@@ -19,6 +19,9 @@ from django.db import connections, transaction
 from django.db.models import F, QuerySet
 from pytest_django import Settings
 
+from secure_dbstorage import models
+from secure_dbstorage.copying import other_tables
+from secure_dbstorage.copying.table import TableEnd
 from secure_dbstorage.management.reporting import Report
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.signals import file_saved
@@ -336,9 +339,15 @@ SERVERS = pytest.mark.parametrize("database", ["postgres", "mariadb"], indirect=
 
 @SERVERS
 @EACH_COMMAND
+@pytest.mark.parametrize("page_length", [1, 100])
 def test_a_connection_that_is_lost_is_made_again(
-    case: Case, place: Place, monkeypatch: pytest.MonkeyPatch
+    case: Case, place: Place, page_length: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whether it is lost before the next file or before the next page of the list."""
+    for module in (models, other_tables):
+        monkeypatch.setattr(module, "_PAGE_LENGTH", page_length)
+    monkeypatch.setattr(models, "_KEY_PAGE_LENGTH", page_length)
+    monkeypatch.setattr(TableEnd, "most_together", page_length)
     with prepared(case, place), added_alias("killer", like=place.database):
         with afterwards(monkeypatch, lambda: kill_sessions("killer")):
             code, told, _ = run(case, place)

@@ -1,7 +1,10 @@
 """Files are intact, or their problems are reported, and repaired where possible."""
 
+from typing import Any
+
 import pytest
 from django.core.files.storage import storages
+from django.db import OperationalError, connections
 
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.storage import DatabaseStorage
@@ -128,3 +131,22 @@ def test_a_file_deleted_in_the_meantime_is_not_a_problem(storage: DatabaseStorag
     with storage.open("dir/c.txt", "wb") as file:
         file.write(b"new")
     assert [(file.name, file.problems) for file in files] == [("empty.txt", ())]
+
+
+def test_a_file_that_the_database_does_not_give_now_is_not_broken(
+    storage: DatabaseStorage, database: str
+) -> None:
+    key = storage.catalog.get("dir/b.txt").content.key
+
+    def busy(execute: Any, sql: str, parameters: Any, *rest: Any) -> Any:
+        if key in (parameters or ()):
+            raise OperationalError(1205, "Lock wait timeout exceeded")
+        return execute(sql, parameters, *rest)
+
+    with connections[database].execute_wrapper(busy):
+        found = {file.name: file for file in verify(storage)}
+    assert [name for name, file in found.items() if file.problems] == ["dir/b.txt"]
+    assert not found["dir/b.txt"].was_read
+    assert found["dir/b.txt"].problems == (
+        "not read: it conflicts with other transactions: (1205, 'Lock wait timeout exceeded')",
+    )
