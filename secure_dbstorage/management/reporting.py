@@ -276,14 +276,16 @@ class ReportingCommand(BaseCommand):
 
 
 def _ending(error: DatabaseUnavailable, report: Report) -> CommandError:
-    """Return the error of a command whose database can't be used.
+    """Return the error to raise after the summary of a command that has lost its database.
 
-    :raises CommandError: when it was never of use.
+    :raises CommandError: when nothing was done, so that there is nothing to sum up.
     """
     if not report.has_results:
         raise usage_error(f"The database can't be used: {reason(error)}") from error
     told = "The database can't be used any more. Run the command again later to continue"
-    return CommandError(f"{told}: {reason(error)}", returncode=FAILED)
+    ending = CommandError(f"{told}: {reason(error)}", returncode=FAILED)
+    ending.__cause__ = error  # For those who pass --traceback.
+    return ending
 
 
 def _is_table_missing(error: DatabaseError) -> bool:

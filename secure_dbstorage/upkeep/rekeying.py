@@ -81,7 +81,7 @@ def rewrap(storage: DatabaseStorage) -> Iterator[Rekeyed]:
         wrapped = [_wrapped(storage, row) for row in batch]  # May ask a service: no transaction.
         try:
             written = storage.catalog.alone(partial(_write_free, storage, wrapped))
-        except FileBusy:  # One by one, only those fail that are in the way.
+        except FileBusy:  # One by one, only those fail that are busy.
             written = {}
         for item in wrapped:
             outcome, problem = item.outcome, item.problem
