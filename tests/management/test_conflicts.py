@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from django.db.models import F, QuerySet
 from pytest_django import Settings
 
@@ -300,6 +301,35 @@ def test_what_others_keep_locked_fails_alone(case: Case, place: Place) -> None:
         assert (code, told["failures"], told["counts"][case.word]) == (0, [], case.left)
 
 
+#: Take no writes any more, in this session.
+READ_ONLY = {
+    "sqlite": "PRAGMA query_only = ON",
+    "postgresql": "SET default_transaction_read_only = on",
+    "mysql": "SET SESSION TRANSACTION READ ONLY",
+}
+
+
+def make_read_only(using: str) -> None:
+    with connections[using].cursor() as cursor:
+        cursor.execute(READ_ONLY[connections[using].vendor])
+
+
+@EACH_WRITER
+def test_nothing_is_done_in_a_database_that_is_read_only(case: Case, place: Place) -> None:
+    connection = connections[place.database]
+    name, *arguments = case.arguments
+    if name == "import":
+        arguments += ["--database", place.database]
+    with prepared(case, place):
+        make_read_only(place.database)
+        told = r"^The database can't be used: .*(?i:read.?only)"
+        with pytest.raises(CommandError, match=told) as raised:
+            call_command(f"dbstorage_{name}", *arguments, stdout=io.StringIO())
+        connection.close()
+        assert raised.value.returncode == 2
+        assert run(case, place)[1]["counts"][case.word] == 3
+
+
 KILL = {
     "postgresql": "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
     "WHERE datname = current_database() AND pid <> pg_backend_pid()",
@@ -386,30 +416,16 @@ def test_a_server_that_is_gone_ends_the_command(
         _check_it_ends_and_continues(case, place, *broken_off)
 
 
-#: Take no writes any more, in this session.
-READ_ONLY = {
-    "sqlite": "PRAGMA query_only = ON",
-    "postgresql": "SET default_transaction_read_only = on",
-    "mysql": "SET SESSION TRANSACTION READ ONLY",
-}
-
-
 @EACH_WRITER
 def test_a_database_that_becomes_read_only_ends_the_command(
     case: Case, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = connections[place.database]
-
-    def make_read_only() -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(READ_ONLY[connection.vendor])
-
     with prepared(case, place):
         try:
-            with afterwards(monkeypatch, make_read_only):
+            with afterwards(monkeypatch, partial(make_read_only, place.database)):
                 broken_off = run(case, place)
         finally:
-            connection.close()
+            connections[place.database].close()
         _check_it_ends_and_continues(case, place, *broken_off)
 
 
@@ -493,4 +509,50 @@ def test_what_changes_while_it_is_waited_for_is_tried_again(case: Case, place: P
         assert held.wait(60)
         code, told, _ = run(case, place)
         changing.result()
+        assert (code, told["failures"], told["counts"][case.word]) == (0, [], 3)
+
+
+#: These lock the first row of a file or an upload, and then the others.
+LOCKING = [case for case in WRITERS if case.name not in ("used", "stray", "verify", "rekey")]
+
+#: Be no victim of a deadlock: on PostgreSQL, that is who first looks for one. On MySQL, it is who
+#: has changed less.
+PATIENT = {"postgresql": "SET deadlock_timeout = '60s'", "mysql": "DO 0"}
+
+
+@SERVERS
+@pytest.mark.parametrize("case", LOCKING, ids=lambda case: case.name)
+def test_the_victim_of_a_deadlock_is_tried_again(case: Case, place: Place) -> None:
+    using = place.database
+
+    def lock_in_another_order() -> None:
+        with added_alias("holder", like=using) as holder, transaction.atomic(using="holder"):
+            with holder.cursor() as cursor:
+                cursor.execute(PATIENT[holder.vendor])
+            for key in range(1000, 1020):
+                begin_upload("holder", key=key, expires=FUTURE)
+            first = case.second("holder").get()
+            rest = StoredFile.rows.using("holder").get(content=first.content, position=1)
+            rows = StoredFile.rows.using("holder").select_for_update()
+            assert list(rows.filter(pk=rest.pk))
+            held.set()
+            wait_until(lambda: waiting_sessions("holder") == 1)
+            assert list(rows.filter(pk=first.pk))
+
+    held, deadlocks = Event(), list[Exception]()
+
+    def note(execute: Any, *arguments: Any) -> Any:
+        try:
+            return execute(*arguments)
+        except OperationalError as error:
+            deadlocks.append(error)
+            raise
+
+    with prepared(case, place), ThreadPoolExecutor(1) as pool:
+        locking = pool.submit(lock_in_another_order)
+        assert held.wait(60)
+        with connections[using].execute_wrapper(note):
+            code, told, _ = run(case, place)
+        locking.result()
+        assert "deadlock" in str(deadlocks).lower()
         assert (code, told["failures"], told["counts"][case.word]) == (0, [], 3)
