@@ -16,7 +16,7 @@ from django.core.management import call_command, get_commands
 from django.core.management.base import CommandError
 from django.db import connection
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 from pytest_django import Settings
 
 from secure_dbstorage.files import Content
@@ -394,6 +394,14 @@ class TestVerify:
 
 
 class TestPrune:
+@pytest.mark.parametrize("name", ["stats", "verify"])
+def test_sizes_are_in_english_as_all_else(run: Run, storage: DatabaseStorage, name: str) -> None:
+    with translation.override("fr"):
+        out = run(name).out
+    assert "octets" not in out
+    assert "255.0 KB" in out
+
+
     """``dbstorage_prune``."""
 
     def test_without_anything_to_prune_it_says_so(self, run: Run) -> None:
