@@ -64,6 +64,11 @@ class TestPages:
     def test_no_line_is_wide(self, page: Path) -> None:
         assert [line for line in page.read_text().splitlines() if len(line) > 100] == []
 
+    @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+    def test_no_block_takes_away_the_options_that_another_has_set(self, page: Path) -> None:
+        taking = re.compile(r"""^STORAGES\["default"\](\["OPTIONS"\])? =""", re.MULTILINE)
+        assert not any(map(taking.search, blocks(page.read_text(), "python")))
+
     @pytest.mark.parametrize(
         "page",
         [page for page in PAGES if len(headings(page)) > 1],

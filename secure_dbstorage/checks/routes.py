@@ -15,7 +15,8 @@ from secure_dbstorage.links.routes import internal_prefix, route_prefix
 
 def check_routes(**kwargs: Any) -> Iterator[CheckMessage]:
     """Find storages without a route, and routes that serve a different storage."""
-    for alias, options in usable().items():
+    storages = usable()
+    for alias, options in storages.items():
         if options.base_url is not None:
             continue
         line = _include_line(alias, options.namespace)
@@ -30,7 +31,8 @@ def check_routes(**kwargs: Any) -> Iterator[CheckMessage]:
             continue
         if served != alias:
             hint = f"Write its route as {line}. No two storages can share a route."
-            if not options.namespace:
+            other = storages.get(str(served))
+            if not options.namespace or (other and other.namespace == options.namespace):
                 line = _include_line(alias, alias)
                 hint = f"Set the option namespace to {alias!r}, and write its route as {line}."
             yield Error(

@@ -327,8 +327,8 @@ def _lifetime(
     if lifetime > options.max_expires_in:
         longest = str(timedelta(seconds=options.max_expires_in)).removesuffix(", 0:00:00")
         raise ValueError(
-            f"A link must not outlive {options.max_expires_in} seconds ({longest}), which is the "
-            "option max_expires_in"
+            f"A link can last at most {options.max_expires_in} seconds ({longest}), as the option "
+            "max_expires_in says"
         )
     return end, lifetime
 

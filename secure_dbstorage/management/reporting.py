@@ -49,6 +49,7 @@ from django.core.management.base import (
 )
 from django.db import DatabaseError  # noqa: TID251 -- nothing is asked of it here
 from django.template.defaultfilters import filesizeformat
+from django.utils import translation
 
 from secure_dbstorage.exceptions import DatabaseUnavailable
 from secure_dbstorage.management.usage import usage_error
@@ -302,7 +303,8 @@ def shown(text: str) -> str:
 
 def readable_size(size: int) -> str:
     """Return a readable size, with ordinary spaces so that columns line up in a terminal."""
-    return filesizeformat(size).replace("\xa0", " ")
+    with translation.override("en"):  # As all else that a command prints.
+        return filesizeformat(size).replace("\xa0", " ")
 
 
 class _HelpFormatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):

@@ -4,6 +4,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import InvalidStorageError, Storage, storages
 from django.core.management.base import CommandError
 
+from secure_dbstorage.conf import declared_storages
 from secure_dbstorage.storage import DatabaseStorage
 
 #: The exit code of wrong usage.
@@ -46,3 +47,12 @@ def database_storage(alias: str) -> DatabaseStorage:
     if not isinstance(storage, DatabaseStorage):
         raise usage_error(f"The storage {alias!r} is not a DatabaseStorage.")
     return storage
+
+
+def database_storages() -> dict[str, DatabaseStorage]:
+    """Return each DatabaseStorage in ``STORAGES``, by alias.
+
+    :raises CommandError: when there is none, or one is unusable.
+    """
+    aliases = declared_storages(DatabaseStorage) or ["default"]
+    return {alias: database_storage(alias) for alias in aliases}

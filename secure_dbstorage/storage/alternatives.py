@@ -7,18 +7,23 @@ from pathlib import PurePath
 from django.core.files.storage import Storage
 
 from secure_dbstorage.names import canonical_name
+from secure_dbstorage.storage.base import BaseStorage
 
 #: How many names a save tries. Each but the first carries 7 random characters.
 _MAX_ATTEMPTS = 10
 
 
-def other_names(storage: Storage, name: str, max_length: int | None) -> Iterator[str]:
+def other_names(storage: BaseStorage, name: str, max_length: int | None) -> Iterator[str]:
     """Yield names to try in turn when this one is taken."""
     for _ in range(_MAX_ATTEMPTS - 1):
         # The previous name counts as taken, whatever the table says: the caller's transaction
         # may not see the row that has it.
         directory, filename = posixpath.split(name)
         extension = "".join(PurePath(filename).suffixes)
-        other = storage.get_alternative_name(filename.removesuffix(extension), extension)
+        root = filename.removesuffix(extension)
+        other = storage.get_alternative_name(root, extension)
+        if other == filename and storage.options.allow_overwrite:
+            # An upload to a directory replaces nothing, whatever the option says.
+            other = Storage.get_alternative_name(storage, root, extension)
         name = storage.get_available_name(posixpath.join(directory, other), max_length)
         yield canonical_name(name)

@@ -92,6 +92,15 @@ class TestRoutes:
             'include("secure_dbstorage.urls", namespace="two"), {"storage": "two"}).'
         )
 
+    def test_a_storage_with_the_namespace_of_another_is_told_to_change_it(
+        self, settings: Settings
+    ) -> None:
+        settings.ROOT_URLCONF = __name__
+        settings.STORAGES = storages(pages={"namespace": "pages"}, more={"namespace": "pages"})
+        (message,) = routes.check_routes()
+        assert message.msg == "The route of STORAGES['more'] serves STORAGES['pages']."
+        assert str(message.hint).startswith("Set the option namespace to 'more', and write ")
+
 
 class TestInternalRoute:
     """E009, W020 and W021."""

@@ -77,7 +77,7 @@ class TestPaths:
         one = saved("a.txt")
         other = DatabaseStorage(base_url="https://cdn.example.com/")
         expires_at = datetime(2050, 1, 1, tzinfo=UTC)
-        with pytest.raises(ValueError, match="outlive"):
+        with pytest.raises(ValueError, match="at most"):
             other.url("a.txt", expires_at=expires_at)
         assert grant_of(one, "a.txt", other.url("a.txt")).folder is None
 

@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.management import call_command, get_commands
 from django.core.management.base import CommandError
 from django.db import OperationalError, connection
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 from pytest_django import Settings
 
 from secure_dbstorage.files import Content
@@ -407,6 +408,14 @@ class TestVerify:
         assert ran.told["after"] == "a.txt"
 
 
+@pytest.mark.parametrize("name", ["stats", "verify"])
+def test_sizes_are_in_english_as_all_else(run: Run, storage: DatabaseStorage, name: str) -> None:
+    with translation.override("fr"):
+        out = run(name).out
+    assert "octets" not in out
+    assert "255.0 KB" in out
+
+
 class TestPrune:
     """``dbstorage_prune``."""
 
@@ -419,23 +428,59 @@ class TestPrune:
         storage.set_expires("a.txt", PAST)
         StoredFile.rows.create(content=5, position=1, data=b"stray")
         dry = run("prune", "--dry-run")
-        assert "would remove expired file a.txt (7 bytes)\n" in dry.out
+        assert "would remove expired file a.txt of 'default' (7 bytes)\n" in dry.out
         assert storage.exists("a.txt")
         told = run("prune", "--json").told
         assert told["counts"] == {"expired": 1, "stray": 1}
         assert told["pruned"] == [
-            {"kind": "expired", "name": "a.txt", "size": 7},
-            {"kind": "stray", "name": "5", "size": 5},
+            {"storage": "default", "kind": "expired", "name": "a.txt", "size": 7},
+            {"storage": None, "kind": "stray", "name": "5", "size": 5},
         ]
         assert not storage.exists("a.txt")
         assert storage.exists("dir/b.pdf")
         assert run("prune", "--json").told["counts"] == {}
 
+    def test_all_storages_are_pruned_unless_one_is_named(
+        self, run: Run, storage: DatabaseStorage
+    ) -> None:
+        invoices = storages["invoices"]
+        assert isinstance(invoices, DatabaseStorage)
+        invoices.save("c.txt", b"old")
+        for each, name in ((storage, "a.txt"), (invoices, "c.txt")):
+            each.set_expires(name, PAST)
+        StoredFile.rows.create(content=5, position=1, data=b"stray")
+        dry = run("prune", "--dry-run", "--storage", "invoices")
+        assert dry.out.count("would remove") == 2
+        assert "would remove expired file c.txt of 'invoices' (3 bytes)\n" in dry.out
+        told = run("prune", "--json").told
+        assert told["counts"] == {"expired": 2, "stray": 1}
+        assert [item["storage"] for item in told["pruned"]] == ["default", "invoices", None]
+        assert not invoices.exists("c.txt")
+
+    def test_unreferenced_files_are_those_of_one_storage(
+        self, run: Run, storage: DatabaseStorage
+    ) -> None:
+        storages["invoices"].save("c.txt", ContentFile(b"old"))
+        StoredFile.objects.update(modified=timezone.now() - timedelta(days=2))
+        run("prune", "--unreferenced")
+        assert [str(file.name) for file in StoredFile.objects.all()] == ["c.txt"]
+        run("prune", "--unreferenced", "--storage", "invoices")
+        assert not StoredFile.objects.exists()
+
+    def test_a_project_without_our_storages_is_wrong_usage(
+        self, run: Run, settings: Settings
+    ) -> None:
+        settings.STORAGES = {"default": {"BACKEND": "django.core.files.storage.FileSystemStorage"}}
+        ran = run("prune")
+        assert (ran.code, "'default' is not a DatabaseStorage" in ran.err) == (2, True)
+
     def test_unfinished_uploads_are_deleted(self, run: Run) -> None:
         begin_upload("default", key=5, rows=2)
-        assert "would remove unfinished upload 5 (8.0" in run("prune", "--dry-run").out
+        dry = run("prune", "--dry-run")
+        assert "would remove unfinished upload 5 of 'default' (8.0" in dry.out
         told = run("prune", "--json").told
-        assert told["pruned"] == [{"kind": "unfinished", "name": "5", "size": 8192}]
+        (item,) = told["pruned"]
+        assert item == {"storage": "default", "kind": "unfinished", "name": "5", "size": 8192}
         assert StoredFile.rows.filter(content=5).count() == 0
 
     def test_unreferenced_files_are_deleted_only_on_request(

@@ -210,6 +210,10 @@ def test_a_lost_public_flag_is_reported(database: str, capsys: pytest.CaptureFix
         (("--from", "folder", "--to", "default", "--manifest", "/none"), "/none"),
         (("--from", "folder", "--to", "default", "--prefix", "none"), "no files below 'none'"),
         (("--from", "folder", "--to", "default", "--restore-flags"), "needs --manifest"),
+        (
+            ("--from", "default", "--to", "out", "--manifest", "x", "--restore-flags"),
+            "--restore-flags: 'out' can't store public flags",
+        ),
     ],
 )
 def test_impossible_arguments_change_nothing(

@@ -87,6 +87,8 @@ Links to files in the source never open the copies."""
             )
         elif target.keeps_flags:
             self._copy_in(report, options, plan, path)
+        elif options["restore_flags"]:
+            raise usage_error(f"--restore-flags: {options['target']!r} can't store public flags.")
         else:
             self._copy_out(report, options, plan, path)
 

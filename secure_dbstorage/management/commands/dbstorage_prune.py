@@ -1,6 +1,6 @@
 """``dbstorage_prune``: remove files and rows that are no longer needed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import chain
 from typing import Any
@@ -10,12 +10,15 @@ from django.core.management.base import CommandParser
 from secure_dbstorage.management.arguments import (
     NOTHING_BELOW,
     add_prefix,
-    add_storage,
     canonical_prefix,
     duration,
 )
 from secure_dbstorage.management.reporting import Report, ReportingCommand, readable_size
-from secure_dbstorage.management.usage import database_storage, usage_error
+from secure_dbstorage.management.usage import (
+    database_storage,
+    database_storages,
+    usage_error,
+)
 from secure_dbstorage.names import is_canonical
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.upkeep.pruning import (
@@ -37,16 +40,21 @@ _LABELS = {
     "used": "record of used link",
 }
 
-
 #: The default of --older-than, which is told apart from a given value.
 _OLDER_THAN = timedelta(days=1)
+
+#: The storage whose unreferenced files are removed unless --storage names another.
+_DEFAULT = "default"
+
+#: What was removed, and the alias of its storage; None for rows that belong to no file.
+_Found = tuple[str | None, Pruned]
 
 #: What was done to most of them, and what a dry run says instead.
 _REMOVE = ("removed", "would remove")
 
 
 class Command(ReportingCommand):
-    """Prunes a storage."""
+    """Prunes the storages."""
 
     help = (
         "Remove temporary files that have expired, deleted files that can no longer be restored, "
@@ -67,7 +75,12 @@ class Command(ReportingCommand):
 
     def add_options(self, parser: CommandParser) -> None:
         """Add the options of this command."""
-        add_storage(parser)
+        parser.add_argument(
+            "--storage",
+            metavar="ALIAS",
+            help="alias of the storage in STORAGES (default: all of them, but unreferenced files "
+            f'are only looked for in "{_DEFAULT}")',
+        )
         add_prefix(parser, "with --unreferenced, search")
         parser.add_argument(
             "--unreferenced",
@@ -90,26 +103,23 @@ class Command(ReportingCommand):
         )
 
     def run(self, report: Report, options: dict[str, Any]) -> None:
-        """Prune the storage, and report what was removed."""
-        storage = database_storage(options["storage"])
+        """Prune the storages, and report what was removed."""
         pruned = report.facts.setdefault("pruned", []) if options["as_json"] else None
-        for item in report.progress(_everything(report, storage, options), unit="items"):
+        for alias, item in report.progress(_everything(report, options), unit="items"):
             if item.problem:
-                report.fail(item.name, f"{_LABELS[item.kind]} not removed: {item.problem}")
+                label = f"{_LABELS[item.kind]}{_of(alias)}"
+                report.fail(item.name, f"{label} not removed: {item.problem}")
                 continue
             report.count(item.kind)
             report.bytes_done += item.size
             if pruned is not None:
-                pruned.append({"kind": item.kind, "name": item.name, "size": item.size})
-            moves = item.kind == "unreferenced" and storage.options.keep_deleted is not None
-            done, would = ("moved to the trash:", "would move to the trash:") if moves else _REMOVE
-            verb = would if options["dry_run"] else done
-            report.say(f"{verb} {_LABELS[item.kind]} {item.name} ({readable_size(item.size)})")
+                pruned.append(
+                    {"storage": alias, "kind": item.kind, "name": item.name, "size": item.size}
+                )
+            report.say(_line(alias, item, dry_run=options["dry_run"]))
 
 
-def _everything(
-    report: Report, storage: DatabaseStorage, options: dict[str, Any]
-) -> Iterator[Pruned]:
+def _everything(report: Report, options: dict[str, Any]) -> Iterator[_Found]:
     dry_run, prefix = options["dry_run"], canonical_prefix(options)
     older_than: timedelta | None = options["older_than"]
     is_narrowed = prefix or options["keep"] or older_than is not None
@@ -120,25 +130,52 @@ def _everything(
     keep = [directory.rstrip("/") for directory in options["keep"]]
     if not all(map(is_canonical, keep)):
         raise usage_error("--keep must name a directory of the storage.")
+    only: str | None = options["storage"]
+    storages = database_storages() if only is None else {only: database_storage(only)}
     found = [
-        prune_expired(storage, dry_run=dry_run),
-        prune_deleted(storage, dry_run=dry_run),
-        prune_unfinished(storage, dry_run=dry_run),
-        prune_rows(storage.catalog.writer, dry_run=dry_run),
+        _each(alias, prune(storage, dry_run=dry_run))
+        for alias, storage in storages.items()
+        for prune in (prune_expired, prune_deleted, prune_unfinished)
     ]
-    if options["unreferenced"] and _protects(report, storage, keep):
+    databases = dict.fromkeys(storage.catalog.writer for storage in storages.values())
+    found += [_each(None, prune_rows(using, dry_run=dry_run)) for using in databases]
+    if not options["unreferenced"]:
+        return chain(*found)
+    alias = only or _DEFAULT
+    storage = database_storage(alias)
+    if _protects(report, storage, keep):
         if not storage.catalog.is_directory(prefix):  # An earlier run may have emptied it.
             report.say(f"{prefix}: {NOTHING_BELOW}")
-        found.append(
-            prune_unreferenced(
-                storage,
-                older_than=_OLDER_THAN if older_than is None else older_than,
-                prefix=prefix,
-                keep=tuple(keep),
-                dry_run=dry_run,
-            )
+        unreferenced = prune_unreferenced(
+            storage,
+            older_than=_OLDER_THAN if older_than is None else older_than,
+            prefix=prefix,
+            keep=tuple(keep),
+            dry_run=dry_run,
         )
+        found.append(_each(alias, unreferenced))
     return chain(*found)
+
+
+def _each(alias: str | None, items: Iterable[Pruned]) -> Iterator[_Found]:
+    return ((alias, item) for item in items)
+
+
+def _line(alias: str | None, item: Pruned, *, dry_run: bool) -> str:
+    done, would = _REMOVE
+    if alias and item.kind == "unreferenced" and _keeps_deleted(alias):
+        done, would = "moved to the trash:", "would move to the trash:"
+    verb = would if dry_run else done
+    named = f"{_LABELS[item.kind]} {item.name}{_of(alias)}"
+    return f"{verb} {named} ({readable_size(item.size)})"
+
+
+def _keeps_deleted(alias: str) -> bool:
+    return database_storage(alias).options.keep_deleted is not None
+
+
+def _of(alias: str | None) -> str:
+    return f" of {alias!r}" if alias else ""
 
 
 def _protects(report: Report, storage: DatabaseStorage, keep: list[str]) -> bool:
