@@ -9,7 +9,7 @@ import hashlib
 import os
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -20,10 +20,13 @@ from django.core.files.storage import storages
 from django.db import connection
 from django.test import RequestFactory, override_settings
 
+from tests.benchmarks import load
 from tests.benchmarks.environment import Workspace
-from tests.benchmarks.measuring import Contender, ratios, take_turns
+from tests.benchmarks.measuring import SAMPLE_SECONDS, Contender, ratios, take_turns
 from tests.benchmarks.memory import made_up
 from tests.benchmarks.results import Result
+from tests.benchmarks.sites import SETTINGS
+from tests.servers.web import WebServer
 
 _KIB, _MIB, _GIB = 1024, 1024**2, 1024**3
 
@@ -36,14 +39,68 @@ ENCRYPTION_KEY, _NEW_KEY = (base64.b64encode(bytes([byte] * 32)).decode() for by
 #: What one range takes from the middle of a large file.
 _RANGE_BYTES = 64 * _KIB
 
+#: Who asks gunicorn for a small file, as long as its one process is never idle.
+_CLIENTS = 8
+
 
 def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
-    """Measure storage and view, in one process without a web server."""
+    """Measure storage and view in one process without a web server, and the view by gunicorn."""
     sizes = (8 * _MIB, 16 * _MIB, 16 * _MIB, 3) if quick else (64 * _MIB, _GIB, 100 * _MIB, 11)
     found = workspace.call(ciphers, 3 if quick else 101)
     found += workspace.call(compare, *sizes)
     found += workspace.call(rotate, 500 if quick else 10_000)
+    found += _by_gunicorn(workspace, sizes[2], rounds=1 if quick else 25)
     return [Result(topic="sealing", database=workspace.database, **result) for result in found]
+
+
+def _by_gunicorn(workspace: Workspace, large: int, rounds: int) -> list[dict[str, Any]]:
+    """Return what requests take of a web server: small ones of many clients, large ones of one."""
+    paths = workspace.call(keep_to_serve, 10 * _KIB, large)
+    place = workspace.directory.parent / f"sealing-{os.urandom(4).hex()}.log"
+    env = {name: value for name, value in workspace.env.items() if "SETTINGS" not in name}
+    with WebServer("gunicorn", log=place, settings=SETTINGS, env=env) as server:
+        small, big = ({how: server.url + paths[how][n] for how in _STORAGES} for n in range(2))
+        spent, worked = _pressed(small, server.pid, rounds)
+        fetched = [
+            Contender(name=how, run=partial(load.fetch, url, large)) for how, url in big.items()
+        ]
+        _take_turns(fetched, rounds)
+    return [
+        *_times("10 KiB by gunicorn", spent),
+        *_times("10 KiB by gunicorn, processor", worked),
+        *_times(f"{_spelled(large)} by gunicorn", [each.seconds for each in fetched]),
+    ]
+
+
+def _pressed(
+    urls: Mapping[str, str], pid: int, rounds: int
+) -> tuple[list[list[float]], list[list[float]]]:
+    """Return the seconds that each request took, and those of the server's processor."""
+    spent: dict[str, list[float]] = {how: [] for how in urls}
+    worked: dict[str, list[float]] = {how: [] for how in urls}
+    for number in range(-1, rounds):  # First, each thread of the server opens a connection.
+        for how in list(urls)[:: -1 if number % 2 else 1]:
+            before = load.processor_seconds(pid)
+            rate = load.press(urls[how], clients=_CLIENTS, seconds=1).requests_per_second
+            used = load.processor_seconds(pid) - before
+            if number >= 0:
+                spent[how].append(1 / rate)
+                worked[how].append(used / rate)
+    return list(spent.values()), list(worked.values())
+
+
+def keep_to_serve(*sizes: int) -> dict[str, list[str]]:
+    """Save a file of each size in each storage, and return the paths of their links."""
+    for alias in _STORAGES.values():
+        for size in sizes:
+            storages[alias].save(f"to-serve-{size}.bin", made_up(size))
+    return {
+        how: [
+            storages[alias].url(f"to-serve-{size}.bin", expires_in=86_400)  # type: ignore[call-arg]
+            for size in sizes
+        ]
+        for how, alias in _STORAGES.items()
+    }
 
 
 def compare(saved: int, large: int, served: int, rounds: int) -> list[dict[str, Any]]:
@@ -184,33 +241,48 @@ def _compared(
     metered = [_Metered(contender.run) for contender in contenders]
     for contender, meter in zip(contenders, metered, strict=True):
         contender.run = meter
-    take_turns(contenders, rounds=rounds, sample_seconds=0.01)
+    _take_turns(contenders, rounds, sample_seconds=0.01)
     named = case if case.startswith("64") else f"{case} {_spelled(size)}"
     # Without those of the warm-up, as far as that can be told.
     calls = min(len(meter.seconds) for meter in metered)
-    spent = [contender.seconds for contender in contenders]
     worked = [meter.seconds[-calls:] for meter in metered]
     return [
-        {
-            "case": what,
-            "contender": contender.name,
-            "value": 1000 * statistics.median(seconds),
-            "unit": "ms",
-            # Times, and not speeds: above 1 is slower.
-            "ratio": ratio,
-            "reference": "plain",
-            "note": contender.failure,
-        }
-        for what, each in ((named, spent), (f"{named}, processor", worked))
-        for contender, seconds in zip(contenders, each, strict=True)
-        for ratio in [_ratio(seconds, each[0], is_paired=each is spent)]
+        *_times(named, [contender.seconds for contender in contenders]),
+        *_times(f"{named}, processor", worked, is_paired=False),
     ]
 
 
-def _ratio(seconds: Sequence[float], plain: Sequence[float], *, is_paired: bool) -> float:
-    if is_paired:
-        return ratios(seconds, plain)
-    return statistics.median(seconds) / statistics.median(plain)
+def _take_turns(
+    contenders: Sequence[Contender], rounds: int, sample_seconds: float = SAMPLE_SECONDS
+) -> None:
+    take_turns(contenders, rounds=rounds, sample_seconds=sample_seconds)
+    for contender in contenders:
+        if contender.failure:
+            raise RuntimeError(f"{contender.name}: {contender.failure}")
+
+
+def _times(
+    case: str, seconds: Sequence[Sequence[float]], *, is_paired: bool = True
+) -> list[dict[str, Any]]:
+    """Return what each contender takes, and how many times as long as the plain one.
+
+    :param is_paired: whether they took turns, one number a round.
+    """
+    plain = seconds[0]
+    return [
+        {
+            "case": case,
+            "contender": how,
+            "value": 1000 * statistics.median(each),
+            "unit": "ms",
+            # Times, and not speeds: above 1 is slower.
+            "ratio": ratios(each, plain)
+            if is_paired
+            else statistics.median(each) / statistics.median(plain),
+            "reference": "plain",
+        }
+        for how, each in zip(_STORAGES, seconds, strict=True)
+    ]
 
 
 def _processor_seconds() -> float:

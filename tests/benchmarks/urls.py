@@ -13,8 +13,11 @@ _PEERS = {
     "dbfiles": "",  # Puts MEDIA_URL in front itself.
 }
 
+_encrypted = include("secure_dbstorage.urls", namespace="encrypted")
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("files/", include("secure_dbstorage.urls")),
+    path("encrypted/", _encrypted, {"storage": "encrypted"}),
     path("_content/", include("secure_dbstorage.urls_internal")),
     path("uploaded/", upload_views.save),
     path("uploaded/forget/", upload_views.forget),
