@@ -15,7 +15,7 @@ from secure_dbstorage import names
 from secure_dbstorage.files import Content, FileStat, SealedFileStat, StoredHead, utc
 from secure_dbstorage.outages import repeat
 from secure_dbstorage.sealing.keyrings import Keyring
-from secure_dbstorage.sealing.seals import TRASH_MARK, Owner, Seal
+from secure_dbstorage.sealing.seals import TRASH_MARK, Seal, find_seal
 
 if TYPE_CHECKING:
     CharField = models.CharField[str | None, str | None]
@@ -315,8 +315,8 @@ def seal_of(
     """Return what opens a content, or None for a plain one."""
     if sealed_key is None:
         return None
-    owner = Owner(namespace, content)
-    return Seal(keyring, owner, size, bytes(sealed_key))  # Some drivers return a memoryview.
+    # Some drivers return a memoryview.
+    return find_seal(keyring, namespace, content, size, bytes(sealed_key))
 
 
 def _opened(chunk: bytes | None, content: Content) -> bytes | None:

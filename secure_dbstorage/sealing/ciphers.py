@@ -51,9 +51,9 @@ class Cipher:
 
         :raises SealBroken: when that isn't what was sealed, under this key and bound to this.
         """
-        view = memoryview(sealed)  # A slice of bytes would copy a whole row.
+        rest = memoryview(sealed)[_NONCE_BYTES:]  # A slice of bytes would copy a whole row.
         try:
-            data: bytes = self._aead.decrypt(view[:_NONCE_BYTES], view[_NONCE_BYTES:], bound)
+            data: bytes = self._aead.decrypt(sealed[:_NONCE_BYTES], rest, bound)
         except (_library()[1], ValueError) as error:  # A nonce that is cut is a ValueError.
             raise SealBroken("Sealed bytes are not what was saved") from error
         return data

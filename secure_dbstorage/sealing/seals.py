@@ -12,8 +12,6 @@ from secure_dbstorage.sealing.ciphers import OVERHEAD_BYTES
 from secure_dbstorage.sealing.envelopes import Envelope
 from secure_dbstorage.sealing.keyrings import PURPOSE, FileKeys, Keyring
 
-_NUMBERS = struct.Struct(">QQ")
-
 #: What stands before the namespace of a storage in that of its deleted files, whose bytes stay as
 #: they are. No storage has it.
 TRASH_MARK = "~"
@@ -33,8 +31,11 @@ class Owner(NamedTuple):
 
     def bound(self, purpose: bytes, number: int = 0) -> bytes:
         """Return what must be the same when something of this content is opened."""
-        numbers = _NUMBERS.pack(self.content_key, number)
-        return _bound_to(purpose, self.namespace) + numbers
+        return self.bound_before(purpose) + number.to_bytes(8)
+
+    def bound_before(self, purpose: bytes) -> bytes:
+        """Return what that begins with, whatever the number."""
+        return _bound_to(purpose, self.namespace) + self.content_key.to_bytes(8)
 
 
 class Seal:
@@ -44,7 +45,7 @@ class Seal:
     """
 
     # Not a dataclass: `asdict()` of a FileStat would take it to pieces.
-    __slots__ = ("_keyring", "_keys", "_owner", "_sha256", "_size", "sealed_key")
+    __slots__ = ("_keyring", "_keys", "_owner", "_rows", "_sha256", "_size", "sealed_key")
 
     def __init__(  # noqa: PLR0913, PLR0917 -- all that a seal is made of
         self,
@@ -62,6 +63,8 @@ class Seal:
         :param sha256: likewise.
         """
         self._keyring, self._owner, self._size = keyring, owner, size
+        #: What each row is bound to, before its position.
+        self._rows = owner.bound_before(b"row")
         self._keys, self._sha256 = keys, sha256
         #: The column.
         self.sealed_key = sealed_key
@@ -135,14 +138,14 @@ class Seal:
 
     def seal(self, position: int, chunk: bytes) -> bytes:
         """Return a row."""
-        return self._unlocked().cipher.seal(chunk, self._owner.bound(b"row", position))
+        return self._unlocked().cipher.seal(chunk, self._rows + position.to_bytes(8))
 
     def open(self, position: int, row: bytes) -> bytes:
         """Return the bytes of a row.
 
         :raises SealBroken: when that isn't a row of this content, of this position.
         """
-        return self._unlocked().cipher.open(row, self._owner.bound(b"row", position))
+        return self._unlocked().cipher.open(row, self._rows + position.to_bytes(8))
 
     def __deepcopy__(self, memo: object) -> Self:
         return self
@@ -152,23 +155,34 @@ class Seal:
 
     def _unlocked(self) -> FileKeys:
         if self._keys is None:
-            opened = _kept if self._keyring.is_local else _opened
-            keys, self._sha256 = opened(self._keyring, self._owner, self._size, self.sealed_key)
+            envelope = Envelope.parse(self.sealed_key)
+            keys = self._keyring.unwrap(envelope, self._owner.bound(b"key"))
+            facts = keys.cipher.open(envelope.facts, self._owner.bound(b"facts", self._size))
+            self._sha256 = facts.hex()
             self._keys = keys  # Last: another thread may look.
         return self._keys
 
 
-def _opened(keyring: Keyring, owner: Owner, size: int, sealed_key: bytes) -> tuple[FileKeys, str]:
-    """Return the keys of a content, and the SHA-256 that was sealed with its size."""
-    envelope = Envelope.parse(sealed_key)
-    keys = keyring.unwrap(envelope, owner.bound(b"key"))
-    digest = keys.cipher.open(envelope.facts, owner.bound(b"facts", size))
-    return keys, digest.hex()
+def find_seal(
+    keyring: Keyring, namespace: str, content_key: int, size: int, sealed_key: bytes
+) -> Seal:
+    """Return the seal of a content by its column.
+
+    :param size: in bytes; that of an unfinished upload is the declared one.
+    """
+    find = _kept if keyring.is_local else _found
+    return find(keyring, namespace, content_key, size, sealed_key)
+
+
+def _found(
+    keyring: Keyring, namespace: str, content_key: int, size: int, sealed_key: bytes
+) -> Seal:
+    return Seal(keyring, Owner(namespace, content_key), size, sealed_key)
 
 
 # Requests for one file, or for parts of it, open its column once. The keys in the settings stay in
 # memory too, and open these, so they need not go after a while.
-_kept = lru_cache(maxsize=128)(_opened)
+_kept = lru_cache(maxsize=128)(_found)
 
 
 def plain_length(row_length: int) -> int:

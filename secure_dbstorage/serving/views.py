@@ -17,7 +17,7 @@ from secure_dbstorage.exceptions import (
     ExpiredToken,
     KeyServiceUnavailable,
 )
-from secure_dbstorage.files import Content, FileStat, StoredHead
+from secure_dbstorage.files import FileStat, StoredHead
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.names import MAX_LENGTH, is_canonical
 from secure_dbstorage.serving.archives import answer_archive, find_files, first_encrypted
@@ -155,7 +155,7 @@ def _pack(visit: Visit, grant: Grant) -> HttpResponseBase:
     if instead is not None:
         return _send_away(visit, instead)
     if visit.request.method != "HEAD":
-        _unlock(first_encrypted(heads))
+        first_encrypted(heads).unlock()  # Before any byte is promised.
     return answer_archive(visit, heads, below=visit.name, filename=grant.filename)
 
 
@@ -242,7 +242,7 @@ def _answer(visit: Visit, head: StoredHead) -> HttpResponseBase:
         raise Refused(Reason.SUBRESOURCE)
     selected, headers = _selected(visit, head.stat, shown)
     if selected.has_body:
-        _unlock(head.content)  # Before it is counted: a link isn't used up while a key is missing.
+        head.content.unlock()  # Before it is counted: a link isn't used up while a key is missing.
         if counts_uses(visit.grant, head.stat):
             with visit.storage.catalog.outages_told():
                 count_use(visit, head.stat, selected.status, is_played=is_played(head.stat, shown))
@@ -250,12 +250,6 @@ def _answer(visit: Visit, head: StoredHead) -> HttpResponseBase:
     if shown.is_framed_anywhere:
         response.allow_frames()
     return response
-
-
-def _unlock(content: Content) -> None:
-    """Make sure that the bytes can be opened before any of them is promised."""
-    if content.seal is not None:
-        content.unlock()
 
 
 def _response(

@@ -111,6 +111,50 @@ def fetch(url: str, size: int, *, clients: int = 1, cookie: str = "") -> None:
         list(pool.map(_fetch, [url] * clients, [size] * clients, [cookie] * clients))
 
 
+class Visitor:
+    """Asks for one small file again and again, on a connection that stays open."""
+
+    def __init__(self, url: str, size: int) -> None:
+        """Connect.
+
+        Args:
+            url: Where the file is.
+            size: Its length in bytes.
+
+        """
+        parts = urlsplit(url)
+        self._size = size
+        self._socket = socket.create_connection((parts.hostname, parts.port), timeout=_PATIENCE)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        target = url.partition(parts.netloc)[2]
+        self._request = f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
+
+    def ask(self) -> float:
+        """Fetch the file, and return how many seconds that took.
+
+        Raises:
+            LoadFailed: the answer was not 200, or not as long as the file.
+
+        """
+        began = time.perf_counter()
+        self._socket.sendall(self._request)
+        answer, end = b"", -1
+        while end < 0 or len(answer) < end + 4 + self._size:
+            received = self._socket.recv(_PIECE)
+            if not received:
+                raise LoadFailed("The server has closed the connection")
+            answer += received
+            end = answer.find(b"\r\n\r\n") if end < 0 else end
+        seconds = time.perf_counter() - began
+        if not answer.startswith(b"HTTP/1.1 200 ") or len(answer) != end + 4 + self._size:
+            raise LoadFailed(f"{answer[:80]!r}")
+        return seconds
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+
 @contextmanager
 def slow_readers(url: str, count: int, *, bytes_per_second: int) -> Iterator[None]:
     """Let *count* clients read a large file slowly meanwhile.

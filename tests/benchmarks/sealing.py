@@ -10,20 +10,24 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import storages
 from django.db import connection
 from django.test import RequestFactory, override_settings
 
+from tests.benchmarks import load
 from tests.benchmarks.environment import Workspace
-from tests.benchmarks.measuring import Contender, ratios, take_turns
+from tests.benchmarks.measuring import SAMPLE_SECONDS, Contender, ratios, take_turns
 from tests.benchmarks.memory import made_up
 from tests.benchmarks.results import Result
+from tests.benchmarks.sites import SETTINGS
+from tests.servers.web import WebServer
 
 _KIB, _MIB, _GIB = 1024, 1024**2, 1024**3
 
@@ -38,12 +42,64 @@ _RANGE_BYTES = 64 * _KIB
 
 
 def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
-    """Measure storage and view, in one process without a web server."""
+    """Measure storage and view in one process without a web server, and the view by gunicorn."""
     sizes = (8 * _MIB, 16 * _MIB, 16 * _MIB, 3) if quick else (64 * _MIB, _GIB, 100 * _MIB, 11)
     found = workspace.call(ciphers, 3 if quick else 101)
     found += workspace.call(compare, *sizes)
     found += workspace.call(rotate, 500 if quick else 10_000)
+    found += _by_gunicorn(workspace, *((sizes[2], 1, 100) if quick else (sizes[2], 25, 8000)))
     return [Result(topic="sealing", database=workspace.database, **result) for result in found]
+
+
+def _by_gunicorn(
+    workspace: Workspace, large: int, rounds: int, requests: int
+) -> list[dict[str, Any]]:
+    """Return what one client waits for a small file, and for a large one."""
+    small = 10 * _KIB
+    paths = workspace.call(keep_to_serve, small, large)
+    place = workspace.directory.parent / f"sealing-{os.urandom(4).hex()}.log"
+    env = {name: value for name, value in workspace.env.items() if "SETTINGS" not in name}
+    with WebServer("gunicorn", log=place, settings=SETTINGS, env=env) as server:
+        asked = _asked([server.url + paths[how][0] for how in _STORAGES], small, requests)
+        fetched = [
+            Contender(name=how, run=partial(load.fetch, server.url + paths[how][1], large))
+            for how in _STORAGES
+        ]
+        _take_turns(fetched, rounds)
+    return [
+        *_times(f"{_spelled(small)} by gunicorn", asked, is_paired=False),
+        *_times(f"{_spelled(large)} by gunicorn", [each.seconds for each in fetched]),
+    ]
+
+
+def _asked(urls: Sequence[str], size: int, requests: int) -> list[list[float]]:
+    """Return the seconds of each request, in turns.
+
+    The median of thousands moves by less than a hundredth where rounds of a second, with many
+    clients, differ by a tenth.
+    """
+    with ExitStack() as stack:
+        visitors = [stack.enter_context(closing(load.Visitor(url, size))) for url in urls]
+        seconds = [[visitor.ask() for visitor in visitors] for _ in range(100 + requests)]
+    # The first ones connect to the database, and fill caches.
+    return [list(each) for each in zip(*seconds[100:], strict=True)]
+
+
+def keep_to_serve(*sizes: int) -> dict[str, list[str]]:
+    """Save a file of each size in each storage, and return the paths of their links.
+
+    All lead through one route: for another, Django would compare one path more.
+    """
+    return {
+        how: [_linked(alias, f"to-serve-{size}.bin", made_up(size)) for size in sizes]
+        for how, alias in _STORAGES.items()
+    }
+
+
+def _linked(alias: str, name: str, content: "File[bytes]") -> str:
+    storage: Any = storages[alias]
+    link = storage.url(storage.save(name, content), expires_in=86_400)
+    return f"/any/{alias}/{link[link.index(name) :]}"
 
 
 def compare(saved: int, large: int, served: int, rounds: int) -> list[dict[str, Any]]:
@@ -184,33 +240,48 @@ def _compared(
     metered = [_Metered(contender.run) for contender in contenders]
     for contender, meter in zip(contenders, metered, strict=True):
         contender.run = meter
-    take_turns(contenders, rounds=rounds, sample_seconds=0.01)
+    _take_turns(contenders, rounds, sample_seconds=0.01)
     named = case if case.startswith("64") else f"{case} {_spelled(size)}"
     # Without those of the warm-up, as far as that can be told.
     calls = min(len(meter.seconds) for meter in metered)
-    spent = [contender.seconds for contender in contenders]
     worked = [meter.seconds[-calls:] for meter in metered]
     return [
-        {
-            "case": what,
-            "contender": contender.name,
-            "value": 1000 * statistics.median(seconds),
-            "unit": "ms",
-            # Times, and not speeds: above 1 is slower.
-            "ratio": ratio,
-            "reference": "plain",
-            "note": contender.failure,
-        }
-        for what, each in ((named, spent), (f"{named}, processor", worked))
-        for contender, seconds in zip(contenders, each, strict=True)
-        for ratio in [_ratio(seconds, each[0], is_paired=each is spent)]
+        *_times(named, [contender.seconds for contender in contenders]),
+        *_times(f"{named}, processor", worked, is_paired=False),
     ]
 
 
-def _ratio(seconds: Sequence[float], plain: Sequence[float], *, is_paired: bool) -> float:
-    if is_paired:
-        return ratios(seconds, plain)
-    return statistics.median(seconds) / statistics.median(plain)
+def _take_turns(
+    contenders: Sequence[Contender], rounds: int, sample_seconds: float = SAMPLE_SECONDS
+) -> None:
+    take_turns(contenders, rounds=rounds, sample_seconds=sample_seconds)
+    for contender in contenders:
+        if contender.failure:
+            raise RuntimeError(f"{contender.name}: {contender.failure}")
+
+
+def _times(
+    case: str, seconds: Sequence[Sequence[float]], *, is_paired: bool = True
+) -> list[dict[str, Any]]:
+    """Return what each contender takes, and how many times as long as the plain one.
+
+    :param is_paired: whether they took turns, one number a round.
+    """
+    plain = seconds[0]
+    return [
+        {
+            "case": case,
+            "contender": how,
+            "value": 1000 * statistics.median(each),
+            "unit": "ms",
+            # Times, and not speeds: above 1 is slower.
+            "ratio": ratios(each, plain)
+            if is_paired
+            else statistics.median(each) / statistics.median(plain),
+            "reference": "plain",
+        }
+        for how, each in zip(_STORAGES, seconds, strict=True)
+    ]
 
 
 def _processor_seconds() -> float:

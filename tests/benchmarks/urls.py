@@ -13,8 +13,12 @@ _PEERS = {
     "dbfiles": "",  # Puts MEDIA_URL in front itself.
 }
 
+#: One route for several storages: each is found by as many comparisons.
+_any = include("secure_dbstorage.urls", namespace="any")
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("files/", include("secure_dbstorage.urls")),
+    path("any/<slug:storage>/", _any),
     path("_content/", include("secure_dbstorage.urls_internal")),
     path("uploaded/", upload_views.save),
     path("uploaded/forget/", upload_views.forget),
