@@ -132,7 +132,7 @@ class TestUrl:
         self, run: Run, storage: DatabaseStorage
     ) -> None:
         said = run("url", "a.txt", "--expires-in", "8d").err
-        assert "604800 seconds (7 days), which is the option max_expires_in" in said
+        assert "604800 seconds (7 days), as the option max_expires_in says" in said
 
     def test_a_link_can_be_limited_to_one_use_a_user_and_a_network(
         self, run: Run, storage: DatabaseStorage
