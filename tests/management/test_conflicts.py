@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -218,8 +218,20 @@ WRITERS = [
     Case(name="copy", arguments=COPY, prepare=differing, word="replaced"),
     Case(name="import", arguments=IMPORT, prepare=differing_in_another_table, word="replaced"),
 ]
-EACH_WRITER = pytest.mark.parametrize("case", WRITERS, ids=lambda case: case.name)
-EACH_COMMAND = pytest.mark.parametrize("case", WRITERS + READERS, ids=lambda case: case.name)
+#: The usual run tries these; each of the others goes the way of one of them.
+USUAL = ("expired", "verify", "copy")
+
+
+def each(cases: Iterable[Case]) -> pytest.MarkDecorator:
+    """Return the mark of a test that takes each of these cases."""
+    given = [
+        pytest.param(case, id=case.name, marks=() if case.name in USUAL else pytest.mark.sweep)
+        for case in cases
+    ]
+    return pytest.mark.parametrize("case", given)
+
+
+EACH_WRITER, EACH_COMMAND = each(WRITERS), each(WRITERS + READERS)
 
 
 @contextmanager
@@ -521,7 +533,7 @@ PATIENT = {"postgresql": "SET deadlock_timeout = '60s'", "mysql": "DO 0"}
 
 
 @SERVERS
-@pytest.mark.parametrize("case", LOCKING, ids=lambda case: case.name)
+@each(LOCKING)
 def test_the_victim_of_a_deadlock_is_tried_again(case: Case, place: Place) -> None:
     using = place.database
 
