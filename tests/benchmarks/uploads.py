@@ -63,8 +63,9 @@ def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     for size, rounds in [(1, 3)] if quick else [(1, 61), (10, 9), (64, 5)]:
         results += _speeds(workspace, client, size * _MIB, rounds)
     size, names = (16 if quick else 64) * _MIB, list(client.ways())
-    results += _memory(workspace, client, size, names, _ALONE, kinds=["cold", "warm"])
-    for setup in (_ONE_HEAP, _OWN_HEAPS):
+    kinds = ["warm"] if quick else ["cold", "warm"]  # Each starts a server.
+    results += _memory(workspace, client, size, names, _ALONE, kinds=kinds)
+    for setup in () if quick else (_ONE_HEAP, _OWN_HEAPS):
         results += _memory(workspace, client, size, names, setup)
     for setup in _crowd_setups(workspace)[: 1 if quick else None]:
         results += _stalled(workspace, client, setup, requests=50 if quick else 500)
