@@ -103,7 +103,9 @@ class Copier:
         )
         if not self.dry_run:  # Another writer may have taken a free name since: look again.
             found = {name: there for name, there in found.items() if there is not None}
-        for name in (record.name for record in group):
+        # What is copied comes first: a database that goes away ends all with the next one.
+        names = sorted((record.name for record in group), key=lambda name: name not in copied)
+        for name in names:
             if name in failed:
                 yield failed[name]
             elif name in copied:

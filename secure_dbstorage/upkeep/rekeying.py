@@ -83,7 +83,8 @@ def rewrap(storage: DatabaseStorage) -> Iterator[Rekeyed]:
             written = storage.catalog.alone(partial(_write_free, storage, wrapped))
         except FileBusy:  # One by one, only those fail that are busy.
             written = {}
-        for item in wrapped:
+        # What is written comes first: a database that goes away ends all with the next one.
+        for item in sorted(wrapped, key=partial(_is_left, written)):
             outcome, problem = item.outcome, item.problem
             try:
                 if not _is_written(storage, item, written):
@@ -167,6 +168,10 @@ def _write_free(storage: DatabaseStorage, batch: Iterable[_Wrapped]) -> dict[int
     with transaction.atomic(using=using):
         free = resealing.lock_free(new, using=using)
         return {row_id: _write(storage, item) for row_id, item in new.items() if row_id in free}
+
+
+def _is_left(written: Mapping[int, bool], item: _Wrapped) -> bool:
+    return item.column is not None and item.row.pk not in written
 
 
 def _is_written(storage: DatabaseStorage, item: _Wrapped, written: Mapping[int, bool]) -> bool:

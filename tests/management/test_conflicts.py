@@ -501,6 +501,50 @@ def test_a_server_that_is_gone_ends_all_threads_of_a_copy(place: Place) -> None:
     assert {name: read(storages["default"], name) for name in files} == files
 
 
+@SERVERS
+def test_what_was_copied_together_is_told_if_the_server_goes_at_the_next_file(
+    place: Place,
+) -> None:
+    place.give()
+    storages["folder"].save("a.bin", ContentFile(NEW))
+    for name in ("b.bin", "c.bin"):  # Of one row each.
+        storages["folder"].save(name, ContentFile(b"small"))
+    copy = Case(name="copy", arguments=COPY, prepare=place.give, word="copied")
+    with going(place) as go:
+
+        def receive(**_: object) -> None:
+            file_saved.disconnect(receive)
+            go()
+
+        file_saved.connect(receive)
+        code, told, _ = run(copy, place)
+    assert (code, told["interrupted"], told["counts"]["copied"]) == (1, True, 2)
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_what_was_rekeyed_together_is_told_if_the_server_goes_at_the_next_file(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rotated(place)
+    monkeypatch.setattr(rekeying, "_BATCH", len(NAMES))
+    rekey = Case(name="rekey", arguments=("rekey",), prepare=rotated, word="rewrapped")
+    write_free = rekeying._write_free
+    with added_alias("holder", like=place.database), going(place) as go:
+
+        def write_and_go(*arguments: Any) -> dict[int, bool]:
+            with transaction.atomic(using="holder"):
+                assert list(
+                    StoredFile.objects.using("holder").filter(name=NAMES[0]).select_for_update()
+                )
+                written = write_free(*arguments)
+            go()
+            return written
+
+        monkeypatch.setattr(rekeying, "_write_free", write_and_go)
+        code, told, _ = run(rekey, place)
+    assert (code, told["interrupted"], told["counts"]["rewrapped"]) == (1, True, 2)
+
+
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
 @EACH_WRITER
 def test_what_changes_while_it_is_waited_for_is_tried_again(case: Case, place: Place) -> None:
