@@ -29,6 +29,9 @@ _STANDBY_STATE = "25006"
 #: timeout.
 _CONFLICTS: set[object] = {"40001", "40P01", "55P03", 1020, 1205, 1213, 5, 6}
 
+#: Those of MySQL with which it rolls back the whole transaction, and not the statement alone.
+_ROLLED_BACK: set[object] = {1020, 1213}
+
 #: What a database says that answers, and refuses all changes. MySQL: ER_UNKNOWN_COM_ERROR, of a
 #: node of Galera that has lost the others, ER_OPTION_PREVENTS_STATEMENT,
 #: ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION and ER_READ_ONLY_MODE. SQLite: SQLITE_READONLY.
@@ -76,6 +79,7 @@ def repeat(change: Callable[[], Result], *databases: str) -> Result:
             met = error
             for using in databases:
                 _drop_broken_connection(using)
+                _give_up_lost_transaction(using, error)
     if isinstance(met, ChangeConflict | IntegrityError):
         raise ChangeConflict("The change conflicts with others again and again") from met
     raise met
@@ -150,6 +154,17 @@ def _drop_broken_connection(using: str) -> None:
     is_ours = connection.connection is not None and not connection.in_atomic_block
     if is_ours and not connection.is_usable():
         connection.close()
+
+
+def _give_up_lost_transaction(using: str, error: Exception) -> None:
+    """Let a caller's transaction do nothing more, if the error has rolled it back.
+
+    Another try would succeed, and what the caller has done before would be lost without a word.
+    """
+    connection = connections[using]
+    is_mysqls = connection.in_atomic_block and connection.vendor == "mysql"
+    if is_mysqls and _codes(error.__cause__) & _ROLLED_BACK:
+        connection.set_rollback(True)
 
 
 def _answers(using: str) -> bool:

@@ -1,13 +1,19 @@
 """An outage of the database is told from a change that others get in the way of."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Event
 
 import pytest
-from django.db import IntegrityError, OperationalError, connections, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, connections, transaction
 
 from secure_dbstorage.exceptions import ChangeConflict, DatabaseUnavailable, FileBusy
+from secure_dbstorage.models import StoredFile
 from secure_dbstorage.outages import OutagesTold, alone, reason, repeat
 from tests.support.aliases import added_alias
+from tests.support.uploads import begin_upload
+from tests.support.waiting import wait_until, waiting_sessions
 
 #: What each database is told to fail with, as if it had met it.
 POSTGRES = "DO $$ BEGIN RAISE EXCEPTION 'told to' USING ERRCODE = '{}'; END $$"
@@ -143,3 +149,50 @@ def test_the_reason_is_what_the_driver_says_on_one_line(
     with pytest.raises(DatabaseUnavailable) as raised:
         repeat(change, "default")
     assert reason(raised.value) == said
+
+
+#: Be no victim of a deadlock: on PostgreSQL, that is who first looks for one. On MySQL, it is who
+#: has changed less.
+PATIENT = {"postgresql": "SET deadlock_timeout = '60s'", "mysql": "DO 0"}
+UPDATE = "UPDATE secure_dbstorage_storedfile SET chunk_size = 1 WHERE content = %s"
+
+
+def update(using: str, key: int) -> None:
+    with connections[using].cursor() as cursor:  # A queryset would mark the transaction.
+        cursor.execute(UPDATE, [key])
+
+
+@pytest.mark.parametrize("database", ["postgres", "mariadb"], indirect=True)
+@pytest.mark.django_db(transaction=True)
+def test_a_callers_transaction_that_a_deadlock_has_rolled_back_does_nothing_more(
+    database: str,
+) -> None:
+    """What it has done before would be lost, and the rest committed."""
+
+    def lock_in_another_order() -> None:
+        with added_alias("holder", like=database) as holder, transaction.atomic(using="holder"):
+            with holder.cursor() as cursor:
+                cursor.execute(PATIENT[holder.vendor])
+            for key in range(1000, 1020):
+                begin_upload("holder", key=key)
+            update("holder", 20)
+            held.set()
+            wait_until(lambda: waiting_sessions("holder") == 1)
+            update("holder", 10)
+
+    @transaction.atomic(using=database)
+    def change_all() -> None:
+        begin_upload(database, key=30)
+        update(database, 10)
+        alone(partial(update, database, 20), database)
+
+    held, rows = Event(), StoredFile.rows.using(database)
+    for key in (10, 20):
+        begin_upload(database, key=key)
+    with ThreadPoolExecutor(1) as pool:
+        locking = pool.submit(lock_in_another_order)
+        assert held.wait(60)
+        with pytest.raises(DatabaseError, match="transaction"):
+            change_all()
+        locking.result()
+    assert not rows.filter(content=30).exists()

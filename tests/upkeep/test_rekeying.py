@@ -317,7 +317,7 @@ def test_a_file_that_others_keep_locked_fails_alone(database: str) -> None:
     connections[database].close()  # It would stay impatient.
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)  # In a caller's, it would be the end.
 def test_a_file_whose_bytes_meet_a_conflict_is_tried_again(
     old: DatabaseStorage, database: str
 ) -> None:
