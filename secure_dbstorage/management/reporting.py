@@ -69,7 +69,7 @@ _EXIT_CODES = """\
 exit codes:
   0    everything was done
   1    something failed; each failure was reported, and the rest was done, unless
-       the last line says that the database can't be used any more
+       the last line says that a database can't be used, or lacks the table
   2    nothing was done: wrong options, or an unusable storage or database
   130  interrupted (Ctrl-C); run the command again to continue
 """
@@ -267,8 +267,7 @@ class ReportingCommand(BaseCommand):
         except DatabaseError as error:
             if not _is_table_missing(error):
                 raise
-            told = "The table of files is missing. Run `manage.py migrate`."
-            raise usage_error(told) from error
+            ending = _ending(error, report)
         report.close(interrupted=ending is not None, more=more)
         if ending is not None:
             raise ending
@@ -276,15 +275,20 @@ class ReportingCommand(BaseCommand):
             raise CommandError(f"{len(report.failures):,} failed", returncode=FAILED)
 
 
-def _ending(error: DatabaseUnavailable, report: Report) -> CommandError:
-    """Return the error to raise after the summary of a command that has lost its database.
+def _ending(error: DatabaseUnavailable | DatabaseError, report: Report) -> CommandError:
+    """Return the error to raise after the summary of a command that can't use a database.
 
     :raises CommandError: when nothing was done, so that there is nothing to sum up.
     """
+    told = "The table of files is missing. Run `manage.py migrate`."
     if not report.has_results:
-        raise usage_error(f"The database can't be used: {reason(error)}") from error
-    told = "The database can't be used any more. Run the command again later to continue"
-    ending = CommandError(f"{told}: {reason(error)}", returncode=FAILED)
+        if isinstance(error, DatabaseUnavailable):
+            told = f"The database can't be used: {reason(error)}"
+        raise usage_error(told) from error
+    if isinstance(error, DatabaseUnavailable):
+        again = "Run the command again later to continue"
+        told = f"The database can't be used any more. {again}: {reason(error)}"
+    ending = CommandError(told, returncode=FAILED)
     ending.__cause__ = error  # For those who pass --traceback.
     return ending
 

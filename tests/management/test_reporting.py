@@ -70,6 +70,16 @@ def test_a_database_that_goes_away_ends_the_command_after_its_summary() -> None:
     assert json.loads(count("bad", "down", "--json")[0])["interrupted"] is True
 
 
+def test_a_table_that_is_missing_in_the_next_database_hides_nothing_that_was_done() -> None:
+    out, err, code = count("unmigrated")
+    assert (out, err, code) == ("", "", 2)
+    out, _, code = count("good", "unmigrated", "--json")
+    told = json.loads(out)
+    assert (told["counts"], told["interrupted"], code) == ({"good": 1}, True, 1)
+    with pytest.raises(CommandError, match="The table of files is missing"):
+        call_command(Count(), "good", "unmigrated", stdout=io.StringIO())
+
+
 def test_a_fault_in_a_statement_is_not_hidden() -> None:
     with pytest.raises(ProgrammingError):
         call_command(Count(), "good", "fault", stdout=io.StringIO())

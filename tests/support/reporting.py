@@ -6,12 +6,22 @@ from django.db import OperationalError, ProgrammingError
 
 from secure_dbstorage.management.reporting import Report, ReportingCommand
 from secure_dbstorage.management.usage import usage_error
+from secure_dbstorage.models import StoredFile
+
+ERRORS = {
+    "stop": KeyboardInterrupt(),
+    "wrong": usage_error("a wrong word"),
+    "down": OperationalError("connection refused"),
+    "unmigrated": ProgrammingError(f'relation "{StoredFile._meta.db_table}" does not exist'),
+    "fault": ProgrammingError("syntax error"),
+}
 
 
 class Count(ReportingCommand):
     """Counts words.
 
-    Of these, ``bad`` fails, ``stop`` is a Ctrl-C, ``down`` the database and ``fault`` a bug.
+    Of these, ``bad`` fails, ``stop`` is a Ctrl-C, ``down`` the database, ``unmigrated`` a
+    database without the table, and ``fault`` a bug.
     """
 
     examples = "manage.py count good"
@@ -24,14 +34,8 @@ class Count(ReportingCommand):
     def run(self, report: Report, options: dict[str, Any]) -> None:
         report.facts["words"] = len(options["words"])
         for word in report.progress(options["words"], total=len(options["words"])):
-            if word == "stop":
-                raise KeyboardInterrupt
-            if word == "wrong":
-                raise usage_error("a wrong word")
-            if word == "down":
-                raise OperationalError("connection refused")
-            if word == "fault":
-                raise ProgrammingError("syntax error")
+            if word in ERRORS:
+                raise ERRORS[word]
             if word == "bad":
                 report.fail(word, "is bad")
             else:
