@@ -6,11 +6,14 @@ from pathlib import PurePath
 
 from django.core.files.storage import Storage
 
-from secure_dbstorage.names import canonical_name
+from secure_dbstorage.names import MAX_LENGTH, canonical_name
 from secure_dbstorage.storage.base import BaseStorage
 
 #: How many names a save tries. Each but the first carries 7 random characters.
 _MAX_ATTEMPTS = 10
+
+#: How many characters that adds, with the one before them.
+_ADDED = 8
 
 
 def other_names(storage: BaseStorage, name: str, max_length: int | None) -> Iterator[str]:
@@ -24,6 +27,7 @@ def other_names(storage: BaseStorage, name: str, max_length: int | None) -> Iter
         other = storage.get_alternative_name(root, extension)
         if other == filename and storage.options.allow_overwrite:
             # An upload to a directory replaces nothing, whatever the option says.
-            other = Storage.get_alternative_name(storage, root, extension)
+            most = min(max_length or MAX_LENGTH, MAX_LENGTH) - len(name) + len(root) - _ADDED
+            other = Storage.get_alternative_name(storage, root[: max(0, most)], extension)
         name = storage.get_available_name(posixpath.join(directory, other), max_length)
         yield canonical_name(name)

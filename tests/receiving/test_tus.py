@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import posixpath
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from django.test import Client
 from django.utils.http import parse_http_date
 
 from secure_dbstorage.models import StoredFile
+from secure_dbstorage.names import MAX_LENGTH
 from secure_dbstorage.storage import DatabaseStorage
 from tests.receiving.conftest import Receiver
 from tests.support.clocks import frozen
@@ -215,6 +217,20 @@ def test_an_option_that_overwrites_gives_no_link_the_right_to(
     assert name.startswith("in/a_")
     assert content_of(name) == b"new"
     assert content_of("in/a.txt") == b"old"
+
+
+def test_an_upload_whose_name_is_as_long_as_can_be_gets_another_too(
+    receiver: Receiver, uploader: Uploader
+) -> None:
+    storage = receiver(allow_overwrite=True)
+    taken = posixpath.join("in", "d" * 200, "e" * 200, "a" * 103 + ".txt")
+    assert len(taken) == MAX_LENGTH
+    storage.save(taken, b"old")
+    directory, filename = posixpath.split(taken)
+    url = storage.upload_url(prefix=directory, max_size=9)
+    answer = uploader.create(url, 3, b"new", **metadata(filename=filename))
+    assert content_of(answer["Content-Location"].removeprefix("/files/")) == b"new"
+    assert content_of(taken) == b"old"
 
 
 def test_an_overwrite_keeps_what_a_save_keeps(
