@@ -63,6 +63,8 @@ def name_upload(  # noqa: PLR0913 -- the upload, its name, and what may be there
         free = FreeName(storage.get_available_name(wanted), None)
         available = str(canonical_name(free))
         others = other_names(storage, available, None)
+        if storage.options.allow_overwrite and storage.catalog.exists(available):
+            available = next(others)  # Every name was called available, that of a directory too.
         naming = replace(naming, others=others, is_placed=free.is_placed)
         name = storage.inbox.adopt(available, upload, naming=naming)
     elif overwrite:

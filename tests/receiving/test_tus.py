@@ -219,6 +219,18 @@ def test_an_option_that_overwrites_gives_no_link_the_right_to(
     assert content_of("in/a.txt") == b"old"
 
 
+def test_an_upload_never_takes_the_name_of_a_directory(
+    receiver: Receiver, uploader: Uploader
+) -> None:
+    for overwrites in (False, True):
+        storage = receiver(allow_overwrite=overwrites)
+        storage.save("in/taken/a.txt", b"old")
+        url = storage.upload_url(prefix="in", max_size=9)
+        answer = uploader.create(url, 3, b"new", **metadata(filename="taken"))
+        assert answer["Content-Location"].startswith("/files/in/taken_")
+        assert all(name.startswith("taken_") for name in storage.listdir("in")[1])
+
+
 def test_an_upload_whose_name_is_as_long_as_can_be_gets_another_too(
     receiver: Receiver, uploader: Uploader
 ) -> None:
