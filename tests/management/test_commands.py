@@ -457,6 +457,23 @@ class TestPrune:
         assert [item["storage"] for item in told["pruned"]] == ["default", "invoices", None]
         assert not invoices.exists("c.txt")
 
+    def test_two_storages_of_the_same_files_are_not_pruned_by_each_others_options(
+        self, run: Run, settings: Settings
+    ) -> None:
+        """Or the one without ``keep_deleted`` would erase what the other one keeps."""
+        backend = "secure_dbstorage.storage.DatabaseStorage"
+        kept = {"BACKEND": backend, "OPTIONS": {"keep_deleted": timedelta(days=30)}}
+        settings.STORAGES = {"default": kept, "again": {"BACKEND": backend}}
+        storage = storages["default"]
+        assert isinstance(storage, DatabaseStorage)
+        storage.save("a.txt", b"content")
+        storage.delete("a.txt")
+        ran = run("prune")
+        assert ran.code == 2
+        assert "'default' and 'again' have the same files" in ran.err
+        assert len(storage.catalog.trash.versions("a.txt")) == 1
+        assert run("prune", "--storage", "default").code == 0
+
     def test_unreferenced_files_are_those_of_one_storage(
         self, run: Run, storage: DatabaseStorage
     ) -> None:

@@ -131,7 +131,7 @@ def _everything(report: Report, options: dict[str, Any]) -> Iterator[_Found]:
     if not all(map(is_canonical, keep)):
         raise usage_error("--keep must name a directory of the storage.")
     only: str | None = options["storage"]
-    storages = database_storages() if only is None else {only: database_storage(only)}
+    storages = _all_storages() if only is None else {only: database_storage(only)}
     found = [
         _each(alias, prune(storage, dry_run=dry_run))
         for alias, storage in storages.items()
@@ -155,6 +155,23 @@ def _everything(report: Report, options: dict[str, Any]) -> Iterator[_Found]:
         )
         found.append(_each(alias, unreferenced))
     return chain(*found)
+
+
+def _all_storages() -> dict[str, DatabaseStorage]:
+    """Return each storage by alias.
+
+    :raises CommandError: when two have the same files: one may keep what another has no use for.
+    """
+    storages, owners = database_storages(), dict[tuple[str, str], str]()
+    for alias, storage in storages.items():
+        files = storage.catalog.writer, storage.options.namespace
+        owner = owners.setdefault(files, alias)
+        if owner != alias:
+            raise usage_error(
+                f"The storages {owner!r} and {alias!r} have the same files. Give each a different "
+                "namespace, or choose one with --storage."
+            )
+    return storages
 
 
 def _each(alias: str | None, items: Iterable[Pruned]) -> Iterator[_Found]:
