@@ -474,6 +474,15 @@ class TestPrune:
         assert len(storage.catalog.trash.versions("a.txt")) == 1
         assert run("prune", "--storage", "default").code == 0
 
+    def test_the_files_of_two_storages_are_pruned_once(
+        self, run: Run, storage: DatabaseStorage, settings: Settings
+    ) -> None:
+        settings.STORAGES = {**settings.STORAGES, "again": settings.STORAGES["default"]}
+        storage.save("a.txt", b"old")
+        storage.set_expires("a.txt", PAST)
+        told = run("prune", "--dry-run", "--json").told
+        assert [item["storage"] for item in told["pruned"]] == ["default"]
+
     def test_unreferenced_files_are_those_of_one_storage(
         self, run: Run, storage: DatabaseStorage
     ) -> None:

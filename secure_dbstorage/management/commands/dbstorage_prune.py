@@ -158,20 +158,20 @@ def _everything(report: Report, options: dict[str, Any]) -> Iterator[_Found]:
 
 
 def _all_storages() -> dict[str, DatabaseStorage]:
-    """Return each storage by alias.
+    """Return the storages by alias, and only the first of those that have the same files.
 
-    :raises CommandError: when two have the same files: one may keep what another has no use for.
+    :raises CommandError: when one of these keeps deleted files longer than another.
     """
-    storages, owners = database_storages(), dict[tuple[str, str], str]()
-    for alias, storage in storages.items():
+    chosen: dict[tuple[str, str], tuple[str, DatabaseStorage]] = {}
+    for alias, storage in database_storages().items():
         files = storage.catalog.writer, storage.options.namespace
-        owner = owners.setdefault(files, alias)
-        if owner != alias:
+        first, owner = chosen.setdefault(files, (alias, storage))
+        if owner.options.keep_deleted != storage.options.keep_deleted:
             raise usage_error(
-                f"The storages {owner!r} and {alias!r} have the same files. Give each a different "
-                "namespace, or choose one with --storage."
+                f"The storages {first!r} and {alias!r} have the same files and differ in "
+                "keep_deleted. Give each a different namespace, or choose one with --storage."
             )
-    return storages
+    return dict(chosen.values())
 
 
 def _each(alias: str | None, items: Iterable[Pruned]) -> Iterator[_Found]:
