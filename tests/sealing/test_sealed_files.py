@@ -56,7 +56,8 @@ def test_what_is_saved_is_read_again_and_is_nowhere_as_it_was(storage: DatabaseS
         rows = rows_of(storage, f"{size}.bin")
         lengths = [len(content[start : start + 4096]) + 28 for start in range(0, size, 4096)]
         assert list(map(len, rows)) == lengths or (size, rows) == (0, [b""])
-        assert not any(row[12:-16] == content[:4096] for row in rows if content)
+        if size >= 16:  # By chance, one byte of 256 is encrypted as itself.
+            assert not any(content[:16] in row for row in rows)
 
 
 def test_any_part_is_read(storage: DatabaseStorage, client: Client) -> None:
