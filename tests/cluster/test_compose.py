@@ -6,6 +6,7 @@ import signal
 import socket
 import stat
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,9 @@ def test_a_server_goes_on_if_its_draining_is_interrupted(
         listener.bind(str(sock))
         mode = sock.stat().st_mode
         drain = ["/bin/sh", DEPLOY / "drain.sh", sock]
-        with subprocess.Popen(drain, start_new_session=True) as draining:
+        # A shell can't trap what was ignored when it started, as SIGHUP is below nohup.
+        listen = partial(signal.signal, number, signal.SIG_DFL)
+        with subprocess.Popen(drain, start_new_session=True, preexec_fn=listen) as draining:  # noqa: PLW1509
             wait_until(lambda: stat.S_IMODE(sock.stat().st_mode) == 0)
             os.killpg(draining.pid, number)
         assert draining.returncode == 1
