@@ -21,7 +21,8 @@ from secure_dbstorage.management.arguments import (
     canonical_prefix,
     positive,
 )
-from secure_dbstorage.management.reporting import Report, ReportingCommand, shown
+from secure_dbstorage.management.reporting import ReportingCommand
+from secure_dbstorage.management.reports import Report, shown
 from secure_dbstorage.management.usage import any_storage, unusable, usage_error
 from secure_dbstorage.storage import DatabaseStorage
 

@@ -23,7 +23,7 @@ from pytest_django import Settings
 from secure_dbstorage import models
 from secure_dbstorage.copying import other_tables
 from secure_dbstorage.copying.table import TableEnd
-from secure_dbstorage.management.reporting import Report
+from secure_dbstorage.management.reports import Report
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.signals import file_saved
 from secure_dbstorage.table import uses
@@ -478,6 +478,16 @@ def test_a_server_that_is_gone_beforehand_is_named_and_nothing_is_done(
     assert raised.value.returncode == 2
 
 
+def at_the_first_save(deed: Callable[[], object]) -> None:
+    """Do something when the next file has been saved."""
+
+    def receive(**_: object) -> None:
+        file_saved.disconnect(receive)
+        deed()
+
+    file_saved.connect(receive, weak=False)
+
+
 @SERVERS
 def test_a_server_that_is_gone_ends_all_threads_of_a_copy(place: Place) -> None:
     files = {f"{number}.bin": NEW for number in range(10)}
@@ -486,12 +496,7 @@ def test_a_server_that_is_gone_ends_all_threads_of_a_copy(place: Place) -> None:
         storages["folder"].save(name, ContentFile(content))
     copy = Case(name="", arguments=(*COPY[:-1], "2"), prepare=place.give, word="copied")
     with going(place) as go:
-
-        def receive(**_: object) -> None:
-            file_saved.disconnect(receive)
-            go()
-
-        file_saved.connect(receive)
+        at_the_first_save(go)
         code, told, text = run(copy, place)
     assert text.splitlines()[-1].startswith("The database can't be used any more.")
     assert (code, told["failures"], told["interrupted"]) == (1, [], True)
@@ -511,12 +516,7 @@ def test_what_was_copied_together_is_told_if_the_server_goes_at_the_next_file(
         storages["folder"].save(name, ContentFile(b"small"))
     copy = Case(name="copy", arguments=COPY, prepare=place.give, word="copied")
     with going(place) as go:
-
-        def receive(**_: object) -> None:
-            file_saved.disconnect(receive)
-            go()
-
-        file_saved.connect(receive)
+        at_the_first_save(go)
         code, told, _ = run(copy, place)
     assert (code, told["interrupted"], told["counts"]["copied"]) == (1, True, 2)
 

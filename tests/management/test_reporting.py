@@ -15,8 +15,8 @@ from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
 from django.db import ProgrammingError
 
-from secure_dbstorage.management import reporting
-from secure_dbstorage.management.reporting import Report, shown
+from secure_dbstorage.management import reports
+from secure_dbstorage.management.reports import Report, shown
 from tests.support.reporting import Count
 
 
@@ -119,10 +119,10 @@ def test_verbosity_decides_which_lines_are_printed() -> None:
 
 
 def test_a_log_gets_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reporting, "_SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr(reports, "_SECONDS_BETWEEN_LINES", 0)
     assert count("good", "good")[1] == "1 of 2 files, 2.4 MB\n2 of 2 files, 4.8 MB\n"
     assert count("good", "--verbosity", "0")[1] == ""
-    monkeypatch.setattr(reporting, "_SECONDS_BETWEEN_LINES", 60)
+    monkeypatch.setattr(reports, "_SECONDS_BETWEEN_LINES", 60)
     assert count("good", "good")[1] == ""
 
 

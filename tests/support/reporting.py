@@ -4,7 +4,8 @@ from typing import Any
 
 from django.db import OperationalError, ProgrammingError
 
-from secure_dbstorage.management.reporting import Report, ReportingCommand
+from secure_dbstorage.management.reporting import ReportingCommand
+from secure_dbstorage.management.reports import Report
 from secure_dbstorage.management.usage import usage_error
 from secure_dbstorage.models import StoredFile
 

@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 
 from secure_dbstorage.copying import manifests
 from secure_dbstorage.management.arguments import canonical_prefix
-from secure_dbstorage.management.reporting import Report
+from secure_dbstorage.management.reports import Report
 from secure_dbstorage.management.transferring import Plan, TransferCommand, end_of
 from secure_dbstorage.management.usage import usage_error
 

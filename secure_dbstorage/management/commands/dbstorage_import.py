@@ -7,7 +7,7 @@ from django.core.management.base import CommandParser
 
 from secure_dbstorage.copying.other_tables import LAYOUTS, OtherTable
 from secure_dbstorage.copying.table import TableEnd
-from secure_dbstorage.management.reporting import Report
+from secure_dbstorage.management.reports import Report
 from secure_dbstorage.management.transferring import Plan, TransferCommand
 from secure_dbstorage.management.usage import database_storage, usage_error
 

@@ -13,7 +13,8 @@ from secure_dbstorage.management.arguments import (
     canonical_prefix,
     duration,
 )
-from secure_dbstorage.management.reporting import Report, ReportingCommand, readable_size
+from secure_dbstorage.management.reporting import ReportingCommand
+from secure_dbstorage.management.reports import Report, readable_size
 from secure_dbstorage.management.usage import (
     database_storage,
     database_storages,

@@ -11,7 +11,8 @@ from secure_dbstorage.management.arguments import (
     add_storage,
     canonical_prefix,
 )
-from secure_dbstorage.management.reporting import Report, ReportingCommand
+from secure_dbstorage.management.reporting import ReportingCommand
+from secure_dbstorage.management.reports import Report
 from secure_dbstorage.management.usage import database_storage, usage_error
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.upkeep.rekeying import Rekeyed, find_keys, reseal, rewrap

@@ -12,7 +12,8 @@ from secure_dbstorage.management.arguments import (
     canonical_prefix,
     positive,
 )
-from secure_dbstorage.management.reporting import Report, ReportingCommand, readable_size
+from secure_dbstorage.management.reporting import ReportingCommand
+from secure_dbstorage.management.reports import Report, readable_size
 from secure_dbstorage.management.usage import database_storage
 from secure_dbstorage.upkeep.inventory import Amount, take_inventory
 

@@ -11,7 +11,8 @@ from django.core.management.base import CommandParser
 from secure_dbstorage.exceptions import os_error
 from secure_dbstorage.links.paths import link_id
 from secure_dbstorage.management.arguments import add_storage, duration
-from secure_dbstorage.management.reporting import Report, ReportingCommand
+from secure_dbstorage.management.reporting import ReportingCommand
+from secure_dbstorage.management.reports import Report
 from secure_dbstorage.management.usage import database_storage, usage_error
 from secure_dbstorage.names import canonical_name
 from secure_dbstorage.storage import DatabaseStorage

@@ -10,7 +10,8 @@ from secure_dbstorage.management.arguments import (
     add_storage,
     canonical_prefix,
 )
-from secure_dbstorage.management.reporting import Report, ReportingCommand
+from secure_dbstorage.management.reporting import ReportingCommand
+from secure_dbstorage.management.reports import Report
 from secure_dbstorage.management.usage import database_storage
 from secure_dbstorage.upkeep.verification import Verified, verify
 
