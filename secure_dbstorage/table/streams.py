@@ -89,8 +89,9 @@ def read_now(
 ) -> Generator[bytes, None, None]:
     """Yield what :func:`read` does, to a caller who doesn't use the connection until the end.
 
-    On SQLite and MySQL one query stays open. Its caller copies each row while it is still in the
-    processor's cache, which takes 0.7 of the time. Arguments and errors are those of :func:`read`.
+    Where the driver returns rows as they come, one query stays open. Its caller copies each row
+    while it is still in the processor's cache, which takes 0.7 of the time. Arguments and errors
+    are those of :func:`read`.
     """
     stored = rows(content.using)
     if content.seal or content.replica or sending or not stored.gives_rows_as_they_come:

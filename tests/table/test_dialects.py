@@ -5,10 +5,11 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -359,6 +360,56 @@ def test_of_a_run_the_chunks_that_are_there_are_fetched(connection: BaseDatabase
     insert_chunks(connection, 5, b"1", b"2", b"3")
     assert rows(connection.alias).run(5, 3, 4) == [b"3"]
     assert rows(connection.alias).run(7, 1, 4) == []
+
+
+@every_way
+def test_chunks_that_nobody_takes_any_more_leave_the_connection_usable(
+    connection: BaseDatabaseWrapper,
+) -> None:
+    data = b"x" * 255 * 1024
+    stored = rows(connection.alias)
+    for number in range(1, 17):
+        stored.insert_chunks(5, number, [data])
+    with closing(stored.each(5, 1, 16)) as chunks:
+        assert next(chunks) == data
+    assert stored.run(5, 16, 2) == [data]
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+@pytest.mark.parametrize("broken", [1, 3])
+def test_an_error_behind_some_rows_is_djangos(database: str, broken: int) -> None:
+    taken: list[int] = []
+
+    def take() -> None:
+        with rows(database).cursor() as cursor:
+            cursor.cursor.streams = True
+            cursor.execute("SELECT n, 1 / (%s - n) FROM generate_series(1, 5) n", [broken])
+            taken.extend(number for number, _ in cursor)
+
+    with pytest.raises(DataError, match="division by zero"), transaction.atomic(using=database):
+        take()
+    assert taken == list(range(1, broken))
+    assert rows(database).run(5, 0, 2) == []
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_an_execute_wrapper_sees_the_error_of_a_run(database: str) -> None:
+    seen: list[type[Exception]] = []
+
+    def wrapper(execute: Any, *arguments: Any) -> Any:
+        try:
+            return execute(*arguments)
+        except Exception as error:
+            seen.append(type(error))
+            raise
+
+    with (
+        pytest.raises(DataError),
+        transaction.atomic(using=database),
+        connections[database].execute_wrapper(wrapper),
+    ):
+        rows(database).run(cast("int", "no number"), 0, 4)
+    assert seen == [DataError]
 
 
 @every_way
