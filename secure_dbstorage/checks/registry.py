@@ -47,6 +47,7 @@ from secure_dbstorage.checks.routes import (
     check_internal_route_is_used,
     check_offloading_proxies,
     check_routes,
+    check_served_storages,
 )
 from secure_dbstorage.checks.upload_limits import check_upload_limits
 
@@ -54,7 +55,8 @@ from secure_dbstorage.checks.upload_limits import check_upload_limits
 def register() -> None:
     """Register all checks."""
     for check in (
-        *(check_options, check_routes, check_identities, check_users, check_upload_limits),
+        *(check_options, check_routes, check_served_storages, check_identities, check_users),
+        check_upload_limits,
         *(check_internal_route, check_internal_route_is_used, check_offloading_proxies),
         *(check_encryption, check_encrypted_offloading, check_separate_keys),
     ):

@@ -1,22 +1,29 @@
 """Checks of routes, and of the namespaces by which storages are known."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import Resolver404, get_script_prefix, resolve
+from django.core.files.storage import storages
+from django.urls import Resolver404, URLResolver, get_script_prefix, resolve
 
 from secure_dbstorage.checks.declared import database_of, usable
-from secure_dbstorage.links.routes import internal_prefix, route_prefix
+from secure_dbstorage.links.routes import (
+    DEFAULT_NAMESPACE,
+    current_resolver,
+    internal_prefix,
+    route_prefix,
+)
 
 
 def check_routes(**kwargs: Any) -> Iterator[CheckMessage]:
     """Find storages without a route, and routes that serve a different storage."""
-    storages = usable()
-    for alias, options in storages.items():
+    ours = usable()
+    for alias, options in ours.items():
         if options.base_url is not None:
             continue
         line = _include_line(alias, options.namespace)
@@ -31,7 +38,7 @@ def check_routes(**kwargs: Any) -> Iterator[CheckMessage]:
             continue
         if served != alias:
             hint = f"Write its route as {line}. No two storages can share a route."
-            other = storages.get(str(served))
+            other = ours.get(str(served))
             if not options.namespace or (other and other.namespace == options.namespace):
                 line = _include_line(alias, alias)
                 hint = f"Set the option namespace to {alias!r}, and write its route as {line}."
@@ -39,6 +46,19 @@ def check_routes(**kwargs: Any) -> Iterator[CheckMessage]:
                 f"The route of STORAGES[{alias!r}] serves STORAGES[{served!r}].",
                 hint=hint,
                 id="secure_dbstorage.E003",
+            )
+
+
+def check_served_storages(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find routes that serve a storage that doesn't exist."""
+    # One of another kind is fine: tests may keep their files in memory, and never ask for them.
+    for alias in dict.fromkeys(_aliases_served()):
+        if alias not in storages.backends:
+            yield checks.Warning(
+                f"A route serves STORAGES[{alias!r}], which does not exist: every request to it "
+                "fails.",
+                hint='Correct {"storage": ...} in your URLconf, or remove the route.',
+                id="secure_dbstorage.W025",
             )
 
 
@@ -121,4 +141,25 @@ def _alias_served_at(prefix: str) -> object:
     """Return the alias in STORAGES that the route of this path serves."""
     # URLconfs don't see the part of the path that the web server gives to the whole project.
     path = unquote(prefix).removeprefix(get_script_prefix())
-    return resolve(f"/{path}_").kwargs.get("storage", "default")
+    return _alias(resolve(f"/{path}_").kwargs)
+
+
+def _aliases_served() -> Iterator[object]:
+    """Yield the alias in STORAGES that each route serves."""
+    with suppress(ImproperlyConfigured):  # Without a URLconf.
+        yield from _aliases_below(current_resolver(), {})
+
+
+def _aliases_below(resolver: URLResolver, given: Mapping[str, object]) -> Iterator[object]:
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLResolver):
+            more = {**given, **pattern.default_kwargs}
+            if pattern.app_name == DEFAULT_NAMESPACE:
+                yield _alias(more)
+            else:
+                yield from _aliases_below(pattern, more)
+
+
+def _alias(given: Mapping[str, object]) -> object:
+    """Return the alias in STORAGES that the keyword arguments of a route name."""
+    return given.get("storage", "default")

@@ -50,7 +50,7 @@ def route_prefix(namespace: str) -> str:
 
     :raises ImproperlyConfigured: when no URLconf serves it.
     """
-    resolver = get_resolver(get_urlconf())
+    resolver = current_resolver()
     routes = vars(resolver).get(_ATTRIBUTE) or _read(resolver)
     key = namespace, get_script_prefix(), get_language() if routes.are_translated else None
     prefix = routes.prefixes.get(key)
@@ -59,6 +59,18 @@ def route_prefix(namespace: str) -> str:
             routes.prefixes.clear()
         prefix = routes.prefixes[key] = _prefix(resolver, namespace or DEFAULT_NAMESPACE)
     return prefix
+
+
+def current_resolver() -> URLResolver:
+    """Return the resolver of the current URLconf.
+
+    :raises ImproperlyConfigured: in a project without URLs.
+    """
+    try:
+        return get_resolver(get_urlconf())
+    except AttributeError as error:
+        message = "The setting ROOT_URLCONF is missing: add it, or set the option base_url."
+        raise ImproperlyConfigured(message) from error
 
 
 def internal_prefix() -> str:

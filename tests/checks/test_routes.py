@@ -16,7 +16,7 @@ urlpatterns = [
 
 
 class TestRoutes:
-    """E003."""
+    """E003 and W025."""
 
     def test_storages_with_a_route_are_no_problem(self) -> None:
         assert messages(routes.check_routes) == []
@@ -82,6 +82,36 @@ class TestRoutes:
             f'Write its route as path("{namespace}/", include("secure_dbstorage.urls", '
             f'namespace="{namespace}"), {{"storage": "ours"}}).'
         )
+
+    @pytest.mark.parametrize(("alias", "found"), [("invoces", 1), ("staticfiles", 0)])
+    def test_a_route_that_serves_no_storage_fails(
+        self, settings: Settings, alias: str, found: int
+    ) -> None:
+        settings.ROOT_URLCONF = (
+            path("files/", include("secure_dbstorage.urls")),
+            path(
+                "in/<slug:tenant>/",
+                include([path("", include("secure_dbstorage.urls", namespace="i"))]),
+                {"storage": alias},
+            ),
+        )
+        warnings = list(routes.check_served_storages())
+        assert [warning.msg for warning in warnings] == [
+            "A route serves STORAGES['invoces'], which does not exist: every request to it fails."
+        ][:found]
+        assert {warning.id for warning in warnings} <= {"secure_dbstorage.W025"}
+
+    def test_a_project_without_urls_is_told_to_set_a_base_url(self, settings: Settings) -> None:
+        settings.STORAGES = storages(default={})
+        del settings.ROOT_URLCONF
+        (message,) = routes.check_routes()
+        assert message.msg == (
+            "No route serves STORAGES['default']: The setting ROOT_URLCONF is missing: add it, or "
+            "set the option base_url."
+        )
+        assert messages(routes.check_served_storages) == []
+        settings.STORAGES = storages(default={"base_url": "https://files.example.com/"})
+        assert messages(routes.check_routes) == []
 
     def test_one_route_serves_one_storage(self, settings: Settings, another_database: str) -> None:
         settings.STORAGES = storages(default={}, two={"using": another_database})
