@@ -478,6 +478,25 @@ def test_a_server_that_is_gone_beforehand_is_named_and_nothing_is_done(
     assert raised.value.returncode == 2
 
 
+@SERVERS
+def test_a_server_that_is_gone_is_named_and_the_storages_elsewhere_are_pruned(
+    place: Place,
+) -> None:
+    place.give()
+    here = {"BACKEND": OURS, "OPTIONS": {"using": "default", "namespace": "invoices"}}
+    place.settings.STORAGES = {**place.settings.STORAGES, "invoices": here}
+    everything = Case(name="", arguments=("prune",), prepare=place.give, word="expired")
+    invoices = storages["invoices"]
+    invoices.save("a.txt", ContentFile(OLD))
+    invoices.set_expires("a.txt", PAST)
+    with going(place) as go:
+        go()
+        code, told, text = run(everything, place)
+    assert (code, told["counts"]) == (1, {"expired": 1})
+    assert f"DATABASES['{place.database}']: it can't be used: " in text
+    assert not invoices.exists("a.txt")
+
+
 def at_the_first_save(deed: Callable[[], object]) -> None:
     """Do something when the next file has been saved."""
 

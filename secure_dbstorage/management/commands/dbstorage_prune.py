@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from secure_dbstorage.exceptions import DatabaseUnavailable
 from secure_dbstorage.management.arguments import (
     NOTHING_BELOW,
     add_prefix,
@@ -21,6 +22,7 @@ from secure_dbstorage.management.usage import (
     usage_error,
 )
 from secure_dbstorage.names import is_canonical
+from secure_dbstorage.outages import OutagesTold, reason
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.upkeep.pruning import (
     Pruned,
@@ -133,15 +135,16 @@ def _everything(report: Report, options: dict[str, Any]) -> Iterator[_Found]:
         raise usage_error("--keep must name a directory of the storage.")
     only: str | None = options["storage"]
     storages = _all_storages() if only is None else {only: database_storage(only)}
-    found = [
-        _each(alias, prune(storage, dry_run=dry_run))
-        for alias, storage in storages.items()
-        for prune in (prune_expired, prune_deleted, prune_unfinished)
-    ]
-    databases = dict.fromkeys(storage.catalog.writer for storage in storages.values())
-    found += [_each(None, prune_rows(using, dry_run=dry_run)) for using in databases]
+    work: dict[str, list[Iterable[_Found]]] = {}
+    for alias, storage in storages.items():
+        work.setdefault(storage.catalog.writer, []).extend(
+            _each(alias, prune(storage, dry_run=dry_run))
+            for prune in (prune_expired, prune_deleted, prune_unfinished)
+        )
+    for using, found in work.items():
+        found.append(_each(None, prune_rows(using, dry_run=dry_run)))
     if not options["unreferenced"]:
-        return chain(*found)
+        return _each_database(report, work)
     alias = only or _DEFAULT
     storage = database_storage(alias)
     if _protects(report, storage, keep):
@@ -154,8 +157,20 @@ def _everything(report: Report, options: dict[str, Any]) -> Iterator[_Found]:
             keep=tuple(keep),
             dry_run=dry_run,
         )
-        found.append(_each(alias, unreferenced))
-    return chain(*found)
+        work[storage.catalog.writer].append(_each(alias, unreferenced))
+    return _each_database(report, work)
+
+
+def _each_database(report: Report, work: dict[str, list[Iterable[_Found]]]) -> Iterator[_Found]:
+    """Yield what is found in each database. One that is down does not keep the others waiting."""
+    for using, found in work.items():
+        try:
+            with OutagesTold():
+                yield from chain(*found)
+        except DatabaseUnavailable as error:
+            if len(work) == 1:
+                raise
+            report.fail(f"DATABASES[{using!r}]", f"it can't be used: {reason(error)}")
 
 
 def _all_storages() -> dict[str, DatabaseStorage]:
