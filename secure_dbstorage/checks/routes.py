@@ -51,13 +51,15 @@ def check_routes(**kwargs: Any) -> Iterator[CheckMessage]:
 
 def check_served_storages(**kwargs: Any) -> Iterator[CheckMessage]:
     """Find routes that serve a storage that doesn't exist."""
-    # One of another kind is fine: tests may keep their files in memory, and never ask for them.
-    for alias in dict.fromkeys(_aliases_served()):
-        if alias not in storages.backends:
+    # A storage of another kind is fine: tests may keep files in memory, and never ask for them.
+    for given in _routes():
+        alias = _alias(given)
+        if str(alias) not in storages.backends:
+            verb = "Correct" if "storage" in given else "Add"
             yield checks.Warning(
                 f"A route serves STORAGES[{alias!r}], which does not exist: every request to it "
                 "fails.",
-                hint='Correct {"storage": ...} in your URLconf, or remove the route.',
+                hint=f'{verb} {{"storage": ...}} in your URLconf, or remove the route.',
                 id="secure_dbstorage.W025",
             )
 
@@ -144,20 +146,22 @@ def _alias_served_at(prefix: str) -> object:
     return _alias(resolve(f"/{path}_").kwargs)
 
 
-def _aliases_served() -> Iterator[object]:
-    """Yield the alias in STORAGES that each route serves."""
+def _routes() -> Iterator[Mapping[str, object]]:
+    """Yield the keyword arguments of each route, unless its path names the storage."""
     with suppress(ImproperlyConfigured):  # Without a URLconf.
-        yield from _aliases_below(current_resolver(), {})
+        yield from _routes_below(current_resolver(), {})
 
 
-def _aliases_below(resolver: URLResolver, given: Mapping[str, object]) -> Iterator[object]:
+def _routes_below(
+    resolver: URLResolver, given: Mapping[str, object]
+) -> Iterator[Mapping[str, object]]:
     for pattern in resolver.url_patterns:
-        if isinstance(pattern, URLResolver):
+        if isinstance(pattern, URLResolver) and "storage" not in pattern.pattern.regex.groupindex:
             more = {**given, **pattern.default_kwargs}
             if pattern.app_name == DEFAULT_NAMESPACE:
-                yield _alias(more)
+                yield more
             else:
-                yield from _aliases_below(pattern, more)
+                yield from _routes_below(pattern, more)
 
 
 def _alias(given: Mapping[str, object]) -> object:

@@ -69,8 +69,8 @@ def current_resolver() -> URLResolver:
     try:
         return get_resolver(get_urlconf())
     except AttributeError as error:
-        message = "The setting ROOT_URLCONF is missing: add it, or set the option base_url."
-        raise ImproperlyConfigured(message) from error
+        advice = "set ROOT_URLCONF, or the option base_url."
+        raise ImproperlyConfigured(f"The project has no URLconf: {advice}") from error
 
 
 def internal_prefix() -> str:

@@ -1,9 +1,8 @@
 """Cursors: how statements with bytes reach a driver."""
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
@@ -46,26 +45,8 @@ def binary_cursor_class() -> type[Any]:
     import psycopg  # noqa: PLC0415 -- only where the database is PostgreSQL
 
     class BinaryCursor(psycopg.Cursor[Any]):
-        #: Whether rows are taken one by one, while the server sends the next ones.
-        streams = False
-        _rest: Any = None
-
         def execute(self, query: Any, params: Any = None) -> Any:  # type: ignore[override]
-            if not self.streams:
-                return super().execute(query, params, binary=True)
-            self._rest = self.stream(query, params, binary=True)
-            # With the first row, an execute wrapper sees how long it took, and its error.
-            self._first = list(islice(self._rest, 1))
-            return self
-
-        def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-            return chain(self._first, self._rest) if self._rest else super().__iter__()
-
-        def close(self) -> None:
-            if self._rest:
-                # It holds the connection. Breaking it off would spoil the caller's transaction.
-                deque(self._rest, maxlen=0)
-            super().close()
+            return super().execute(query, params, binary=True)
 
     return BinaryCursor
 

@@ -16,8 +16,8 @@ from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.heap import note_run, raise_trim_threshold, reading
 from secure_dbstorage.table.replicas import ask
 
-#: The most bytes that one query fetches, unless a row is longer. On PostgreSQL, half as much takes
-#: up to 1.5 times as long, and twice as much 0.9 times.
+#: The most bytes that one query fetches, unless a row is longer. Half as much takes 1.2 times as
+#: long on PostgreSQL. More gains nothing.
 MAX_RUN_BYTES = 2 * 1024 * 1024
 
 #: The most contents that one query fetches together.
@@ -89,9 +89,8 @@ def read_now(
 ) -> Generator[bytes, None, None]:
     """Yield what :func:`read` does, to a caller who doesn't use the connection until the end.
 
-    Where the driver returns rows as they come, one query stays open. Its caller copies each row
-    while it is still in the processor's cache, which takes 0.7 of the time. Arguments and errors
-    are those of :func:`read`.
+    On SQLite and MySQL one query stays open. Its caller copies each row while it is still in the
+    processor's cache, which takes 0.7 of the time. Arguments and errors are those of :func:`read`.
     """
     stored = rows(content.using)
     if content.seal or content.replica or sending or not stored.gives_rows_as_they_come:

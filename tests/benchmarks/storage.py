@@ -163,7 +163,8 @@ def _storage(name: str, storage: Any) -> Keeper:
 def _reading(case: str, kept: Sequence[Saving], size: int) -> list[Contender]:
     readers = [(saving.keeper.name, saving.keeper.readers[case], saving.name) for saving in kept]
     if case == "read":
-        readers.append((floors.OPEN_QUERY, _read_at_once, kept[0].name))
+        # Not next to the floor, in any turn: the server would still have the same file in memory.
+        readers.insert(len(readers) // 2, (floors.OPEN_QUERY, _read_at_once, kept[0].name))
     return [
         Contender(name=name, run=partial(_read_all, reader, file, size))
         for name, reader, file in readers

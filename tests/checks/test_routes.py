@@ -101,13 +101,31 @@ class TestRoutes:
         ][:found]
         assert {warning.id for warning in warnings} <= {"secure_dbstorage.W025"}
 
+    @pytest.mark.parametrize(
+        ("route", "given", "hint"),
+        [
+            ("files/", {}, 'Add {"storage": ...}'),
+            ("files/", {"storage": ["unhashable"]}, 'Correct {"storage": ...}'),
+            ("<slug:storage>/", {}, None),
+            ("<slug:storage>/below/<slug:more>/", {}, None),
+        ],
+    )
+    def test_a_route_without_the_name_of_a_storage_serves_the_default_one(
+        self, settings: Settings, route: str, given: dict[str, object], hint: str | None
+    ) -> None:
+        settings.STORAGES = storages(pages={"namespace": "pages"})
+        nested = include([path("deep/", include("secure_dbstorage.urls", namespace="pages"))])
+        settings.ROOT_URLCONF = (path(route, nested, given),)
+        hints = [str(warning.hint) for warning in routes.check_served_storages()]
+        assert [found.split(" in ")[0] for found in hints] == ([] if hint is None else [hint])
+
     def test_a_project_without_urls_is_told_to_set_a_base_url(self, settings: Settings) -> None:
         settings.STORAGES = storages(default={})
         del settings.ROOT_URLCONF
         (message,) = routes.check_routes()
         assert message.msg == (
-            "No route serves STORAGES['default']: The setting ROOT_URLCONF is missing: add it, or "
-            "set the option base_url."
+            "No route serves STORAGES['default']: The project has no URLconf: set ROOT_URLCONF, "
+            "or the option base_url."
         )
         assert messages(routes.check_served_storages) == []
         settings.STORAGES = storages(default={"base_url": "https://files.example.com/"})

@@ -479,8 +479,9 @@ def test_a_server_that_is_gone_beforehand_is_named_and_nothing_is_done(
 
 
 @SERVERS
+@pytest.mark.parametrize("more", [(), ("--unreferenced", "--keep", "a", "--prefix", "b")])
 def test_a_server_that_is_gone_is_named_and_the_storages_elsewhere_are_pruned(
-    place: Place,
+    place: Place, more: tuple[str, ...]
 ) -> None:
     place.give()
     here = {"BACKEND": OURS, "OPTIONS": {"using": "default", "namespace": "invoices"}}
@@ -491,9 +492,9 @@ def test_a_server_that_is_gone_is_named_and_the_storages_elsewhere_are_pruned(
     invoices.set_expires("a.txt", PAST)
     with going(place) as go:
         go()
-        code, told, text = run(everything, place)
+        code, told, text = run(everything, place, *more)
     assert (code, told["counts"]) == (1, {"expired": 1})
-    assert f"DATABASES['{place.database}']: it can't be used: " in text
+    assert f"DATABASES['{place.database}']: not pruned any further: " in text
     assert not invoices.exists("a.txt")
 
 

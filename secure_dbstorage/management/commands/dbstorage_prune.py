@@ -62,12 +62,12 @@ class Command(ReportingCommand):
     help = (
         "Remove temporary files that have expired, deleted files that can no longer be restored, "
         "uploads that nobody finished in time, records of used one-time links that have expired, "
-        "and rows that belong to no file. Run it daily. With --unreferenced, also remove files "
-        "that no FileField of any model refers to; with keep_deleted, they can be restored. "
-        "References in other places (rich text, JSON, tables of thumbnail packages, other "
-        "projects that use this storage) are not seen: try --dry-run first, and protect "
-        "directories with --keep. If there is nothing at or below one of these, its name may be "
-        "mistyped: no unreferenced file is removed then."
+        "and rows that belong to no file. Run it daily. If one database can't be used, the others "
+        "are pruned. With --unreferenced, also remove files that no FileField of any model refers "
+        "to; with keep_deleted, they can be restored. References in other places (rich text, "
+        "JSON, tables of thumbnail packages, other projects that use this storage) are not seen: try "
+        "--dry-run first, and protect directories with --keep. If there is nothing at or below "
+        "one of these, its name may be mistyped: no unreferenced file is removed then."
     )
     examples = """
         manage.py dbstorage_prune
@@ -147,30 +147,34 @@ def _everything(report: Report, options: dict[str, Any]) -> Iterator[_Found]:
         return _each_database(report, work)
     alias = only or _DEFAULT
     storage = database_storage(alias)
-    if _protects(report, storage, keep):
-        if not storage.catalog.is_directory(prefix):  # An earlier run may have emptied it.
-            report.say(f"{prefix}: {NOTHING_BELOW}")
-        unreferenced = prune_unreferenced(
-            storage,
-            older_than=_OLDER_THAN if older_than is None else older_than,
-            prefix=prefix,
-            keep=tuple(keep),
-            dry_run=dry_run,
-        )
-        work[storage.catalog.writer].append(_each(alias, unreferenced))
+    unreferenced = prune_unreferenced(
+        storage,
+        older_than=_OLDER_THAN if older_than is None else older_than,
+        prefix=prefix,
+        keep=tuple(keep),
+        dry_run=dry_run,
+    )
+    kept = _unless_mistyped(report, storage, prefix, keep, unreferenced)
+    work[storage.catalog.writer].append(_each(alias, kept))
     return _each_database(report, work)
 
 
 def _each_database(report: Report, work: dict[str, list[Iterable[_Found]]]) -> Iterator[_Found]:
-    """Yield what is found in each database. One that is down does not keep the others waiting."""
+    """Yield what is found in each database. One that is down doesn't stop the others.
+
+    :raises DatabaseUnavailable: when none can be used.
+    """
+    failed: dict[str, str] = {}
     for using, found in work.items():
         try:
             with OutagesTold():
                 yield from chain(*found)
         except DatabaseUnavailable as error:
-            if len(work) == 1:
+            failed[using] = reason(error)
+            if len(failed) == len(work):
                 raise
-            report.fail(f"DATABASES[{using!r}]", f"it can't be used: {reason(error)}")
+    for using, problem in failed.items():
+        report.fail(f"DATABASES[{using!r}]", f"not pruned any further: {problem}")
 
 
 def _all_storages() -> dict[str, DatabaseStorage]:
@@ -211,9 +215,19 @@ def _of(alias: str | None) -> str:
     return f" of {alias!r}" if alias else ""
 
 
-def _protects(report: Report, storage: DatabaseStorage, keep: list[str]) -> bool:
-    """Tell whether there are files at or below each of these names, and report those without."""
+def _unless_mistyped(
+    report: Report,
+    storage: DatabaseStorage,
+    prefix: str,
+    keep: list[str],
+    unreferenced: Iterator[Pruned],
+) -> Iterator[Pruned]:
+    """Yield unreferenced files, unless a name to keep may be mistyped; that is reported."""
     unused = [name for name in keep if not storage.catalog.exists(name)]
     for name in unused:
         report.fail(name, "there is nothing to keep, so unreferenced files were left alone")
-    return not unused
+    if unused:
+        return
+    if not storage.catalog.is_directory(prefix):  # An earlier run may have emptied it.
+        report.say(f"{prefix}: {NOTHING_BELOW}")
+    yield from unreferenced
