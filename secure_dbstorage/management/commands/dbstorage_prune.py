@@ -62,12 +62,13 @@ class Command(ReportingCommand):
     help = (
         "Remove temporary files that have expired, deleted files that can no longer be restored, "
         "uploads that nobody finished in time, records of used one-time links that have expired, "
-        "and rows that belong to no file. Run it daily. If one database can't be used, the others"
-        " are pruned. With --unreferenced, also remove files that no FileField of any model "
-        "refers to; with keep_deleted, they can be restored. References in other places (rich "
-        "text, JSON, tables of thumbnail packages, other projects that use this storage) are not "
-        "seen: try --dry-run first, and protect directories with --keep. If there is nothing at "
-        "or below one of these, its name may be mistyped: no unreferenced file is removed then."
+        "and rows that belong to no file. Run it daily. If one database can't be used, the "
+        "others are pruned. With --unreferenced, also remove files that no FileField of any "
+        "model refers to; with keep_deleted, they can be restored. References in other places "
+        "(rich text, JSON, tables of thumbnail packages, other projects that use this storage) "
+        "are not seen: try --dry-run first, and protect directories with --keep. If there is "
+        "nothing at or below one of these, its name may be mistyped: no unreferenced file is "
+        "removed then."
     )
     examples = """
         manage.py dbstorage_prune
