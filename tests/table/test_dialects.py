@@ -5,7 +5,6 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -370,8 +369,9 @@ def test_chunks_that_nobody_takes_any_more_leave_the_connection_usable(
     stored = rows(connection.alias)
     for number in range(1, 17):
         stored.insert_chunks(5, number, [data])
-    with closing(stored.each(5, 1, 16)) as chunks:
-        assert next(chunks) == data
+    chunks = stored.each(5, 1, 16)
+    assert next(chunks) == data
+    del chunks
     assert stored.run(5, 16, 2) == [data]
 
 
