@@ -109,11 +109,14 @@ def prepared_setups(workspace: Workspace) -> list[Setup]:
 def keep(workspace: Workspace, size: int, *, names: Sequence[str] = ()) -> list[Site]:
     """Save a file of *size* random bytes with all contenders, or with those of these names."""
     sites = [Site(name=peer.name, size=size) for peer in peers.installed()]
+    # Between peers: the floor has the rows of ours. Next to each other, the second would find them
+    # in the server's memory.
+    sites.insert((len(sites) + 1) // 2, Site(name=FLOOR, size=size))
+    sites.insert(0, Site(name=OURS, size=size))
     sites += [
         Site(name=name, size=size) for name, app in _ON_DISK.items() if not app or find_spec(app)
     ]
-    ours = [Site(name=OURS, size=size), Site(name=FLOOR, size=size)]
-    return [_kept(workspace, site) for site in [*ours, *sites] if not names or site.name in names]
+    return [_kept(workspace, site) for site in sites if not names or site.name in names]
 
 
 @contextmanager

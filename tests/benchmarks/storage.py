@@ -164,7 +164,7 @@ def _reading(case: str, kept: Sequence[Saving], size: int) -> list[Contender]:
     readers = [(saving.keeper.name, saving.keeper.readers[case], saving.name) for saving in kept]
     if case == "read":
         # Not next to the floor, in any turn: the server would still have the same file in memory.
-        readers.insert(len(readers) // 2, (floors.OPEN_QUERY, _read_at_once, kept[0].name))
+        readers.insert((len(readers) + 1) // 2, (floors.OPEN_QUERY, _read_at_once, kept[0].name))
     return [
         Contender(name=name, run=partial(_read_all, reader, file, size))
         for name, reader, file in readers
