@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from secure_dbstorage.links.paths import (
+    DOTS_IN_WHOLE,
     PARAMETER_IN_TEXT,
     SEGMENT_IN_TEXT,
     WHOLE_IN_TEXT,
@@ -54,7 +55,9 @@ def without_whole(text: str) -> str:
 
 def has_whole(texts: Iterable[str]) -> bool:
     """Tell whether there is a whole token in any of these texts."""
-    return WHOLE_IN_TEXT.search("\n".join(texts)) is not None
+    # Most have too few dots, which is seen sooner.
+    dotted = [text for text in texts if text.count(".") >= DOTS_IN_WHOLE]
+    return bool(dotted) and WHOLE_IN_TEXT.search("\n".join(dotted)) is not None
 
 
 def _clean(value: Any) -> Any:

@@ -54,8 +54,9 @@ WHOLE_IN_TEXT = re.compile(
     re.ASCII,
 )
 
-#: How long the shortest whole token is: ``1no.0.0.0.`` and a signature.
+#: How long the shortest whole token is, ``1no.0.0.0.`` and a signature, and how many dots it has.
 SHORTEST_WHOLE = 53
+DOTS_IN_WHOLE = 4
 
 #: The mark and the token anywhere in the name that the route found. Behind a slash too many, for
 #: example, it makes no link, but it is still a token. So is that of a query whose "?" was quoted.

@@ -1,4 +1,4 @@
-"""Clients: who sent a request, as far as it can be known. Made once for each request."""
+"""Clients: who sent a request, as far as it can be known."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -20,6 +20,9 @@ _UNKNOWN = "unknown"
 #: More hops than any chain of proxies has; the rest of a longer header is ignored.
 _MAX_HOPS = 32
 
+#: How long all addresses of a request may be, in characters, for its client to be kept.
+_LONGEST_KEPT = 200
+
 
 class Client(NamedTuple):
     """The sender of a request."""
@@ -36,16 +39,10 @@ class Client(NamedTuple):
     @classmethod
     def of(cls, meta: Mapping[str, str], trusted_proxies: Sequence[Network]) -> "Client":
         """Return the client that sent a request with these CGI variables. Never raises."""
-        peer = _peer(meta)
-        if peer is None:
-            return cls(address=None, is_certain=False, budget=_UNKNOWN)
-        forwarded = meta.get("HTTP_X_FORWARDED_FOR", "")
-        address = _address(peer, forwarded, trusted_proxies)
-        return cls(
-            address=address,
-            is_certain=bool(trusted_proxies) or not forwarded,
-            budget=None if address is None else budget_of(address),
-        )
+        peer, forwarded = meta.get("REMOTE_ADDR") or "", meta.get("HTTP_X_FORWARDED_FOR") or ""
+        is_kept = len(peer) + len(forwarded) <= _LONGEST_KEPT
+        find = _client if is_kept else _client.__wrapped__
+        return find(peer, forwarded, tuple(trusted_proxies))
 
     @property
     def certain_address(self) -> Address | None:
@@ -53,13 +50,26 @@ class Client(NamedTuple):
         return self.address if self.is_certain else None
 
 
+@lru_cache(maxsize=1024)  # Visitors come again.
+def _client(written: str, forwarded: str, trusted_proxies: tuple[Network, ...]) -> Client:
+    """Return the client, from REMOTE_ADDR and X-Forwarded-For."""
+    peer = _peer(written)
+    if peer is None:
+        return Client(address=None, is_certain=False, budget=_UNKNOWN)
+    address = _address(peer, forwarded, trusted_proxies)
+    return Client(
+        address=address,
+        is_certain=bool(trusted_proxies) or not forwarded,
+        budget=None if address is None else budget_of(address),
+    )
+
+
 def is_from_proxy(meta: Mapping[str, str], trusted_proxies: Sequence[Network]) -> bool:
     """Tell whether a proxy that ``trusted_proxies`` names is connected to the server."""
-    peer = _peer(meta)
+    peer = _peer(meta.get("REMOTE_ADDR") or "")
     return peer is not None and any(peer in network for network in trusted_proxies)
 
 
-@lru_cache(maxsize=1024)
 def budget_of(address: Address) -> str:
     """Return the name of an address's budget: an IPv6 client has a whole /64."""
     if isinstance(address, IPv6Address):
@@ -67,9 +77,8 @@ def budget_of(address: Address) -> str:
     return str(address)
 
 
-def _peer(meta: Mapping[str, str]) -> Address | None:
+def _peer(written: str) -> Address | None:
     """Return the address of whoever is connected to the server; None if that is not known."""
-    written = meta.get("REMOTE_ADDR") or ""
     return _LOCAL if written in _UNIX_SOCKETS else parse_address(written)
 
 

@@ -33,32 +33,31 @@ def rewrite_copies(
     :param trace: a text without this stays as it is, which saves the time to change it.
     :param long: what :func:`long_fields` returned. A long trace is nowhere else.
     """
+    meta, own = request.META, request.__dict__
     if trace in request.path or trace in request.path_info:
         request.path, request.path_info = change(request.path), change(request.path_info)
-    fields = long if len(trace) >= SHORTEST_WHOLE else request.META.keys() - _WHO_ASKS
-    for texts, keys in (request.META, fields), *_shown_texts(request):
-        for key in keys:
-            value = texts[key]
-            if isinstance(value, str) and trace in value:
-                texts[key] = change(value)
+    fields = long if len(trace) >= SHORTEST_WHOLE else meta.keys() - _WHO_ASKS
+    _rewrite(meta, fields, change, trace)
+    # What error reports may show besides: the cookies that a middleware has asked for, the match.
+    if "COOKIES" in own:
+        _rewrite(own["COOKIES"], own["COOKIES"], change, trace)
+    match: Any = request.resolver_match
+    if match is not None:
+        _rewrite(match.kwargs, match.kwargs, change, trace)
+        _rewrite(match.captured_kwargs, match.captured_kwargs, change, trace)
     scope: dict[str, Any] | None = getattr(request, "scope", None)
     if scope is not None:
         _rewrite_scope(scope, change, trace=trace.encode("latin-1", "replace"))
     # Django computes them anew from META when they are next asked for.
-    for cached in ("GET", "headers"):
-        request.__dict__.pop(cached, None)
+    own.pop("GET", None)
+    own.pop("headers", None)
 
 
-def _shown_texts(request: HttpRequest) -> list[tuple[dict[str, Any], Iterable[str]]]:
-    """Return what error reports may show besides, each with its keys.
-
-    That is the match, and the cookies that a middleware has asked for.
-    """
-    shown = [request.__dict__.get("COOKIES", {})]
-    match: Any = request.resolver_match
-    if match is not None:
-        shown += match.kwargs, match.captured_kwargs
-    return [(texts, texts) for texts in shown]
+def _rewrite(texts: dict[str, Any], keys: Iterable[str], change: _Change, trace: str) -> None:
+    for key in keys:
+        value = texts[key]
+        if isinstance(value, str) and trace in value:
+            texts[key] = change(value)
 
 
 def _rewrite_scope(scope: dict[str, Any], change: _Change, *, trace: bytes) -> None:

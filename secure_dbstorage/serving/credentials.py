@@ -27,9 +27,9 @@ from secure_dbstorage.redaction import (
 )
 from secure_dbstorage.serving.copies import long_fields, rewrite_copies, set_query
 
-#: The shortest parameter whose value is removed wherever it stands, in characters. The value of a
-#: shorter one could stand anywhere by chance.
-_SHORTEST = 40
+#: The shortest value that is removed wherever it stands, in characters. A shorter one could stand
+#: anywhere by chance.
+_SHORTEST = 34
 
 
 class Credentials(NamedTuple):
@@ -173,36 +173,39 @@ class _QueryTokens(NamedTuple):
     query: SignedPath
     #: The query without its tokens; the other parameters are spelled as they were.
     rest: str
-    #: The parameters that hold the tokens, as they were spelled.
-    parts: tuple[SignedPath, ...]
+    #: The values of the parameters that hold the tokens, as they were spelled.
+    values: tuple[SignedPath, ...]
 
     @classmethod
     def find(cls, query: str) -> "_QueryTokens | None":
-        parts = query.split("&")
-        tokens = tuple([SignedPath(part) for part in parts if _is_token(part)])
-        if not tokens:
-            return None
-        rest = "&".join([part for part in parts if part not in tokens])
-        return cls(SignedPath(query), rest, tokens)
+        values: list[SignedPath] = []
+        rest: list[str] = []
+        for part in query.split("&"):
+            name, _, value = part.partition("=")
+            if _names_token(name):
+                values.append(SignedPath(value))
+            else:
+                rest.append(part)
+        return cls(SignedPath(query), "&".join(rest), tuple(values)) if values else None
 
     @property
     def tokens(self) -> tuple[SignedPath, ...]:
         """The tokens in their order."""
-        return tuple([SignedPath(unquote_plus(_value(part))) for part in self.parts])
+        return tuple([SignedPath(unquote_plus(value)) for value in self.values])
 
     @property
     def trace(self) -> str:
         """What every copy of the tokens has; empty if there is no telling."""
-        return _value(self.parts[0]) if len(self.parts) == 1 else ""
+        return self.values[0] if len(self.values) == 1 else ""
 
     def removed_from(self, text: str) -> str:
         """Return a text, such as a request target, without the tokens."""
         if text.endswith(f"?{self.query}"):
             return _joined(text[: -len(self.query) - 1], self.rest)
-        for part in self.parts:
+        for value in self.values:
             # The value alone: its name may be quoted, as in a parameter of another URL.
-            if len(part) >= _SHORTEST:
-                text = text.replace(_value(part), REMOVED)
+            if len(value) >= _SHORTEST:
+                text = text.replace(value, REMOVED)
         return text
 
 
@@ -217,24 +220,16 @@ def _clean_referer(request: HttpRequest) -> None:
         rewrite_copies(request, lambda text: clean if text == referer else text)
 
 
-def _is_token(part: str) -> bool:
-    name = part.partition("=")[0]
+def _names_token(name: str) -> bool:
     return name == PARAMETER or unquote_plus(name) == PARAMETER
-
-
-def _value(part: str) -> str:
-    return part.partition("=")[2]
-
-
-def _without_parameters(query: str) -> str:
-    return "&".join([part for part in query.split("&") if not _is_token(part)])
 
 
 def _without_query_tokens(url: str) -> str:
     if "?" not in url:
         return url
     path, _, query = url.partition("#")[0].partition("?")
-    return _joined(path, _without_parameters(query))
+    found = _QueryTokens.find(query)
+    return _joined(path, query if found is None else found.rest)
 
 
 def _joined(path: str, query: str) -> str:

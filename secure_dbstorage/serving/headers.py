@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import quote
@@ -221,6 +222,7 @@ REFUSAL_HEADERS = {
 _PRIVATE = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 
 
+@lru_cache(maxsize=1024)
 def _http_date(instant: datetime) -> str:
     """Return an instant as RFC 9110 section 5.6.7 spells it.
 
@@ -246,6 +248,7 @@ def _content_type(content_type: str) -> str:
     return f"{content_type}; charset=utf-8" if content_type.startswith("text/") else content_type
 
 
+@lru_cache(maxsize=1024)
 def _disposition(name: str, *, inline: bool) -> str:
     """Return a Content-Disposition (RFC 6266), whose every name is safe in every client.
 

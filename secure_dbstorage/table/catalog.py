@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from django.db import connections, router, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
 
 from secure_dbstorage import names, outages
 from secure_dbstorage.conf import project_time
@@ -43,6 +43,8 @@ class Catalog:
     @property
     def writer(self) -> str:
         """Alias of the primary database, for writes."""
+        if not router.routers:  # Django, too, comes to this, and later.
+            return self._options.using or DEFAULT_DB_ALIAS
         return self._options.using or router.db_for_write(StoredFile)
 
     @property
@@ -338,7 +340,7 @@ class Catalog:
         return connection.in_atomic_block or not connection.get_autocommit()
 
     def _replica_of(self, writer: str) -> str | None:
-        if self._options.using:
+        if self._options.using or not router.routers:
             return None
         alias = router.db_for_read(StoredFile)
         if alias == writer or connections[writer].in_atomic_block or replicas.is_resting(alias):

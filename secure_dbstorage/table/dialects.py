@@ -5,6 +5,7 @@ caller's transaction. The column types that differ by vendor are in ``models``.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import chain
 from typing import Any, cast
 
@@ -40,6 +41,19 @@ class FastRows(BatchRows):
     """What SQLite, PostgreSQL and MySQL have in common."""
 
     converted_columns: tuple[str, ...] = ("created", "modified", "expires")
+
+    def _converted(self, rows: list[Any], places: Sequence[tuple[int, str]]) -> list[Any]:
+        # As Django does it, in a quarter of the time.
+        zone = self._connection.timezone
+        converted = [list(row) for row in rows]
+        for values in converted:
+            for index, _ in places:
+                value = values[index]
+                if isinstance(value, datetime):
+                    values[index] = value if value.tzinfo else value.replace(tzinfo=zone)
+                elif value is not None:  # SQLite's, by a connection that doesn't detect types.
+                    return super()._converted(rows, places)
+        return converted
 
     def room(self, namespace: str, name: str, above: Sequence[str] = ()) -> Room:
         parameters = [namespace, name, namespace, *directory_range(name)]

@@ -320,9 +320,8 @@ class Rows:
             rows: list[Any] = cursor.fetchall()
         if not self.converted_columns:
             return rows
-        converted = _converted_places(tuple(columns), self.converted_columns)
-        steps = [(index, self._converters(name)) for index, name in converted]
-        return [self._converted(row, steps) for row in rows] if steps else rows
+        places = _converted_places(tuple(columns), self.converted_columns)
+        return self._converted(rows, places) if places else rows
 
     def _cursor(self) -> CursorWrapper:
         cursor = self.cursor()
@@ -332,15 +331,23 @@ class Rows:
         wrapper = ShortLogCursor if self._connection.queries_logged else CursorWrapper
         return wrapper(cursor.cursor, self._connection)
 
+    def _converted(self, rows: list[Any], places: Sequence[tuple[int, str]]) -> list[Any]:
+        """Return rows with the values that Django makes of the driver's.
+
+        :param places: index and name of the columns whose values are converted.
+        """
+        # The converters are not kept: for MySQL they depend on USE_TZ.
+        steps = [(index, self._converters(name)) for index, name in places]
+        return [self._with_values(row, steps) for row in rows]
+
     def _converters(self, name: str) -> list[Callable[..., Any]]:
-        # Not kept: for MySQL they depend on USE_TZ.
         field = FIELDS[name]
         return [
             *self._connection.ops.get_db_converters(field.cached_col),
             *field.get_db_converters(self._connection),
         ]
 
-    def _converted(
+    def _with_values(
         self, row: Sequence[Any], steps: Sequence[tuple[int, Sequence[Callable[..., Any]]]]
     ) -> tuple[Any, ...]:
         values = list(row)

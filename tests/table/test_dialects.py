@@ -536,6 +536,19 @@ def test_times_are_as_use_tz_says(
         assert (head.stat.created, head.stat.modified) == (NOW, NOW)
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
+def test_sqlite_may_give_times_as_text(database: str, tmp_path: Path, zone: str) -> None:
+    changes = {"NAME": tmp_path / "db.sqlite3", "OPTIONS": {"detect_types": 0}, "TIME_ZONE": zone}
+    with added_alias("another", like=database, **changes) as connection:
+        with connection.schema_editor() as editor:
+            editor.create_model(StoredFile)
+        insert(connection, head_row(expires=NOW))
+        head = rows(connection.alias).head("", "a.txt")
+    assert head is not None
+    assert (head.stat.created, head.stat.modified, head.stat.expires) == (NOW, NOW, NOW)
+
+
 def test_no_connection_outlives_its_thread(database: str) -> None:
     seen = []
 
