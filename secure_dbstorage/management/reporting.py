@@ -126,7 +126,7 @@ class ReportingCommand(BaseCommand):
         except DatabaseUnavailable as error:
             ending = _ending(error, report)
         except DatabaseError as error:
-            if not _is_table_missing(error):
+            if not is_table_missing(error):
                 raise
             ending = _ending(error, report)
         report.close(interrupted=ending is not None, more=more)
@@ -154,7 +154,7 @@ def _ending(error: DatabaseUnavailable | DatabaseError, report: Report) -> Comma
     return ending
 
 
-def _is_table_missing(error: DatabaseError) -> bool:
+def is_table_missing(error: DatabaseError) -> bool:
     """Tell whether `migrate` was forgotten. Each database says it in other words."""
     text = str(error)
     missing = ("no such table", "does not exist", "doesn't exist")

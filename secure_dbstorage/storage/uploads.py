@@ -18,8 +18,8 @@ from secure_dbstorage.saving import FreeName, Naming
 from secure_dbstorage.storage.alternatives import other_names
 from secure_dbstorage.storage.announcements import announce_saved
 from secure_dbstorage.storage.base import BaseStorage
+from secure_dbstorage.table.lending import Sending
 from secure_dbstorage.table.readers import reader
-from secure_dbstorage.table.streams import Sending
 
 
 def received_file(

@@ -15,9 +15,10 @@ from secure_dbstorage.files import Content, LinkState, Room, StoredHead
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.outages import OutagesTold, Result
-from secure_dbstorage.table import replicas, streams, uses
+from secure_dbstorage.table import lending, replicas, streams, uses
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.groups import Groups
+from secure_dbstorage.table.lending import Sending
 from secure_dbstorage.table.listing import entries_of
 from secure_dbstorage.table.tenants import schema_of
 from secure_dbstorage.table.trash import Trash
@@ -118,7 +119,7 @@ class Catalog:
     ) -> Iterator[bytes]:
         """Yield the bytes of a file for a response. Nothing is held between two pieces.
 
-        :param rows_wanted: see :class:`~secure_dbstorage.table.streams.Sending`.
+        :param rows_wanted: see :class:`~secure_dbstorage.table.lending.Sending`.
         :raises ContentVanished: when the content is deleted or replaced meanwhile.
         """
         return streams.read(
@@ -126,7 +127,7 @@ class Catalog:
             start=start,
             stop=stop,
             first_chunk=head.first_chunk,
-            sending=streams.Sending(rows_wanted=rows_wanted),
+            sending=Sending(rows_wanted=rows_wanted),
         )
 
     def heads_below(
@@ -166,7 +167,7 @@ class Catalog:
 
         Arguments and errors are those of :meth:`stream`.
         """
-        sending, replica = streams.Sending(rows_wanted=rows_wanted), self.replica
+        sending, replica = Sending(rows_wanted=rows_wanted), self.replica
         contents = (_near(head.content, replica) for head in heads)
         return streams.read_all(contents, sending=sending)
 
@@ -195,7 +196,7 @@ class Catalog:
 
     def release(self) -> None:
         """Return the connection that :meth:`find` used to its pool."""
-        streams.release(self.writer)
+        lending.release(self.writer)
 
     def begin_use(self, key: int, client: bytes, *, now: float, needed_until: float) -> bool:
         """Note that a one-time link is used; see :func:`~secure_dbstorage.table.uses.begin`.

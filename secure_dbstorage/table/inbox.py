@@ -13,9 +13,10 @@ from secure_dbstorage.files import Upload
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.options import STATEMENT_BYTES, StorageOptions
 from secure_dbstorage.saving import Naming
-from secure_dbstorage.table import chunks, heads, streams, uploads
+from secure_dbstorage.table import chunks, heads, uploads
 from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.dialects import rows
+from secure_dbstorage.table.lending import Sending
 from secure_dbstorage.table.saves import FIRST_NAME, MAX_ATTEMPTS, Saves
 
 
@@ -79,7 +80,7 @@ class Inbox:
         """
         if upload.tag is not None:
             return upload
-        known = uploads.digested(upload, sha256=sha256, sending=streams.Sending())
+        known = uploads.digested(upload, sha256=sha256, sending=Sending())
         if sha256 is None:
             uploads.note_digest(known)
         return known

@@ -10,7 +10,7 @@ from typing import Any
 
 from secure_dbstorage.files import Content
 from secure_dbstorage.table import streams
-from secure_dbstorage.table.streams import Sending
+from secure_dbstorage.table.lending import Sending
 
 
 def reader(

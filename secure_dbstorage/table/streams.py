@@ -1,20 +1,15 @@
 """Streams: the bytes of a content, read from its rows."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import count
-from typing import Any, TypeVar
-
-from django.db import connections
 
 from secure_dbstorage.exceptions import ContentVanished
 from secure_dbstorage.files import Content
 from secure_dbstorage.sealing.ciphers import OVERHEAD_BYTES
 from secure_dbstorage.table.dialects import rows
-from secure_dbstorage.table.heap import note_run, raise_trim_threshold, reading
-from secure_dbstorage.table.replicas import ask
+from secure_dbstorage.table.heap import raise_trim_threshold
+from secure_dbstorage.table.lending import Sending, Source, in_crowd
 
 #: The most bytes that one query fetches, unless a row is longer. Half as much takes 1.2 times as
 #: long on PostgreSQL. More gains nothing.
@@ -23,22 +18,7 @@ MAX_RUN_BYTES = 2 * 1024 * 1024
 #: The most contents that one query fetches together.
 _MAX_TOGETHER = 500
 
-Fetched = TypeVar("Fetched")
-
-
 raise_trim_threshold(4 * MAX_RUN_BYTES)  # See Note [A block for glibc].
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sending:
-    """The way a response reads: it gives connections back between pieces.
-
-    See Note [Lending connections].
-    """
-
-    #: Gives the most rows that the next query may fetch, for one reader among hundreds. Without
-    #: it, a file of up to 2 MiB takes one query besides that of its head.
-    rows_wanted: Callable[[], int] | None = None
 
 
 def read(  # noqa: PLR0913 -- a part, and all that makes it quick
@@ -54,7 +34,7 @@ def read(  # noqa: PLR0913 -- a part, and all that makes it quick
 
     One short query fetches a run of rows of at most 2 MiB, so nothing stays open between two
     pieces. The rows are not joined: that would take as long as SQLite needs to find them. If the
-    content has a replica, that is asked first; see Note [Bytes of a replica].
+    content has a replica, that is asked first; see Note [Bytes of a replica] in ``lending``.
 
     :param first_chunk: the head row's bytes, if they were fetched already.
     :param sending: for a response, whose reader may be slow.
@@ -71,7 +51,7 @@ def read(  # noqa: PLR0913 -- a part, and all that makes it quick
         run.append(first_chunk[start:stop])
         start += len(run[0])
     first_chunk = None
-    with _in_crowd(content.using) if sending and sending.rows_wanted else nullcontext():
+    with in_crowd(content.using, sending):
         while run:
             yield run.pop()  # Let go: a slow reader holds no more than what is still to come.
         if start < stop:
@@ -126,89 +106,6 @@ def read_all(contents: Iterable[Content], *, sending: Sending) -> Iterator[Itera
             yield from _read_together(batch, sending)
 
 
-def release(using: str) -> None:
-    """Return a pooled connection to its pool, see Note [Lending connections]."""
-    declared = connections.settings.get(using)  # Found sooner than the connection.
-    if declared is not None and not _is_pooled(declared):
-        return
-    connection = connections[using]
-    if _is_pooled(connection.settings_dict) and not connection.in_atomic_block:
-        connection.close()
-
-
-# Note [Bytes of a replica]
-# Content is immutable and its key is never used again, so a replica has rows that are right, or
-# too short (the last row of what was an upload a moment ago), or none. A run is complete or it is
-# asked for once more, at the primary, which also gives the rest: rows arrive at a replica in the
-# order in which they were written. Inside `atomic()` the primary alone is asked. What a file is,
-# and who may have it, was asked there before.
-class _Source:
-    """The databases that have a content: a replica as long as it answers, and the primary."""
-
-    def __init__(self, content: Content, sending: Sending | None) -> None:
-        self._primary = content.using
-        self._replica = content.replica
-        self._sending = sending
-
-    def fetch(self, question: Callable[[str], Fetched]) -> Fetched:
-        """Return what one query finds.
-
-        :param question: asks the database of an alias.
-        :raises ContentVanished: when rows are missing in the primary.
-        """
-        replica, self._replica = self._replica, None
-        if replica is not None and not connections[self._primary].in_atomic_block:
-            found = ask(replica, partial(self._ask_replica, question, replica))
-            if found is not None:
-                self._replica = replica
-                return found
-        with _borrowed(self._primary, self._sending):
-            return question(self._primary)
-
-    def _ask_replica(self, question: Callable[[str], Fetched], replica: str) -> Fetched | None:
-        with _borrowed(replica, self._sending):
-            try:
-                return question(replica)
-            except ContentVanished:
-                return None
-
-
-# Note [Lending connections]
-# A download takes as long as its reader needs. Taking a connection from Django's psycopg pool is
-# cheap, so it is returned after each run: two stalled readers never block a pool of two. Without a
-# pool, a new connection costs more than the piece, so it is kept.
-# After an error inside a body, ASGI servers call neither `response.close()` nor the receivers of
-# `request_finished`, and the connection would stay open for good. So an error closes it here, in
-# the thread that holds it. Inside `atomic()` the connection belongs to the caller.
-@contextmanager
-def _borrowed(using: str, sending: Sending | None) -> Iterator[None]:
-    connection = connections[using]
-    failed = True
-    try:
-        yield
-        if sending and sending.rows_wanted:
-            rows(using).forget()
-            note_run()
-        failed = False
-    finally:
-        is_ours = sending and not connection.in_atomic_block
-        if is_ours and (failed or _is_pooled(connection.settings_dict)):
-            connection.close()
-
-
-@contextmanager
-def _in_crowd(using: str) -> Iterator[None]:
-    """Read as one of many readers, after the query for the head row."""
-    rows(using).forget()
-    with reading():
-        yield
-
-
-def _is_pooled(settings: Mapping[str, Any]) -> bool:
-    """Tell whether closing a connection with these settings gives it back to a pool."""
-    return bool(settings["OPTIONS"].get("pool"))
-
-
 def _run_lengths(content: Content, sending: Sending | None, *, at_once: bool) -> Iterator[int]:
     """Yield how many rows each query may fetch."""
     longest = max(1, MAX_RUN_BYTES // content.chunk_size)
@@ -230,7 +127,7 @@ def _pieces(
     :param lengths: how many rows each query may fetch.
     """
     run: list[bytes] = []
-    source = _Source(content, sending)
+    source = Source(content, sending)
     while run or start < stop:
         if not run:
             run = source.fetch(partial(_run, content, start, stop, next(lengths)))
@@ -312,8 +209,8 @@ def _most_together(first: Content, sending: Sending) -> int:
 def _read_together(batch: Sequence[Content], sending: Sending) -> Iterator[Iterable[bytes]]:
     for content in batch:
         content.unlock()  # While no connection is lent.
-    with _in_crowd(batch[0].using) if sending.rows_wanted else nullcontext():
-        found = _Source(batch[0], sending).fetch(partial(_first_chunks, batch))
+    with in_crowd(batch[0].using, sending):
+        found = Source(batch[0], sending).fetch(partial(_first_chunks, batch))
         for content in batch:
             yield [found.pop(content.key, b"")]
 

@@ -32,6 +32,7 @@ from secure_dbstorage.sealing.keyrings import NO_KEYS, Keyring
 from secure_dbstorage.sealing.seals import plain_length
 from secure_dbstorage.table import chunks, streams
 from secure_dbstorage.table.dialects import rows
+from secure_dbstorage.table.lending import Sending
 
 
 def draft(  # noqa: PLR0913 -- all that an upload begins with
@@ -143,7 +144,7 @@ def append(content: Content, offset: int, pieces: Sequence[bytes]) -> None:
 
 
 def digested(
-    upload: Upload, *, sha256: str | None = None, sending: streams.Sending | None = None
+    upload: Upload, *, sha256: str | None = None, sending: Sending | None = None
 ) -> Upload:
     """Return a complete upload with the SHA-256 of its bytes, which are read once if need be.
 
@@ -302,7 +303,7 @@ def _insert(content: Content, position: int, pieces: Sequence[bytes]) -> None:
         rows(content.using).insert_chunks(content.key, first, sealed)
 
 
-def _digest(upload: Upload, sending: streams.Sending | None) -> str:
+def _digest(upload: Upload, sending: Sending | None) -> str:
     digest = hashlib.sha256()
     try:
         for piece in streams.read(upload.content, sending=sending):

@@ -478,24 +478,70 @@ def test_a_server_that_is_gone_beforehand_is_named_and_nothing_is_done(
     assert raised.value.returncode == 2
 
 
+EVERYTHING = Case(name="", arguments=("prune",), prepare=expired, word="expired")
+
+
+def give_elsewhere(place: Place) -> Any:
+    """Give a storage in the default database, too, and return it."""
+    place.give()
+    here = {"BACKEND": OURS, "OPTIONS": {"using": "default", "namespace": "invoices"}}
+    place.settings.STORAGES = {**place.settings.STORAGES, "invoices": here}
+    return storages["invoices"]
+
+
 @SERVERS
 @pytest.mark.parametrize("more", [(), ("--unreferenced", "--keep", "a", "--prefix", "b")])
 def test_a_server_that_is_gone_is_named_and_the_storages_elsewhere_are_pruned(
     place: Place, more: tuple[str, ...]
 ) -> None:
-    place.give()
-    here = {"BACKEND": OURS, "OPTIONS": {"using": "default", "namespace": "invoices"}}
-    place.settings.STORAGES = {**place.settings.STORAGES, "invoices": here}
-    everything = Case(name="", arguments=("prune",), prepare=place.give, word="expired")
-    invoices = storages["invoices"]
+    invoices = give_elsewhere(place)
     invoices.save("a.txt", ContentFile(OLD))
     invoices.set_expires("a.txt", PAST)
     with going(place) as go:
         go()
-        code, told, text = run(everything, place, *more)
+        code, told, text = run(EVERYTHING, place, *more)
     assert (code, told["counts"]) == (1, {"expired": 1})
     assert f"DATABASES['{place.database}']: not pruned any further: " in text
     assert not invoices.exists("a.txt")
+
+
+@contextmanager
+def without_table(using: str) -> Iterator[None]:
+    """Let ``migrate`` be forgotten."""
+    table = StoredFile._meta.db_table
+    with connections[using].cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO elsewhere")
+        try:
+            yield
+        finally:
+            cursor.execute(f"ALTER TABLE elsewhere RENAME TO {table}")
+
+
+FORGOTTEN = "the table of files is missing. Run `manage.py migrate --database=default`"
+
+
+@SERVERS
+def test_a_database_without_the_table_is_named_and_the_others_are_pruned(place: Place) -> None:
+    give_elsewhere(place)
+    storages["default"].save("a.txt", ContentFile(OLD))
+    storages["default"].set_expires("a.txt", PAST)
+    with without_table("default"):
+        code, told, text = run(EVERYTHING, place)
+    assert (code, told["counts"]) == (1, {"expired": 1})
+    assert f"DATABASES['default']: not pruned any further: {FORGOTTEN}" in text
+
+
+@SERVERS
+def test_all_databases_are_named_if_none_can_be_used(place: Place) -> None:
+    give_elsewhere(place)
+    with without_table("default"), going(place) as go:
+        go()
+        with pytest.raises(CommandError) as raised:
+            call_command("dbstorage_prune", stdout=io.StringIO())
+    assert raised.value.returncode == 2
+    text = str(raised.value)
+    assert text.startswith(f"The database can't be used: DATABASES['{place.database}']: ")
+    assert text.endswith(f"; DATABASES['default']: {FORGOTTEN}")
 
 
 def at_the_first_save(deed: Callable[[], object]) -> None:

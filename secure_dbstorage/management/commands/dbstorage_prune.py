@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.db import DatabaseError  # noqa: TID251 -- nothing is asked of it here
 
 from secure_dbstorage.exceptions import DatabaseUnavailable
 from secure_dbstorage.management.arguments import (
@@ -14,7 +15,7 @@ from secure_dbstorage.management.arguments import (
     canonical_prefix,
     duration,
 )
-from secure_dbstorage.management.reporting import ReportingCommand
+from secure_dbstorage.management.reporting import ReportingCommand, is_table_missing
 from secure_dbstorage.management.reports import Report, readable_size
 from secure_dbstorage.management.usage import (
     database_storage,
@@ -161,7 +162,7 @@ def _everything(report: Report, options: dict[str, Any]) -> Iterator[_Found]:
 
 
 def _each_database(report: Report, work: dict[str, list[Iterable[_Found]]]) -> Iterator[_Found]:
-    """Yield what is found in each database. One that is down doesn't stop the others.
+    """Yield what is found in each database. One that can't be used doesn't stop the others.
 
     :raises DatabaseUnavailable: when none can be used.
     """
@@ -170,12 +171,26 @@ def _each_database(report: Report, work: dict[str, list[Iterable[_Found]]]) -> I
         try:
             with OutagesTold():
                 yield from chain(*found)
-        except DatabaseUnavailable as error:
-            failed[using] = reason(error)
-            if len(failed) == len(work):
+        except (DatabaseUnavailable, DatabaseError) as error:
+            if len(work) == 1:
                 raise
-    for using, problem in failed.items():
-        report.fail(f"DATABASES[{using!r}]", f"not pruned any further: {problem}")
+            failed[f"DATABASES[{using!r}]"] = _problem(error, using)
+    if failed and len(failed) == len(work):
+        raise DatabaseUnavailable("; ".join(map(": ".join, failed.items())))
+    for database, problem in failed.items():
+        report.fail(database, f"not pruned any further: {problem}")
+
+
+def _problem(error: DatabaseUnavailable | DatabaseError, using: str) -> str:
+    """Return why a database can't be used.
+
+    :raises DatabaseError: the given one, when it says something else.
+    """
+    if isinstance(error, DatabaseUnavailable):
+        return reason(error)
+    if not is_table_missing(error):
+        raise error
+    return f"the table of files is missing. Run `manage.py migrate --database={using}`"
 
 
 def _all_storages() -> dict[str, DatabaseStorage]:
