@@ -7,7 +7,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 #: The longest text that can be an address: with brackets, a zone, a port and some space.
-_MAX_LENGTH = 100
+MAX_LENGTH = 100
 
 
 def parse_address(text: str) -> Address | None:
@@ -17,7 +17,7 @@ def parse_address(text: str) -> Address | None:
     address mapped into IPv6 is read as the IPv4 address.
     """
     # A longer text deserves no place in the cache.
-    return _parsed(text) if len(text) <= _MAX_LENGTH else None
+    return _parsed(text) if len(text) <= MAX_LENGTH else None
 
 
 @lru_cache(maxsize=1024)

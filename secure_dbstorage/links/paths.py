@@ -54,8 +54,10 @@ WHOLE_IN_TEXT = re.compile(
     re.ASCII,
 )
 
-#: How long the shortest whole token is, ``1no.0.0.0.`` and a signature, and how many dots it has.
+#: How long the shortest whole token is: ``1no.0.0.0.`` and a signature.
 SHORTEST_WHOLE = 53
+
+#: How many dots a whole token has at least.
 DOTS_IN_WHOLE = 4
 
 #: The mark and the token anywhere in the name that the route found. Behind a slash too many, for

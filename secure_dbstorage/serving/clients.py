@@ -5,7 +5,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import NamedTuple
 
-from secure_dbstorage.addresses import Address, Network, parse_address
+from secure_dbstorage.addresses import MAX_LENGTH, Address, Network, parse_address
 
 #: The peer on a unix socket is on this machine.
 _LOCAL = IPv4Address("127.0.0.1")
@@ -19,9 +19,6 @@ _UNKNOWN = "unknown"
 
 #: More hops than any chain of proxies has; the rest of a longer header is ignored.
 _MAX_HOPS = 32
-
-#: How long all addresses of a request may be, in characters, for its client to be kept.
-_LONGEST_KEPT = 200
 
 
 class Client(NamedTuple):
@@ -39,10 +36,10 @@ class Client(NamedTuple):
     @classmethod
     def of(cls, meta: Mapping[str, str], trusted_proxies: Sequence[Network]) -> "Client":
         """Return the client that sent a request with these CGI variables. Never raises."""
-        peer, forwarded = meta.get("REMOTE_ADDR") or "", meta.get("HTTP_X_FORWARDED_FOR") or ""
-        is_kept = len(peer) + len(forwarded) <= _LONGEST_KEPT
-        find = _client if is_kept else _client.__wrapped__
-        return find(peer, forwarded, tuple(trusted_proxies))
+        written, forwarded = meta.get("REMOTE_ADDR") or "", meta.get("HTTP_X_FORWARDED_FOR") or ""
+        if not forwarded and len(written) <= MAX_LENGTH:
+            return _direct(written)
+        return _client(written, forwarded, trusted_proxies)
 
     @property
     def certain_address(self) -> Address | None:
@@ -50,8 +47,13 @@ class Client(NamedTuple):
         return self.address if self.is_certain else None
 
 
-@lru_cache(maxsize=1024)  # Visitors come again.
-def _client(written: str, forwarded: str, trusted_proxies: tuple[Network, ...]) -> Client:
+@lru_cache(maxsize=1024)  # Whoever asks once asks again.
+def _direct(written: str) -> Client:
+    """Return the client that is connected to the server itself."""
+    return _client(written, "", ())
+
+
+def _client(written: str, forwarded: str, trusted_proxies: Sequence[Network]) -> Client:
     """Return the client, from REMOTE_ADDR and X-Forwarded-For."""
     peer = _peer(written)
     if peer is None:
@@ -70,6 +72,7 @@ def is_from_proxy(meta: Mapping[str, str], trusted_proxies: Sequence[Network]) -
     return peer is not None and any(peer in network for network in trusted_proxies)
 
 
+@lru_cache(maxsize=1024)
 def budget_of(address: Address) -> str:
     """Return the name of an address's budget: an IPv6 client has a whole /64."""
     if isinstance(address, IPv6Address):

@@ -38,7 +38,7 @@ def rewrite_copies(
         request.path, request.path_info = change(request.path), change(request.path_info)
     fields = long if len(trace) >= SHORTEST_WHOLE else meta.keys() - _WHO_ASKS
     _rewrite(meta, fields, change, trace)
-    # What error reports may show besides: the cookies that a middleware has asked for, the match.
+    # What error reports may show besides: the cookies, if asked for, and the match.
     if "COOKIES" in own:
         _rewrite(own["COOKIES"], own["COOKIES"], change, trace)
     match: Any = request.resolver_match

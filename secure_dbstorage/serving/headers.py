@@ -222,7 +222,7 @@ REFUSAL_HEADERS = {
 _PRIVATE = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)  # A file that was asked for is asked for again.
 def _http_date(instant: datetime) -> str:
     """Return an instant as RFC 9110 section 5.6.7 spells it.
 
@@ -248,7 +248,7 @@ def _content_type(content_type: str) -> str:
     return f"{content_type}; charset=utf-8" if content_type.startswith("text/") else content_type
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)  # As above.
 def _disposition(name: str, *, inline: bool) -> str:
     """Return a Content-Disposition (RFC 6266), whose every name is safe in every client.
 

@@ -44,9 +44,10 @@ class Catalog:
     @property
     def writer(self) -> str:
         """Alias of the primary database, for writes."""
-        if not router.routers:  # Django, too, comes to this, and later.
-            return self._options.using or DEFAULT_DB_ALIAS
-        return self._options.using or router.db_for_write(StoredFile)
+        if self._options.using:
+            return self._options.using
+        # Without routers, Django's answer is the same and takes longer.
+        return router.db_for_write(StoredFile) if router.routers else DEFAULT_DB_ALIAS
 
     @property
     def place(self) -> tuple[str, str]:
@@ -230,8 +231,8 @@ class Catalog:
 
         The primary decides which file that is. A replica gives the bytes of a large one.
         """
-        head = self.get(name, with_chunk=True)
-        return head._replace(content=_near(head.content, self.replica))
+        head, replica = self.get(name, with_chunk=True), self.replica
+        return head if replica is None else head._replace(content=_near(head.content, replica))
 
     def exists(self, path: str) -> bool:
         """Tell whether there is a file of this name, or a directory with files below it."""

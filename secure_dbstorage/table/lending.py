@@ -1,4 +1,4 @@
-"""Lending: a connection is lent for each query of a response, and given back after it."""
+"""Lending: which database a response asks for bytes, and how long it keeps the connection."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -77,7 +77,7 @@ class Source:
 
 
 def in_crowd(using: str, sending: Sending | None) -> AbstractContextManager[None]:
-    """Read as one of many readers, if a response does, after the query for the head row."""
+    """Read as one of many readers, after the query for the head row; in other cases do nothing."""
     return _in_crowd(using) if sending and sending.rows_wanted else nullcontext()
 
 

@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass
+from functools import cache
 from typing import Self
 
 
@@ -23,6 +24,7 @@ class Mode:
     of_temporary_file: str
 
     @classmethod
+    @cache  # There are few, and most files are opened in the same one.
     def parse(cls, text: str) -> Self:
         """Return what a mode asks for.
 

@@ -517,12 +517,17 @@ def without_table(using: str) -> Iterator[None]:
             cursor.execute(f"ALTER TABLE elsewhere RENAME TO {table}")
 
 
-FORGOTTEN = "the table of files is missing. Run `manage.py migrate --database=default`"
+FORGOTTEN = "the table of files is missing. Run `manage.py migrate`."
 
 
 @SERVERS
-def test_a_database_without_the_table_is_named_and_the_others_are_pruned(place: Place) -> None:
+@pytest.mark.parametrize("comes_first", [False, True])
+def test_a_database_without_the_table_is_named_and_the_others_are_pruned(
+    place: Place, *, comes_first: bool
+) -> None:
     give_elsewhere(place)
+    if comes_first:
+        place.settings.STORAGES = dict(reversed(place.settings.STORAGES.items()))
     storages["default"].save("a.txt", ContentFile(OLD))
     storages["default"].set_expires("a.txt", PAST)
     with without_table("default"):

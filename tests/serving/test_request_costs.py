@@ -33,7 +33,8 @@ from tests.support.environ import environ
 pytestmark = pytest.mark.django_db
 
 #: Bytecodes of one request by the versions of Python and Django: ours, and all. First with a link
-#: that was used a moment ago, then with one that was never used.
+#: that was used a moment ago, then with one that was never used. Both are for a file that was sent
+#: before, to a client who was there before: a few of their header fields and addresses are kept.
 FIGURES = {
     ((3, 11), (5, 2)): ((3409, 6843), (3712, 7260)),
     ((3, 13), (6, 1)): ((3157, 6246), (3417, 6605)),

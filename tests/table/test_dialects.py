@@ -538,13 +538,29 @@ def test_times_are_as_use_tz_says(
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
-def test_sqlite_may_give_times_as_text(database: str, tmp_path: Path, zone: str) -> None:
-    changes = {"NAME": tmp_path / "db.sqlite3", "OPTIONS": {"detect_types": 0}, "TIME_ZONE": zone}
+@pytest.mark.parametrize("options", [{}, {"detect_types": 0}])  # Without it, times come as text.
+def test_sqlite_keeps_times_in_the_zone_of_its_connection(
+    database: str, tmp_path: Path, zone: str, options: dict[str, object]
+) -> None:
+    changes = {"NAME": tmp_path / "db.sqlite3", "OPTIONS": options, "TIME_ZONE": zone}
     with added_alias("another", like=database, **changes) as connection:
         with connection.schema_editor() as editor:
             editor.create_model(StoredFile)
         insert(connection, head_row(expires=NOW))
         head = rows(connection.alias).head("", "a.txt")
+    assert head is not None
+    assert (head.stat.created, head.stat.modified, head.stat.expires) == (NOW, NOW, NOW)
+
+
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_mariadb_keeps_times_in_the_zone_of_its_connection(database: str) -> None:
+    with (
+        added_alias("another", like=database, TIME_ZONE="Asia/Tokyo") as connection,
+        transaction.atomic(using=connection.alias),
+    ):
+        insert(connection, head_row(expires=NOW))
+        head = rows(connection.alias).head("", "a.txt")
+        transaction.set_rollback(True, using=connection.alias)
     assert head is not None
     assert (head.stat.created, head.stat.modified, head.stat.expires) == (NOW, NOW, NOW)
 

@@ -11,7 +11,7 @@ from psycopg.pq import TransactionStatus
 from secure_dbstorage.exceptions import ContentVanished
 from secure_dbstorage.files import Content
 from secure_dbstorage.models import StoredFile
-from secure_dbstorage.table import chunks, streams
+from secure_dbstorage.table import chunks, lending, streams
 from tests.support.aliases import added_alias
 from tests.support.contents import DATA, save_content
 
@@ -58,7 +58,7 @@ def test_a_file_of_two_mebibytes_takes_one_query_behind_its_head(database: str, 
 def test_a_reader_in_a_crowd_says_how_many_rows_it_wants(database: str) -> None:
     content = save_content(database)
     wanted = iter([1, 3, 1, 1])
-    sending = streams.Sending(rows_wanted=lambda: next(wanted))
+    sending = lending.Sending(rows_wanted=lambda: next(wanted))
     with CaptureQueriesContext(connections[database]) as queries:
         asked = [
             sum("position" in query["sql"] for query in queries.captured_queries)
@@ -108,7 +108,7 @@ def test_a_missing_row_is_an_error_after_the_pieces_before_it(
     content = save_content(database)
     StoredFile.rows.using(database).filter(content=content.key, position=position).delete()
     lengths = iter([1, 2, 4])
-    pieces = streams.read(content, sending=streams.Sending(rows_wanted=lambda: next(lengths)))
+    pieces = streams.read(content, sending=lending.Sending(rows_wanted=lambda: next(lengths)))
     read = b"".join(next(pieces) for _ in range(len(before) // 10))
     assert read == before
     with pytest.raises(ContentVanished):
@@ -138,7 +138,7 @@ def test_vanished_content_is_an_oserror(database: str) -> None:
 def test_no_transaction_is_open_between_pieces(database: str) -> None:
     with transaction.atomic(using=database):
         content = save_content(database)
-    pieces = streams.read(content, sending=streams.Sending())
+    pieces = streams.read(content, sending=lending.Sending())
     next(pieces)
     driver = connections[database].connection
     assert driver is not None
@@ -146,9 +146,9 @@ def test_no_transaction_is_open_between_pieces(database: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("sending", [None, streams.Sending()], ids=["open", "response"])
+@pytest.mark.parametrize("sending", [None, lending.Sending()], ids=["open", "response"])
 def test_without_a_pool_the_connection_is_kept(
-    database: str, sending: streams.Sending | None
+    database: str, sending: lending.Sending | None
 ) -> None:
     content = save_content(database)
     driver = connections[database].connection
@@ -161,7 +161,7 @@ def test_an_error_in_a_response_gives_the_connection_back(database: str) -> None
     content = save_content(database)
     chunks.delete(content.key, using=database)
     with pytest.raises(ContentVanished):
-        list(streams.read(content, sending=streams.Sending()))
+        list(streams.read(content, sending=lending.Sending()))
     assert connections[database].connection is None
 
 
@@ -178,7 +178,7 @@ def test_an_error_in_the_callers_transaction_leaves_it_the_connection(database: 
     content = save_content(database)
     chunks.delete(content.key, using=database)
     with pytest.raises(ContentVanished):
-        list(streams.read(content, sending=streams.Sending()))
+        list(streams.read(content, sending=lending.Sending()))
     assert connections[database].connection is not None
     assert StoredFile.rows.using(database).count() == 0
 
@@ -198,7 +198,7 @@ class TestPool:
     """Django's psycopg pool gets its connection back whenever a reader may be slow."""
 
     def test_nothing_is_held_between_two_pieces(self, pooled: Content) -> None:
-        for piece in streams.read(pooled, sending=streams.Sending()):
+        for piece in streams.read(pooled, sending=lending.Sending()):
             assert piece
             assert connections[pooled.using].connection is None
 
@@ -210,23 +210,23 @@ class TestPool:
         chunks.delete(pooled.key, using=pooled.using)
         for _ in range(3):
             with pytest.raises(ContentVanished):
-                list(streams.read(pooled, sending=streams.Sending()))
+                list(streams.read(pooled, sending=lending.Sending()))
             assert connections[pooled.using].connection is None
 
     def test_the_callers_transaction_keeps_the_connection(self, pooled: Content) -> None:
         with transaction.atomic(using=pooled.using):
-            assert b"".join(streams.read(pooled, sending=streams.Sending())) == DATA
-            streams.release(pooled.using)
+            assert b"".join(streams.read(pooled, sending=lending.Sending())) == DATA
+            lending.release(pooled.using)
             assert connections[pooled.using].connection is not None
 
     def test_a_pooled_connection_is_given_back_on_demand(self, pooled: Content) -> None:
         next(streams.read(pooled))
-        streams.release(pooled.using)
+        lending.release(pooled.using)
         assert connections[pooled.using].connection is None
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_connection_without_a_pool_is_not_given_back(database: str) -> None:
     connections[database].ensure_connection()
-    streams.release(database)
+    lending.release(database)
     assert connections[database].connection is not None

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.db import DatabaseError  # noqa: TID251 -- nothing is asked of it here
+from django.db import DEFAULT_DB_ALIAS, DatabaseError  # noqa: TID251 -- nothing is asked of it
 
 from secure_dbstorage.exceptions import DatabaseUnavailable
 from secure_dbstorage.management.arguments import (
@@ -165,32 +165,34 @@ def _each_database(report: Report, work: dict[str, list[Iterable[_Found]]]) -> I
     """Yield what is found in each database. One that can't be used doesn't stop the others.
 
     :raises DatabaseUnavailable: when none can be used.
+    :raises DatabaseError: after the others, when one says anything else.
     """
     failed: dict[str, str] = {}
+    faults: list[DatabaseError] = []
     for using, found in work.items():
         try:
             with OutagesTold():
                 yield from chain(*found)
         except (DatabaseUnavailable, DatabaseError) as error:
-            if len(work) == 1:
-                raise
+            if isinstance(error, DatabaseError) and not is_table_missing(error):
+                faults.append(error)
+                continue
             failed[f"DATABASES[{using!r}]"] = _problem(error, using)
-    if failed and len(failed) == len(work):
-        raise DatabaseUnavailable("; ".join(map(": ".join, failed.items())))
+            if len(failed) == len(work):
+                told = "; ".join(map(": ".join, failed.items()))
+                raise DatabaseUnavailable(told)  # noqa: B904 -- a cause would be told alone
     for database, problem in failed.items():
         report.fail(database, f"not pruned any further: {problem}")
+    if faults:
+        raise faults[0]
 
 
 def _problem(error: DatabaseUnavailable | DatabaseError, using: str) -> str:
-    """Return why a database can't be used.
-
-    :raises DatabaseError: the given one, when it says something else.
-    """
+    """Return why a database can't be used: it is down, or has no table."""
     if isinstance(error, DatabaseUnavailable):
         return reason(error)
-    if not is_table_missing(error):
-        raise error
-    return f"the table of files is missing. Run `manage.py migrate --database={using}`"
+    where = "" if using == DEFAULT_DB_ALIAS else f" --database={using}"
+    return f"the table of files is missing. Run `manage.py migrate{where}`."
 
 
 def _all_storages() -> dict[str, DatabaseStorage]:
