@@ -51,6 +51,11 @@ from secure_dbstorage.outages import OutagesTold, reason
 #: Exit codes besides 0 and that of wrong usage. The help explains them.
 FAILED, INTERRUPTED = 1, 130
 
+TABLE_IS_MISSING = (
+    "The table of files is missing. Run `manage.py migrate`, with `--database` if it belongs in "
+    "another database than the default one."
+)
+
 #: Characters per line of a command's description. Examples are not wrapped.
 _HELP_WIDTH = 79
 
@@ -141,7 +146,7 @@ def _ending(error: DatabaseUnavailable | DatabaseError, report: Report) -> Comma
 
     :raises CommandError: when nothing was done, so that there is nothing to sum up.
     """
-    told = "The table of files is missing. Run `manage.py migrate`."
+    told = TABLE_IS_MISSING
     if not report.has_results:
         if isinstance(error, DatabaseUnavailable):
             told = f"The database can't be used: {reason(error)}"

@@ -538,7 +538,7 @@ def test_times_are_as_use_tz_says(
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
-@pytest.mark.parametrize("options", [{}, {"detect_types": 0}])  # Without it, times come as text.
+@pytest.mark.parametrize("options", [{}, {"detect_types": 0}], ids=["times", "text"])
 def test_sqlite_keeps_times_in_the_zone_of_its_connection(
     database: str, tmp_path: Path, zone: str, options: dict[str, object]
 ) -> None:
@@ -548,6 +548,7 @@ def test_sqlite_keeps_times_in_the_zone_of_its_connection(
             editor.create_model(StoredFile)
         insert(connection, head_row(expires=NOW))
         head = rows(connection.alias).head("", "a.txt")
+        assert StoredFile.rows.using(connection.alias).get().expires == NOW  # As Django reads it.
     assert head is not None
     assert (head.stat.created, head.stat.modified, head.stat.expires) == (NOW, NOW, NOW)
 
@@ -560,6 +561,7 @@ def test_mariadb_keeps_times_in_the_zone_of_its_connection(database: str) -> Non
     ):
         insert(connection, head_row(expires=NOW))
         head = rows(connection.alias).head("", "a.txt")
+        assert StoredFile.rows.using(connection.alias).get().expires == NOW  # As Django reads it.
         transaction.set_rollback(True, using=connection.alias)
     assert head is not None
     assert (head.stat.created, head.stat.modified, head.stat.expires) == (NOW, NOW, NOW)

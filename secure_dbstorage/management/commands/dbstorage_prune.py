@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.db import DEFAULT_DB_ALIAS, DatabaseError  # noqa: TID251 -- nothing is asked of it
+from django.db import DatabaseError  # noqa: TID251 -- nothing is asked of it here
 
 from secure_dbstorage.exceptions import DatabaseUnavailable
 from secure_dbstorage.management.arguments import (
@@ -15,7 +15,11 @@ from secure_dbstorage.management.arguments import (
     canonical_prefix,
     duration,
 )
-from secure_dbstorage.management.reporting import ReportingCommand, is_table_missing
+from secure_dbstorage.management.reporting import (
+    TABLE_IS_MISSING,
+    ReportingCommand,
+    is_table_missing,
+)
 from secure_dbstorage.management.reports import Report, readable_size
 from secure_dbstorage.management.usage import (
     database_storage,
@@ -162,37 +166,25 @@ def _everything(report: Report, options: dict[str, Any]) -> Iterator[_Found]:
 
 
 def _each_database(report: Report, work: dict[str, list[Iterable[_Found]]]) -> Iterator[_Found]:
-    """Yield what is found in each database. One that can't be used doesn't stop the others.
+    """Yield what is found in each database. Of several, one that fails doesn't stop the others.
 
-    :raises DatabaseUnavailable: when none can be used.
-    :raises DatabaseError: after the others, when one says anything else.
+    :raises DatabaseUnavailable: when there is only one, and it can't be used.
+    :raises DatabaseError: when there is only one, and it refuses a statement.
     """
-    failed: dict[str, str] = {}
-    faults: list[DatabaseError] = []
     for using, found in work.items():
         try:
             with OutagesTold():
                 yield from chain(*found)
         except (DatabaseUnavailable, DatabaseError) as error:
-            if isinstance(error, DatabaseError) and not is_table_missing(error):
-                faults.append(error)
-                continue
-            failed[f"DATABASES[{using!r}]"] = _problem(error, using)
-            if len(failed) == len(work):
-                told = "; ".join(map(": ".join, failed.items()))
-                raise DatabaseUnavailable(told)  # noqa: B904 -- a cause would be told alone
-    for database, problem in failed.items():
-        report.fail(database, f"not pruned any further: {problem}")
-    if faults:
-        raise faults[0]
+            if len(work) == 1:
+                raise
+            report.fail(f"DATABASES[{using!r}]", f"not pruned any further: {_problem(error)}")
 
 
-def _problem(error: DatabaseUnavailable | DatabaseError, using: str) -> str:
-    """Return why a database can't be used: it is down, or has no table."""
+def _problem(error: DatabaseUnavailable | DatabaseError) -> str:
     if isinstance(error, DatabaseUnavailable):
         return reason(error)
-    where = "" if using == DEFAULT_DB_ALIAS else f" --database={using}"
-    return f"the table of files is missing. Run `manage.py migrate{where}`."
+    return TABLE_IS_MISSING if is_table_missing(error) else str(error).partition("\n")[0]
 
 
 def _all_storages() -> dict[str, DatabaseStorage]:
