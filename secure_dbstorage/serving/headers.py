@@ -248,7 +248,7 @@ def _content_type(content_type: str) -> str:
     return f"{content_type}; charset=utf-8" if content_type.startswith("text/") else content_type
 
 
-@lru_cache(maxsize=1024)  # As above.
+@lru_cache(maxsize=1024)  # As the date: the file is asked for again.
 def _disposition(name: str, *, inline: bool) -> str:
     """Return a Content-Disposition (RFC 6266), whose every name is safe in every client.
 
