@@ -84,13 +84,15 @@ class DatabaseStorage(BaseStorage):
             name = content.name
         if not hasattr(content, "chunks"):
             content = File(content, str(name))
-        # Django checks the name again after each call that a subclass may override.
         validate_file_name(name, allow_relative_path=True)
         available = self.get_available_name(name, max_length=max_length)
-        validate_file_name(available, allow_relative_path=True)
+        # A call that a subclass may override can return another name, which is checked as well.
+        if available != name:
+            validate_file_name(available, allow_relative_path=True)
         free = FreeName(available, max_length)
         saved = str(self._save(free, content))
-        validate_file_name(saved, allow_relative_path=True)
+        if saved != available:
+            validate_file_name(saved, allow_relative_path=True)
         # A field always gives its limit. Everyone else gets plain text, which holds no content.
         if max_length is None or not self.catalog.is_in_transaction:
             return saved
@@ -430,15 +432,18 @@ class DatabaseStorage(BaseStorage):
         return restored
 
     def _open_file(self, name: str, mode: str) -> Any:
-        def save(file: IO[bytes], *, replaced_key: int | None, must_be_new: bool) -> None:
-            pieces, created = pieces_of(File(file), self.options.chunk_size), True
-            if must_be_new:
-                self.saves.add(name, pieces)
-            else:
-                created = self.saves.replace(name, pieces, replaced_key=replaced_key)
-            announce_saved(self, name, created=created)
-
+        save = partial(self._save_written, name)
         return open_file(self.catalog, name, mode, save=save, directory=upload_directory())
+
+    def _save_written(
+        self, name: str, file: IO[bytes], *, replaced_key: int | None, must_be_new: bool
+    ) -> None:
+        pieces, created = pieces_of(File(file), self.options.chunk_size), True
+        if must_be_new:
+            self.saves.add(name, pieces)
+        else:
+            created = self.saves.replace(name, pieces, replaced_key=replaced_key)
+        announce_saved(self, name, created=created)
 
 
 def default() -> DatabaseStorage:

@@ -321,10 +321,7 @@ class Catalog:
 
         :param waits: False for None instead of waiting, on databases that can.
         """
-        can_skip = connections[using].features.has_select_for_update_skip_locked
-        rows = self._files(using).filter(name=name)
-        rows = rows.select_for_update(skip_locked=can_skip and not waits)
-        return next((row for row in rows if row.name == name), None)
+        return rows(using).locked(self._options.namespace, name, waits=waits)
 
     def after_commit(self, function: Callable[[], object]) -> None:
         """Call a function after the commit, or at once outside a transaction."""

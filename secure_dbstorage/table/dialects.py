@@ -11,17 +11,23 @@ from typing import Any, cast
 
 from django.db import IntegrityError, connections, transaction
 from django.db.backends.utils import CursorWrapper
+from django.utils import timezone
 
+from secure_dbstorage.conf import project_time
 from secure_dbstorage.files import Room, StoredHead
-from secure_dbstorage.models import HEAD_COLUMNS
+from secure_dbstorage.models import HEAD_COLUMNS, StoredFile
 from secure_dbstorage.names import directory_range
 from secure_dbstorage.sealing.keyrings import Keyring
 from secure_dbstorage.table import statements
 from secure_dbstorage.table.batches import BatchRows
 from secure_dbstorage.table.cursors import HexCursor, binary_cursor_class, qmark_cursor_class
 from secure_dbstorage.table.rows import CHUNK_COLUMNS, placeholders
+from secure_dbstorage.table.statements import FIELDS
 
 _IDENTITY_COLUMNS = ("content", "namespace", "name")
+_PLAIN_TYPES = (str, bool, type(None))
+_TIME_COLUMNS = ("created", "modified", "expires")
+_ALL_BUT_DATA = tuple(name for name in FIELDS if name != "data")
 
 
 def rows(using: str) -> BatchRows:
@@ -40,7 +46,7 @@ def _class_for(connection: Any) -> type[BatchRows]:
 class FastRows(BatchRows):
     """What SQLite, PostgreSQL and MySQL have in common."""
 
-    converted_columns: tuple[str, ...] = ("created", "modified", "expires")
+    converted_columns: tuple[str, ...] = _TIME_COLUMNS
 
     def _converted(self, rows: list[Any], places: Sequence[tuple[int, str]]) -> list[Any]:
         # As Django does it, in a quarter of the time.
@@ -54,6 +60,17 @@ class FastRows(BatchRows):
                 elif value is not None:  # SQLite's, by a connection that doesn't detect types.
                     return super()._converted(rows, places)
         return converted
+
+    def locked(self, namespace: str, name: str, *, waits: bool) -> StoredFile | None:
+        # Django's queryset takes eight times as long, and each deletion and overwrite begins here.
+        statement = self._statement(statements.selection(_ALL_BUT_DATA))
+        if self._connection.features.has_select_for_update:
+            skip_locked = self._can_skip_locked and not waits
+            lock = self._connection.ops.for_update_sql(skip_locked=skip_locked)
+            statement = f"{statement} {lock}"
+        found = self._fetch(statement, [namespace, name], _ALL_BUT_DATA)
+        files = (self._row_of(values) for values in found)
+        return next((row for row in files if row.name == name), None)
 
     def room(self, namespace: str, name: str, above: Sequence[str] = ()) -> Room:
         parameters = [namespace, name, namespace, *directory_range(name)]
@@ -100,6 +117,20 @@ class FastRows(BatchRows):
         parameters = [start + 1, stop - start, key, position, length]
         found = self._fetch(self._statement(statements.PART), parameters, ("data",))
         return found[0][0] if found else None
+
+    def _parameter(self, name: str, value: object) -> object:
+        # What these drivers take as it is: most columns of a new file.
+        return value if type(value) in _PLAIN_TYPES else super()._parameter(name, value)
+
+    def _row_of(self, values: Sequence[Any]) -> StoredFile:
+        """Return a head row as Django's queryset would."""
+        columns = dict(zip(_ALL_BUT_DATA, values, strict=True))
+        columns["is_public"] = bool(columns["is_public"])
+        for name in _TIME_COLUMNS:
+            value = columns[name]
+            if value is not None and timezone.is_aware(value):
+                columns[name] = project_time(value)
+        return StoredFile.from_db(self._connection.alias, columns.keys(), columns.values())
 
 
 class ConflictRows(FastRows):

@@ -51,9 +51,18 @@ class ContentReader(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Set the position, and return it. It may lie behind the end."""
-        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._content.size}
-        position = origin[whence] + offset
+        """Set the position, and return it. It may lie behind the end.
+
+        :raises io.UnsupportedOperation: for an origin that only some files on a disk know.
+        """
+        if whence == io.SEEK_SET:  # The one that is used for each piece.
+            position = offset
+        elif whence == io.SEEK_CUR:
+            position = self._position + offset
+        elif whence == io.SEEK_END:
+            position = self._content.size + offset
+        else:
+            raise io.UnsupportedOperation(f"whence value {whence} unsupported")
         if position < 0:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         if position != self._position:

@@ -83,6 +83,15 @@ class Rows:
         found = self._fetch(statement, [key, namespace], HEAD_COLUMNS)
         return self._head_of(found[0], namespace, keyring) if found else None
 
+    def locked(self, namespace: str, name: str, *, waits: bool) -> StoredFile | None:
+        """Return the head row of a file, locked for the caller's transaction, or None.
+
+        :param waits: False for None instead of waiting, on databases that can.
+        """
+        files = self._files(namespace).filter(name=name)
+        files = files.select_for_update(skip_locked=self._can_skip_locked and not waits)
+        return next((row for row in files if row.name == name), None)
+
     def link_states(self, namespace: str, names: Sequence[str]) -> dict[str, LinkState]:
         """Return the link states of those files that exist, by name."""
         # Appended to the statement that is kept: the list is as long as there are names.
@@ -275,6 +284,10 @@ class Rows:
         """Return bytes as the driver takes them for a parameter."""
         return self._connection.Database.Binary(data)  # type: ignore[attr-defined]
 
+    @property
+    def _can_skip_locked(self) -> bool:
+        return bool(self._connection.features.has_select_for_update_skip_locked)
+
     def _head_of(self, row: Sequence[Any], namespace: str, keyring: Keyring) -> StoredHead:
         using = self._connection.alias
         return head_of(row, using=using, namespace=namespace, keyring=keyring)
@@ -296,12 +309,13 @@ class Rows:
         return self._execute(statement, parameters)
 
     def _parameters(self, row: Mapping[str, object]) -> list[Any]:
-        return [
-            self.binary(value)
-            if isinstance(value, bytes)
-            else FIELDS[name].get_db_prep_save(value, self._connection)
-            for name, value in row.items()
-        ]
+        return [self._parameter(name, value) for name, value in row.items()]
+
+    def _parameter(self, name: str, value: object) -> object:
+        """Return a column's value as the driver takes it."""
+        if isinstance(value, bytes):
+            return self.binary(value)
+        return FIELDS[name].get_db_prep_save(value, self._connection)
 
     def _execute(self, statement: str, parameters: Sequence[Any]) -> int:
         with self._cursor() as cursor:

@@ -196,6 +196,8 @@ def test_the_orm_reads_the_inserted_values(connection: BaseDatabaseWrapper) -> N
 def test_only_the_very_name_is_found(connection: BaseDatabaseWrapper, name: str) -> None:
     insert(connection, head_row())
     assert rows(connection.alias).head("", name) is None
+    with transaction.atomic(using=connection.alias):
+        assert rows(connection.alias).locked("", name, waits=True) is None
     assert rows(connection.alias).link_states("", [name]) == {}
 
 
@@ -534,6 +536,29 @@ def test_times_are_as_use_tz_says(
         head = rows(connection.alias).head("", f"{key}.txt")
         assert head is not None
         assert (head.stat.created, head.stat.modified) == (NOW, NOW)
+
+
+@every_plain_way
+@pytest.mark.parametrize("use_tz", [True, False], ids=["USE_TZ", "naive"])
+def test_a_locked_row_is_what_djangos_queryset_finds(
+    connection: BaseDatabaseWrapper,
+    settings: Settings,
+    use_tz: bool,  # noqa: FBT001
+) -> None:
+    settings.USE_TZ = use_tz
+    now = NOW if use_tz else timezone.make_naive(NOW, timezone.get_default_timezone())
+    times = dict.fromkeys(("created", "modified", "expires"), now)
+    insert(connection, head_row(is_public=False, sealed_key=b"\0key\xff", **times))
+    with transaction.atomic(using=connection.alias):
+        locked = rows(connection.alias).locked("", "a.txt", waits=True)
+    expected = StoredFile.objects.using(connection.alias).get()
+    assert locked == expected
+    assert locked.get_deferred_fields() == expected.get_deferred_fields() == {"data"}
+    assert (locked._state.db, locked._state.adding) == (connection.alias, False)
+    for name in statements.FIELDS.keys() - {"data"}:
+        assert getattr(locked, name) == getattr(expected, name), name
+    assert locked.is_public is False
+    assert bytes(locked.data) == DATA  # Fetched when it is asked for.
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)

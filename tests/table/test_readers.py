@@ -38,6 +38,18 @@ def test_a_file_is_sought_from_its_end_and_from_here(storage: DatabaseStorage) -
         assert file.read() == LARGE[-9086:]
 
 
+@pytest.mark.parametrize("whence", [3, 4])  # For data or a hole, where a system has them.
+def test_a_file_is_not_sought_from_where_only_disks_know(
+    storage: DatabaseStorage, whence: int
+) -> None:
+    storage.save("a.bin", LARGE)
+    with storage.open("a.bin") as file:
+        file.read(10)
+        with pytest.raises(ValueError, match="unsupported"):
+            file.seek(0, whence)
+        assert file.read(10) == LARGE[10:20]
+
+
 def test_lines_cross_the_borders_of_rows(storage: DatabaseStorage) -> None:
     lines = [b"x" * length + b"\n" for length in (10, 4085, 4095, 4096, 9000, 0, 1)]
     storage.save("a.txt", b"".join(lines))
