@@ -2,26 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from django.core.exceptions import FullResultSet
 from django.db import connections, models
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.lookups import Exact
 from django.utils.translation import gettext_lazy as _
 
 from secure_dbstorage import names
+from secure_dbstorage.fields import ExactCharField, InstantField
 from secure_dbstorage.files import Content, FileStat, SealedFileStat, StoredHead, utc
 from secure_dbstorage.outages import repeat
 from secure_dbstorage.sealing.keyrings import Keyring
 from secure_dbstorage.sealing.seals import TRASH_MARK, Seal, find_seal
-
-if TYPE_CHECKING:
-    CharField = models.CharField[str | None, str | None]
-else:
-    CharField = models.CharField
-
 
 #: The columns that :func:`head_of` needs, in this order.
 HEAD_COLUMNS = (
@@ -51,20 +45,6 @@ _PAGE_LENGTH = 500
 
 #: How many content keys one query fetches.
 _KEY_PAGE_LENGTH = 1000
-
-
-class ExactCharField(CharField):
-    """Text that every database compares byte for byte.
-
-    Default collations treat ``A.txt`` as ``a.txt`` (MySQL), or ``a `` as ``a`` (padding ones), or
-    sort by a locale's rules, so that a range of names is not a directory.
-    """
-
-    def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, Any]:
-        """Return the column's type, with this database's binary collation."""
-        parameters: dict[str, Any] = super().db_parameters(connection)
-        parameters["collation"] = _byte_collation(connection)
-        return parameters
 
 
 class StoredFileQuerySet(models.QuerySet["StoredFile"]):
@@ -215,11 +195,11 @@ class StoredFile(models.Model):
     sha256 = ExactCharField(max_length=64, null=True, editable=False)
     content_type = ExactCharField(max_length=127, null=True, editable=False)
     is_public = models.BooleanField(null=True)
-    created = models.DateTimeField(null=True, editable=False)
-    modified = models.DateTimeField(null=True, editable=False)
+    created = InstantField(null=True, editable=False)
+    modified = InstantField(null=True, editable=False)
     #: Microseconds since 1970. A link works only while it names the same instant.
     link_epoch = models.BigIntegerField(null=True, editable=False)
-    expires = models.DateTimeField(null=True, blank=True)
+    expires = InstantField(null=True, blank=True)
     #: The key of encrypted content, itself encrypted; NULL for plain content.
     sealed_key = models.BinaryField(max_length=_SEALED_KEY_LENGTH, null=True)
     # The last column: SQLite walks through the bytes to reach a column behind them.
@@ -322,11 +302,3 @@ def seal_of(
 def _opened(chunk: bytes | None, content: Content) -> bytes | None:
     """Return the plain first chunk, or None if it was not fetched."""
     return None if chunk is None else content.opened(0, chunk)
-
-
-def _byte_collation(connection: Any) -> str | None:
-    if connection.vendor == "postgresql":
-        return "C"
-    if connection.vendor == "mysql":
-        return "utf8mb4_nopad_bin" if connection.mysql_is_mariadb else "utf8mb4_0900_bin"
-    return None  # SQLite compares byte for byte by default.

@@ -16,7 +16,7 @@ class Naming:
     others: Iterable[str] = ()
     #: Whether no file was above the name a moment ago.
     is_placed: bool = False
-    #: Receives when the content is saved, as the project wants it, before that is committed.
+    #: Receives when the content is saved, aware, before that is committed.
     note_time: Callable[[datetime], object] | None = None
 
     def note(self, columns: Mapping[str, object]) -> None:

@@ -44,7 +44,7 @@ def date_cell(moment: datetime | None) -> str:
     """Return the date; the time shows when the pointer rests on it."""
     if moment is None:
         return ""
-    local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
+    local = timezone.localtime(moment)
     return format_html(
         '<time title="{}">{}</time>',
         date_format(local, "DATETIME_FORMAT"),

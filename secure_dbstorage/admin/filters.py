@@ -1,6 +1,6 @@
 """The filters of the admin's list of files. Their choices need no look at the files."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -136,6 +136,4 @@ class DateFilter(admin.SimpleListFilter):
 
 
 def _last_midnight() -> datetime:
-    now = timezone.now()
-    local = timezone.localtime(now) if timezone.is_aware(now) else now
-    return local.replace(hour=0, minute=0, second=0, microsecond=0)
+    return timezone.localtime(datetime.now(UTC)).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,7 +1,7 @@
 """The admin's links: the form that asks for their terms, and the page that shows them once."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -60,7 +60,7 @@ class FileLinks(FileAdmin):
             "links",
             links=[(file, request.build_absolute_uri(url)) for file, url in links],
             lifetime=readable_lifetime(seconds),
-            expires=timezone.now() + timedelta(seconds=seconds),
+            expires=timezone.localtime(datetime.now(UTC) + timedelta(seconds=seconds)),
             once=form.cleaned_data["once"],
             **context,
         )

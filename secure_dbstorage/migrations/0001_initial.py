@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import migrations, models
 
-import secure_dbstorage.models
+import secure_dbstorage.fields
 
 
 def store_bytes_plain(apps: Any, schema_editor: Any) -> None:
@@ -35,30 +35,30 @@ class Migration(migrations.Migration):
                 ("position", models.PositiveIntegerField(default=0, editable=False)),
                 (
                     "namespace",
-                    secure_dbstorage.models.ExactCharField(
+                    secure_dbstorage.fields.ExactCharField(
                         editable=False, max_length=100, null=True
                     ),
                 ),
-                ("name", secure_dbstorage.models.ExactCharField(max_length=560, null=True)),
+                ("name", secure_dbstorage.fields.ExactCharField(max_length=560, null=True)),
                 ("size", models.PositiveBigIntegerField(editable=False, null=True)),
                 ("chunk_size", models.PositiveIntegerField(editable=False, null=True)),
                 (
                     "sha256",
-                    secure_dbstorage.models.ExactCharField(
+                    secure_dbstorage.fields.ExactCharField(
                         editable=False, max_length=64, null=True
                     ),
                 ),
                 (
                     "content_type",
-                    secure_dbstorage.models.ExactCharField(
+                    secure_dbstorage.fields.ExactCharField(
                         editable=False, max_length=127, null=True
                     ),
                 ),
                 ("is_public", models.BooleanField(null=True)),
-                ("created", models.DateTimeField(editable=False, null=True)),
-                ("modified", models.DateTimeField(editable=False, null=True)),
+                ("created", secure_dbstorage.fields.InstantField(editable=False, null=True)),
+                ("modified", secure_dbstorage.fields.InstantField(editable=False, null=True)),
                 ("link_epoch", models.BigIntegerField(editable=False, null=True)),
-                ("expires", models.DateTimeField(blank=True, null=True)),
+                ("expires", secure_dbstorage.fields.InstantField(blank=True, null=True)),
                 ("sealed_key", models.BinaryField(max_length=1024, null=True)),
                 ("data", models.BinaryField()),
             ],

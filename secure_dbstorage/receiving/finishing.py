@@ -22,7 +22,7 @@ from secure_dbstorage.exceptions import (
     UploadChanged,
     UploadGone,
 )
-from secure_dbstorage.files import StoredHead, Upload, utc
+from secure_dbstorage.files import StoredHead, Upload
 from secure_dbstorage.links.grants import PlaceKind, UploadGrant
 from secure_dbstorage.receiving.arrivals import Arrival
 from secure_dbstorage.receiving.faults import Fault, Rejected
@@ -161,7 +161,7 @@ class _Attempts:
             _shown_name(grant),
             overwrite=wish.overwrite,
             replaced_key=wish.replaced_key,
-            note_time=lambda time: self.times.add(utc(time)),
+            note_time=self.times.add,
         )
         return Finished(name=name, etag=self.upload.etag, created=created)
 

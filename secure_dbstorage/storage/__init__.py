@@ -367,8 +367,7 @@ class DatabaseStorage(BaseStorage):
         if expires is not None:
             if not isinstance(expires, datetime):
                 raise ValueError(f"expires must be a datetime or None, not {expires!r}")
-            aware = timezone.make_aware(expires) if timezone.is_naive(expires) else expires
-            expires = project_time(aware)
+            expires = timezone.make_aware(expires) if timezone.is_naive(expires) else expires
         canonical = canonical_name(name)
         self.changes.set_expires(canonical, expires)
         announce_changed(self, canonical, "expires")

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
-from secure_dbstorage.conf import project_time
 from secure_dbstorage.names import canonical_name
 from secure_dbstorage.saving import UnsettledName
 from secure_dbstorage.storage.base import BaseStorage, Name
@@ -60,7 +59,7 @@ def _is_there(storage: BaseStorage, name: str, created: datetime | None) -> bool
     head = storage.catalog.find(canonical_name(name))
     if head is None or created is None:
         return head is not None
-    return project_time(head.stat.created) == created
+    return head.stat.created == created
 
 
 def _identity(storage: BaseStorage, name: str) -> tuple[str, str, str]:

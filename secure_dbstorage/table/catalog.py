@@ -9,7 +9,6 @@ from functools import partial
 from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
 
 from secure_dbstorage import names, outages
-from secure_dbstorage.conf import project_time
 from secure_dbstorage.exceptions import os_error
 from secure_dbstorage.files import Content, LinkState, Room, StoredHead
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
@@ -205,7 +204,7 @@ class Catalog:
         :param now: seconds since 1970.
         :param needed_until: when the note may be forgotten, in seconds since 1970.
         """
-        expires = project_time(datetime.fromtimestamp(needed_until, tz=UTC))
+        expires = datetime.fromtimestamp(needed_until, tz=UTC)
         return uses.begin(key, client, expires, now=now, using=self.writer)
 
     def use_of(self, key: int) -> uses.Use | None:

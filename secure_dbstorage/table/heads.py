@@ -1,11 +1,8 @@
 """The columns of a head row when a file is saved, replaced or renamed."""
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 
-from django.utils import timezone
-
-from secure_dbstorage.conf import project_time
 from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.files import FileRecord
 from secure_dbstorage.models import StoredFile
@@ -25,7 +22,7 @@ def new_head(
 
     :param kept: the public flag and the times that the file had elsewhere.
     """
-    now = timezone.now()
+    now = datetime.now(UTC)
     columns = _content_columns(name, written, options, now) | {
         "position": 0,
         "namespace": options.namespace,
@@ -47,7 +44,7 @@ def replaced_head(
     :param kept: the public flag and the times that the file had elsewhere. With it, the file
         counts as a different one, and no existing link opens it.
     """
-    columns = _content_columns(str(row.name), written, options, timezone.now())
+    columns = _content_columns(str(row.name), written, options, datetime.now(UTC))
     if kept is not None:
         columns |= _kept_columns(kept) | {"link_epoch": later_epoch(row.link_epoch or 0)}
     return columns
@@ -102,9 +99,7 @@ def _kept_columns(kept: FileRecord | None) -> Columns:
     if kept is None:
         return {}
     times = {"created": kept.created, "modified": kept.modified, "expires": kept.expires}
-    columns: Columns = {
-        name: project_time(value) for name, value in times.items() if value is not None
-    }
+    columns: Columns = {name: value for name, value in times.items() if value is not None}
     if kept.is_public is not None:
         columns["is_public"] = kept.is_public
     return columns

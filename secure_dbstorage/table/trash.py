@@ -9,7 +9,6 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Length
-from django.utils import timezone
 
 from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.files import DeletedFile, SealedDeletedFile, SealedFileStat
@@ -144,7 +143,7 @@ class Trash:
 
     def _takes(self, row: StoredFile) -> bool:
         # A temporary file must not live longer because it was deleted.
-        has_expired = row.expires is not None and row.expires <= timezone.now()
+        has_expired = row.expires is not None and row.expires <= datetime.now(UTC)
         return self._options.keep_deleted is not None and not has_expired
 
     def _moved(self, row: StoredFile) -> Columns:
@@ -155,7 +154,7 @@ class Trash:
         }
 
     def _restored(self, name: str, row: StoredFile, *, latest: int) -> Columns:
-        now, lifetime = timezone.now(), self._options.delete_after(name)
+        now, lifetime = datetime.now(UTC), self._options.delete_after(name)
         ends = [row.expires, None if lifetime is None else now + lifetime]
         return {
             "namespace": self._options.namespace,
@@ -174,7 +173,7 @@ class Trash:
         if kept is None:
             return Q(name__isnull=True)  # None is.
         since = time.time_ns() // 1000 - kept // timedelta(microseconds=1)
-        is_in_time = Q(expires__isnull=True) | Q(expires__gt=timezone.now())
+        is_in_time = Q(expires__isnull=True) | Q(expires__gt=datetime.now(UTC))
         return Q(link_epoch__gt=since) & is_in_time
 
 

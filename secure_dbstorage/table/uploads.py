@@ -12,13 +12,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import count
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
-from secure_dbstorage.conf import project_time
 from secure_dbstorage.exceptions import (
     ChangeConflict,
     ContentVanished,
@@ -74,8 +72,8 @@ def begin(upload: Upload, pieces: Sequence[bytes] = ()) -> None:
         "namespace": upload.namespace,
         "size": content.size,
         "chunk_size": content.chunk_size,
-        "created": timezone.now(),
-        "expires": None if expires is None else project_time(expires),
+        "created": datetime.now(UTC),
+        "expires": expires,
         "sealed_key": None if content.seal is None else content.seal.sealed_key,
         "data": content.sealed(0, pieces[0]) if pieces else b"",
     }

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 from django.db.models import Case, CharField, Count, F, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import StrIndex, Substr
 from django.db.models.lookups import Exact
-from django.utils import timezone
 
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.storage import DatabaseStorage
@@ -62,7 +61,7 @@ def take_inventory(storage: DatabaseStorage, *, prefix: str = "", limit: int = 2
         Q(),
         Q(is_public=True),
         Q(expires__isnull=False),
-        Q(expires__lte=timezone.now()),
+        Q(expires__lte=datetime.now(UTC)),
         *_age_conditions(),
     )
     return Inventory(
@@ -101,7 +100,7 @@ def _amounts(files: QuerySet[StoredFile], *conditions: Q) -> list[Amount]:
 
 
 def _age_conditions() -> list[Q]:
-    now = timezone.now()
+    now = datetime.now(UTC)
     bounds = [now - timedelta(days=days) for days in _AGES.values()]
     first, last = Q(modified__gte=bounds[0]), Q(modified__lt=bounds[-1])
     between = [Q(modified__lt=later, modified__gte=earlier) for later, earlier in pairwise(bounds)]

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from django.db import transaction
 from django.db.models import Sum
 from django.db.models.functions import Length
-from django.utils import timezone
 
 from secure_dbstorage.exceptions import FileBusy
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
@@ -69,7 +68,7 @@ class _Pruning:
 
 def prune_expired(storage: DatabaseStorage, *, dry_run: bool) -> Iterator[Pruned]:
     """Delete temporary files that have expired, and yield each."""
-    now, pruning = timezone.now(), _Pruning(storage.catalog.writer, dry_run)
+    now, pruning = datetime.now(UTC), _Pruning(storage.catalog.writer, dry_run)
 
     def has_expired(row: StoredFile) -> bool:
         return row.expires is not None and row.expires <= now
@@ -92,7 +91,7 @@ def prune_deleted(storage: DatabaseStorage, *, dry_run: bool) -> Iterator[Pruned
 
 def prune_unfinished(storage: DatabaseStorage, *, dry_run: bool) -> Iterator[Pruned]:
     """Delete uploads that nobody finished in time, and yield each."""
-    now, using = timezone.now(), storage.catalog.writer
+    now, using = datetime.now(UTC), storage.catalog.writer
     pruning = _Pruning(using, dry_run)
     for key in storage.inbox.unfinished().filter(expires__lte=now).content_keys():
         remove = partial(uploads.delete_expired, key, now=now, using=using)
@@ -117,7 +116,7 @@ def prune_unreferenced(
     :param prefix: the canonical directory to search; "" for all.
     :param keep: canonical directories whose files stay.
     """
-    old = storage.catalog.files().below(prefix).filter(modified__lt=timezone.now() - older_than)
+    old = storage.catalog.files().below(prefix).filter(modified__lt=datetime.now(UTC) - older_than)
     for directory in keep:
         old = old.exclude(pk__in=storage.catalog.files().at_or_below(directory).values("pk"))
     names = ReferredNames(storage)
@@ -138,7 +137,7 @@ def prune_rows(using: str, *, dry_run: bool) -> Iterator[Pruned]:
     """
     pruning = _Pruning(using, dry_run)
     rows: StoredRowQuerySet = StoredFile.rows.using(using)
-    for key in rows.use_marks().filter(expires__lte=timezone.now()).content_keys():
+    for key in rows.use_marks().filter(expires__lte=datetime.now(UTC)).content_keys():
         item = Pruned(kind="used", name=str(key))
         yield from pruning.remove(item, partial(_delete_use, key, using))
     for key in rows.strays().content_keys():

@@ -27,7 +27,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from secure_dbstorage import models
+from secure_dbstorage import fields
 from secure_dbstorage.files import LinkState, Room
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import ancestors
@@ -205,7 +205,7 @@ def test_only_the_very_name_is_found(connection: BaseDatabaseWrapper, name: str)
 def test_a_column_that_is_not_exact_opens_no_other_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "_byte_collation", lambda connection: "NOCASE")
+    monkeypatch.setattr(fields, "_byte_collation", lambda connection: "NOCASE")
     with added_alias("careless", like="default", NAME=str(tmp_path / "db.sqlite3")) as connection:
         with connection.schema_editor() as editor:
             editor.create_model(StoredFile)
