@@ -90,6 +90,12 @@ def check_fail_open(**kwargs: Any) -> Iterator[CheckMessage]:
 
 def check_lifted_limits(**kwargs: Any) -> Iterator[CheckMessage]:
     """Find kinds of request without a limit."""
+    if not conf.ratelimit_is_enabled():
+        yield checks.Warning(
+            "RATELIMIT_ENABLE is False, so no requests and no uploads are limited.",
+            hint="Set it in the settings of your tests alone, or silence this check.",
+            id="secure_dbstorage.W006",
+        )
     for alias, options in usable().items():
         if lifted := [kind for kind in _lifted(options) if kind not in UPLOAD_KINDS]:
             yield checks.Warning(
@@ -127,7 +133,9 @@ def _not_counting(alias: str, reason: str) -> CheckMessage:
 
 
 def _has_limits() -> bool:
-    return any(any(options.rate_limits.values()) for options in usable().values())
+    return conf.ratelimit_is_enabled() and any(
+        any(options.rate_limits.values()) for options in usable().values()
+    )
 
 
 def _counts(alias: str) -> bool:

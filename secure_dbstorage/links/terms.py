@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import PurePath
-from typing import TypedDict
+from typing import Any, TypedDict
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.utils import timezone
 
 from secure_dbstorage.addresses import Network
@@ -371,7 +372,19 @@ def _user(value: object) -> str:
     is_user = not hasattr(value, "_meta") or isinstance(value, get_user_model())
     if not (is_key and is_saved and is_user) or getattr(value, "is_anonymous", False):
         raise ValueError(f"{value!r} is not a saved user or a primary key")
-    return str(key)
+    return str(_primary_key(key))
+
+
+def _primary_key(key: object) -> object:
+    """Return a user's primary key as the model has it. Spelled otherwise, it opens for nobody."""
+    try:
+        field: Any = get_user_model()._meta.pk
+    except ImproperlyConfigured:  # A project without users.
+        return key
+    try:
+        return field.to_python(key)
+    except ValidationError as error:
+        raise ValueError(f"{key!r} is not the primary key of a user") from error
 
 
 def _is_once(value: object) -> bool:

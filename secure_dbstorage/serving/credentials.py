@@ -1,5 +1,6 @@
 """Credentials: take the tokens out of a request, so that no log, report or later code has them."""
 
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote_plus, urlsplit
@@ -27,9 +28,10 @@ from secure_dbstorage.redaction import (
 )
 from secure_dbstorage.serving.copies import long_fields, rewrite_copies, set_query
 
-#: The shortest value that is removed wherever it stands, in characters. A shorter one could stand
-#: anywhere by chance, and opens nothing: whole tokens have at least 53.
-_SHORTEST = 34
+#: A value that is removed wherever it stands. A shorter one could stand anywhere by chance, and
+#: opens nothing: whole tokens have at least 53 characters. With other characters it is no token,
+#: but could be what a proxy says of the client: an IPv6 address, or a Forwarded field.
+_LIKE_A_TOKEN = re.compile(r"[\w.~%-]{34,}", re.ASCII)
 
 
 class Credentials(NamedTuple):
@@ -204,7 +206,7 @@ class _QueryTokens(NamedTuple):
             return _joined(text[: -len(self.query) - 1], self.rest)
         for value in self.values:
             # The value alone: its name may be quoted, as in a parameter of another URL.
-            if len(value) >= _SHORTEST:
+            if _LIKE_A_TOKEN.fullmatch(value):
                 text = text.replace(value, REMOVED)
         return text
 

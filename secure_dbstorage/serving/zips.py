@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, tzinfo
+from itertools import chain
 
 from django.utils import timezone
 
 from secure_dbstorage.files import FileStat
+from secure_dbstorage.names import ancestors
 
 #: The least bytes of a piece, but for the last one: those of a row of the default length. Small
 #: files and the entries between files are joined, or each would take a hop of its own under ASGI.
@@ -81,37 +83,57 @@ class _Next:
 def names_in_archive(files: Iterable[FileStat], *, below: str) -> list[str]:
     """Return the names of files in an archive: relative, and such that Windows can unpack them.
 
-    What Windows doesn't take becomes ``_``. Names that become equal are numbered. Names that
-    differ by case alone stay as they are.
+    What Windows doesn't take becomes ``_``. Names that become equal are numbered, and those that
+    become the name of a directory. Names that differ by case alone stay as they are.
     """
     prefix = f"{below}/"
     names = [file.name.removeprefix(prefix) for file in files]
-    taken, numbers = set(names), dict[str, int]()
-    for index, name in enumerate(names):
-        if not _SUSPECT.search(name):
-            continue
-        safe = "/".join(map(_safe, name.split("/")))
-        if safe != name:
-            names[index] = _free(safe, taken, numbers)
-            taken.add(names[index])
+    suspects = [index for index, name in enumerate(names) if _SUSPECT.search(name)]
+    if suspects:
+        taken = _Taken(names)
+        for index in suspects:
+            safe = "/".join(map(_safe, names[index].split("/")))
+            if safe != names[index]:
+                names[index] = taken.free(safe)
     return names
+
+
+class _Taken:
+    """The names that are taken in an archive, and the directories that they are in."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._files = set(names)
+        self._directories = set(chain.from_iterable(map(ancestors, self._files)))
+        #: Where the directories of changed names are, by what they would be called.
+        self._places: dict[str, str] = {}
+        #: The last number by name, so that a thousand equal names take no longer each.
+        self._numbers: dict[str, int] = {}
+
+    def free(self, name: str) -> str:
+        """Return a name that is not taken, and take it."""
+        *segments, filename = name.split("/")
+        place = ""
+        for segment in segments:
+            directory = f"{place}{segment}"
+            if directory not in self._places:
+                self._places[directory] = self._numbered(directory, self._files)
+            place = f"{self._places[directory]}/"
+        free = self._numbered(f"{place}{filename}", self._files, self._directories)
+        self._files.add(free)
+        self._directories.update(ancestors(free))
+        return free
+
+    def _numbered(self, name: str, *taken: set[str]) -> str:
+        free, (directory, slash, last) = name, name.rpartition("/")
+        while any(free in names for names in taken):
+            self._numbers[name] = self._numbers.get(name, 1) + 1
+            free = f"{directory}{slash}({self._numbers[name]}) {last}"
+        return free
 
 
 def _safe(segment: str) -> str:
     safe = _FORBIDDEN.sub("_", segment)
     return f"_{safe}" if _DEVICE.fullmatch(safe) else safe
-
-
-def _free(name: str, taken: set[str], numbers: dict[str, int]) -> str:
-    """Return a name that is not taken.
-
-    :param numbers: the last number by name, so that a thousand equal names take no longer each.
-    """
-    free, (directory, slash, filename) = name, name.rpartition("/")
-    while free in taken:
-        numbers[name] = numbers.get(name, 1) + 1
-        free = f"{directory}{slash}({numbers[name]}) {filename}"
-    return free
 
 
 def _dos_date(instant: datetime, zone: tzinfo) -> bytes:

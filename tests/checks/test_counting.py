@@ -83,6 +83,13 @@ class TestDeployment:
         assert message.id == "secure_dbstorage.W006"
         assert "signed, plain" in message.msg
 
+    def test_limits_that_are_turned_off_are_reported(self, settings: Settings) -> None:
+        settings.RATELIMIT_ENABLE = False
+        (message,) = counting.check_lifted_limits()
+        assert message.id == "secure_dbstorage.W006"
+        assert "RATELIMIT_ENABLE" in message.msg
+        assert messages(counting.check_cache) == []  # Nothing is counted there.
+
     def test_uploads_without_a_limit_are_reported_for_themselves(self, settings: Settings) -> None:
         assert messages(counting.check_lifted_upload_limits) == []
         settings.SECURE_DBSTORAGE = {"RATE_LIMITS": {"begun": None, "plain": None}}

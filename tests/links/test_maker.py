@@ -235,9 +235,9 @@ class TestTokens:
 
     def test_a_binding_does_not_tell_for_whom_it_is(self) -> None:
         storage = saved("a.txt")
-        url = storage.url("a.txt", user="ada@example.com", ip="203.0.113.9")
+        url = storage.url("a.txt", user=4711, ip="203.0.113.9")
         claims = base64_decode(token_of(url).split(".")[4])
-        assert b"ada" not in claims
+        assert b"4711" not in claims
         assert b"203" not in claims
 
     def test_a_binding_survives_the_rotation_of_keys(self) -> None:

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group, User
+from django.db import models
 from pytest_django import Settings
 
 from secure_dbstorage.links.terms import is_among
@@ -18,6 +20,8 @@ from tests.support.tokens import grant_of, upload_grant_of
 #: 2026-07-28 12:00:00 UTC.
 NOW = 1785240000
 HOUR, WEEK = 3600, 604800
+
+_UUID = UUID("12345678-9abc-def0-1234-56789abcdef0")
 
 pytestmark = pytest.mark.django_db
 
@@ -227,6 +231,34 @@ def test_a_link_can_be_for_an_address_or_a_network(
         assert storage.signer.is_for_address(grant, ip_address(text))
     for text in outside:
         assert not storage.signer.is_for_address(grant, ip_address(text))
+
+
+@pytest.mark.parametrize("key", ["ada", "ada@example.com", "4.2", "\u00b2"])
+def test_what_no_user_can_have_is_not_a_primary_key(key: str) -> None:
+    with pytest.raises(ValueError, match="not the primary key of a user"):
+        DatabaseStorage().url("a.txt", user=key)
+
+
+@pytest.mark.parametrize(
+    ("field", "spellings", "meant"),
+    [
+        (models.BigAutoField(), [42, "42", "042", " 42"], "42"),
+        (models.UUIDField(), [_UUID, str(_UUID), str(_UUID).upper(), _UUID.hex], str(_UUID)),
+        (models.CharField(), ["Ada"], "Ada"),
+    ],
+    ids=["number", "UUID", "text"],
+)
+def test_any_spelling_of_a_primary_key_is_the_one_that_the_user_has(
+    field: "models.Field[Any, Any]",
+    spellings: list[object],
+    meant: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(User._meta, "pk", field)
+    storage = saved("a.txt")
+    for spelling in spellings:
+        grant = grant_of(storage, "a.txt", storage.url("a.txt", user=spelling))
+        assert storage.signer.is_for_user(grant, meant)
 
 
 def test_a_row_of_another_model_is_not_a_user() -> None:

@@ -343,6 +343,21 @@ def test_a_client_takes_its_own_address_out_of_nothing() -> None:
         assert {name: request.META[name] for name in who} == who
 
 
+@pytest.mark.parametrize("field", ["HTTP_X_REAL_IP", "HTTP_CF_CONNECTING_IP", "HTTP_FORWARDED"])
+@pytest.mark.parametrize(
+    "told",
+    [
+        "2001:0db8:0000:0000:0000:0000:0000:0001",
+        "[2001:0db8:0000:0000:0000:0000:0000:0001]:443",
+        'for="[2001:db8::1:2]";proto=https;host=example.com',
+    ],
+)
+def test_what_a_proxy_tells_of_a_client_is_not_removed(field: str, told: str) -> None:
+    request = request_of(f"token={told}", **{field: told})
+    take(request)
+    assert request.META[field] == told
+
+
 @pytest.mark.parametrize("header", ["HTTP_X_AUTH_REQUEST_REDIRECT", "HTTP_COOKIE", "HTTP_X_ANY"])
 @pytest.mark.parametrize("copy", ["/f%3Ftoken%3D{}", "/f?%74oken={}", "next={}"])
 def test_a_token_of_a_query_is_gone_however_a_proxy_copied_it(header: str, copy: str) -> None:

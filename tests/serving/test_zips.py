@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from secure_dbstorage.files import FileStat
-from secure_dbstorage.names import is_canonical
+from secure_dbstorage.names import ancestors, is_canonical
 from secure_dbstorage.serving.zips import Archive, names_in_archive
 from tests.servers.unavailable import Unavailable, find_program, skip_or_fail
 from tests.support.file_names import NAMES
@@ -245,6 +245,20 @@ def test_names_that_become_equal_are_numbered() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["con", "_con/x"], ["(2) _con", "_con/x"]),
+        (["d:", "d_/k"], ["(2) d_", "d_/k"]),
+        (["con/x", "con/y", "_con"], ["(2) _con/x", "(2) _con/y", "_con"]),
+        (["a:/b", "a?", "a_/c"], ["a_/b", "(2) a_", "a_/c"]),
+        (["a?", "a:/b"], ["a_", "(2) a_/b"]),
+    ],
+)
+def test_no_file_gets_the_name_of_a_directory(names: list[str], expected: list[str]) -> None:
+    assert names_in_archive(map(file, names), below="d") == expected
+
+
 _SEGMENTS = st.text(st.sampled_from('aA.: "?_12é()con'), min_size=1, max_size=5)
 
 
@@ -253,9 +267,11 @@ _NAMES = st.lists(_SEGMENTS, min_size=1, max_size=2).map("/".join)
 
 @given(st.lists(_NAMES, unique=True, max_size=6))
 def test_no_two_files_share_a_name_and_none_leads_out(names: list[str]) -> None:
-    stored = [file(name) for name in names if is_canonical(name)]
+    above = {directory for name in names for directory in ancestors(name)}
+    stored = [file(name) for name in names if is_canonical(name) and name not in above]
     found = names_in_archive(stored, below="d")
     assert len(set(found)) == len(found) == len(stored)
+    assert not {directory for name in found for directory in ancestors(name)} & set(found)
     for name in found:
         assert is_canonical(name)
         assert not set(name) & set('<>:"|?*\\')
