@@ -5,11 +5,13 @@ from typing import Any
 
 from django.core import checks
 from django.core.checks import CheckMessage, Error
-from django.db import connections
+from django.db import connections, router
+from django.db.migrations.recorder import MigrationRecorder
 
 from secure_dbstorage.checks.declared import database_of, databases_of, usable
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.options import STATEMENT_BYTES
+from secure_dbstorage.storage import named
 
 #: A MySQL statement contains chunks as hexadecimal digits, and little else.
 _STATEMENT_OVERHEAD_BYTES = 16 * 1024
@@ -73,6 +75,17 @@ def check_connections(**kwargs: Any) -> Iterator[CheckMessage]:
                 "this check.",
                 id="secure_dbstorage.W014",
             )
+
+
+def check_tables(databases: Sequence[str] | None = None, **kwargs: Any) -> Iterator[CheckMessage]:
+    """Find databases that lack the table of files, and in which `migrate` doesn't create it."""
+    for alias in _without_tenants():
+        if alias in (databases or ()) and not _has_table(alias):
+            if not router.allow_migrate_model(alias, StoredFile):
+                remedy = "Let allow_migrate() return True for secure_dbstorage there. Then run"
+                yield _table_warning(alias, "a router's allow_migrate() keeps it out", remedy)
+            elif _is_recorded(alias):
+                yield _table_warning(alias, "its migration is recorded as applied", "Run")
 
 
 def check_sqlite_journal(
@@ -142,10 +155,39 @@ def _is_behind_pooler(connection: Any) -> bool:
     return bool(connection.connection.info.backend_pid != answering)
 
 
+def _without_tenants() -> list[str]:
+    """Return the databases of files in which tenants don't have a schema each.
+
+    Of those schemas, the one that a check reaches may rightly lack the table.
+    """
+    places = {named(alias).catalog.place for alias in usable()}
+    return sorted(database for database, schema in places if not schema)
+
+
+def _table_warning(alias: str, reason: str, remedy: str) -> CheckMessage:
+    # Not an error: `migrate` runs the check first, and would not do what the hint says.
+    migrate = f"manage.py migrate --database {alias}"
+    return checks.Warning(
+        f"DATABASES[{alias!r}] lacks the table of files, and `migrate` doesn't create it: "
+        f"{reason}.",
+        # Without --fake, Django would drop a table that isn't there.
+        hint=f"{remedy} `{migrate} --fake secure_dbstorage zero` and `{migrate}`.",
+        id="secure_dbstorage.W026",
+    )
+
+
+def _is_recorded(alias: str) -> bool:
+    applied = MigrationRecorder(connections[alias]).applied_migrations()
+    return any(app_label == StoredFile._meta.app_label for app_label, _name in applied)
+
+
 def _migrated(vendor: str, databases: Sequence[str] | None) -> Iterator[str]:
     """Yield the databases of this vendor that have the table and are being checked."""
     for alias in databases_of(vendor):
-        if alias in (databases or ()):
-            tables = connections[alias].introspection.table_names()
-            if StoredFile._meta.db_table in tables:
-                yield alias
+        if alias in (databases or ()) and _has_table(alias):
+            yield alias
+
+
+def _has_table(alias: str) -> bool:
+    tables = connections[alias].introspection.table_names(include_views=True)
+    return StoredFile._meta.db_table in tables

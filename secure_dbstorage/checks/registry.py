@@ -31,6 +31,7 @@ from secure_dbstorage.checks.databases import (
     check_pooled_cursors,
     check_sqlite_journal,
     check_sqlite_transactions,
+    check_tables,
 )
 from secure_dbstorage.checks.fields import check_history, check_models, check_wrappers
 from secure_dbstorage.checks.keys import (
@@ -75,7 +76,7 @@ def register() -> None:
     for check in (check_cache, check_counting, check_connections):
         checks.register(_listed(check), Tags.compatibility, deploy=True)
     for database_check in (
-        *(check_sqlite_journal, check_mysql_packets),
+        *(check_tables, check_sqlite_journal, check_mysql_packets),
         *(check_pooled_cursors, check_galera),
     ):
         checks.register(_listed(database_check), Tags.database)

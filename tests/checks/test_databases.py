@@ -1,12 +1,16 @@
 """Databases that can't hold files, or hold them badly, are found."""
 
+import re
+from collections.abc import Iterator
 from contextlib import closing
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connections
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 
 from secure_dbstorage.checks import databases as database_checks
 from secure_dbstorage.checks import options as option_checks
@@ -87,7 +91,7 @@ class TestDatabases:
     """E006, W022, W023, and every database check on every database."""
 
     def test_a_database_with_room_for_a_chunk_raises_no_problem(self, database: str) -> None:
-        for check in DATABASE_CHECKS:
+        for check in (*DATABASE_CHECKS, database_checks.check_tables):
             assert messages(check, databases=[database]) == []
         assert messages(database_checks.check_sqlite_transactions) == []
 
@@ -122,6 +126,110 @@ class TestDatabases:
         self, variables: dict[str, str], *, is_found: bool
     ) -> None:
         assert database_checks.reads_old_rows(variables) == is_found
+
+
+class Router:
+    """Lets nothing but the table of files into another database, or not even that."""
+
+    def __init__(self, *, lets_in: bool) -> None:
+        self.lets_in = lets_in
+
+    def allow_migrate(self, db: str, app_label: str, **_: object) -> bool | None:
+        return self.lets_in and app_label == "secure_dbstorage" if db == "b2" else None
+
+
+def migrate(*arguments: str) -> str:
+    """Migrate as from a command line, and return what that prints."""
+    said = StringIO()
+    call_command("migrate", *arguments, skip_checks=False, stdout=said, stderr=said)
+    return said.getvalue()
+
+
+class TestTables:
+    """W026."""
+
+    @pytest.fixture(autouse=True)
+    def _second_database(
+        self,
+        settings: Settings,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        django_db_blocker: DjangoDbBlocker,
+    ) -> Iterator[None]:
+        """Keep the files of a storage in a database that was never migrated."""
+        given = {"using": "b2", "namespace": "invoices"}
+        settings.STORAGES = storages(default={}, invoices=given)
+        database = {**settings.DATABASES["default"], "NAME": str(tmp_path / "b2")}
+        monkeypatch.setitem(settings.DATABASES, "b2", database)
+        with django_db_blocker.unblock():
+            yield
+        connections["b2"].close()
+        del connections["b2"]
+
+    def found(self) -> list[str]:
+        return messages(database_checks.check_tables, databases=["b2"])
+
+    def test_the_first_migration_is_silent_and_creates_the_table(self, settings: Settings) -> None:
+        settings.DATABASE_ROUTERS = [Router(lets_in=True)]
+        assert self.found() == []
+        assert "W026" not in migrate("--database", "b2")
+        assert StoredFile.objects.using("b2").count() == 0
+        assert self.found() == []
+
+    @pytest.mark.parametrize("is_recorded", [False, True])
+    def test_the_hint_for_a_table_that_a_router_keeps_out_creates_it(
+        self, settings: Settings, *, is_recorded: bool
+    ) -> None:
+        settings.DATABASE_ROUTERS = [Router(lets_in=False)]
+        if is_recorded:
+            assert "W026" in migrate("--database", "b2")
+        (message,) = database_checks.check_tables(databases=["b2"])
+        assert "a router's allow_migrate() keeps it out" in message.msg
+        assert "Let allow_migrate() return True for secure_dbstorage" in str(message.hint)
+        settings.DATABASE_ROUTERS = [Router(lets_in=True)]
+        assert self.found() == (["W026"] if is_recorded else [])
+        self.follow(str(message.hint))
+
+    def test_the_hint_for_a_table_that_is_gone_creates_it(self, settings: Settings) -> None:
+        settings.DATABASE_ROUTERS = [Router(lets_in=True)]
+        migrate("--database", "b2")
+        with connections["b2"].cursor() as cursor:
+            cursor.execute(f"DROP TABLE {StoredFile._meta.db_table}")
+        (message,) = database_checks.check_tables(databases=["b2"])
+        assert "its migration is recorded as applied" in message.msg
+        self.follow(str(message.hint))
+
+    def follow(self, hint: str) -> None:
+        """Run the commands of a hint, after which nothing is found."""
+        for command in re.findall("`manage.py migrate (.*?)`", hint):
+            migrate(*command.split())
+        assert StoredFile.objects.using("b2").count() == 0
+        assert self.found() == []
+
+    @pytest.mark.parametrize("databases", [None, [], ["default"]])
+    def test_only_the_databases_being_checked_are_asked(
+        self, settings: Settings, databases: list[str] | None
+    ) -> None:
+        settings.DATABASE_ROUTERS = [Router(lets_in=False)]
+        assert messages(database_checks.check_tables, databases=databases) == []
+
+    def test_a_database_without_files_needs_no_table(self, settings: Settings) -> None:
+        settings.DATABASE_ROUTERS = [Router(lets_in=False)]
+        settings.STORAGES = storages(default={})
+        assert self.found() == []
+
+    def test_another_way_to_a_table_may_be_closed_to_migrations(self, settings: Settings) -> None:
+        settings.DATABASE_ROUTERS = [Router(lets_in=True)]
+        migrate("--database", "b2")
+        settings.DATABASE_ROUTERS = [Router(lets_in=False)]
+        assert self.found() == []
+
+    def test_a_table_may_be_missing_in_the_schema_that_tenants_share(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.DATABASE_ROUTERS = [Router(lets_in=False)]
+        monkeypatch.setattr(connections["b2"], "schema_name", "public", raising=False)
+        assert self.found() == []
 
 
 class TestConnections:

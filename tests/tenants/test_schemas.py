@@ -12,14 +12,16 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import call_command, execute_from_command_line
-from django.db import connection, connections
+from django.db import connection, connections, router
 from django.test import AsyncClient, Client
 from django.urls import clear_url_caches
 from django_tenants.utils import schema_context
 from pytest_django import Settings
 
+from secure_dbstorage.checks.databases import check_tables
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
+from tests.support.checks import messages
 
 pytestmark = pytest.mark.django_db
 
@@ -156,6 +158,16 @@ def test_a_table_that_tenants_share_keeps_their_links_apart(kind: str) -> None:
         url = LINKS[kind](default_storage)
     assert visit(url, "a") == (200, b"of public")
     assert visit(url, "b") == visit(url, "public") == (403, b"")
+
+
+def test_the_public_schema_needs_no_table_where_only_tenants_have_files(
+    settings: Settings,
+) -> None:
+    settings.SHARED_APPS = [name for name in settings.SHARED_APPS if name != "secure_dbstorage"]
+    with connection.cursor() as cursor:
+        cursor.execute(f'DROP TABLE "public"."{StoredFile._meta.db_table}"')
+    assert not router.allow_migrate_model("default", StoredFile)
+    assert messages(check_tables, databases=["default"]) == []
 
 
 class TestSubfolders:
