@@ -80,6 +80,15 @@ def test_a_table_that_is_missing_in_the_next_database_hides_nothing_that_was_don
         call_command(Count(), "good", "unmigrated", stdout=io.StringIO())
 
 
+def test_the_message_for_a_missing_table_does_not_end_at_migrate() -> None:
+    with pytest.raises(CommandError) as raised:
+        call_command(Count(), "unmigrated")
+    first, then = str(raised.value).split(" If it is still missing, ")
+    assert "`manage.py migrate`" in first
+    assert "allow_migrate() return True for secure_dbstorage" in then
+    assert "`manage.py migrate --fake secure_dbstorage zero` and `manage.py migrate`" in then
+
+
 def test_a_fault_in_a_statement_is_not_hidden() -> None:
     with pytest.raises(ProgrammingError):
         call_command(Count(), "good", "fault", stdout=io.StringIO())
