@@ -52,6 +52,12 @@ class FileList(ChangeList):
             for file, url in thumbnails(request, self.result_list):
                 file.thumbnail = url  # type: ignore[attr-defined]  # for its column
 
+    @property
+    def left_out(self) -> list[str]:
+        """The storages of other databases, which the list shows only if the filter chooses one."""
+        filters = (spec for spec in self.filter_specs if isinstance(spec, StorageFilter))
+        return [alias for storage_filter in filters for alias in storage_filter.left_out()]
+
     def url_for_result(self, result: Any) -> str:
         """Return the URL of a file's page, whichever database holds it."""
         model_admin: Any = self.model_admin

@@ -52,6 +52,18 @@ class StorageFilter(admin.SimpleListFilter):
         home = home_named(chosen)
         return queryset.using(home.database).in_namespace(home.namespace) if home else queryset
 
+    def left_out(self) -> list[str]:
+        """Return the storages that are offered, and left out of the list while none is chosen.
+
+        Their files are in another database than those that are listed.
+        """
+        offered = dict(self.lookup_choices)
+        if self.value() in offered:
+            return []
+        listed = home_database()
+        elsewhere = [home.alias for home in all_homes() if home.database != listed]
+        return [alias for alias in elsewhere if alias in offered]
+
 
 class VisibilityFilter(_ChoiceFilter):
     """Keeps public or private files."""

@@ -1,11 +1,17 @@
 """The list finds files by filters and searches, in order, in any database."""
 
+from typing import Any
+
 import pytest
 from django.db import connections
+from django.http import HttpRequest
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils.translation import override
 from pytest_django import Settings
 
+from secure_dbstorage.admin import StoredFileAdmin
+from secure_dbstorage.admin.filters import StorageFilter
 from secure_dbstorage.models import StoredFile
 from tests.support.admin import (
     BROWSE,
@@ -151,6 +157,77 @@ def test_each_storage_is_shown_from_its_own_database(settings: Settings, chief: 
     )
     assert not storage("far").exists("farther.txt")
     assert storage("invoices").exists("near.txt")
+
+
+def give_elsewhere(settings: Settings, *aliases: str) -> None:
+    """Add storages that keep their files in another database."""
+    backend = "secure_dbstorage.storage.DatabaseStorage"
+    settings.STORAGES = settings.STORAGES | {
+        alias: {"BACKEND": backend, "OPTIONS": {"namespace": f"ns{number}", "using": "postgres"}}
+        for number, alias in enumerate(aliases)
+    }
+
+
+LEFT_OUT = "leave out"
+
+
+class TestStoragesInAnotherDatabase:
+    """The list shows one database, and says so."""
+
+    pytestmark = pytest.mark.django_db(databases=["default", "postgres"])
+
+    @pytest.mark.parametrize(
+        "query",
+        [{}, {"q": "a"}, {"q": "nothing"}, {"type": "pdf"}, {"storage": "no such"}, {"p": "1"}],
+    )
+    def test_the_list_names_them(
+        self, settings: Settings, chief: Client, query: dict[str, str]
+    ) -> None:
+        give_elsewhere(settings, "far")
+        save("a.txt", alias="far")
+        html = body(chief, LIST, **query)
+        assert "This list and its search leave out the storage “far”" in html
+        assert names_in(html) == []
+
+    @pytest.mark.parametrize("chosen", ["far", "default", "invoices", ":lost"])
+    def test_no_storage_is_named_once_one_is_chosen(
+        self, settings: Settings, chief: Client, chosen: str
+    ) -> None:
+        give_elsewhere(settings, "far")
+        add_heads("default", 1, namespace="lost")
+        assert LEFT_OUT not in body(chief, LIST, storage=chosen)
+        assert LEFT_OUT not in body(chief, LIST, storage=chosen, q="a")
+
+    def test_no_storage_is_named_if_all_are_in_one_database(self, chief: Client) -> None:
+        assert LEFT_OUT not in body(chief, LIST)
+
+    def test_all_of_them_are_named_and_escaped(self, settings: Settings, chief: Client) -> None:
+        give_elsewhere(settings, "far", "<b>")
+        assert "whose files are in another database: far, &lt;b&gt;." in body(chief, LIST)
+
+    def test_only_those_are_named_that_the_filter_offers(
+        self, settings: Settings, chief: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class OwnFilter(StorageFilter):
+            def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+                return [pair for pair in super().lookups(request, model_admin) if pair[0] != "b"]
+
+        give_elsewhere(settings, "a", "b")
+        monkeypatch.setattr(StoredFileAdmin, "list_filter", [OwnFilter])
+        assert "leave out the storage “a”" in body(chief, LIST)
+        monkeypatch.setattr(StoredFileAdmin, "list_filter", [])
+        assert LEFT_OUT not in body(chief, LIST)
+
+    @pytest.mark.parametrize(
+        ("language", "text"),
+        [("de", "lassen den Speicher „far“ aus"), ("fr", "omettent le stockage")],
+    )
+    def test_readers_of_other_languages_are_told_too(
+        self, settings: Settings, chief: Client, language: str, text: str
+    ) -> None:
+        give_elsewhere(settings, "far")
+        with override(language):
+            assert text in body(chief, LIST)
 
 
 @pytest.mark.parametrize(
