@@ -11,7 +11,6 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import connections, transaction
 from django.test import Client
-from django.utils import timezone
 
 from secure_dbstorage.files import utc
 from secure_dbstorage.links.claims import CLOCK_SKEW
@@ -296,4 +295,4 @@ def test_a_use_is_kept_as_long_as_the_link_was_made_for(store: Store, client: Cl
     assert client.get(url).status_code == 200
     expires = StoredFile.rows.use_marks().get().expires
     assert expires is not None
-    assert expires > timezone.now() + timedelta(days=6)
+    assert expires > datetime.now(UTC) + timedelta(days=6)
