@@ -17,12 +17,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from secure_dbstorage.options import OPTION_NAMES, StorageOptions, default_of, parse_option
-from secure_dbstorage.secret_keys import (
-    MIN_KEY_BYTES,
-    SecretKey,
-    hidden_encryption_keys,
-    hidden_keys,
-)
+from secure_dbstorage.secret_keys import SecretKey, hidden_encryption_keys, hidden_keys
 
 #: The setting that holds the defaults of all storages.
 SETTING = "SECURE_DBSTORAGE"
@@ -160,15 +155,23 @@ def uses_secret_key(given: object) -> bool:
 
 
 def secret_keys() -> tuple[SecretKey, ...]:
-    """Return ``SECRET_KEY`` and its fallbacks, without empty ones."""
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    # An empty fallback, from a variable that is not set, would let anyone sign links.
-    return tuple(SecretKey(key) for key in keys if key)
+    """Return ``SECRET_KEY`` and its fallbacks, without empty ones.
+
+    :raises ImproperlyConfigured: for an empty ``SECRET_KEY``.
+    """
+    return SecretKey(settings.SECRET_KEY), *_fallback_keys()
 
 
-def secret_key_is_short() -> bool:
-    """Tell whether a ``SECRET_KEY`` that signs links is too short to be safe."""
-    return any(len(key) < MIN_KEY_BYTES for key in secret_keys())
+def keys_by_setting() -> dict[str, tuple[SecretKey, ...]]:
+    """Return the same keys by the setting that holds them, for checks.
+
+    An empty ``SECRET_KEY``, as when an image is built, is a key of no bytes here.
+    """
+    try:
+        key = SecretKey(settings.SECRET_KEY)
+    except ImproperlyConfigured:
+        key = SecretKey(b"")
+    return {"SECRET_KEY": (key,), "SECRET_KEY_FALLBACKS": _fallback_keys()}
 
 
 def ratelimit_cache() -> tuple[str, str]:
@@ -185,6 +188,11 @@ def ratelimit_is_enabled() -> bool:
 def has_authentication() -> bool:
     """Tell whether requests carry a user."""
     return any(name.endswith("AuthenticationMiddleware") for name in settings.MIDDLEWARE)
+
+
+def _fallback_keys() -> tuple[SecretKey, ...]:
+    # An empty fallback, from a variable that is not set, would let anyone sign links.
+    return tuple(SecretKey(key) for key in settings.SECRET_KEY_FALLBACKS if key)
 
 
 def _problems_of(name: str, raw: object, *, spelled: str) -> Iterator[Problem]:

@@ -1,6 +1,7 @@
 """Checks of the keys that sign links, and of those that encrypt files."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from django.core import checks
@@ -11,26 +12,36 @@ from secure_dbstorage.checks.declared import declared, usable
 from secure_dbstorage.sealing.ciphers import is_installed
 from secure_dbstorage.secret_keys import MIN_KEY_BYTES
 
+#: By setting: what is wrong with a short key in it, and what helps.
+_SHORT_KEYS = {
+    "SECRET_KEY": (
+        f"Links of {{places}} are signed with a SECRET_KEY of fewer than {MIN_KEY_BYTES} bytes.",
+        "Make SECRET_KEY longer, or set the option signing_keys.",
+    ),
+    "SECRET_KEY_FALLBACKS": (
+        (
+            "Links of {places} are accepted with a key in SECRET_KEY_FALLBACKS of fewer than "
+            f"{MIN_KEY_BYTES} bytes."
+        ),
+        "Remove the key from SECRET_KEY_FALLBACKS, or set the option signing_keys.",
+    ),
+}
+
 
 def check_deployed_secret_key(**kwargs: Any) -> Iterator[CheckMessage]:
     """Refuse to deploy a ``SECRET_KEY`` that can be guessed: that opens every file."""
-    if _signs_with_short_key():
+    for message, hint in _short_keys():
         yield Error(
-            f"Links are signed with a SECRET_KEY of fewer than {MIN_KEY_BYTES} bytes. "
-            "Whoever guesses it can open every file.",
-            hint="Make SECRET_KEY longer, or set the option signing_keys.",
+            f"{message} Whoever guesses it can open every file.",
+            hint=hint,
             id="secure_dbstorage.E007",
         )
 
 
 def check_secret_key(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Find a ``SECRET_KEY`` that is too short to sign links."""
-    if _signs_with_short_key():
-        yield checks.Warning(
-            f"Links are signed with a SECRET_KEY of fewer than {MIN_KEY_BYTES} bytes.",
-            hint="Make SECRET_KEY longer, or set the option signing_keys.",
-            id="secure_dbstorage.W001",
-        )
+    """Find a ``SECRET_KEY``, or a fallback, that is too short to sign links."""
+    for message, hint in _short_keys():
+        yield checks.Warning(message, hint=hint, id="secure_dbstorage.W001")
 
 
 def check_encryption(**kwargs: Any) -> Iterator[CheckMessage]:
@@ -58,8 +69,9 @@ def check_encrypted_offloading(**kwargs: Any) -> Iterator[CheckMessage]:
 
 def check_separate_keys(**kwargs: Any) -> Iterator[CheckMessage]:
     """Find encryption keys that sign as well: whoever changes them would lose files."""
+    of_project = tuple(chain.from_iterable(conf.keys_by_setting().values()))
     for alias, options in usable().items():
-        signing = (*options.signing_keys, *conf.secret_keys())
+        signing = (*options.signing_keys, *of_project)
         if any(key.is_one_of(signing) for key in options.encryption_keys.local_keys):
             yield checks.Warning(
                 f"STORAGES[{alias!r}] encrypts with a key that also signs. If you replace that "
@@ -71,5 +83,13 @@ def check_separate_keys(**kwargs: Any) -> Iterator[CheckMessage]:
             )
 
 
-def _signs_with_short_key() -> bool:
-    return conf.secret_key_is_short() and any(map(conf.uses_secret_key, declared().values()))
+def _short_keys() -> Iterator[tuple[str, str]]:
+    """Yield a message and a hint for each setting with a short key that opens links of ours."""
+    aliases = [alias for alias, given in declared().items() if conf.uses_secret_key(given)]
+    if not aliases:
+        return
+    places = ", ".join(f"STORAGES[{alias!r}]" for alias in aliases)
+    for setting, keys in conf.keys_by_setting().items():
+        if any(len(key) < MIN_KEY_BYTES for key in keys):
+            message, hint = _SHORT_KEYS[setting]
+            yield message.format(places=places), hint
