@@ -10,7 +10,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import InMemoryStorage
 from django.db.models.fields.files import FieldFile
 from django.template import Context, Template, TemplateSyntaxError
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from secure_dbstorage.storage import DatabaseStorage
 
@@ -142,6 +142,17 @@ def test_a_directory_can_be_linked_as_an_archive() -> None:
     grant = grant_of(storage, "films/7", url)
     assert (grant.is_zip, grant.filename, grant.lifetime) == (True, "Film.zip", 60)
     assert render("{% signed_zip_url 'd' storage='invoices' %}").startswith("/invoices/d?token=")
+
+
+def test_a_directory_of_another_storage_gets_its_own_url(settings: Settings) -> None:
+    settings.STORAGES = {
+        "default": {
+            "BACKEND": "django.core.files.storage.InMemoryStorage",
+            "OPTIONS": {"base_url": "/memory/"},
+        }
+    }
+    text = "{% signed_zip_url 'reports/2026' filename='Reports.zip' %}"
+    assert render(text) == "/memory/reports/2026"
 
 
 @pytest.mark.parametrize(

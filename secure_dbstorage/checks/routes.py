@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import storages
 from django.urls import Resolver404, URLResolver, get_script_prefix, resolve
 
-from secure_dbstorage.checks.declared import database_of, usable
+from secure_dbstorage.checks.declared import database_of, declared, usable
 from secure_dbstorage.links.routes import (
     DEFAULT_NAMESPACE,
     current_resolver,
@@ -50,18 +50,22 @@ def check_routes(**kwargs: Any) -> Iterator[CheckMessage]:
 
 
 def check_served_storages(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Find routes that serve a storage that doesn't exist."""
-    # A storage of another kind is fine: tests may keep files in memory, and never ask for them.
+    """Find routes that serve no storage, or one of another kind."""
+    ours = declared()
     for given in _routes():
         alias = _alias(given)
-        if str(alias) not in storages.backends:
-            verb = "Correct" if "storage" in given else "Add"
-            yield checks.Warning(
-                f"A route serves STORAGES[{alias!r}], which does not exist: every request to it "
-                "fails.",
-                hint=f'{verb} {{"storage": ...}} in your URLconf, or remove the route.',
-                id="secure_dbstorage.W025",
-            )
+        if str(alias) in ours:
+            continue
+        fault, advice = "does not exist", ""
+        if str(alias) in storages.backends:
+            fault = "is not a DatabaseStorage"
+            advice = " In the settings of tests, you may silence this check."
+        verb = "Correct" if "storage" in given else "Add"
+        yield checks.Warning(
+            f"A route serves STORAGES[{alias!r}], which {fault}: every request to it gets a 404.",
+            hint=f'{verb} {{"storage": ...}} in your URLconf, or remove the route.{advice}',
+            id="secure_dbstorage.W025",
+        )
 
 
 def check_identities(**kwargs: Any) -> Iterator[CheckMessage]:

@@ -66,7 +66,10 @@ serve_or_receive._non_atomic_requests = EveryAlias()  # type: ignore[attr-define
 @sensitive_variables()  # Also covers everything called from here.
 def receive(request: HttpRequest, name: str, storage: str) -> HttpResponseBase:
     """Receive an upload, or a part of one."""
-    visit = begin_visit(request, name, storage)
+    try:
+        visit = begin_visit(request, name, storage)
+    except Refused as error:
+        return with_version(refuse(request, error))
     try:
         return _receive(visit)
     except Instead as error:

@@ -1,10 +1,11 @@
 """The serving view: the story of a request, from its token to the bytes of a file or a refusal."""
 
+import logging
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
-from django.core.exceptions import ImproperlyConfigured
-from django.core.files.storage import storages
+from django.core.files.storage import InvalidStorageError, storages
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -71,6 +72,8 @@ from secure_dbstorage.storage import DatabaseStorage
 #: The methods that files support (RFC 9110 section 10.2.1).
 ALLOW = "GET, HEAD, OPTIONS"
 
+_logger = logging.getLogger("secure_dbstorage.serving")
+
 
 class EveryAlias(set[str]):
     """Every database alias: no download holds a transaction of ATOMIC_REQUESTS open."""
@@ -87,7 +90,10 @@ def serve(request: HttpRequest, name: str, storage: str = "default") -> HttpResp
     The cheapest steps, which reveal least, come first: a refused token costs no query, and a
     private file looks like a missing one.
     """
-    visit = begin_visit(request, name, storage)
+    try:
+        visit = begin_visit(request, name, storage)
+    except Refused as error:
+        return refuse(request, error)
     try:
         return _serve(visit)
     except Refused as error:
@@ -114,7 +120,8 @@ def begin_visit(request: HttpRequest, name: str, storage: str) -> Visit:
 
     :param name: what the route found.
     :param storage: an alias in ``STORAGES``.
-    :raises ImproperlyConfigured: when that is no storage of ours.
+    :raises Refused: when that is no storage of ours: the checks say so, and a client may have
+        chosen the alias.
     """
     credentials, name = Credentials.take(request, name)
     asked = _database_storage(storage)
@@ -167,10 +174,12 @@ def _look_up(visit: Visit) -> StoredHead:
 
 
 def _database_storage(alias: str) -> DatabaseStorage:
-    storage = storages[alias]
-    if not isinstance(storage, DatabaseStorage):
-        raise ImproperlyConfigured(f"STORAGES[{alias!r}] is not a DatabaseStorage")
-    return storage
+    with suppress(InvalidStorageError):
+        storage = storages[alias]
+        if isinstance(storage, DatabaseStorage):
+            return storage
+    _logger.warning("A route serves STORAGES[%a], which is not a DatabaseStorage", alias)
+    raise Refused(Reason.MISSING)
 
 
 def _methods() -> HttpResponse:

@@ -83,9 +83,16 @@ class TestRoutes:
             f'namespace="{namespace}"), {{"storage": "ours"}}).'
         )
 
-    @pytest.mark.parametrize(("alias", "found"), [("invoces", 1), ("staticfiles", 0)])
-    def test_a_route_that_serves_no_storage_fails(
-        self, settings: Settings, alias: str, found: int
+    @pytest.mark.parametrize(
+        ("alias", "fault"),
+        [
+            ("invoces", "does not exist"),
+            ("staticfiles", "is not a DatabaseStorage"),
+            ("invoices", None),
+        ],
+    )
+    def test_a_route_that_serves_no_storage_of_ours_is_a_warning(
+        self, settings: Settings, alias: str, fault: str | None
     ) -> None:
         settings.ROOT_URLCONF = (
             path("files/", include("secure_dbstorage.urls")),
@@ -97,9 +104,18 @@ class TestRoutes:
         )
         warnings = list(routes.check_served_storages())
         assert [warning.msg for warning in warnings] == [
-            "A route serves STORAGES['invoces'], which does not exist: every request to it fails."
-        ][:found]
+            f"A route serves STORAGES['{alias}'], which {fault}: every request to it gets a 404."
+        ][: fault is not None]
         assert {warning.id for warning in warnings} <= {"secure_dbstorage.W025"}
+
+    def test_the_settings_of_tests_may_silence_a_storage_in_memory(
+        self, settings: Settings
+    ) -> None:
+        memory = {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
+        settings.STORAGES = memory
+        settings.ROOT_URLCONF = (path("files/", include("secure_dbstorage.urls")),)
+        (warning,) = routes.check_served_storages()
+        assert str(warning.hint).endswith("In the settings of tests, you may silence this check.")
 
     @pytest.mark.parametrize(
         ("route", "given", "hint"),

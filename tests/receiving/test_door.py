@@ -73,6 +73,17 @@ def test_a_link_of_one_upload_begins_and_opens_nothing(
     assert text_of(storage, "a.txt") == CONTENT
 
 
+def test_a_route_that_serves_no_storage_of_ours_receives_nothing(
+    storage: DatabaseStorage, uploader: Uploader, settings: Settings
+) -> None:
+    url = storage.upload_url("a.txt", max_size=SIZE)
+    settings.STORAGES = {
+        "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    }
+    assert uploader.put(url, CONTENT).status_code == 404
+    assert uploader.create(url, SIZE).status_code == 404
+
+
 def test_options_tell_what_tus_can_do(storage: DatabaseStorage, uploader: Uploader) -> None:
     for url in (
         storage.upload_url("a.txt", max_size=SIZE),

@@ -12,6 +12,7 @@ from django.db import connection, connections
 from django.http import HttpRequest
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import include, path
 from django.utils import timezone
 from django.utils.http import parse_http_date
 from pytest_django import Settings
@@ -32,6 +33,31 @@ def test_a_bad_token_costs_no_query(store: Store, client: Client, name: str, que
     with CaptureQueriesContext(connection) as queries:
         answer = client.get(f"/files/{name}?token={query}")
     assert (answer.status_code, len(queries)) == (403, 0)
+
+
+@pytest.mark.parametrize("alias", ["memory", "no-such"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "OPTIONS"])
+def test_a_route_that_serves_no_storage_of_ours_has_nothing(
+    store: Store,
+    client: Client,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    alias: str,
+    method: str,
+) -> None:
+    store()
+    memory = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
+    settings.STORAGES = {**settings.STORAGES, "memory": memory}
+    settings.ROOT_URLCONF = (path("of/<slug:storage>/", include("secure_dbstorage.urls")),)
+    with CaptureQueriesContext(connection) as queries:
+        answer = client.generic(method, f"/of/{alias}/public.txt?token=secret")
+    assert (answer.status_code, len(queries)) == (404, 0)
+    assert REFUSAL_HEADERS.items() <= answer.headers.items()
+    (logged,) = [log for log in caplog.records if log.name == "secure_dbstorage.serving"]
+    assert logged.getMessage() == (
+        f"A route serves STORAGES['{alias}'], which is not a DatabaseStorage"
+    )
+    assert "secret" not in caplog.text
 
 
 def test_an_expired_token_costs_no_query(store: Store, client: Client) -> None:
