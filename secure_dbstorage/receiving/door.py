@@ -41,6 +41,9 @@ _Step = Callable[[Arrival], HttpResponseBase]
 _BEGINNINGS: Mapping[str, _Step] = {"POST": tus.create, "PUT": puts.put}
 _PARTS: Mapping[str, _Step] = {"HEAD": tus.tell, "PATCH": tus.go_on, "DELETE": tus.abandon}
 
+#: Why a good link may be refused for now. A program reads it: people are told of bad links only.
+TEMPORARY = (Reason.TOO_MANY_REQUESTS, Reason.UNAVAILABLE)
+
 #: The methods that a POST may stand for, where a proxy lets no others through.
 _OVERRIDES = ("PATCH", "DELETE")
 
@@ -69,7 +72,7 @@ def receive(request: HttpRequest, name: str, storage: str) -> HttpResponseBase:
     try:
         visit = begin_visit(request, name, storage)
     except Refused as error:
-        return with_version(refuse(request, error))
+        return with_version(refuse(request, error, is_for_program=True))
     try:
         return _receive(visit)
     except Instead as error:
@@ -83,7 +86,8 @@ def receive(request: HttpRequest, name: str, storage: str) -> HttpResponseBase:
         record_refusal(visit, refused.reason)
         # A client beyond its budget could keep a thread waiting again and again.
         is_read_on = not isinstance(error, Refused) or error.reason is Reason.UNAVAILABLE
-        response = with_version(refuse(request, refused))
+        is_temporary = refused.reason in TEMPORARY
+        response = with_version(refuse(request, refused, is_for_program=is_temporary))
     finally:
         visit.storage.catalog.release()
     if is_read_on and visit.grant is not None:  # Nobody else may keep a thread waiting.

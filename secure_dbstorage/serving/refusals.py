@@ -167,7 +167,13 @@ def unavailable() -> Refused:
     return Refused(Reason.UNAVAILABLE, headers={"Retry-After": str(RETRY_WHEN_DOWN)})
 
 
-def refuse(request: HttpRequest, refused: Refused, *, had_token: bool = True) -> HttpResponse:
+def refuse(
+    request: HttpRequest,
+    refused: Refused,
+    *,
+    had_token: bool = True,
+    is_for_program: bool = False,
+) -> HttpResponse:
     """Return the answer to a refused request.
 
     It is a page, or a problem (RFC 9457) if the client prefers JSON.
@@ -175,9 +181,10 @@ def refuse(request: HttpRequest, refused: Refused, *, had_token: bool = True) ->
     :param had_token: False lets shared caches keep for a second that there is nothing, or they
         would keep what was there. A browser may get a problem for that second: with a Vary, caches
         would keep the file for all who accept something else.
+    :param is_for_program: True makes it a problem, whatever the client prefers.
     """
     reason, language = refused.reason, language_of_texts()
-    if prefers_json(request.META.get("HTTP_ACCEPT", "")):
+    if is_for_program or prefers_json(request.META.get("HTTP_ACCEPT", "")):
         content_type, body = "application/problem+json", _problem(reason)
     else:
         content_type, body = "text/html; charset=utf-8", _page(reason, language)

@@ -286,6 +286,34 @@ def test_requests_and_beginnings_have_budgets_of_their_own(
     assert (answer.status_code, "Retry-After" in answer) == (503, True)
 
 
+@pytest.mark.parametrize("accept", [{}, {"Accept": "text/html"}])
+def test_a_client_beyond_its_budget_is_told_in_json(
+    receiver: Receiver, uploader: Uploader, accept: dict[str, str]
+) -> None:
+    url = receiver(rate_limits={"begun": "0/h"}).upload_url("a.txt", max_size=SIZE)
+    for answer in uploader.put(url, b"x", accept), uploader.create(url, SIZE, **accept):
+        assert (answer.status_code, "Retry-After" in answer) == (429, True)
+        assert answer["Content-Type"] == "application/problem+json"
+        assert answer.json()["reason"] == "too-many-requests"
+
+
+def test_an_outage_of_the_cache_is_told_in_json(
+    receiver: Receiver, uploader: Uploader, settings: Settings
+) -> None:
+    url = receiver().upload_url("a.txt", max_size=SIZE)
+    settings.CACHES = {"default": {"BACKEND": "tests.support.caches.BrokenCache"}}
+    for answer in uploader.put(url, b"x"), uploader.create(url, SIZE):
+        assert (answer.status_code, "Retry-After" in answer) == (503, True)
+        assert answer["Content-Type"] == "application/problem+json"
+        assert answer.json()["reason"] == "unavailable"
+
+
+def test_a_person_who_opens_a_bad_link_gets_a_page(storage: DatabaseStorage) -> None:
+    answer = Client().get(forged(storage.upload_url("a.txt", max_size=SIZE)))
+    assert answer.status_code == 403
+    assert answer["Content-Type"] == "text/html; charset=utf-8"
+
+
 @pytest.mark.parametrize(("method", "refusal"), [("PATCH", 429), ("GET", 429), ("HEAD", 503)])
 def test_nothing_is_read_of_somebody_beyond_their_budget(
     receiver: Receiver, uploader: Uploader, method: str, refusal: int
