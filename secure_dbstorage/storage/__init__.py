@@ -346,6 +346,7 @@ class DatabaseStorage(BaseStorage):
         """Make a file public or private, from the next request on.
 
         :raises FileNotFoundError: when there is no such file.
+        :raises IsADirectoryError: for a directory.
         """
         if not isinstance(public, bool):
             raise TypeError(f"public must be True or False, not {public!r}")
@@ -362,6 +363,7 @@ class DatabaseStorage(BaseStorage):
         :param expires: when it expires. A naive time is in the project's time zone. None makes the
             file permanent.
         :raises FileNotFoundError: when there is no such file.
+        :raises IsADirectoryError: for a directory.
         :raises ValueError: for anything else than an instant or None.
         """
         if expires is not None:
@@ -382,6 +384,7 @@ class DatabaseStorage(BaseStorage):
         :returns: the number of files.
         :raises TypeError: without an argument, or with both. Nothing is revoked by mistake.
         :raises FileNotFoundError: when there is no file *name*.
+        :raises IsADirectoryError: when *name* is a directory.
         """
         if isinstance(name, _LeftOut) == isinstance(prefix, _LeftOut):
             raise TypeError("revoke_urls() takes a name or a prefix")
@@ -395,6 +398,7 @@ class DatabaseStorage(BaseStorage):
         Links to the old name stop working, and never open a later file of that name.
 
         :raises FileNotFoundError: when there is no file *old*.
+        :raises IsADirectoryError: when *old* is a directory.
         :raises FileExistsError: when *new* is taken.
         """
         old_name, name = canonical_name(old), canonical_name(new)

@@ -221,9 +221,13 @@ class Catalog:
         head = self.find(name, with_chunk=with_chunk)
         if head is not None:
             return head
+        raise self.no_file(name)
+
+    def no_file(self, name: str) -> OSError:
+        """Return the error of a name that no file has: there is a directory, or nothing."""
         if self.is_directory(name):
-            raise os_error(IsADirectoryError, errno.EISDIR, name)
-        raise os_error(FileNotFoundError, errno.ENOENT, name)
+            return os_error(IsADirectoryError, errno.EISDIR, name)
+        return os_error(FileNotFoundError, errno.ENOENT, name)
 
     def get_for_reading(self, name: str) -> StoredHead:
         """Return the head of a file, and its first chunk if that saves a query.

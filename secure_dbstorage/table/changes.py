@@ -26,13 +26,14 @@ class Changes:
         """Rename a file. Links to the old name never open it.
 
         :raises FileNotFoundError: when there is no such file.
+        :raises IsADirectoryError: for a directory.
         :raises FileExistsError: when the new name is taken.
         """
         using = self._catalog.writer
         with transaction.atomic(using=using):
             row = self._catalog.locked(old, using)
             if row is None:
-                raise os_error(FileNotFoundError, errno.ENOENT, old)
+                raise self._catalog.no_file(old)
             if old == new:
                 return
             if self._catalog.room_for(new).is_taken:
@@ -48,26 +49,29 @@ class Changes:
         """Make a file public or private.
 
         :raises FileNotFoundError: when there is no such file.
+        :raises IsADirectoryError: for a directory.
         """
         if not self._catalog.files().filter(name=name).update(is_public=public):
-            raise os_error(FileNotFoundError, errno.ENOENT, name)
+            raise self._catalog.no_file(name)
 
     def set_expires(self, name: str, expires: datetime | None) -> None:
         """Set when a file expires; None for never.
 
         :raises FileNotFoundError: when there is no such file.
+        :raises IsADirectoryError: for a directory.
         """
         if not self._catalog.files().filter(name=name).update(expires=expires):
-            raise os_error(FileNotFoundError, errno.ENOENT, name)
+            raise self._catalog.no_file(name)
 
     def revoke(self, name: str) -> int:
         """Make all existing links to a file stop working. New links work.
 
         :raises FileNotFoundError: when there is no such file.
+        :raises IsADirectoryError: for a directory.
         """
         revoked = self._revoke(self._catalog.files().filter(name=name))
         if not revoked:
-            raise os_error(FileNotFoundError, errno.ENOENT, name)
+            raise self._catalog.no_file(name)
         return revoked
 
     def revoke_below(self, directory: str) -> int:

@@ -40,6 +40,14 @@ METHODS = [
 ]
 
 
+#: Names that no file has, beside one in "dir", and the errors that say so.
+NO_FILES = [
+    ("missing.txt", FileNotFoundError),
+    ("dir", IsADirectoryError),
+    ("", IsADirectoryError),
+]
+
+
 class TestFileSystemStorage(StorageContract, OverwritingContract):
     """Django's own, on disk."""
 
@@ -314,10 +322,12 @@ class TestDatabaseStorage(StorageContract, OverwritingContract):
         with pytest.raises(TypeError):
             storage.set_public("a.txt", public)
 
-    @pytest.mark.parametrize("name", ["missing.txt", "dir", ""])
-    def test_only_files_have_a_flag(self, storage: DatabaseStorage, name: str) -> None:
+    @pytest.mark.parametrize(("name", "error"), NO_FILES)
+    def test_only_files_have_a_flag(
+        self, storage: DatabaseStorage, name: str, error: type[OSError]
+    ) -> None:
         storage.save("dir/a.txt", b"")
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(error):
             storage.set_public(name, True)
 
     def test_a_renamed_file_keeps_all_but_type_and_link_epoch(
@@ -356,10 +366,12 @@ class TestDatabaseStorage(StorageContract, OverwritingContract):
             storage.rename("a.txt", taken)
         assert storage.listdir("") == (["dir"], ["a.txt", "b.txt"])
 
-    @pytest.mark.parametrize("name", ["missing.txt", "dir", ""])
-    def test_only_files_are_renamed(self, storage: DatabaseStorage, name: str) -> None:
+    @pytest.mark.parametrize(("name", "error"), NO_FILES)
+    def test_only_files_are_renamed(
+        self, storage: DatabaseStorage, name: str, error: type[OSError]
+    ) -> None:
         storage.save("dir/a.txt", b"")
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(error):
             storage.rename(name, "new.txt")
 
     @pytest.mark.parametrize("name", ["", ".", "n" * 513])
@@ -411,8 +423,8 @@ class TestDatabaseStorage(StorageContract, OverwritingContract):
         self, storage: DatabaseStorage
     ) -> None:
         storage.save("a/b.txt", b"")
-        for name in ("missing.txt", "a"):
-            with pytest.raises(FileNotFoundError):
+        for name, error in {"missing.txt": FileNotFoundError, "a": IsADirectoryError}.items():
+            with pytest.raises(error):
                 storage.revoke_urls(name)
 
     @pytest.mark.parametrize("arguments", [{}, {"name": "a.txt", "prefix": "a"}])

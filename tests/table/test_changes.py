@@ -1,6 +1,7 @@
 """Files that are renamed or revoked. The others of the changes are tested with the storage."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -23,6 +24,26 @@ def test_a_later_link_epoch_is_given_when_the_clock_is_set_back(
     monkeypatch.setattr(time, "time_ns", lambda: 0)
     storage.changes.rename("a.txt", "b.txt")
     assert storage.catalog.get("b.txt").link_epoch == before + 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda storage: storage.rename("dir", "other"),
+        lambda storage: storage.rename("dir", "dir"),
+        lambda storage: storage.set_public("dir", True),
+        lambda storage: storage.set_expires("dir", None),
+        lambda storage: storage.revoke_urls("dir"),
+    ],
+)
+def test_a_directory_is_not_changed_as_a_file(
+    storage: DatabaseStorage, change: Callable[[DatabaseStorage], object]
+) -> None:
+    storage.saves.add("dir/a.txt", [b""])
+    with pytest.raises(IsADirectoryError) as caught:
+        change(storage)
+    assert caught.value.filename == "dir"
+    assert storage.catalog.exists("dir/a.txt")
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
