@@ -25,12 +25,15 @@ keeps it for the summary. ``report.say()`` prints a line for people. ``report.fa
 the JSON object. For wrong usage that only ``run()`` can detect, ``raise usage_error("...")``.
 
 The base class does the rest: the summary line or the JSON object, and the exit code. Ctrl-C
-arrives inside ``run()`` as KeyboardInterrupt, and a database that can't be used any more as an
-error of ``django.db`` or a DatabaseUnavailable. Close what is open, then let these propagate. A
-command with ``--after`` keeps ``report.after`` up to date.
+arrives inside ``run()`` as KeyboardInterrupt, output that nobody reads any more as NobodyReads,
+and a database that can't be used any more as an error of ``django.db`` or a DatabaseUnavailable.
+Close what is open, then let these propagate. A command with ``--after`` keeps ``report.after`` up
+to date.
 """
 
 import argparse
+import os
+import sys
 import textwrap
 from typing import Any
 
@@ -43,13 +46,14 @@ from django.core.management.base import (
 from django.db import DatabaseError  # noqa: TID251 -- nothing is asked of it here
 
 from secure_dbstorage.exceptions import DatabaseUnavailable
-from secure_dbstorage.management.reports import Report
+from secure_dbstorage.management.reports import NobodyReads, Report
 from secure_dbstorage.management.usage import usage_error
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.outages import OutagesTold, reason
 
-#: Exit codes besides 0 and that of wrong usage. The help explains them.
-FAILED, INTERRUPTED = 1, 130
+#: Exit codes besides 0 and that of wrong usage. The help explains them. The last one is that of a
+#: program which SIGPIPE has ended.
+FAILED, INTERRUPTED, UNREAD = 1, 130, 141
 
 TABLE_IS_MISSING = (
     "The table of files is missing. Run `manage.py migrate`, with `--database` if it belongs in "
@@ -68,6 +72,7 @@ exit codes:
        the last line says that a database can't be used, or lacks the table
   2    nothing was done: wrong options, or an unusable storage or database
   130  interrupted (Ctrl-C); run the command again to continue
+  141  interrupted: the program that read the output, such as head, has ended
 """
 
 
@@ -113,6 +118,14 @@ class ReportingCommand(BaseCommand):
         """Do the work, and report on it."""
         raise NotImplementedError
 
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run the command, and end without a word if nobody reads its output any more."""
+        try:
+            return super().execute(*args, **options)
+        except NobodyReads:
+            _discard_output()
+            sys.exit(UNREAD)
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command, print the summary and set the exit code."""
         report = Report(
@@ -141,6 +154,15 @@ class ReportingCommand(BaseCommand):
             raise ending
         if report.failures:
             raise CommandError(f"{len(report.failures):,} failed", returncode=FAILED)
+
+
+def _discard_output() -> None:
+    """Discard what nobody reads: Python flushes it at its end, and would complain."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _ending(error: DatabaseUnavailable | DatabaseError, report: Report) -> CommandError:

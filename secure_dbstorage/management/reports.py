@@ -5,7 +5,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from django.core.management.base import OutputWrapper
@@ -18,8 +18,15 @@ _SECONDS_BETWEEN_LINES = 5.0
 Item = TypeVar("Item")
 
 
+class NobodyReads(Exception):
+    """Raised when the program that reads the output has closed it, as ``head`` does."""
+
+
 class Report:
-    """Tells what a command has done, while it runs and at its end."""
+    """Tells what a command has done, while it runs and at its end.
+
+    Each method that prints raises :class:`NobodyReads` when nobody reads it any more.
+    """
 
     def __init__(
         self, stdout: OutputWrapper, stderr: OutputWrapper, *, verbosity: int, as_json: bool
@@ -57,7 +64,7 @@ class Report:
     def fail(self, name: str, problem: str) -> None:
         """Print a failure at once, and keep it for the summary."""
         self.failures.append({"name": name, "problem": problem})
-        with self._above_bar():
+        with self._above_bar(), _read_by_somebody():
             self._stderr.write(_printable(f"{shown(name)}: {shown(problem)}", self._stderr))
 
     def say(self, text: str, *, verbosity: int = 1) -> None:
@@ -67,7 +74,7 @@ class Report:
         """
         if self._as_json or self._verbosity < verbosity:
             return
-        with self._above_bar():
+        with self._above_bar(), _read_by_somebody():
             self._stdout.write(_printable(shown(text), self._stdout))
 
     def progress(
@@ -91,6 +98,11 @@ class Report:
 
         :param interrupted: whether the rest was not done.
         """
+        self._sum_up(interrupted=interrupted, more=more)
+        with _read_by_somebody():
+            self._stdout.flush()
+
+    def _sum_up(self, *, interrupted: bool, more: dict[str, Any]) -> None:
         seconds = time.monotonic() - self._began
         if interrupted and self.after:
             self.facts["after"] = self.after
@@ -105,7 +117,8 @@ class Report:
                 "counts": dict(self.counts),
                 "failures": self.failures,
             }
-            self._stdout.write(json.dumps(told))
+            with _read_by_somebody():
+                self._stdout.write(json.dumps(told))
             return
         if not self.has_summary:
             return
@@ -137,11 +150,21 @@ class Report:
             if (now := time.monotonic()) - last >= _SECONDS_BETWEEN_LINES:
                 last = now
                 line = f"{done:,}{of_total} {unit}{_amount(self.bytes_done)}"
-                self._stderr.write(line, style_func=str)  # Not in red, which would mean an error.
+                with _read_by_somebody():
+                    # Not in red, which would mean an error.
+                    self._stderr.write(line, style_func=str)
 
     def _above_bar(self) -> AbstractContextManager[None]:
         """Hide the bar while a line is written."""
         return nullcontext() if self._bar is None else self._bar.external_write_mode()
+
+
+@contextmanager
+def _read_by_somebody() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise NobodyReads from error
 
 
 def shown(text: str) -> str:

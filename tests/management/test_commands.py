@@ -242,11 +242,45 @@ class TestStats:
 
     def test_an_empty_storage_is_not_an_error(self, run: Run) -> None:
         assert run("stats").code == 0
-        assert run("stats", "--prefix", "none", "--json").told["total"]["files"] == 0
+
+    def test_a_directory_without_files_may_be_mistyped(
+        self, run: Run, storage: DatabaseStorage
+    ) -> None:
+        ran = run("stats", "--prefix", "none")
+        assert (ran.code, ran.out) == (1, "")
+        assert ran.err.startswith("none: there are no files below this directory")
+        told = run("stats", "--prefix", "none", "--json").told
+        assert (told["total"]["files"], len(told["failures"])) == (0, 1)
+
+    def test_a_directory_of_deleted_files_is_none_of_those(
+        self, run: Run, settings: Settings
+    ) -> None:
+        entry = settings.STORAGES["default"]
+        settings.STORAGES = {
+            **settings.STORAGES,
+            "default": {**entry, "OPTIONS": {"keep_deleted": 86400}},
+        }
+        storages["default"].save("gone/a.txt", ContentFile(b"x"))
+        storages["default"].delete("gone/a.txt")
+        assert run("stats", "--prefix", "gone").code == 0
+
+    def test_long_names_can_be_told_apart(self, run: Run, storage: DatabaseStorage) -> None:
+        names = [f"{'a' * 45}-{number}.pdf" for number in (1, 2)]
+        for name in names:
+            storage.save(name, b"x")
+        lines = [line.split()[0] for line in run("stats").out.splitlines() if "…" in line]
+        assert sorted(lines) == [f"{'a' * 19}…{name[-20:]}" for name in names]
+        assert {len(line) for line in lines} == {40}
 
 
 class TestRekey:
     """``dbstorage_rekey``."""
+
+    def test_a_storage_without_keys_is_named(self, run: Run) -> None:
+        ran = run("rekey", "--storage", "invoices")
+        assert (ran.code, ran.out) == (2, "")
+        assert "'invoices' has no encryption_keys" in ran.err
+        assert "--storage" in ran.err
 
     @pytest.fixture
     def keys(self, settings: Settings) -> Callable[..., None]:

@@ -50,6 +50,34 @@ def test_an_interruption_is_reported_with_the_progress() -> None:
     assert code == 130
 
 
+#: Runs the command in a process, with the arguments of that process.
+_COMMAND = """
+import os, sys, django
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+django.setup()
+from tests.support.reporting import Count
+Count().run_from_argv(["manage.py", "count", *sys.argv[1:]])
+"""
+
+
+@pytest.mark.parametrize("flags", [[], ["-u"]])
+@pytest.mark.parametrize(
+    "arguments", [["good"], ["good", "--verbosity", "2"], ["good", "--json"], ["bad"]]
+)
+def test_output_that_nobody_reads_ends_a_command_without_a_word(
+    flags: list[str], arguments: list[str]
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, *flags, "-c", _COMMAND, *arguments]
+    # A failure is printed to stderr, so that one must be closed too: only the code can be seen.
+    to_both = "bad" in arguments
+    stderr = writing if to_both else subprocess.PIPE
+    done = subprocess.run(command, stdout=writing, stderr=stderr, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, None if to_both else b"")
+
+
 def test_wrong_usage_has_its_own_exit_code() -> None:
     assert count("wrong")[2] == 2
 

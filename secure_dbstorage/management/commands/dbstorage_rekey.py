@@ -65,7 +65,10 @@ class Command(ReportingCommand):
             _check(report, storage)
             return
         if not storage.options.encryption_keys:
-            raise usage_error("This storage has no encryption_keys.")
+            raise usage_error(
+                f"The storage {options['storage']!r} has no encryption_keys. Name one that has "
+                "them with --storage."
+            )
         if options["bytes"]:
             _reseal(report, storage, prefix, options["after"])
         else:

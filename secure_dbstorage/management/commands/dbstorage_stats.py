@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from secure_dbstorage.management.arguments import (
+    NOTHING_BELOW,
     add_prefix,
     add_storage,
     canonical_prefix,
@@ -18,6 +19,9 @@ from secure_dbstorage.management.usage import database_storage
 from secure_dbstorage.upkeep.inventory import Amount, take_inventory
 
 _BAR_LENGTH = 30
+
+#: Characters of a name that are shown.
+_WIDTH = 40
 
 #: Eighths of a block, from zero to seven.
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -54,6 +58,10 @@ class Command(ReportingCommand):
         prefix = canonical_prefix(options)
         found = take_inventory(storage, prefix=prefix, limit=options["limit"])
         report.facts |= {"storage": options["storage"], "prefix": prefix, **asdict(found)}
+        report.has_summary = False
+        if prefix and not (found.total.files or found.deleted.files):
+            report.fail(prefix, NOTHING_BELOW)
+            return
         amounts = {
             "files": found.total,
             "public": found.public,
@@ -73,7 +81,6 @@ class Command(ReportingCommand):
             report.say("")
             report.say(title)
             _draw(report, parts, found.total)
-        report.has_summary = False
 
 
 def _draw(report: Report, parts: Mapping[str, Amount], total: Amount) -> None:
@@ -83,7 +90,15 @@ def _draw(report: Report, parts: Mapping[str, Amount], total: Amount) -> None:
 
 
 def _line(label: str, amount: Amount) -> str:
-    return f"{label[:40]:<40} {amount.files:>12,}  {readable_size(amount.bytes):>10}"
+    return f"{_shortened(label):<{_WIDTH}} {amount.files:>12,}  {readable_size(amount.bytes):>10}"
+
+
+def _shortened(label: str) -> str:
+    """Return a name that fits. What tells long names apart is often at their end."""
+    if len(label) <= _WIDTH:
+        return label
+    half = _WIDTH // 2
+    return f"{label[: half - 1]}…{label[-half:]}"
 
 
 def _bar(share: float) -> str:
