@@ -96,10 +96,13 @@ def find_default_problems() -> Iterator[Problem]:
         return
     for name, raw in defaults.items():
         spelled = f"{SETTING}[{name!r}]"
-        if not isinstance(name, str) or not name.isupper() or name == "NAMESPACE":
-            yield Problem(spelled, "is not an option of all storages", unknown=True)
+        option = str(name).lower()
+        if option == "namespace":
+            yield Problem(spelled, "can't be set for all storages at once", unknown=True)
+        elif option in OPTION_NAMES and name != option.upper():
+            yield Problem(spelled, f"must be written {option.upper()}", unknown=True)
         else:
-            yield from _problems_of(name.lower(), raw, spelled=spelled)
+            yield from _problems_of(option, raw, spelled=spelled)
 
 
 def unknown_option(name: str, given: Mapping[str, Any], backend: type) -> str:

@@ -124,14 +124,26 @@ class TestProblems:
         with pytest.raises(ImproperlyConfigured, match=r"^the value must be a dictionary$"):
             read_options(given)
 
-    @pytest.mark.parametrize("name", ["expires_in", "Expires_In", "NAMESPACE", "", 7, None, "é"])
+    @pytest.mark.parametrize(
+        ("name", "fault"),
+        [
+            ("expires_in", "must be written EXPIRES_IN"),
+            ("Expires_In", "must be written EXPIRES_IN"),
+            ("NAMESPACE", "can't be set for all storages at once"),
+            ("namespace", "can't be set for all storages at once"),
+            ("", "is not an option"),
+            (7, "is not an option"),
+            (None, "is not an option"),
+            ("é", "is not an option"),
+        ],
+    )
     def test_defaults_have_names_in_capitals_and_no_namespace(
-        self, settings: Settings, name: object
+        self, settings: Settings, name: object, fault: str
     ) -> None:
         settings.SECURE_DBSTORAGE = {name: 60}
         (problem,) = find_default_problems()
         assert problem.unknown
-        assert str(problem) == f"SECURE_DBSTORAGE[{name!r}] is not an option of all storages"
+        assert str(problem) == f"SECURE_DBSTORAGE[{name!r}] {fault}"
 
     def test_a_default_of_another_name_is_unknown(self, settings: Settings) -> None:
         settings.SECURE_DBSTORAGE = {"COLOUR": 1, "CHUNK_SIZE": 1}

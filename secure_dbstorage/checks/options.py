@@ -48,5 +48,6 @@ def _option_hint(problem: conf.Problem, *, is_default: bool) -> str:
     near = conf.nearest_option(problem.option.removeprefix(conf.SETTING).strip("[]'"))
     if is_default:
         known, near = [name.upper() for name in known], near.upper()
-    meant = f"Did you mean {near}? " if near in known else ""
+    is_told = near in problem.message
+    meant = f"Did you mean {near}? " if near in known and not is_told else ""
     return f"{meant}The options are {', '.join(known)}."

@@ -30,8 +30,9 @@ def check_routes(**kwargs: Any) -> Iterator[CheckMessage]:
         try:
             served = _alias_served_at(route_prefix(options.namespace))
         except (ImproperlyConfigured, Resolver404) as error:
+            cause = f" {error}" if isinstance(error, ImproperlyConfigured) else ""
             yield Error(
-                f"No route serves STORAGES[{alias!r}]: {error}",
+                f"No route serves STORAGES[{alias!r}].{cause}",
                 hint=f"Add {line} to your URLconf.",
                 id="secure_dbstorage.E003",
             )

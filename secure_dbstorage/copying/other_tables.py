@@ -190,7 +190,8 @@ def _check_table(layout: Layout, table: str, using: str) -> None:
         described = connection.introspection.get_table_description(cursor, table)
     present = {column.name for column in described}
     if missing := sorted(set(layout.columns.values()) - present):
-        raise LookupError(f"The table {table!r} has no column {', '.join(missing)}.")
+        columns = "column" if len(missing) == 1 else "columns"
+        raise LookupError(f"The table {table!r} has no {columns} {', '.join(missing)}.")
 
 
 def _model(layout: Layout, table: str) -> type[models.Model]:

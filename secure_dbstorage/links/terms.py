@@ -5,6 +5,7 @@ import re
 import time
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
@@ -400,7 +401,7 @@ def _network(value: object) -> Network:
     try:
         network = ip_network(value)
     except ValueError as error:
-        raise ValueError(f"{value!r} is not an address or a network") from error
+        raise ValueError(_fault_of_network(value)) from error
     if isinstance(network.network_address, IPv6Address) and network.network_address.scope_id:
         raise ValueError(f"{value!r} has a zone; clients' addresses have none")
     mapped = getattr(network.network_address, "ipv4_mapped", None)
@@ -409,3 +410,11 @@ def _network(value: object) -> Network:
     if network.prefixlen == 0:
         raise ValueError(f"{value!r} is every address")
     return network
+
+
+def _fault_of_network(
+    value: str | IPv4Address | IPv4Network | IPv6Address | IPv6Network,
+) -> str:
+    with suppress(ValueError):
+        return f"{value!r} has host bits set: the network is {ip_network(value, strict=False)}"
+    return f"{value!r} is not an address or a network"

@@ -30,11 +30,18 @@ class TestOptions:
         assert "rate_limit_fail_open" in str(message.hint)
 
     def test_a_default_is_looked_for_as_it_is_written(self, settings: Settings) -> None:
-        settings.SECURE_DBSTORAGE = {"expires_in": 60}
+        settings.SECURE_DBSTORAGE = {"EXPIRE_IN": 60}
         (message,) = options.check_options()
         hint = str(message.hint)
         assert hint.startswith("Did you mean EXPIRES_IN? The options are BASE_URL, ")
         assert "NAMESPACE" not in hint
+
+    def test_a_default_in_small_letters_is_told_how_to_write_it(self, settings: Settings) -> None:
+        settings.SECURE_DBSTORAGE = {"expires_in": 60}
+        (message,) = options.check_options()
+        assert message.id == "secure_dbstorage.E001"
+        assert message.msg == "SECURE_DBSTORAGE['expires_in'] must be written EXPIRES_IN."
+        assert str(message.hint).startswith("The options are BASE_URL, ")
 
     def test_a_misspelt_option_is_guessed(self, settings: Settings) -> None:
         settings.STORAGES = storages(default={"expire_in": 60})

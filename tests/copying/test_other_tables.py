@@ -107,6 +107,6 @@ def test_missing_tables_and_columns_are_named(database: str) -> None:
         OtherTable(layout, table="db_file", using="nowhere")
     with (
         table(database, "django-binary-database-files") as other,
-        pytest.raises(LookupError, match="no column created_on, updated_on"),
+        pytest.raises(LookupError, match="no columns created_on, updated_on"),
     ):
         OtherTable(layout, table=other._meta.db_table, using=database)

@@ -270,8 +270,14 @@ def test_a_row_of_another_model_is_not_a_user() -> None:
     "ip", ["[127.0.0.1]junk", "127.0.0.1%x", "127.0.0.1:80", "fe80::1%eth0/64", "fe80::1%eth0"]
 )
 def test_a_text_that_is_almost_an_address_is_refused(ip: str) -> None:
-    with pytest.raises(ValueError, match="address"):
+    with pytest.raises(ValueError, match=r"address|host bits"):
         DatabaseStorage().url("a.txt", ip=ip)
+
+
+def test_an_address_with_the_length_of_a_network_is_told_that_network() -> None:
+    text = r"^'203.0.113.7/24' has host bits set: the network is 203.0.113.0/24$"
+    with pytest.raises(ValueError, match=text):
+        DatabaseStorage().url("a.txt", ip="203.0.113.7/24")
 
 
 def test_a_mapped_network_is_the_network_of_ipv4() -> None:

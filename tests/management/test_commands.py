@@ -205,6 +205,13 @@ class TestUrl:
     ) -> None:
         assert option[0] in run("url", "dir", "--folder", *option).err
 
+    def test_a_network_with_host_bits_is_told_what_it_is(
+        self, run: Run, storage: DatabaseStorage
+    ) -> None:
+        ran = run("url", "a.txt", "--ip", "203.0.113.7/24")
+        assert ran.code == 2
+        assert ran.err.endswith("host bits set: the network is 203.0.113.0/24")
+
 
 class TestStats:
     """``dbstorage_stats``."""
