@@ -127,9 +127,9 @@ def base_url(raw: object) -> str | None:
         raise ValueError("must not contain white space, control characters or backslashes")
     parts = urlsplit(raw)
     # Behind two slashes is a host. Without one, a browser would take the first directory for it,
-    # and send the token there.
+    # and send the token there; with one, it would send the token unencrypted from a page that is.
     is_path = raw.startswith("/") and not raw.startswith("//")
-    if not is_path and (parts.scheme not in ("", "http", "https") or not parts.netloc):
+    if not is_path and (parts.scheme not in ("http", "https") or not parts.netloc):
         raise ValueError(
             "must be a path that begins with one slash, or a URL such as https://cdn.example.com"
         )

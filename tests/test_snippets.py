@@ -91,7 +91,7 @@ BEFORE = {
         urlpatterns: list[Any] = [
             *urls.urlpatterns,
             path("after-login/", after_login),
-            path("collect/", collect),
+            path("collect/", collect, name="collect"),
         ]
     """,
     "site_/servers.py": """

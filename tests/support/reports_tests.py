@@ -20,6 +20,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory, TestCase, override_settings
+from django.test.utils import override_script_prefix
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -158,6 +159,11 @@ class Collect(ReportsTestCase):
         for status in (200, 403):
             link = client.post(self.address)["Location"]
             assert opened(link, client).status_code == status
+
+    def test_it_is_where_the_web_server_mounts_the_project(self) -> None:
+        with override_script_prefix("/site/"):
+            mailed = import_string("reports.views.address_to_mail")(self.request, "reports/q3.pdf")
+        assert mailed.startswith("http://testserver/site/collect/?ticket=")
 
     def test_a_form_that_another_site_sends_is_refused(self) -> None:
         assert Client(enforce_csrf_checks=True).post(self.address).status_code == 403
