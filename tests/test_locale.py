@@ -7,7 +7,9 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
+import django
 import pytest
 from django.core.management import call_command
 from django.utils.translation import gettext as _
@@ -64,6 +66,12 @@ def catalog(language: str, kind: str) -> Path:
     return PACKAGE / "locale" / language / "LC_MESSAGES" / f"django.{kind}"
 
 
+def _catalog_of(file: IO[bytes]) -> dict[object, str]:
+    """Return the compiled translations by text, with those of a plural by text and form."""
+    translations: dict[object, str] = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
+    return translations
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_text_is_translated_with_its_placeholders(language: str) -> None:
     found = list(entries(catalog(language, "po")))
@@ -79,7 +87,7 @@ def test_every_text_is_translated_with_its_placeholders(language: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_compiled_catalog_is_that_of_the_source(language: str) -> None:
     with catalog(language, "mo").open("rb") as file:
-        compiled = gettext.GNUTranslations(file)
+        compiled = _catalog_of(file)
     expected: dict[object, str] = {}
     for entry in entries(catalog(language, "po")):
         context, text = entry.identity
@@ -88,7 +96,7 @@ def test_the_compiled_catalog_is_that_of_the_source(language: str) -> None:
             expected |= {(key, form): said for form, said in enumerate(entry.translations)}
         else:
             expected[key] = entry.translations[0]
-    assert {key: text for key, text in compiled._catalog.items() if key} == expected  # type: ignore[attr-defined]
+    assert {key: text for key, text in compiled.items() if key} == expected
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -108,6 +116,20 @@ def test_the_catalog_has_every_text_of_the_package_and_no_other(
     marked = entries(copied / "locale" / language / "LC_MESSAGES" / "django.po")
     translated = entries(catalog(language, "po"))
     assert {entry.identity for entry in marked} == {entry.identity for entry in translated}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_app_of_django_says_a_text_in_other_words(language: str) -> None:
+    """The app that comes first in INSTALLED_APPS wins: a text like one of theirs has a context."""
+    with catalog(language, "mo").open("rb") as file:
+        ours = _catalog_of(file)
+    found = list(Path(django.__file__).parent.glob(f"**/locale/{language}/LC_MESSAGES/django.mo"))
+    assert len(found) > 5
+    for path in found:
+        with path.open("rb") as file:
+            theirs = _catalog_of(file)
+        shared = {text for text in ours.keys() & theirs.keys() if text}
+        assert {text for text in shared if ours[text] != theirs[text]} == set(), path
 
 
 def test_texts_are_shown_in_the_language_of_the_reader() -> None:
