@@ -27,6 +27,7 @@ _HEAD = (
     f"SELECT {_STAT}, link_epoch, content, chunk_size, data FROM {_TABLE}"
     " WHERE namespace = %s AND name = %s"
 )
+_CONTENT = f"SELECT content FROM {_TABLE} WHERE namespace = %s AND name = %s"
 _CHUNKS = (
     f"SELECT data FROM {_TABLE} WHERE content = %s AND position >= %s AND position < %s"
     " ORDER BY position"
@@ -127,8 +128,8 @@ class Floor(ABC):
 
     def delete(self, name: str) -> None:
         """Delete the rows of a file."""
-        content, _, _ = self._head(name)
-        self.execute(f"DELETE FROM {_TABLE} WHERE content = %s", (content,))
+        (row,) = self.fetch(_CONTENT, ("", name))
+        self.execute(f"DELETE FROM {_TABLE} WHERE content = %s", (row[0],))
 
     def moment(self) -> object:
         """Return the time as the driver takes it."""

@@ -1,4 +1,4 @@
-"""How fast files are saved and read through ``Storage``: beside the floor, peers and the disk."""
+"""How fast ``Storage`` saves, reads and deletes files: beside the floor, peers and the disk."""
 
 import os
 import statistics
@@ -89,7 +89,7 @@ def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
 
 
 def compare(size: int, rounds: int, sample_seconds: float) -> list[tuple[str, dict[str, Any]]]:
-    """Return what saving and reading a file of this size takes everybody, by case."""
+    """Return what saving, reading and deleting a file of this size takes everybody, by case."""
     limit_addresses()
     with tempfile.TemporaryFile() as disk:
         source = _source(size, disk)
@@ -104,6 +104,12 @@ def compare(size: int, rounds: int, sample_seconds: float) -> list[tuple[str, di
             saving.save()
     for case in ("read", "read whole")[: 2 if size <= _LARGE else 1]:
         results += _compared(case, _reading(case, kept, size), size, rounds, sample_seconds)
+    if size < _LARGE:
+        deleting = [
+            Contender(name=saving.keeper.name, run=saving.delete, reset=saving.save)
+            for saving in kept
+        ]
+        results += _compared("delete", deleting, size, rounds, sample_seconds)
     for saving in kept:
         saving.delete()
     return results
