@@ -59,11 +59,13 @@ def _wish(arrival: Arrival) -> Wish:
     with catalog.outages_told():
         head = catalog.find(name)
         is_taken = head is not None or catalog.is_directory(name)
+    if is_taken and not grant.overwrite:
+        # Before anything is compared: with such a link, nobody may find out by guessing what a
+        # private file has in it, or when it was saved.
+        raise Rejected(Fault.TAKEN)
     etag = None if head is None else head.stat.etag
     if (must_be and not _is_among(etag, must_be)) or _is_among(etag, must_not_be):
         raise Rejected(Fault.PRECONDITION)
-    if is_taken and not grant.overwrite:
-        raise Rejected(Fault.TAKEN)
     replaced_key = head.content.key if must_be and head is not None else None
     return Wish(overwrite=grant.overwrite and "*" not in must_not_be, replaced_key=replaced_key)
 

@@ -125,6 +125,32 @@ def test_a_taken_name_is_a_conflict(storage: DatabaseStorage, uploader: Uploader
     assert StoredFile.rows.count() == 1
 
 
+@pytest.mark.parametrize(
+    ("fields", "answer"),
+    [
+        ({"If-Match": "{etag}"}, (409, "taken")),
+        ({"If-Match": "*"}, (409, "taken")),
+        ({"If-None-Match": "{etag}"}, (412, "precondition")),
+        ({"If-Match": "{etag}", "If-None-Match": "{etag}"}, (412, "precondition")),
+        ({"If-Unmodified-Since": "Thu, 01 Jan 2015 00:00:00 GMT"}, (409, "taken")),
+        ({"If-Unmodified-Since": "Thu, 01 Jan 2099 00:00:00 GMT"}, (409, "taken")),
+    ],
+)
+def test_a_link_that_may_not_overwrite_tells_nothing_of_the_content(
+    storage: DatabaseStorage,
+    uploader: Uploader,
+    fields: dict[str, str],
+    answer: tuple[int, str],
+) -> None:
+    storage.save("in/pin.txt", CONTENT)
+    url = storage.upload_url("in/pin.txt", max_size=SIZE)
+    for etag in (ETAG, f"W/{ETAG}", '"wrong"'):
+        given = {name: value.format(etag=etag) for name, value in fields.items()}
+        refused = uploader.put(url, b"x", given)
+        assert (refused.status_code, refused.json()["reason"]) == answer
+    assert content_of("in/pin.txt") == CONTENT
+
+
 def test_an_overwrite_answers_200(storage: DatabaseStorage, uploader: Uploader) -> None:
     url = storage.upload_url("a.pdf", max_size=SIZE, overwrite=True)
     assert uploader.put(url, b"one").status_code == 201
