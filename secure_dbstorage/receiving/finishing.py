@@ -184,11 +184,16 @@ def _finished_by_another(
     """Return the file that another request has made of the upload meanwhile.
 
     :param otherwise: raised if it is no file; without it, that it was deleted.
-    :raises Rejected: that, or 410.
+    :raises Rejected: that, or 410; 409 when the file has other bytes than this request brought.
     """
     head = _head_of(arrival, upload)
     if head is None:
         raise otherwise or Rejected(Fault.GONE)
+    # Who brings the whole upload writes its last rows with the name, so they may be lost to
+    # another's. All other bytes were there before, and are those of the file. The entity tag of
+    # encrypted content can be compared too: it is made with the key that both have.
+    if upload.tag is not None and upload.etag != head.stat.etag:
+        raise Rejected(Fault.OFFSET)
     return _finished(head)
 
 

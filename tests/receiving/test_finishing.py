@@ -1,5 +1,7 @@
 """From complete rows to a file: hooks, and everything that can come between."""
 
+import base64
+import hashlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +22,7 @@ from tests.support.sealing import KEY
 from tests.support.uploads import CONTENT, PIECE, Uploader, Wire, announced, metadata
 
 SIZE = len(CONTENT)
+OTHER = bytes(reversed(CONTENT))
 
 
 def content_of(name: str) -> bytes:
@@ -389,6 +392,19 @@ class TestAtOnce:
         assert together(4, lambda _: Uploader().offset(upload)) == [SIZE] * 4
         assert storage.listdir("in") == ([], ["a.txt"])
 
+    def test_of_many_that_send_all_of_one_upload_one_is_told_so(
+        self, database: str, receiver: Receiver
+    ) -> None:
+        storage = receiver()
+        part = Uploader().begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+        contents = [bytes([number]) * SIZE for number in range(4)]
+        statuses = together(
+            4, lambda number: Uploader().patch(part, 0, contents[number]).status_code
+        )
+        received = [data for data, status in zip(contents, statuses, strict=True) if status == 204]
+        assert received == [content_of("a.txt")]
+        assert set(statuses) <= {204, 409, 410}  # 410 for one that came when it was a file.
+
     def test_of_many_uploads_for_one_name_one_becomes_the_file(
         self, database: str, receiver: Receiver
     ) -> None:
@@ -465,6 +481,80 @@ def test_what_another_request_finishes_after_a_failed_attempt_is_announced_once(
     assert offsets == [SIZE, SIZE]
     name = "in/a.txt" if "prefix" in arguments else "a.txt"
     assert saved == [(name, "overwrite" not in arguments)]
+
+
+def checksum_of(data: bytes, algorithm: str | None) -> dict[str, str]:
+    if algorithm is None:
+        return {}
+    digest = hashlib.new(algorithm, data, usedforsecurity=False).digest()
+    return {"Upload-Checksum": f"{algorithm} {base64.b64encode(digest).decode()}"}
+
+
+def patched_beside(part: str, data: bytes, others: bytes, checksum: str | None) -> list[int]:
+    """Return the statuses of two requests: the second one comes while the body of the first does.
+
+    :returns: of the first, and of the second.
+    """
+    statuses = list[int]()
+
+    def another_sends() -> None:
+        fields = checksum_of(others, checksum)
+        statuses.append(Uploader().patch(part, 0, others, **fields).status_code)
+
+    fields = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", **checksum_of(data, checksum)}
+    sent = {"CONTENT_LENGTH": str(len(data)), "wsgi.input": Wire(data, meanwhile=another_sends)}
+    answer = Uploader().ask("PATCH", part, b"", fields, CONTENT_TYPE=PIECE, **sent)
+    return [answer.status_code, *statuses]
+
+
+@pytest.mark.parametrize(
+    ("keys", "checksum"),
+    [(None, None), (None, "sha256"), ([KEY], "sha1")],
+    ids=["plain", "checksum", "encrypted"],
+)
+@pytest.mark.parametrize(
+    "arguments", [{}, {"overwrite": True}, {"prefix": "in"}], ids=["new", "overwrite", "below"]
+)
+class TestTwoThatBringAll:
+    """Two requests that bring a whole upload, of which the second makes the file."""
+
+    def test_who_lost_is_not_told_that_its_bytes_are_stored(
+        self,
+        database: str,
+        receiver: Receiver,
+        uploader: Uploader,
+        arguments: dict[str, Any],
+        keys: list[str] | None,
+        checksum: str | None,
+    ) -> None:
+        storage = receiver(encryption_keys=keys)
+        if "overwrite" in arguments:
+            storage.save("a.txt", b"old")
+        name = () if "prefix" in arguments else ("a.txt",)
+        url = storage.upload_url(*name, max_size=SIZE, **arguments)
+        for length in (100, SIZE):  # One row, and several.
+            part = uploader.begun(url, length, f"{length}.txt")
+            statuses = patched_beside(part, CONTENT[:length], OTHER[:length], checksum)
+            assert statuses == [409, 204]
+            file = f"in/{length}.txt" if "prefix" in arguments else "a.txt"
+            assert content_of(file) == OTHER[:length]
+            if not arguments:
+                storage.delete(file)
+
+    def test_who_sent_the_same_bytes_is_told_so(
+        self,
+        database: str,
+        receiver: Receiver,
+        uploader: Uploader,
+        arguments: dict[str, Any],
+        keys: list[str] | None,
+        checksum: str | None,
+    ) -> None:
+        storage = receiver(encryption_keys=keys)
+        name = () if "prefix" in arguments else ("a.txt",)
+        part = uploader.begun(storage.upload_url(*name, max_size=SIZE, **arguments), SIZE)
+        assert patched_beside(part, CONTENT, CONTENT, checksum) == [204, 204]
+        assert content_of("in/a.txt" if "prefix" in arguments else "a.txt") == CONTENT
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
