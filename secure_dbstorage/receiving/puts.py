@@ -1,13 +1,15 @@
 """PUT: a whole file in one request, by any client of HTTP (RFC 9110 section 9.3.4)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
+from typing import Any, Self
 
 from django.http.response import HttpResponseBase
-from django.utils.http import parse_etags
+from django.utils.http import parse_etags, parse_http_date_safe
 
+from secure_dbstorage.files import FileStat
 from secure_dbstorage.receiving.answers import answer
 from secure_dbstorage.receiving.arrivals import Arrival
 from secure_dbstorage.receiving.faults import Fault, Rejected
@@ -55,7 +57,6 @@ def _wish(arrival: Arrival) -> Wish:
     :raises Rejected: 409 or 412 if that can't be.
     """
     name, catalog, grant = arrival.grant.place.path, arrival.storage.catalog, arrival.grant
-    must_be, must_not_be = _conditions(arrival)
     with catalog.outages_told():
         head = catalog.find(name)
         is_taken = head is not None or catalog.is_directory(name)
@@ -63,27 +64,59 @@ def _wish(arrival: Arrival) -> Wish:
         # Before anything is compared: with such a link, nobody may find out by guessing what a
         # private file has in it, or when it was saved.
         raise Rejected(Fault.TAKEN)
-    etag = None if head is None else head.stat.etag
-    if (must_be and not _is_among(etag, must_be)) or _is_among(etag, must_not_be):
+    conditions = _Conditions.parse(arrival.request.META)
+    if not conditions.hold(None if head is None else head.stat):
         raise Rejected(Fault.PRECONDITION)
-    replaced_key = head.content.key if must_be and head is not None else None
-    return Wish(overwrite=grant.overwrite and "*" not in must_not_be, replaced_key=replaced_key)
+    if not conditions.are_given:
+        return Wish(overwrite=grant.overwrite)
+    # They hold for what is there now, so that must still be there when it is replaced.
+    return Wish(
+        overwrite=grant.overwrite and head is not None,
+        replaced_key=None if head is None else head.content.key,
+    )
 
 
-def _conditions(arrival: Arrival) -> tuple[list[str], list[str]]:
-    """Return the entity tags of which the file must have one, and those that it must not have.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Conditions:
+    """What must be true of the file that is there (RFC 9110 section 13.1)."""
 
-    :raises Rejected: 412 for an If-Match that nothing can match.
-    """
-    meta = arrival.request.META
-    must_be = parse_etags(meta.get("HTTP_IF_MATCH", ""))
-    if "HTTP_IF_MATCH" in meta and not must_be:
-        raise Rejected(Fault.PRECONDITION)
-    return must_be, parse_etags(meta.get("HTTP_IF_NONE_MATCH", ""))
+    #: The entity tags of which it must have one; None for any or no file.
+    tags: Sequence[str] | None
+    #: When it may have been saved at the latest, in whole seconds since 1970; None for any time.
+    date: int | None
+    #: The entity tags that it must not have.
+    other_tags: Sequence[str]
+
+    @classmethod
+    def parse(cls, meta: Mapping[str, Any]) -> Self:
+        """Return the conditions of a request. A date that can't be read doesn't count."""
+        others = parse_etags(meta.get("HTTP_IF_NONE_MATCH", ""))
+        if "HTTP_IF_MATCH" in meta:  # Then the date doesn't count (section 13.2.2).
+            tags, date = parse_etags(meta["HTTP_IF_MATCH"]), None
+        else:
+            tags, date = None, parse_http_date_safe(meta.get("HTTP_IF_UNMODIFIED_SINCE", ""))
+        # If-None-Match compares weakly (section 13.1.2).
+        return cls(tags=tags, date=date, other_tags=[tag.removeprefix("W/") for tag in others])
+
+    @property
+    def are_given(self) -> bool:
+        """Whether there are any."""
+        return self.tags is not None or self.date is not None or bool(self.other_tags)
+
+    def hold(self, file: FileStat | None) -> bool:
+        """Tell whether they are true of a file, or of none: one that was deleted has changed."""
+        if file is None:
+            return self.tags is None and self.date is None
+        if self.tags is not None and not _is_among(file.etag, self.tags):
+            return False
+        # As Last-Modified, which says whole seconds.
+        if self.date is not None and int(file.modified.timestamp()) > self.date:
+            return False
+        return not _is_among(file.etag, self.other_tags)
 
 
-def _is_among(etag: str | None, etags: Sequence[str]) -> bool:
-    return etag is not None and ("*" in etags or etag in etags)
+def _is_among(etag: str, tags: Sequence[str]) -> bool:
+    return "*" in tags or etag in tags
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connections
+from django.utils import timezone
+from django.utils.http import http_date
 
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
@@ -67,15 +69,40 @@ def test_a_file_that_was_put_is_there_once(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("fields", [{}, {"If-None-Match": "*"}, {"If-None-Match": '"other"'}])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_that_was_put_where_none_was_is_there_once(
+    database: str,
+    receiver: Receiver,
+    uploader: Uploader,
+    size: int,
+    fields: dict[str, str],
+    *,
+    overwrite: bool,
+) -> None:
+    storage, data = receiver(), bytes(range(250)) * (size // 250 + 1)
+    url = storage.upload_url("a.bin", max_size=size, overwrite=overwrite)
+    with lost_answer(database), announced() as saved:
+        answer = uploader.put(url, data[:size], fields)
+    assert answer.status_code == 201
+    assert saved == [("a.bin", True)]
+    assert_only(storage, database, "a.bin", data[:size])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("by_tag", [True, False], ids=["tag", "date"])
 def test_a_file_that_was_put_over_a_certain_one_is_there_once(
-    database: str, receiver: Receiver, uploader: Uploader, size: int
+    database: str, receiver: Receiver, uploader: Uploader, size: int, *, by_tag: bool
 ) -> None:
     """The condition held when it was committed. That it doesn't hold now is our own doing."""
     storage, data = receiver(), bytes(range(250)) * (size // 250 + 1)
     storage.save("a.bin", b"old")
-    url, etag = storage.upload_url("a.bin", max_size=size, overwrite=True), etag_of(storage)
+    url = storage.upload_url("a.bin", max_size=size, overwrite=True)
+    now = http_date(timezone.now().timestamp())
+    fields = {"If-Match": etag_of(storage)} if by_tag else {"If-Unmodified-Since": now}
     with lost_answer(database), announced() as saved:
-        answer = uploader.put(url, data[:size], {"If-Match": etag})
+        answer = uploader.put(url, data[:size], fields)
     assert (answer.status_code, answer["ETag"]) == (200, etag_of(storage))
     assert saved == [("a.bin", False)]
     assert_only(storage, database, "a.bin", data[:size])

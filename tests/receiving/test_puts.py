@@ -2,11 +2,13 @@
 
 import base64
 import hashlib
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.core.files.storage import storages
 from django.test import Client
+from django.utils import timezone
 
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
@@ -20,6 +22,13 @@ SHA256 = hashlib.sha256(CONTENT)
 DIGEST = f"sha-256=:{base64.b64encode(SHA256.digest()).decode()}:"
 OTHER_DIGEST = f"sha-256=:{base64.b64encode(bytes(32)).decode()}:"
 ETAG = f'"{SHA256.hexdigest()}"'
+
+#: A date after that of every file.
+NEVER = "Fri, 31 Dec 9999 23:59:59 GMT"
+
+
+def etag_of(data: bytes) -> str:
+    return f'"{hashlib.sha256(data).hexdigest()}"'
 
 
 @pytest.fixture
@@ -166,9 +175,14 @@ def test_an_overwrite_answers_200(storage: DatabaseStorage, uploader: Uploader) 
         ({"If-Match": f'"other", {ETAG}'}, 200),
         ({"If-Match": "*"}, 200),
         ({"If-Match": '"other"'}, 412),
+        ({"If-Match": f"W/{ETAG}"}, 412),
+        ({"If-Match": "nonsense"}, 412),
         ({"If-None-Match": "*"}, 412),
         ({"If-None-Match": ETAG}, 412),
+        ({"If-None-Match": f"W/{ETAG}"}, 412),
+        ({"If-None-Match": f'"other", W/{ETAG}'}, 412),
         ({"If-None-Match": '"other"'}, 200),
+        ({"If-None-Match": 'W/"other"'}, 200),
     ],
 )
 def test_an_overwrite_keeps_to_its_conditions(
@@ -180,36 +194,113 @@ def test_an_overwrite_keeps_to_its_conditions(
     assert content_of("a.pdf") == (b"new" if status == 200 else CONTENT)
 
 
+#: When the file of the next test was saved, and dates around that.
+SAVED = datetime(2026, 5, 6, 7, 8, 9, 500_000, tzinfo=UTC)
+SAME_SECOND = "Wed, 06 May 2026 07:08:09 GMT"
+BEFORE = "Wed, 06 May 2026 07:08:08 GMT"
+AFTER = "Wed, 06 May 2026 07:08:10 GMT"
+
+
 @pytest.mark.parametrize(
-    ("is_there", "overwrite", "fields", "status"),
+    ("fields", "status"),
     [
-        (False, False, {}, 409),
-        (False, True, {"If-None-Match": "*"}, 412),
-        (True, True, {"If-Match": f'"{hashlib.sha256(b"x").hexdigest()}"'}, 412),
+        ({"If-Unmodified-Since": AFTER}, 200),
+        ({"If-Unmodified-Since": SAME_SECOND}, 200),  # As Last-Modified has it.
+        ({"If-Unmodified-Since": "Wednesday, 06-May-26 07:08:09 GMT"}, 200),
+        ({"If-Unmodified-Since": BEFORE}, 412),
+        ({"If-Unmodified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"}, 412),
+        ({"If-Unmodified-Since": "Wednesday, 06-May-26 07:08:08 GMT"}, 412),
+        # RFC 9110 section 13.1.4: what is no date doesn't count.
+        ({"If-Unmodified-Since": "yesterday"}, 200),
+        ({"If-Unmodified-Since": f"{BEFORE}, {BEFORE}"}, 200),
+        # Section 13.2.2: beside an If-Match, the date doesn't count.
+        ({"If-Match": ETAG, "If-Unmodified-Since": BEFORE}, 200),
+        ({"If-Match": '"other"', "If-Unmodified-Since": AFTER}, 412),
+        ({"If-Match": "nonsense", "If-Unmodified-Since": AFTER}, 412),
+        # The If-None-Match counts as well.
+        ({"If-Unmodified-Since": BEFORE, "If-None-Match": '"other"'}, 412),
+        ({"If-Unmodified-Since": AFTER, "If-None-Match": ETAG}, 412),
+        ({"If-Unmodified-Since": AFTER, "If-None-Match": '"other"'}, 200),
+        # Section 13.1.3: only of a GET or HEAD.
+        ({"If-Modified-Since": AFTER}, 200),
+    ],
+)
+def test_an_overwrite_keeps_to_its_date(
+    storage: DatabaseStorage, uploader: Uploader, fields: dict[str, str], status: int
+) -> None:
+    storage.save("a.pdf", CONTENT)
+    StoredFile.objects.update(modified=SAVED)
+    url = storage.upload_url("a.pdf", max_size=SIZE, overwrite=True)
+    assert uploader.put(url, b"new", fields).status_code == status
+    assert content_of("a.pdf") == (b"new" if status == 200 else CONTENT)
+
+
+def test_the_date_of_an_answer_is_one_for_an_overwrite(
+    storage: DatabaseStorage, uploader: Uploader
+) -> None:
+    storage.save("a.pdf", CONTENT)
+    date = Client().get(storage.url("a.pdf"))["Last-Modified"]
+    url = storage.upload_url("a.pdf", max_size=SIZE, overwrite=True)
+    assert uploader.put(url, b"new", {"If-Unmodified-Since": date}).status_code == 200
+    StoredFile.objects.update(modified=timezone.now() + timedelta(seconds=2))
+    assert uploader.put(url, b"newer", {"If-Unmodified-Since": date}).status_code == 412
+    assert content_of("a.pdf") == b"new"
+
+
+def test_a_file_that_was_deleted_is_not_unmodified(
+    storage: DatabaseStorage, uploader: Uploader
+) -> None:
+    url = storage.upload_url("a.pdf", max_size=SIZE, overwrite=True)
+    assert uploader.put(url, b"new", {"If-Unmodified-Since": AFTER}).status_code == 412
+    assert not StoredFile.rows.exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "overwrite", "fields", "status"),
+    [
+        (None, b"another", False, {}, 409),
+        (None, b"another", True, {"If-None-Match": "*"}, 412),
+        (None, b"another", True, {"If-None-Match": etag_of(b"another")}, 412),
+        (None, b"another", True, {"If-None-Match": f"W/{etag_of(b'another')}"}, 412),
+        (b"x", b"another", True, {"If-Match": etag_of(b"x")}, 412),
+        (b"x", b"another", True, {"If-Match": "*"}, 412),
+        (b"x", b"another", True, {"If-None-Match": etag_of(b"another")}, 412),
+        (b"x", b"another", True, {"If-Unmodified-Since": NEVER}, 412),
+        (b"x", None, True, {"If-Match": "*"}, 412),
+        (b"x", None, True, {"If-Unmodified-Since": NEVER}, 412),
+        (b"x", b"another", True, {}, 200),
+        (b"x", b"another", True, {"If-Unmodified-Since": "no date"}, 200),
     ],
 )
 def test_what_happens_while_the_body_comes_counts(
-    storage: DatabaseStorage,
+    database: str,
+    receiver: Receiver,
     uploader: Uploader,
-    is_there: bool,  # noqa: FBT001
+    old: bytes | None,
+    new: bytes | None,
     overwrite: bool,  # noqa: FBT001
     fields: dict[str, str],
     status: int,
 ) -> None:
-    if is_there:
-        storage.save("a.pdf", b"x")
+    storage = receiver()
+    if old is not None:
+        storage.save("a.pdf", old)
 
     def another_save() -> None:
-        if is_there:
-            storage.delete("a.pdf")
-        storage.save("a.pdf", b"another")
+        storage.delete("a.pdf")
+        if new is not None:
+            storage.save("a.pdf", new)
 
     url = storage.upload_url("a.pdf", max_size=SIZE, overwrite=overwrite)
     sent = {"CONTENT_LENGTH": "3", "wsgi.input": Wire(b"new", meanwhile=another_save)}
     answer = uploader.ask("PUT", url, fields=fields, **sent)
     assert answer.status_code == status
-    assert content_of("a.pdf") == b"another"
-    assert StoredFile.rows.count() == 1
+    rows = StoredFile.rows.using(database)
+    if status != 200 and new is None:
+        assert not rows.exists()
+    else:
+        assert content_of("a.pdf") == (b"new" if status == 200 else new)
+        assert rows.count() == 1
 
 
 def test_a_link_for_one_content_takes_no_other(
