@@ -23,7 +23,8 @@ HEAD_COLUMNS = (
     *("content", "chunk_size", "link_epoch", "sealed_key"),
 )
 
-#: The position of a row that marks a one-time link as used. No content has that many rows.
+#: The position of a row that marks a one-time link as used, or that is a turn at an upload. No
+#: content has that many rows.
 USE_MARK_POSITION = 2**31 - 1
 
 #: The widths of the columns, in characters. A project may use 90 and 512 of them; the rest is for
@@ -135,7 +136,7 @@ class StoredRowQuerySet(models.QuerySet["StoredFile"]):
         return self.filter(content=content)
 
     def use_marks(self) -> Self:
-        """Keep the rows that mark one-time links as used."""
+        """Keep the rows that mark one-time links as used, or that are turns at uploads."""
         return self.filter(position=USE_MARK_POSITION)
 
     def continuations(self) -> Self:
@@ -179,8 +180,8 @@ class StoredFile(models.Model):
 
     - A head row, at position 0, describes a file and holds its first chunk.
     - The first row of an unfinished upload is at position 0 too. It has no name yet, and expires.
-    - Any other row is at a higher position. It holds more bytes of a file or an upload, or marks a
-      one-time link as used.
+    - Any other row is at a higher position. It holds more bytes of a file or an upload, marks a
+      one-time link as used, or says that hooks are being asked about an upload.
     """
 
     id = models.BigAutoField(primary_key=True)

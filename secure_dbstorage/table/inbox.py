@@ -13,7 +13,7 @@ from secure_dbstorage.files import Upload
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.options import STATEMENT_BYTES, StorageOptions
 from secure_dbstorage.saving import Naming
-from secure_dbstorage.table import chunks, heads, uploads
+from secure_dbstorage.table import chunks, heads, turns, uploads
 from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.lending import Sending
@@ -88,6 +88,18 @@ class Inbox:
     def delete(self, upload: Upload) -> bool:
         """Delete an upload, unless it is a file, and tell whether it was deleted."""
         return uploads.delete(upload.content.key, using=self._catalog.writer)
+
+    def new_turn(self, upload: Upload) -> turns.Turn:
+        """Return a turn at an upload that is not taken yet."""
+        return turns.new(upload.content.key)
+
+    def take_turn(self, turn: turns.Turn) -> bool:
+        """Take a turn, and return False while it is another request's."""
+        return turns.take(turn, using=self._catalog.writer)
+
+    def end_turn(self, turn: turns.Turn) -> None:
+        """End a turn, unless it is another request's by now."""
+        turns.end(turn, using=self._catalog.writer)
 
     def adopt(self, name: str, upload: Upload, *, naming: Naming = FIRST_NAME) -> str:
         """Make a complete upload a new file, in one transaction, and return its name.

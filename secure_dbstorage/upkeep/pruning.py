@@ -133,6 +133,8 @@ def prune_unreferenced(
 def prune_rows(using: str, *, dry_run: bool) -> Iterator[Pruned]:
     """Delete rows without a file, and the records of used one-time links that have expired.
 
+    Also what is left of a turn at an upload, if a server has died.
+
     :param using: alias of the database. All storages in it share the table.
     """
     pruning = _Pruning(using, dry_run)

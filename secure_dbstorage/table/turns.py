@@ -1,0 +1,64 @@
+"""Turns: one request at a time asks the hooks about an upload, on any number of servers.
+
+Hooks may take long, so nobody waits for a turn, and no transaction is open during one. A turn is a
+row that a unique constraint lets only one request insert. A server may die during its turn, so
+each has an end.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+
+from secure_dbstorage.models import USE_MARK_POSITION, StoredFile
+
+#: How long a turn lasts at most: after that, another request may have the next one. Longer than
+#: most hooks take, and as long as an upload waits if a server dies.
+LENGTH = timedelta(seconds=60)
+
+#: The bits of a content key.
+_KEY_BITS = 63
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The turn of one request at an upload, taken or not."""
+
+    #: The content key of its row.
+    key: int
+    #: Tells it from the turns of other requests.
+    mark: bytes
+
+
+def new(upload_key: int) -> Turn:
+    """Return a turn at an upload that is not taken yet.
+
+    :param upload_key: the content key of the upload.
+    """
+    # The row is no part of the upload, so it has a key of its own: the complement.
+    return Turn(upload_key ^ (2**_KEY_BITS - 1), secrets.token_bytes(16))
+
+
+def take(turn: Turn, *, using: str) -> bool:
+    """Take a turn, and return False while it is another request's. Repeating this does no harm.
+
+    :param using: alias of the database.
+    """
+    now = datetime.now(UTC)
+    values = {"data": turn.mark, "expires": now + LENGTH}
+    stored = StoredFile.rows.using(using)
+    try:
+        with transaction.atomic(using=using):
+            stored.create(content=turn.key, position=USE_MARK_POSITION, **values)
+    except IntegrityError:
+        # One that is over, or ours, if only the answer was lost.
+        free = Q(expires__lte=now) | Q(data=turn.mark)
+        return bool(stored.of(turn.key).use_marks().filter(free).update(**values))
+    return True
+
+
+def end(turn: Turn, *, using: str) -> None:
+    """End a turn, unless it is another request's by now."""
+    StoredFile.rows.using(using).of(turn.key).use_marks().filter(data=turn.mark).delete()
