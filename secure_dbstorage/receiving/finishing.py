@@ -4,7 +4,9 @@ After any failure, tus clients ask how far an upload is, and take the whole leng
 So an upload to a named place counts as complete only once it has its name.
 """
 
-from contextlib import suppress
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -29,7 +31,7 @@ from secure_dbstorage.receiving.faults import Fault, Rejected
 from secure_dbstorage.receiving.fields import Metadata
 from secure_dbstorage.serving.guards import ask_hooks
 from secure_dbstorage.serving.headers import protect
-from secure_dbstorage.serving.refusals import RETRY_WHEN_DOWN, Refused
+from secure_dbstorage.serving.refusals import RETRY_WHEN_DOWN, Refused, unavailable
 from secure_dbstorage.storage.announcements import announce_saved
 from secure_dbstorage.storage.uploads import name_upload, received_file
 
@@ -63,6 +65,8 @@ class Finished:
     etag: str
     #: Whether the name was new.
     created: bool
+    #: Whether this request gave it the name.
+    is_ours: bool
 
 
 def finish(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
@@ -73,17 +77,48 @@ def finish(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
     :raises Rejected: when it can never become a file: 403, 410, 412, 413 or 422; 409 when
         another request has written its last pieces.
     :raises Instead: when a hook gives its own response; one of 500 or more means "later".
+    :raises Refused: 503 while another request asks the hooks about it.
     :raises DatabaseUnavailable: when it may succeed later.
     :raises KeyServiceUnavailable: likewise.
     """
     storage = arrival.storage
     try:
-        upload = storage.catalog.repeat(partial(storage.inbox.note_digest, upload, wish.sha256))
-        _check_content(arrival, upload)
-        _ask_hooks(arrival, upload)
-        return _give_name(arrival, upload, wish)
+        with _turn(arrival, upload) as found:
+            noted = partial(storage.inbox.note_digest, found, wish.sha256)
+            upload = storage.catalog.repeat(noted)
+            _check_content(arrival, upload)
+            _ask_hooks(arrival, upload)
+            return _give_name(arrival, upload, wish)
     except (ContentVanished, UploadGone):  # The first one while a hook reads.
         return _finished_by_another(arrival, upload)
+
+
+# Note [Turns at an upload]
+# Every request about a complete upload tries to finish it, as the first one may have died. Hooks
+# may take long, and a client that asks again and again meanwhile would keep every thread busy. So
+# one request at a time asks them, on any server, and the others are told to come again.
+@contextmanager
+def _turn(arrival: Arrival, upload: Upload) -> Iterator[Upload]:
+    """Yield an upload as it is now, while no other request asks hooks about it.
+
+    :raises Refused: 503 while another one does.
+    :raises UploadGone: when another one has made it a file.
+    """
+    storage = arrival.storage
+    if not storage.options.upload_hooks or arrival.grant.key is None:  # Nobody else knows it.
+        yield upload
+        return
+    turn = storage.inbox.new_turn(upload)
+    if not storage.catalog.repeat(partial(storage.inbox.take_turn, turn)):
+        raise unavailable()
+    try:
+        upload = arrival.find()
+        if upload.name is not None:  # Since this request has looked for it first.
+            raise UploadGone(errno.ENOENT, "The upload is a file by now")
+        yield upload
+    finally:
+        with suppress(DatabaseUnavailable):  # It ends without us.
+            storage.catalog.repeat(partial(storage.inbox.end_turn, turn))
 
 
 def _check_content(arrival: Arrival, upload: Upload) -> None:
@@ -148,7 +183,7 @@ class _Attempts:
             head = _head_of(self.arrival, self.upload)
             if head is None or head.stat.modified not in self.times:
                 raise
-            finished = _finished(head)
+            finished = _finished(head, is_ours=True)
             announce_saved(self.arrival.storage, finished.name, created=finished.created)
             return finished
 
@@ -163,7 +198,7 @@ class _Attempts:
             replaced_key=wish.replaced_key,
             note_time=self.times.add,
         )
-        return Finished(name=name, etag=self.upload.etag, created=created)
+        return Finished(name=name, etag=self.upload.etag, created=created, is_ours=True)
 
 
 def _keep_last(arrival: Arrival, upload: Upload) -> None:
@@ -194,7 +229,7 @@ def _finished_by_another(
     # encrypted content can be compared too: it is made with the key that both have.
     if upload.tag is not None and upload.etag != head.stat.etag:
         raise Rejected(Fault.OFFSET)
-    return _finished(head)
+    return _finished(head, is_ours=False)
 
 
 def _head_of(arrival: Arrival, upload: Upload) -> StoredHead | None:
@@ -204,10 +239,10 @@ def _head_of(arrival: Arrival, upload: Upload) -> StoredHead | None:
         return catalog.find_content(upload.content.key)
 
 
-def _finished(head: StoredHead) -> Finished:
-    # An overwrite keeps the time of creation.
-    created = head.stat.created == head.stat.modified
-    return Finished(name=head.stat.name, etag=head.stat.etag, created=created)
+def _finished(head: StoredHead, *, is_ours: bool) -> Finished:
+    stat = head.stat
+    created = stat.created == stat.modified  # An overwrite keeps the time of creation.
+    return Finished(name=stat.name, etag=stat.etag, created=created, is_ours=is_ours)
 
 
 def _give_up(arrival: Arrival, upload: Upload, rejected: Rejected) -> NoReturn:

@@ -25,10 +25,11 @@ def record(
 
     :param outcome: a word of :class:`~secure_dbstorage.serving.visits.AccessRecord`.
     :param moved: bytes that were received.
-    :param finished: the file that the upload has become.
+    :param finished: the file that the upload has become. Its signal is sent once, for the request
+        that gave it the name.
     """
     visit = arrival.visit
-    if finished is None:
+    if finished is None or not finished.is_ours:
         visits.record(visit, _STEP, outcome, status, moved)
         return
     visit.name = finished.name

@@ -187,7 +187,7 @@ def _answer(
     if finished is not None:
         headers["Content-Location"] = arrival.storage.base_url + filepath_to_uri(finished.name)
         headers.pop("Upload-Expires", None)
-        word = "received"
+        word = "received" if finished.is_ours else word
     record(arrival, word, outcome.status, outcome.moved, finished=finished)
     return answer(outcome.status, headers)
 

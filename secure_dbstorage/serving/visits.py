@@ -81,7 +81,7 @@ class AccessRecord:
     #: ``not-modified``, ``head``, ``sent-away`` (a hook gave its own response), or the reason of a
     #: refusal. ``missing`` also means a private
     #: file that was asked for without a token. Of uploads: ``begun``, ``continued``, ``received``
-    #: (the file has its name), ``asked`` (how far it is) or ``abandoned``.
+    #: (this request gave the file its name), ``asked`` (how far it is) or ``abandoned``.
     outcome: str
     status: int
     #: Bytes of content handed to the server, or received.

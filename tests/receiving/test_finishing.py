@@ -3,18 +3,22 @@
 import base64
 import hashlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from django.core.files.storage import storages
 from django.db import OperationalError, connection, connections
 from django.http import HttpRequest, HttpResponse
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from secure_dbstorage.exceptions import UploadGone
 from secure_dbstorage.files import ReceivedFile, Upload
 from secure_dbstorage.links.grants import PlaceKind, UploadGrant, UploadPlace
-from secure_dbstorage.models import StoredFile
+from secure_dbstorage.models import USE_MARK_POSITION, StoredFile
+from secure_dbstorage.signals import file_received
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.storage.uploads import name_upload
 from tests.receiving.conftest import Receiver
@@ -28,6 +32,21 @@ OTHER = bytes(reversed(CONTENT))
 def content_of(name: str) -> bytes:
     with storages["default"].open(name) as file:
         return bytes(file.read())
+
+
+@contextmanager
+def received() -> Iterator[list[str]]:
+    """Give the list of the files that ``file_received`` tells of meanwhile."""
+    names: list[str] = []
+
+    def note(name: str, **_: object) -> None:
+        names.append(name)
+
+    file_received.connect(note)
+    try:
+        yield names
+    finally:
+        file_received.disconnect(note)
 
 
 class Hook:
@@ -165,6 +184,145 @@ class TestHooks:
         receiver(upload_hooks=[])
         assert uploader.offset(part) == SIZE
         assert content_of("a.txt") == CONTENT
+
+
+def answers_about(part: str) -> list[tuple[int, str | None, str | None]]:
+    """Return what each kind of request about a complete upload is answered."""
+    client = Uploader()
+    answers = [client.tus("HEAD", part), client.patch(part, SIZE, b"")]
+    names = ("Retry-After", "Upload-Offset")
+    return [(answer.status_code, *map(answer.get, names)) for answer in answers]
+
+
+class TestTurns:
+    """One request at a time asks the hooks about an upload."""
+
+    def test_nobody_else_asks_the_hooks_meanwhile(
+        self, database: str, receiver: Receiver, uploader: Uploader
+    ) -> None:
+        asked, answers = list[str](), list[Any]()
+
+        def hook(request: HttpRequest, *_: object) -> bool:
+            asked.append(str(request.method))
+            answers.extend(answers_about(part))
+            return True
+
+        storage = receiver(upload_hooks=[hook])
+        part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+        with received() as names:
+            assert uploader.patch(part, 0, CONTENT).status_code == 204
+            assert uploader.offset(part) == SIZE
+        assert asked == ["PATCH"]
+        assert answers == [(503, "10", None)] * 2
+        assert names == ["a.txt"]
+        assert content_of("a.txt") == CONTENT
+        assert StoredFile.rows.using(database).count() == -(-SIZE // 4096)
+
+    @pytest.mark.parametrize("no", [False, HttpResponse(status=409), HttpResponse(status=503)])
+    def test_a_turn_ends_with_its_request(
+        self, database: str, receiver: Receiver, uploader: Uploader, no: object
+    ) -> None:
+        storage = receiver(upload_hooks=[Hook(no)])
+        part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+        assert uploader.patch(part, 0, CONTENT).status_code >= 400
+        rows = StoredFile.rows.using(database)
+        assert not rows.use_marks().exists()
+        later = isinstance(no, HttpResponse) and no.status_code == 503
+        assert rows.exists() == later
+
+    def test_a_hook_that_raises_ends_it_too(
+        self, database: str, receiver: Receiver, uploader: Uploader
+    ) -> None:
+        def fails(*_: object) -> bool:
+            raise RuntimeError("The scanner is down")
+
+        part = complete_upload(receiver(upload_hooks=[fails]), {})
+        for _ in range(2):
+            with pytest.raises(RuntimeError):
+                uploader.tus("HEAD", part)
+
+    def test_an_upload_waits_for_a_server_that_died_until_its_turn_is_over(
+        self, database: str, receiver: Receiver, uploader: Uploader
+    ) -> None:
+        hook = Hook(True)
+        storage = receiver(upload_hooks=[hook])
+        part = complete_upload(storage, {})
+        (upload,) = storage.inbox.unfinished()
+        found = storage.inbox.find(upload.content)
+        assert found is not None
+        assert storage.inbox.take_turn(storage.inbox.new_turn(found))
+        assert answers_about(part) == [(503, "10", None)] * 2
+        assert hook.shown == []
+        StoredFile.rows.using(database).use_marks().update(expires=timezone.now())
+        assert uploader.offset(part) == SIZE
+        assert len(hook.shown) == 1
+        assert content_of("a.txt") == CONTENT
+
+    def test_who_comes_when_another_has_just_finished_asks_no_hook(
+        self, database: str, receiver: Receiver, uploader: Uploader
+    ) -> None:
+        hook = Hook(True)
+        part = complete_upload(receiver(upload_hooks=[hook]), {})
+        offsets = list[int]()
+
+        def another_finishes(run: Any, sql: str, *rest: Any) -> Any:
+            if sql.startswith("INSERT") and not offsets:
+                offsets.append(0)
+                offsets.append(uploader.offset(part))
+            return run(sql, *rest)
+
+        with connections[database].execute_wrapper(another_finishes), received() as names:
+            assert uploader.offset(part) == SIZE
+        assert offsets == [0, SIZE]
+        assert len(hook.shown) == 1
+        assert names == ["a.txt"]
+
+    def test_a_form_and_a_project_without_hooks_need_no_turns(
+        self, database: str, receiver: Receiver, uploader: Uploader
+    ) -> None:
+        with CaptureQueriesContext(connections[database]) as captured:
+            uploader.sent(receiver(upload_hooks=[Hook(True)]).upload_url(max_size=SIZE))
+            part = complete_upload(receiver(upload_hooks=[]), {})
+            assert uploader.offset(part) == SIZE
+        assert not [query for query in captured if str(USE_MARK_POSITION) in query["sql"]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_requests_that_come_while_a_slow_hook_is_asked_keep_no_thread_busy(
+    database: str, receiver: Receiver
+) -> None:
+    begun, others_are_done = threading.Event(), threading.Event()
+    asked = list[str]()
+
+    def scans(request: HttpRequest, file: ReceivedFile, grant: UploadGrant) -> bool:
+        asked.append(str(request.method))
+        begun.set()
+        return others_are_done.wait(60) and file.read() == CONTENT
+
+    storage = receiver(upload_hooks=[scans])
+    part = Uploader().begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+
+    def send(number: int) -> int:
+        if number == 0:
+            return int(Uploader().patch(part, 0, CONTENT).status_code)
+        assert begun.wait(60)
+        return int(Uploader().tus("HEAD", part).status_code)
+
+    def send_and_tell(number: int) -> int:
+        status = send(number)
+        if number:
+            told.append(status)
+        if len(told) == 5:
+            others_are_done.set()
+        return status
+
+    told = list[int]()
+    with received() as names:
+        assert together(6, send_and_tell) == [204, *[503] * 5]
+    assert asked == ["PATCH"]
+    assert names == ["a.txt"]
+    assert Uploader().offset(part) == SIZE
+    assert not StoredFile.rows.using(database).use_marks().exists()
 
 
 @pytest.mark.django_db
@@ -385,6 +543,16 @@ class TestAtOnce:
         assert outcomes == [200] * 4
         assert content_of("a.txt") == CONTENT
         assert StoredFile.rows.using(database).count() == -(-SIZE // 4096)
+
+    def test_only_who_makes_the_file_says_so(
+        self, database: str, receiver: Receiver, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        upload = complete_upload(receiver(), {})
+        with received() as names, caplog.at_level("INFO", "secure_dbstorage.access"):
+            assert together(4, lambda _: Uploader().offset(upload)) == [SIZE] * 4
+        assert names == ["a.txt"]
+        outcomes = [entry.access.outcome for entry in caplog.records if hasattr(entry, "access")]
+        assert sorted(outcomes) == ["asked", "asked", "asked", "received"]
 
     def test_many_below_a_directory_make_one_file(self, database: str, receiver: Receiver) -> None:
         storage = receiver()
