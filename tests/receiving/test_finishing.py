@@ -725,6 +725,18 @@ class TestTwoThatBringAll:
         assert content_of("in/a.txt" if "prefix" in arguments else "a.txt") == CONTENT
 
 
+def test_who_lost_is_not_told_so_where_hooks_are_asked(
+    database: str, receiver: Receiver, uploader: Uploader
+) -> None:
+    """Then all bytes are written before the file has its name."""
+    hook = Hook(True)
+    storage = receiver(upload_hooks=[hook])
+    part = uploader.begun(storage.upload_url("a.txt", max_size=SIZE), SIZE)
+    assert patched_beside(part, CONTENT, OTHER, "sha256") == [409, 204]
+    assert content_of("a.txt") == OTHER
+    assert len(hook.shown) == 1
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_request_that_comes_too_late_takes_nothing_from_the_file(
     database: str, receiver: Receiver, *, overwrite: bool
