@@ -12,6 +12,7 @@
     │   └── ChangeConflict       a change that others get in the way of; the database is up
     ├── FileBusy                 one of many files, which the database can't handle now
     ├── FileTooLarge             also a SuspiciousFileOperation
+    ├── FileTypeRefused          an upload whose name gives it a type that its link doesn't take
     ├── FileChanged              also an OSError
     ├── UploadChanged            an upload that another request has continued
     ├── UploadGone               also a FileNotFoundError
@@ -67,6 +68,10 @@ class FileBusy(SecureDBStorageError):
 
 class FileTooLarge(SecureDBStorageError, SuspiciousFileOperation):
     """Raised when content is larger than the option ``max_size``; nothing is kept."""
+
+
+class FileTypeRefused(SecureDBStorageError):
+    """Raised when the name that an upload gets has a media type that its link doesn't take."""
 
 
 class FileChanged(SecureDBStorageError, OSError):

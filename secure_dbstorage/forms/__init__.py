@@ -69,8 +69,7 @@ def received(  # noqa: PLR0913 -- all that an upload is held against
     except UploadIncomplete as error:
         text = _("This upload is not complete. Choose the file again to continue it.")
         raise ValidationError(text, code="upload_incomplete") from error
-    content_types = storage.options.content_types
-    Limits(max_size=max_size, types=types, content_types=content_types).check(file)
+    Limits(max_size=max_size, types=types, storage=storage).check(file)
     return file
 
 
@@ -263,8 +262,7 @@ class UploadField(forms.FileField):
         if receiver is None:
             return Limits(max_size=self.max_size, types=self.types)
         max_size = receiver.options.max_size if self.max_size is None else self.max_size
-        content_types = receiver.options.content_types
-        return Limits(max_size=max_size, types=self.types, content_types=content_types)
+        return Limits(max_size=max_size, types=self.types, storage=receiver)
 
 
 class ImageUploadField(UploadField, forms.ImageField):

@@ -1,15 +1,18 @@
 """Limits: how large a file may be, and of which types."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.core.exceptions import ValidationError
+from django.core.files.storage import Storage
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext_lazy as _
 
 from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.files import BaseUploadedFile
 from secure_dbstorage.links.terms import is_among
+from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.storage.uploads import cleaned_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +23,8 @@ class Limits:
     max_size: int | None = None
     #: Media types, exact or like ``image/*``; none for all. They are decided by the name.
     types: Sequence[str] = ()
-    #: Media types by extension, besides those that we know.
-    content_types: Mapping[str, str] = field(default_factory=dict)
+    #: Where the file will be saved.
+    storage: Storage = field(default_factory=Storage)
 
     def check(self, file: BaseUploadedFile) -> None:
         """Return if a file is within the limits.
@@ -30,9 +33,18 @@ class Limits:
         """
         if self.max_size is not None and (file.size or 0) > self.max_size:
             raise ValidationError(self.too_large, code="too_large")
-        content_type = content_type_of(file.name or "", self.content_types)
-        if self.types and not is_among(content_type, self.types):
+        if self.types and not self._is_of_types(file.name or ""):
             raise ValidationError(_("Files of this type are not accepted here."), code="file_type")
+
+    def _is_of_types(self, name: str) -> bool:
+        """Tell whether a file with a client's name is of the right type, however it is saved.
+
+        A model's field cleans the name. Code that calls ``save()`` with it does not.
+        """
+        storage = self.storage
+        more = storage.options.content_types if isinstance(storage, DatabaseStorage) else {}
+        names = name, cleaned_name(storage, name)
+        return all(is_among(content_type_of(each, more), self.types) for each in names)
 
     @property
     def too_large(self) -> str:

@@ -49,7 +49,7 @@ directory with a slash at its end, or ``~`` for the root or for none. Claims say
 (``k``: ``d`` for a directory, ``n`` for none), which media types (``t``), whether a file may be
 replaced (``o``), and the SHA-256 of the only accepted content (``h``). A link that continues an
 upload has no times, since its end is in the table. It repeats ``k``, ``o``, ``h`` and the
-bindings, and adds the client's Upload-Metadata as it was sent (``m``).
+bindings, for a directory also ``t``, and adds the client's Upload-Metadata as it was sent (``m``).
 
 The subject of a token for a proxy's cache is the content as the internal route spells it, see
 :func:`~secure_dbstorage.links.paths.spelled_content`. It has no claims but its times.
@@ -170,8 +170,10 @@ class LinkSigner:
 
         :param grant: with the content key of the upload. The bindings are kept as they are.
         """
+        is_folder = grant.place.kind is PlaceKind.FOLDER  # Only there, the name isn't final yet.
         claims = {
             "k": grant.place.kind.value,
+            "t": grant.types if is_folder else (),
             "m": grant.metadata,
             "o": int(grant.overwrite),
             "h": grant.sha256,

@@ -10,12 +10,9 @@ from secure_dbstorage.exceptions import BadToken, UploadGone, UploadIncomplete
 from secure_dbstorage.files import ReceivedFile, Upload
 from secure_dbstorage.links.grants import PlaceKind, UploadGrant, UploadPlace
 from secure_dbstorage.links.paths import PARAMETER
-from secure_dbstorage.receiving.fields import Metadata
+from secure_dbstorage.receiving.fields import UNNAMED, Metadata
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.storage.uploads import received_file
-
-#: The name of a file whose client gave none.
-UNNAMED = "upload"
+from secure_dbstorage.storage.uploads import cleaned_name, received_file
 
 #: The longest URL of an upload: its token has room for little more than the client's metadata.
 _MAX_LENGTH = 8192
@@ -36,6 +33,7 @@ def claim(
     :param url: the URL that the client got in ``Location``, with or without a host.
     :param user: whom the link that began it is for, or their primary key; None for everybody.
     :param ip: the address of the client. Needed if that link is for a network.
+    :raises SuspiciousFileOperation: when its name can't be that of a file.
     :raises BadToken: when we did not make it, or not for such an upload, client or content.
     :raises UploadGone: when the upload was taken, deleted, or has expired.
     :raises UploadIncomplete: when bytes are missing.
@@ -48,7 +46,8 @@ def claim(
     if not upload.is_complete:
         raise UploadIncomplete("The upload is not complete")
     upload = _with_content(upload, grant, storage)
-    return received_file(storage, upload, Metadata.parse(grant.metadata).filename or UNNAMED)
+    name = Metadata.parse(grant.metadata).filename or UNNAMED
+    return received_file(storage, upload, name, saved_as=cleaned_name(storage, name))
 
 
 def _grant(url: str, storage: DatabaseStorage) -> UploadGrant:

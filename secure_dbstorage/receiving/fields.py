@@ -23,6 +23,9 @@ _PAIR = re.compile(r"([!-+\--~]+)(?: ([A-Za-z0-9+/]*={0,2}))?", re.ASCII)
 #: The keys under which clients send the name of a file: that of tus, and Uppy's.
 _NAME_KEYS = ("filename", "name")
 
+#: The name of an upload that waits for a form, if its client gave none.
+UNNAMED = "upload"
+
 _CHECKSUM = re.compile(r"(sha1|sha256) ([A-Za-z0-9+/]+={0,2})", re.ASCII)
 
 #: A member of a dictionary that is a byte sequence (RFC 9651 sections 3.2 and 3.3.5).

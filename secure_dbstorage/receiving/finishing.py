@@ -21,6 +21,7 @@ from secure_dbstorage.exceptions import (
     DatabaseUnavailable,
     FileChanged,
     FileTooLarge,
+    FileTypeRefused,
     UploadChanged,
     UploadGone,
 )
@@ -33,7 +34,7 @@ from secure_dbstorage.serving.guards import ask_hooks
 from secure_dbstorage.serving.headers import protect
 from secure_dbstorage.serving.refusals import RETRY_WHEN_DOWN, Refused, unavailable
 from secure_dbstorage.storage.announcements import announce_saved
-from secure_dbstorage.storage.uploads import name_upload, received_file
+from secure_dbstorage.storage.uploads import cleaned_name, name_upload, received_file
 
 
 class Instead(Exception):
@@ -74,7 +75,7 @@ def finish(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
 
     An upload that can never become a file is deleted. One that may do so later stays.
 
-    :raises Rejected: when it can never become a file: 403, 410, 412, 413 or 422; 409 when
+    :raises Rejected: when it can never become a file: 403, 410, 412, 413, 415 or 422; 409 when
         another request has written its last pieces.
     :raises Instead: when a hook gives its own response; one of 500 or more means "later".
     :raises Refused: 503 while another request asks the hooks about it.
@@ -133,8 +134,7 @@ def _ask_hooks(arrival: Arrival, upload: Upload) -> None:
         return
     # A scanner may be slow. Meanwhile, others can use the connection.
     arrival.storage.catalog.release()
-    shown = _shown_name(arrival.grant)
-    with received_file(arrival.storage, upload, shown, lends=True) as file:
+    with received_file(arrival.storage, upload, _cleaned_name(arrival), lends=True) as file:
         try:
             response = ask_hooks(hooks, arrival.request, file, arrival.grant)
         except Refused:
@@ -160,6 +160,8 @@ def _give_name(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
         raise
     except FileTooLarge:
         _give_up(arrival, upload, Rejected(Fault.TOO_LARGE))
+    except FileTypeRefused:
+        _give_up(arrival, upload, Rejected(Fault.TYPE))
     except (FileExistsError, IsADirectoryError, SuspiciousFileOperation):
         _give_up(arrival, upload, Rejected(Fault.TAKEN))
 
@@ -193,7 +195,8 @@ class _Attempts:
             storage,
             self.upload,
             grant.place,
-            _shown_name(grant),
+            _client_name(grant),
+            types=grant.types,
             overwrite=wish.overwrite,
             replaced_key=wish.replaced_key,
             note_time=self.times.add,
@@ -256,8 +259,18 @@ def _delete(arrival: Arrival, upload: Upload) -> None:
     storage.catalog.repeat(partial(storage.inbox.delete, upload))
 
 
-def _shown_name(grant: UploadGrant) -> str:
-    """Return the last segment of the name that the file will have, or of the client's."""
+def _cleaned_name(arrival: Arrival) -> str:
+    """Return the last segment of the name that the file will have, unless that is taken.
+
+    What cleaning leaves out could hide an extension from a hook.
+    """
+    name = _client_name(arrival.grant)
+    is_below = arrival.grant.place.kind is PlaceKind.FOLDER
+    return cleaned_name(arrival.storage, name) if is_below else name
+
+
+def _client_name(grant: UploadGrant) -> str:
+    """Return the last segment of the name that the link is for, or of the client's."""
     if grant.place.kind is PlaceKind.FILE:
         return grant.place.path.rpartition("/")[2]
     return Metadata.parse(grant.metadata).filename

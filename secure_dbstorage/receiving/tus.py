@@ -4,6 +4,7 @@ The core of the protocol, and its extensions creation, creation-with-upload, exp
 termination and checksum. A request is checked before its body is read.
 """
 
+import posixpath
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
@@ -21,6 +22,7 @@ from secure_dbstorage.receiving.arrivals import Arrival
 from secure_dbstorage.receiving.bodies import checked
 from secure_dbstorage.receiving.faults import Fault, Rejected
 from secure_dbstorage.receiving.fields import (
+    UNNAMED,
     Checksum,
     Metadata,
     content_length,
@@ -135,20 +137,27 @@ def _check_name(arrival: Arrival, metadata: Metadata) -> None:
     """Refuse what can't become a file, before anything is sent."""
     storage, grant = arrival.storage, arrival.grant
     kind, path = grant.place.kind, grant.place.path
-    name = path if kind is PlaceKind.FILE else metadata.filename
-    if kind is PlaceKind.FOLDER:
-        try:
-            name = storage.generate_filename(f"{path}/{name}" if path else name)
-        except SuspiciousFileOperation:
-            raise Rejected(Fault.FIELD, field="Upload-Metadata") from None
-    if grant.types and not is_among(
-        content_type_of(name, storage.options.content_types), grant.types
-    ):
-        raise Rejected(Fault.TYPE)
+    name = path if kind is PlaceKind.FILE else _cleaned_name(arrival, metadata)
+    # A form may save the file under the client's own name too.
+    for each in (metadata.filename or UNNAMED, name) if kind is PlaceKind.NOWHERE else (name,):
+        content_type = content_type_of(each, storage.options.content_types)
+        if grant.types and not is_among(content_type, grant.types):
+            raise Rejected(Fault.TYPE)
     if kind is PlaceKind.FILE and not grant.overwrite:
         with storage.catalog.outages_told():
             if storage.catalog.exists(name):
                 raise Rejected(Fault.TAKEN)
+
+
+def _cleaned_name(arrival: Arrival, metadata: Metadata) -> str:
+    """Return what a save makes of the client's name."""
+    place, filename = arrival.grant.place, metadata.filename
+    if place.kind is PlaceKind.NOWHERE:
+        filename = filename or UNNAMED
+    try:
+        return arrival.storage.generate_filename(posixpath.join(place.path, filename))
+    except SuspiciousFileOperation:
+        raise Rejected(Fault.FIELD, field="Upload-Metadata") from None
 
 
 def _piece_length(arrival: Arrival, most: int | None) -> int:

@@ -30,7 +30,7 @@ from secure_dbstorage.links.terms import (
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import MAX_LENGTH, canonical_name
 from secure_dbstorage.saving import FreeName, NameLimit, Naming, PlacedName
-from secure_dbstorage.storage.alternatives import other_names
+from secure_dbstorage.storage.alternatives import of_same_type, other_names
 from secure_dbstorage.storage.announcements import (
     announce_changed,
     announce_deleted,
@@ -107,6 +107,8 @@ class DatabaseStorage(BaseStorage):
         """Return a free name, within the caller's limit and the table's."""
         limit = NameLimit(min(max_length or MAX_LENGTH, MAX_LENGTH))
         available: str = super().get_available_name(str(name), max_length=limit)
+        if self.options.allow_overwrite:  # Otherwise an end of random characters is added.
+            available = of_same_type(available, str(name), self.options.content_types)
         return PlacedName(available) if available == limit.placed else available
 
     def is_name_available(self, name: str, max_length: int | None = None) -> bool:

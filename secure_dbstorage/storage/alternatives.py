@@ -1,11 +1,13 @@
 """Alternatives: other names for a file, in case another save takes its name first."""
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 
+from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.storage import Storage
 
+from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.names import MAX_LENGTH, canonical_name
 from secure_dbstorage.storage.base import BaseStorage
 
@@ -31,3 +33,19 @@ def other_names(storage: BaseStorage, name: str, max_length: int | None) -> Iter
             other = Storage.get_alternative_name(storage, root[: max(0, most)], extension)
         name = storage.get_available_name(posixpath.join(directory, other), max_length)
         yield canonical_name(name)
+
+
+def of_same_type(shortened: str, name: str, more: Mapping[str, str]) -> str:
+    """Return a shortened name without an extension that the whole name does not have.
+
+    Otherwise ``page.html...zzz.``, which has none, could become ``page.html``.
+
+    :param more: the project's own media types by extension.
+    :raises SuspiciousFileOperation: for a name that can't be shortened like that.
+    """
+    content_type = content_type_of(name, more)
+    while content_type_of(shortened, more) != content_type:
+        shortened, extension = posixpath.splitext(shortened)
+        if not extension:
+            raise SuspiciousFileOperation(f"{name!r} can't be shortened")
+    return shortened

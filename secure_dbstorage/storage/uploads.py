@@ -1,18 +1,20 @@
 """Complete uploads: read as files, and made files of their storage without a copy."""
 
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from django.core.files import File
+from django.core.files.storage import Storage
 
 from secure_dbstorage.content_types import content_type_of
-from secure_dbstorage.exceptions import UploadGone
+from secure_dbstorage.exceptions import FileTypeRefused, UploadGone
 from secure_dbstorage.files import ReceivedFile, Upload
 from secure_dbstorage.links.grants import PlaceKind, UploadPlace
+from secure_dbstorage.links.terms import is_among
 from secure_dbstorage.names import canonical_name
 from secure_dbstorage.saving import FreeName, Naming
 from secure_dbstorage.storage.alternatives import other_names
@@ -22,16 +24,31 @@ from secure_dbstorage.table.lending import Sending
 from secure_dbstorage.table.readers import reader
 
 
+def cleaned_name(storage: Storage, name: str) -> str:
+    """Return what Django makes of a client's name, as a model's field and a link do.
+
+    :param name: its last segment counts.
+    :raises SuspiciousFileOperation: when nothing of it is left.
+    """
+    return posixpath.basename(storage.generate_filename(posixpath.basename(name)))
+
+
 def received_file(
-    storage: BaseStorage, upload: Upload, name: str, *, lends: bool = False
+    storage: BaseStorage,
+    upload: Upload,
+    name: str,
+    *,
+    saved_as: str | None = None,
+    lends: bool = False,
 ) -> ReceivedFile:
     """Return a complete upload to a storage as a file that its ``save()`` takes over.
 
     :param name: the client's; its last segment counts.
+    :param saved_as: the name that decides the media type; None for the same.
     :param lends: whether a pooled connection is given back while its reader is busy. There
         must be no transaction.
     """
-    content_type = content_type_of(name, storage.options.content_types)
+    content_type = content_type_of(saved_as or name, storage.options.content_types)
     opener = partial(reader, sending=Sending() if lends else None)
     return ReceivedFile(upload, name=name, content_type=content_type, opener=opener)
 
@@ -42,6 +59,7 @@ def name_upload(  # noqa: PLR0913 -- the upload, its name, and what may be there
     place: UploadPlace,
     filename: str,
     *,
+    types: Sequence[str] = (),
     overwrite: bool = False,
     replaced_key: int | None = None,
     note_time: Callable[[datetime], object] | None = None,
@@ -50,14 +68,17 @@ def name_upload(  # noqa: PLR0913 -- the upload, its name, and what may be there
 
     :param place: the file, or the directory below which a free name is found as in ``save()``.
     :param filename: the client's name.
+    :param types: the media types that the file may have, as its name decides; none for all.
     :param overwrite: whether the name of the file may be taken.
     :param replaced_key: the content key of the file that it must replace; None for any.
     :param note_time: receives when the file is saved, before that is committed.
     :raises FileExistsError: when the name is taken, or lies below a file.
     :raises FileChanged: when the file is not the one to replace.
+    :raises FileTypeRefused: when the name is not one of these types, once it is final.
     :raises UploadGone: when the upload was deleted, or is a file by now.
     """
     name, created, naming = place.path, True, Naming(note_time=note_time)
+    of_type = partial(_of_type, types=types, more=storage.options.content_types)
     if place.kind is PlaceKind.FOLDER:
         wanted = storage.generate_filename(posixpath.join(place.path, filename))
         free = FreeName(storage.get_available_name(wanted), None)
@@ -65,12 +86,14 @@ def name_upload(  # noqa: PLR0913 -- the upload, its name, and what may be there
         others = other_names(storage, available, None)
         if storage.options.allow_overwrite and storage.catalog.exists(available):
             available = next(others)  # Every name was called available, that of a directory too.
-        naming = replace(naming, others=others, is_placed=free.is_placed)
-        name = storage.inbox.adopt(available, upload, naming=naming)
+        naming = replace(naming, others=map(of_type, others), is_placed=free.is_placed)
+        name = storage.inbox.adopt(of_type(available), upload, naming=naming)
     elif overwrite:
-        created = storage.inbox.adopt_over(name, upload, replaced_key=replaced_key, naming=naming)
+        created = storage.inbox.adopt_over(
+            of_type(name), upload, replaced_key=replaced_key, naming=naming
+        )
     else:
-        storage.inbox.adopt(name, upload, naming=naming)
+        storage.inbox.adopt(of_type(name), upload, naming=naming)
     announce_saved(storage, name, created=created)
     return name, created
 
@@ -96,6 +119,17 @@ def adopted_name(
             return None
         raise
     return adopted
+
+
+def _of_type(name: str, *, types: Sequence[str], more: Mapping[str, str]) -> str:
+    """Return the name of a file.
+
+    :raises FileTypeRefused: when its media type is none of these.
+    """
+    content_type = content_type_of(name, more)
+    if types and not is_among(content_type, types):
+        raise FileTypeRefused(f"{name!r} has the type {content_type}, which the link doesn't take")
+    return name
 
 
 def _is_file(storage: BaseStorage, upload: Upload) -> bool:

@@ -220,6 +220,17 @@ class TestHostileValues:
         field = UploadField(max_size=3, types=["text/plain"])
         assert codes(form_with(field, files={"file": file})) == ["file_type"]
 
+    @pytest.mark.parametrize("name", ["x.pd★f", "x.ht?ml", "page.p★n★g"])
+    def test_a_type_is_that_of_the_file_that_a_model_saves(self, name: str) -> None:
+        types = ["application/octet-stream"]
+        field = UploadField(max_size=SIZE, types=types)
+        file = SimpleUploadedFile(name, b"abc")
+        assert codes(form_with(field, sent(name=name))) == ["file_type"]
+        assert codes(form_with(field, files={"file": file})) == ["file_type"]
+        with pytest.raises(ValidationError) as caught:
+            received(sent(name=name), ours(), types=types)
+        assert caught.value.code == "file_type"
+
     def test_two_hidden_values_are_one_file(self) -> None:
         form = form_with(UploadField(max_size=SIZE), sent(b"a"), sent(b"b"))
         assert form.is_valid()

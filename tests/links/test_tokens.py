@@ -686,6 +686,10 @@ PART = replace(
 )
 
 
+#: Of an upload below a directory, which gets its name later.
+BELOW = replace(PART, types=UPLOAD.types, place=UPLOAD.place, overwrite=False)
+
+
 def read_upload(path: str, token: str, **others: Any) -> UploadGrant:
     """Return what a token grants for uploads."""
     given = {"audience": AUDIENCE, "max_lifetime": WEEK, "now": NOW, **others}
@@ -695,7 +699,7 @@ def read_upload(path: str, token: str, **others: Any) -> UploadGrant:
 class TestUploads:
     """Links that begin uploads, and those that continue one."""
 
-    @pytest.mark.parametrize("grant", [UPLOAD, PART], ids=["begin", "part"])
+    @pytest.mark.parametrize("grant", [UPLOAD, PART, BELOW], ids=["begin", "part", "below"])
     def test_what_is_documented_is_read(self, grant: UploadGrant) -> None:
         path = grant.place.spelling
         token = written_upload(path, grant, **OURS)
@@ -719,7 +723,11 @@ class TestUploads:
         assert SIGNER.is_for_user(grant, "7")
         bound = replace(UPLOAD, user=grant.user, network=grant.network)
         assert made == written_upload("in/", bound, **OURS)
-        assert SIGNER.part_token(PART, AUDIENCE) == written_upload("in/a.txt", PART, **OURS)
+        for part in (PART, BELOW):
+            written = written_upload(part.place.spelling, part, **OURS)
+            assert SIGNER.part_token(part, AUDIENCE) == written
+        with_types = replace(PART, types=UPLOAD.types)  # Its name is final.
+        assert SIGNER.part_token(with_types, AUDIENCE) == SIGNER.part_token(PART, AUDIENCE)
 
     def test_a_place_that_another_release_knows_is_refused(self) -> None:
         later: Any = SimpleNamespace(kind=SimpleNamespace(value="z"))

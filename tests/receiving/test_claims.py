@@ -59,6 +59,13 @@ class TestFile:
         answer = uploader.create(receiver().upload_url(max_size=9), 3, b"abc")
         assert claim(answer["Location"], receiver()).name == "upload"
 
+    def test_its_type_is_that_of_the_file_that_a_model_saves(self, receiver: Receiver) -> None:
+        storage = receiver()
+        file = claim(sent(storage, name="a b.p★df"), storage)
+        assert (file.name, file.content_type) == ("a b.p★df", "application/pdf")
+        book = Book.objects.create(text=file)
+        assert book.text.name == "books/a_b.pdf"
+
     def test_validators_work(self, receiver: Receiver) -> None:
         file = claim(sent(receiver(), name="a.exe"), receiver())
         with pytest.raises(ValidationError):

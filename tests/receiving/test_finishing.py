@@ -83,6 +83,24 @@ class TestHooks:
         ]
         assert content_of("below/c.txt") == CONTENT
 
+    def test_a_hook_sees_the_name_and_the_type_that_the_file_will_have(
+        self, receiver: Receiver, uploader: Uploader
+    ) -> None:
+        seen: list[object] = []
+
+        def hook(_request: HttpRequest, file: ReceivedFile, _grant: UploadGrant) -> bool:
+            seen.append((file.name, file.content_type))
+            return True
+
+        storage = receiver(upload_hooks=[hook])
+        uploader.sent(storage.upload_url(prefix="in", max_size=SIZE), name="my page.ht★ml")
+        uploader.sent(storage.upload_url("in/my page.ht★ml", max_size=SIZE))
+        assert seen == [
+            ("my_page.html", "text/html"),
+            ("my page.ht★ml", "application/octet-stream"),
+        ]
+        assert storage.stat("in/my_page.html").content_type == "text/html"
+
     def test_an_upload_for_a_form_is_shown_to_no_hook(
         self, receiver: Receiver, uploader: Uploader
     ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from django.core.files.storage import storages
 from django.test import Client
 from django.utils.http import parse_http_date
+from pytest_django import Settings
 
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import MAX_LENGTH
@@ -243,6 +244,85 @@ def test_an_upload_whose_name_is_as_long_as_can_be_gets_another_too(
     answer = uploader.create(url, 3, b"new", **metadata(filename=filename))
     assert content_of(answer["Content-Location"].removeprefix("/files/")) == b"new"
     assert content_of(taken) == b"old"
+
+
+@pytest.mark.parametrize("place", [{}, {"prefix": "in"}])
+@pytest.mark.parametrize("name", ["x.pd★f", "x.ht?ml", "page.p★n★g"])
+def test_a_type_is_that_of_the_cleaned_name(
+    storage: DatabaseStorage, uploader: Uploader, place: dict[str, str], name: str
+) -> None:
+    url = storage.upload_url(max_size=9, types=["application/octet-stream"], **place)  # type: ignore[arg-type]
+    answer = uploader.create(url, 3, b"abc", **metadata(filename=name))
+    assert (answer.status_code, answer.json()["reason"]) == (415, "type")
+    assert not rows()
+
+
+def test_a_type_is_that_of_a_clients_name_too_if_a_form_waits(
+    storage: DatabaseStorage, uploader: Uploader
+) -> None:
+    url = storage.upload_url(max_size=9, types=["application/pdf"])
+    assert uploader.create(url, 3, **metadata(filename="x.pd★f")).status_code == 415
+    below = storage.upload_url(prefix="in", max_size=9, types=["application/pdf"])
+    assert uploader.create(below, 3, **metadata(filename="x.pd★f")).status_code == 201
+
+
+@pytest.mark.parametrize("overwrites", [False, True])
+@pytest.mark.parametrize("end", ["zzzz.", ".htmlzzzz.", ".zzzz."])
+def test_a_name_that_is_shortened_keeps_its_type(
+    receiver: Receiver,
+    uploader: Uploader,
+    overwrites: bool,  # noqa: FBT001
+    end: str,
+) -> None:
+    storage = receiver(allow_overwrite=overwrites)
+    url = storage.upload_url(prefix="in", max_size=9, types=["application/octet-stream"])
+    for cut in range(MAX_LENGTH - 20, MAX_LENGTH):
+        name = "a" * cut + ".html" + end
+        answer = uploader.create(url, 3, b"abc", **metadata(filename=name))
+        assert answer.status_code == 201
+        given = answer["Content-Location"].removeprefix("/files/")
+        assert len(given) <= MAX_LENGTH
+        assert storage.stat(given).content_type == "application/octet-stream"
+
+
+class Renaming(DatabaseStorage):
+    """Gives a file whose name is taken another extension."""
+
+    def get_alternative_name(self, file_root: str, file_ext: str) -> str:
+        """Return a page."""
+        return super().get_alternative_name(file_root, ".html")
+
+
+class Hasty(Renaming):
+    """Finds that out when the file is saved."""
+
+    def is_name_available(self, name: str, max_length: int | None = None) -> bool:
+        """Return True for every name as it was sent."""
+        return name.endswith(".txt") or super().is_name_available(name, max_length)
+
+
+@pytest.mark.parametrize("kind", [Renaming, Hasty])
+@pytest.mark.parametrize("in_pieces", [False, True])
+def test_a_type_is_that_of_the_name_in_the_end(
+    settings: Settings,
+    uploader: Uploader,
+    kind: type[DatabaseStorage],
+    in_pieces: bool,  # noqa: FBT001
+) -> None:
+    backend = {"BACKEND": f"{kind.__module__}.{kind.__qualname__}"}
+    settings.STORAGES = {**settings.STORAGES, "default": backend}
+    storage = storages["default"]
+    assert isinstance(storage, kind)
+    storage.save("in/a.txt", b"old")
+    url = storage.upload_url(prefix="in", max_size=9, types=["text/plain"])
+    if in_pieces:
+        part = uploader.begun(url, 3)
+        answer = uploader.patch(part, 0, b"abc")
+        assert uploader.tus("HEAD", part).status_code == 410
+    else:
+        answer = uploader.create(url, 3, b"abc", **metadata(filename="a.txt"))
+    assert (answer.status_code, answer.json()["reason"]) == (415, "type")
+    assert rows() == [(0, "in/a.txt")]
 
 
 def test_an_overwrite_keeps_what_a_save_keeps(

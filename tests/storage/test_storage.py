@@ -830,6 +830,14 @@ class TestTemporaryFiles:
         assert timedelta(0) <= expires - before - timedelta(hours=1) < timedelta(minutes=1)
         assert expires.tzinfo is UTC
 
+    def test_a_name_that_is_shortened_gets_no_extension(self, database: str) -> None:
+        storage = DatabaseStorage(using=database, allow_overwrite=True)
+        name = storage.save("n" * 20 + ".html" + "zzz.", ContentFile(b"x"), max_length=25)
+        assert name == "n" * 20
+        assert storage.save("d.html/aaa.zz.", ContentFile(b"x"), max_length=10) == "d.html/aaa"
+        with pytest.raises(SuspiciousFileOperation, match="shortened"):
+            storage.save(".hidden.html", ContentFile(b"x"), max_length=6)
+
     def test_an_overwrite_starts_a_new_lifetime(self, database: str) -> None:
         storage = DatabaseStorage(using=database, delete_after=3600, allow_overwrite=True)
         storage.save("a.txt", b"x")
