@@ -124,33 +124,119 @@ from io import BytesIO
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from library.models import Picture
-from PIL import ExifTags, Image, PngImagePlugin, features
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin, features
+wide = "SECRET-PLACE.".encode("utf-16-be")
+profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+profile = profile.replace("sRGB built-in".encode("utf-16-be"), wide)
 exif = Image.Exif()
 exif[ExifTags.Base.ImageDescription] = "SECRET-PLACE"
 exif[ExifTags.Base.Orientation] = 6
 exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSDateStamp] = "SECRET-PLACE"
 text = PngImagePlugin.PngInfo()
 text.add_itxt("XML:com.adobe.xmp", "SECRET-PLACE")
-for kind in ("PNG", "JPEG", "GIF", "WEBP", *["AVIF"] * features.check("avif")):
+drawn = Image.linear_gradient("L").convert("RGB").resize((64, 32))
+for number in range(9 if features.check("avif") else 7):
+    kind = ("PNG", "PNG", "JPEG", "GIF", "GIF", "WEBP", "WEBP", "AVIF", "AVIF")[number]
     taken = BytesIO()
     notes = {"exif": exif, "xmp": b"SECRET-PLACE", "comment": b"SECRET-PLACE", "pnginfo": text}
-    Image.linear_gradient("L").convert("RGB").resize((64, 32)).save(taken, kind, **notes)
+    notes["icc_profile"] = None if kind == "GIF" else profile
+    moves = number in (1, 4, 6, 8)
+    if moves:
+        notes |= {"save_all": True, "append_images": [drawn.rotate(180)]}
+    exif[ExifTags.Base.Orientation] = 1 if moves else 6
+    drawn.save(taken, kind, **notes)
     file = ContentFile(taken.getvalue(), name=f"a.{kind.lower()}")
     picture = Picture.objects.keep(User.objects.get(username="ada"), file, "A place")
     with picture.image.open() as kept, picture.thumbnail.open() as small:
         found = kept.read()
         left = found + small.read()
-    print(b"SECRET-PLACE" in taken.getvalue(), b"SECRET-PLACE" in left, end=" ")
+    print(b"SECRET-PLACE" in taken.getvalue(), b"SECRET-PLACE" in left or wide in left, end=" ")
     with Image.open(BytesIO(found)) as whole:
-        print(whole.format == kind, whole.size == ((64, 32) if kind == "GIF" else (32, 64)))
+        turned = kind != "GIF" and not moves
+        print(whole.format == kind, whole.size == ((32, 64) if turned else (64, 32)), end=" ")
+        print(getattr(whole, "n_frames", 1) == 1 + moves, end=" ")
+        if kind == "GIF":
+            print(True)
+            continue
+        colours = set()
+        for given in (profile, whole.info["icc_profile"]):
+            pair = ImageCms.ImageCmsProfile(BytesIO(given)), ImageCms.createProfile("LAB")
+            seen = ImageCms.profileToProfile(drawn, *pair, outputMode="LAB")
+            colours.add(seen.tobytes())
+        print(len(colours) == 1)
 """
 
 
 def test_no_picture_on_the_wall_tells_where_it_was_taken(with_demo: Path) -> None:
     taken = manage(with_demo, "shell", "-v", "0", "-c", TAKE_PICTURES)
     lines = taken.stdout.splitlines()
-    assert len(lines) >= 4, taken.stderr
-    assert set(lines) == {"True False True True"}
+    assert len(lines) >= 7, taken.stderr
+    assert set(lines) == {"True False True True True True"}
+
+
+#: Opens what has an allowed name and another format, and prints what becomes of it.
+DISGUISE_PICTURES = """
+from io import BytesIO
+from django.core.files.base import ContentFile
+from library.images import make_thumbnail, without_metadata
+from PIL import Image
+files = {"EPS": b"%!PS-Adobe-3.0 EPSF-3.0\\n%%BoundingBox: 0 0 9 9\\n%%EndComments\\n%%EOF\\n"}
+for kind in ("BMP", "TIFF", "ICO", "PPM", "TGA", "JPEG2000", "PNG"):
+    Image.new("RGB", (20, 20)).save(target := BytesIO(), kind)
+    files[kind] = target.getvalue()
+for kind, content in files.items():
+    Image.open(BytesIO(content))
+    for make in (make_thumbnail, without_metadata):
+        try:
+            make(ContentFile(content, name="a.png"))
+            print(kind, "kept")
+        except ValueError as error:
+            print("refused:", error)
+"""
+
+
+def test_only_formats_that_the_form_offers_are_opened(tmp_path: Path) -> None:
+    result = manage(tmp_path, "shell", "-v", "0", "-c", DISGUISE_PICTURES)
+    refused = "refused: This file is not a readable picture."
+    assert result.stdout.splitlines() == [refused] * 14 + ["PNG kept"] * 2, result.stderr
+
+
+#: Keeps pictures of some frames while few pixels are allowed, and prints what becomes of them.
+ANIMATE_PICTURES = """
+from io import BytesIO
+from django.core.files.base import ContentFile
+from library import images
+from PIL import Image, features
+images.MAX_PIXELS = 3 * 64 * 32
+frames = [Image.new("RGB", (64, 32), colour) for colour in ("red", "green", "blue", "white")]
+def keep(content, name):
+    for make in (images.make_thumbnail, images.without_metadata):
+        try:
+            kept = make(ContentFile(content, name="a"))
+            print(name, "kept", getattr(Image.open(kept), "n_frames", 1))
+        except ValueError as error:
+            print(name, error)
+for kind in ("GIF", "PNG", "WEBP", *["AVIF"] * features.check("avif")):
+    for count in (3, 4):
+        taken = BytesIO()
+        frames[0].save(taken, kind, save_all=True, append_images=frames[1:count])
+        keep(taken.getvalue(), "many" if count == 4 else "few")
+frames[0].save(taken := BytesIO(), "MPO", save_all=True, append_images=frames[1:])
+keep(taken.getvalue(), "phone")
+frames[0].save(taken := BytesIO(), "GIF", save_all=True, append_images=frames[1:])
+grows = bytearray(taken.getvalue())
+grows[6:10] = b"\\1\\0\\1\\0"  # The size of the whole, which is smaller than its frames.
+keep(bytes(grows), "grows")
+"""
+
+
+def test_the_pixels_of_all_frames_are_counted(tmp_path: Path) -> None:
+    result = manage(tmp_path, "shell", "-v", "0", "-c", ANIMATE_PICTURES)
+    refused = "This picture has more than 50 million pixels."
+    assert set(result.stdout.splitlines()) == {
+        *("few kept 1", "few kept 3", f"many {refused}"),
+        *("phone kept 1", f"grows {refused}"),
+    }, result.stderr
 
 
 #: Guesses passwords at both doors, and prints the statuses.
