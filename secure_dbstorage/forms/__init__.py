@@ -21,12 +21,13 @@ from django.forms.boundfield import BoundField
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
+from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.exceptions import BadToken, UploadGone, UploadIncomplete
 from secure_dbstorage.files import ReceivedFile
 from secure_dbstorage.forms.limits import Limits
 from secure_dbstorage.forms.widgets import Kept, UploadInput
 from secure_dbstorage.links.paths import SignedPath
-from secure_dbstorage.links.terms import media_ranges, size_limit
+from secure_dbstorage.links.terms import is_among, media_ranges, size_limit
 from secure_dbstorage.names import shown_name
 from secure_dbstorage.receiving.claims import claim
 from secure_dbstorage.storage import DatabaseStorage
@@ -268,8 +269,42 @@ class UploadField(forms.FileField):
 class ImageUploadField(UploadField, forms.ImageField):
     """A picture that the browser may have sent before the form. Pillow has to be able to open it.
 
-    Django reads the whole picture into memory for that, so give it a small ``max_size``.
+    Django reads the whole picture into memory for that, so give it a small ``max_size``. Its
+    content must be in a format of ``types``, whatever the extension of the file; without them, in
+    one of ``image/*``.
     """
+
+    def _check_limits(self, file: "UploadedFile[Any]") -> None:
+        super()._check_limits(file)
+        if not file.size:  # Django says so.
+            return
+        from PIL import Image  # noqa: PLC0415 -- a project without pictures needs no Pillow
+
+        try:
+            with Image.open(file, formats=self._formats()):
+                pass
+        except Exception as error:  # As Django does: each format has its own errors.
+            text = self.error_messages["invalid_image"]
+            raise ValidationError(text, code="invalid_image") from error
+        finally:
+            file.seek(0)
+
+    def _formats(self) -> list[str]:
+        """Return the formats that Pillow may try: those whose extensions have the right types.
+
+        Pillow hands EPS to another program, and a later ``Image.open()`` would too.
+        """
+        from PIL import Image  # noqa: PLC0415
+
+        Image.init()
+        types, more = self.types or ("image/*",), self._limits.content_types
+        return sorted(
+            {
+                kind
+                for extension, kind in Image.EXTENSION.items()
+                if kind in Image.OPEN and is_among(content_type_of(f"x{extension}", more), types)
+            }
+        )
 
 
 def _model_storage(form: forms.BaseForm | type[forms.BaseForm], field_name: str) -> object:

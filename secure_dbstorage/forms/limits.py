@@ -1,6 +1,6 @@
 """Limits: how large a file may be, and of which types."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.core.exceptions import ValidationError
@@ -41,10 +41,15 @@ class Limits:
 
         A model's field cleans the name. Code that calls ``save()`` with it does not.
         """
+        names = name, cleaned_name(self.storage, name)
+        kinds = [content_type_of(each, self.content_types) for each in names]
+        return all(is_among(kind, self.types) for kind in kinds)
+
+    @property
+    def content_types(self) -> Mapping[str, str]:
+        """The project's own media types by extension."""
         storage = self.storage
-        more = storage.options.content_types if isinstance(storage, DatabaseStorage) else {}
-        names = name, cleaned_name(storage, name)
-        return all(is_among(content_type_of(each, more), self.types) for each in names)
+        return storage.options.content_types if isinstance(storage, DatabaseStorage) else {}
 
     @property
     def too_large(self) -> str:

@@ -457,9 +457,13 @@ class TestStorages:
             UploadField(**limits)
 
 
-def png() -> bytes:
-    Image.new("RGB", (3, 2)).save(buffer := BytesIO(), "PNG")
+def png(kind: str = "PNG") -> bytes:
+    Image.new("RGB", (3, 2)).save(buffer := BytesIO(), kind)
     return buffer.getvalue()
+
+
+#: Pillow knows what it is, and leaves it to Ghostscript to draw it.
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n"
 
 
 class TestImages:
@@ -477,6 +481,36 @@ class TestImages:
         assert codes(form_with(field, sent(b"x", "a.png"))) == ["invalid_image"]
         assert codes(form_with(field, sent(png(), "a.txt"))) == ["invalid_extension"]
         assert 'accept="image/*"' in form_with(field).as_p()
+
+    @pytest.mark.parametrize(
+        ("content", "types", "is_taken"),
+        [
+            (png("TIFF"), [], True),
+            (png("TIFF"), ["image/*"], True),
+            (png("TIFF"), ["image/png", "image/jpeg"], False),
+            (png("MPO"), ["image/png", "image/jpeg"], True),
+            (EPS, [], False),
+            (EPS, ["image/*"], False),
+            (EPS, ["image/*", "application/postscript"], True),
+            (b"", ["image/*"], False),
+        ],
+    )
+    def test_its_format_is_among_the_types(
+        self, content: bytes, types: list[str], *, is_taken: bool
+    ) -> None:
+        code = "invalid_image" if content else "empty"
+        file = SimpleUploadedFile("a.png", content)
+        for form in (
+            form_with(ImageUploadField(max_size=SIZE, types=types), sent(content, "a.png")),
+            form_with(ImageUploadField(max_size=SIZE, types=types), files={"file": file}),
+        ):
+            assert codes(form) == ([] if is_taken else [code])
+
+    def test_a_project_has_its_own_extensions(self, settings: Settings) -> None:
+        settings.SECURE_DBSTORAGE = {"CONTENT_TYPES": {".tif": "image/x-ours"}}
+        field = ImageUploadField(max_size=SIZE, types=["image/x-ours"])
+        assert form_with(field, sent(png("TIFF"), "a.tif")).is_valid()
+        assert codes(form_with(field, sent(png(), "a.tif"))) == ["invalid_image"]
 
 
 class TestReceived:
