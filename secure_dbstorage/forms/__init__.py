@@ -14,7 +14,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django import forms
-from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
+from django.core.exceptions import (
+    FieldDoesNotExist,
+    ImproperlyConfigured,
+    SuspiciousFileOperation,
+    ValidationError,
+)
 from django.core.files.storage import Storage, storages
 from django.core.files.uploadedfile import UploadedFile
 from django.forms.boundfield import BoundField
@@ -24,7 +29,7 @@ from django.views.decorators.debug import sensitive_variables
 from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.exceptions import BadToken, UploadGone, UploadIncomplete
 from secure_dbstorage.files import ReceivedFile
-from secure_dbstorage.forms.limits import Limits
+from secure_dbstorage.forms.limits import BAD_NAME, Limits
 from secure_dbstorage.forms.widgets import Kept, UploadInput
 from secure_dbstorage.links.paths import SignedPath
 from secure_dbstorage.links.terms import is_among, media_ranges, size_limit
@@ -56,7 +61,7 @@ def received(  # noqa: PLR0913 -- all that an upload is held against
     :param user: the user whom the link that began it is for, or their primary key; None for all.
     :param ip: the address of the client. Needed if that link is for a network.
     :raises ValidationError: when it is not such an upload. The code says why: ``upload_invalid``,
-        ``upload_gone``, ``upload_incomplete``, ``too_large`` or ``file_type``.
+        ``upload_gone``, ``upload_incomplete``, ``too_large``, ``file_name`` or ``file_type``.
     """
     try:
         if not (isinstance(url, str) and isinstance(storage, DatabaseStorage)):
@@ -70,6 +75,8 @@ def received(  # noqa: PLR0913 -- all that an upload is held against
     except UploadIncomplete as error:
         text = _("This upload is not complete. Choose the file again to continue it.")
         raise ValidationError(text, code="upload_incomplete") from error
+    except SuspiciousFileOperation as error:
+        raise ValidationError(BAD_NAME, code="file_name") from error
     Limits(max_size=max_size, types=types, storage=storage).check(file)
     return file
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import SuspiciousFileOperation, ValidationError
 from django.core.files.storage import Storage
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext_lazy as _
@@ -13,6 +13,8 @@ from secure_dbstorage.files import BaseUploadedFile
 from secure_dbstorage.links.terms import is_among
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.storage.uploads import cleaned_name
+
+BAD_NAME = _("A file can’t have this name. Rename it.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,21 +31,20 @@ class Limits:
     def check(self, file: BaseUploadedFile) -> None:
         """Return if a file is within the limits.
 
-        :raises ValidationError: otherwise, with the code ``too_large`` or ``file_type``.
+        :raises ValidationError: otherwise, with the code ``too_large``, ``file_name`` or
+            ``file_type``.
         """
         if self.max_size is not None and (file.size or 0) > self.max_size:
             raise ValidationError(self.too_large, code="too_large")
-        if self.types and not self._is_of_types(file.name or ""):
-            raise ValidationError(_("Files of this type are not accepted here."), code="file_type")
-
-    def _is_of_types(self, name: str) -> bool:
-        """Tell whether a file with a client's name is of the right type, however it is saved.
-
-        A model's field cleans the name. Code that calls ``save()`` with it does not.
-        """
-        names = name, cleaned_name(self.storage, name)
+        # A model's field cleans the name. Code that calls `save()` with it may not.
+        name = file.name or ""
+        try:
+            names = name, cleaned_name(self.storage, name)
+        except SuspiciousFileOperation as error:
+            raise ValidationError(BAD_NAME, code="file_name") from error
         kinds = [content_type_of(each, self.content_types) for each in names]
-        return all(is_among(kind, self.types) for kind in kinds)
+        if self.types and not all(is_among(kind, self.types) for kind in kinds):
+            raise ValidationError(_("Files of this type are not accepted here."), code="file_type")
 
     @property
     def content_types(self) -> Mapping[str, str]:

@@ -154,10 +154,12 @@ def _cleaned_name(arrival: Arrival, metadata: Metadata) -> str:
     place, filename = arrival.grant.place, metadata.filename
     if place.kind is PlaceKind.NOWHERE:
         filename = filename or UNNAMED
+    if not filename:
+        raise Rejected(Fault.FIELD, field="Upload-Metadata")
     try:
         return arrival.storage.generate_filename(posixpath.join(place.path, filename))
     except SuspiciousFileOperation:
-        raise Rejected(Fault.FIELD, field="Upload-Metadata") from None
+        raise Rejected(Fault.NAME) from None
 
 
 def _piece_length(arrival: Arrival, most: int | None) -> int:

@@ -41,6 +41,13 @@ def test_a_type_is_that_of_the_name(name: str, types: list[str], expected: str |
     assert code_for(Limits(types=types, storage=storage), name) == expected
 
 
+@pytest.mark.parametrize("name", ["★★★", "💩", " ", ".★."])
+def test_of_a_name_something_is_left_when_it_is_cleaned(name: str) -> None:
+    assert code_for(Limits(), name) == "file_name"
+    assert code_for(Limits(types=["application/octet-stream"]), name) == "file_name"
+    assert code_for(Limits(max_size=2), name) == "too_large"
+
+
 @pytest.mark.parametrize(
     "name", ["x.pd★f", "x.ht?ml", "page.p★n★g", "x.html★", "x.h t.ml", "★.pdf"]
 )

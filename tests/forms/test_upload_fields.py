@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
@@ -28,7 +29,7 @@ from secure_dbstorage.files import ReceivedFile
 from secure_dbstorage.forms import ImageUploadField, UploadField, received
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
-from tests.support.uploads import CONTENT, Uploader
+from tests.support.uploads import CONTENT, Uploader, metadata
 from tests.testapp.models import Book, Letter
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +46,14 @@ def ours(alias: str = "default") -> DatabaseStorage:
 def sent(data: bytes = CONTENT, name: str = "a.txt", alias: str = "default", **terms: Any) -> str:
     """Return the URL of an upload that waits for a form."""
     return Uploader().sent(ours(alias).upload_url(**{"max_size": 10**6, **terms}), data, name)
+
+
+def named(url: str, name: str) -> str:
+    """Return the URL of the same upload with a name that is refused today."""
+    storage, token = ours(), url.partition("token=")[2]
+    grant = storage.signer.unsign_upload("~", token, storage.audience, max_lifetime=0, now=0)
+    grant = replace(grant, metadata=metadata(filename=name)["Upload-Metadata"])
+    return str(storage.links.part(grant, storage.audience))
 
 
 def posted(urls: Iterable[str], **more: Any) -> MultiValueDict[str, Any]:
@@ -230,6 +239,17 @@ class TestHostileValues:
         with pytest.raises(ValidationError) as caught:
             received(sent(name=name), ours(), types=types)
         assert caught.value.code == "file_type"
+
+    @pytest.mark.parametrize("name", ["★★★", "💩"])
+    def test_a_name_of_which_nothing_is_left_is_an_error(self, name: str) -> None:
+        field = UploadField(max_size=SIZE)
+        files = {"file": SimpleUploadedFile(name, b"abc")}
+        assert codes(form_with(field, files=files)) == ["file_name"]
+        url = named(sent(), name)
+        assert codes(form_with(field, url)) == ["file_name"]
+        with pytest.raises(ValidationError) as caught:
+            received(url, ours())
+        assert caught.value.code == "file_name"
 
     def test_two_hidden_values_are_one_file(self) -> None:
         form = form_with(UploadField(max_size=SIZE), sent(b"a"), sent(b"b"))

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import posixpath
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.core.files.storage import storages
@@ -249,9 +250,9 @@ def test_an_upload_whose_name_is_as_long_as_can_be_gets_another_too(
 @pytest.mark.parametrize("place", [{}, {"prefix": "in"}])
 @pytest.mark.parametrize("name", ["x.pd★f", "x.ht?ml", "page.p★n★g"])
 def test_a_type_is_that_of_the_cleaned_name(
-    storage: DatabaseStorage, uploader: Uploader, place: dict[str, str], name: str
+    storage: DatabaseStorage, uploader: Uploader, place: Any, name: str
 ) -> None:
-    url = storage.upload_url(max_size=9, types=["application/octet-stream"], **place)  # type: ignore[arg-type]
+    url = storage.upload_url(max_size=9, types=["application/octet-stream"], **place)
     answer = uploader.create(url, 3, b"abc", **metadata(filename=name))
     assert (answer.status_code, answer.json()["reason"]) == (415, "type")
     assert not rows()
@@ -264,6 +265,17 @@ def test_a_type_is_that_of_a_clients_name_too_if_a_form_waits(
     assert uploader.create(url, 3, **metadata(filename="x.pd★f")).status_code == 415
     below = storage.upload_url(prefix="in", max_size=9, types=["application/pdf"])
     assert uploader.create(below, 3, **metadata(filename="x.pd★f")).status_code == 201
+
+
+@pytest.mark.parametrize("place", [{}, {"prefix": "in"}])
+@pytest.mark.parametrize("name", ["★★★", "💩", ".★."])
+def test_a_name_of_which_nothing_is_left_is_refused_before_anything_is_sent(
+    storage: DatabaseStorage, uploader: Uploader, place: Any, name: str
+) -> None:
+    url = storage.upload_url(max_size=9, **place)
+    answer = uploader.create(url, 3, **metadata(filename=name))
+    assert (answer.status_code, answer.json()["reason"]) == (422, "name")
+    assert not rows()
 
 
 @pytest.mark.parametrize("overwrites", [False, True])
