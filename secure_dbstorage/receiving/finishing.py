@@ -162,7 +162,9 @@ def _give_name(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
         _give_up(arrival, upload, Rejected(Fault.TOO_LARGE))
     except FileTypeRefused:
         _give_up(arrival, upload, Rejected(Fault.TYPE))
-    except (FileExistsError, IsADirectoryError, SuspiciousFileOperation):
+    except SuspiciousFileOperation:
+        _give_up(arrival, upload, Rejected(Fault.NAME))
+    except (FileExistsError, IsADirectoryError):
         _give_up(arrival, upload, Rejected(Fault.TAKEN))
 
 

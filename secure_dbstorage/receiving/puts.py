@@ -57,10 +57,13 @@ def _wish(arrival: Arrival) -> Wish:
     :raises Rejected: 409 or 412 if that can't be.
     """
     name, catalog, grant = arrival.grant.place.path, arrival.storage.catalog, arrival.grant
-    with catalog.outages_told():
-        head = catalog.find(name)
-        is_taken = head is not None or catalog.is_directory(name)
-    if is_taken and not grant.overwrite:
+    try:
+        with catalog.outages_told():
+            head = catalog.find(name)
+            is_directory = head is None and catalog.room_for(name).is_directory
+    except FileExistsError:  # The name lies below a file.
+        raise Rejected(Fault.TAKEN) from None
+    if is_directory or (head is not None and not grant.overwrite):
         # Before anything is compared: with such a link, nobody may find out by guessing what a
         # private file has in it, or when it was saved.
         raise Rejected(Fault.TAKEN)

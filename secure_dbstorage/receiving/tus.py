@@ -17,6 +17,7 @@ from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.files import Upload
 from secure_dbstorage.links.grants import PlaceKind
 from secure_dbstorage.links.terms import is_among
+from secure_dbstorage.names import MAX_LENGTH, canonical_name
 from secure_dbstorage.receiving.answers import TUS_VERSION, answer, progress
 from secure_dbstorage.receiving.arrivals import Arrival
 from secure_dbstorage.receiving.bodies import checked
@@ -143,23 +144,42 @@ def _check_name(arrival: Arrival, metadata: Metadata) -> None:
         content_type = content_type_of(each, storage.options.content_types)
         if grant.types and not is_among(content_type, grant.types):
             raise Rejected(Fault.TYPE)
-    if kind is PlaceKind.FILE and not grant.overwrite:
-        with storage.catalog.outages_told():
-            if storage.catalog.exists(name):
-                raise Rejected(Fault.TAKEN)
+    if kind is not PlaceKind.NOWHERE:
+        _check_room(arrival, name)
+
+
+def _check_room(arrival: Arrival, name: str) -> None:
+    """Refuse a name that this upload can't get."""
+    catalog, grant = arrival.storage.catalog, arrival.grant
+    try:
+        with catalog.outages_told():
+            if grant.place.kind is PlaceKind.FOLDER:  # If it is taken, it gets another.
+                catalog.check_place(canonical_name(name), is_placed=False)
+                return
+            room = catalog.room_for(name)
+    except FileExistsError:  # It lies below a file.
+        raise Rejected(Fault.TAKEN) from None
+    except SuspiciousFileOperation:
+        raise Rejected(Fault.NAME) from None
+    if room.is_directory or (room.is_file and not grant.overwrite):
+        raise Rejected(Fault.TAKEN)
 
 
 def _cleaned_name(arrival: Arrival, metadata: Metadata) -> str:
-    """Return what a save makes of the client's name."""
-    place, filename = arrival.grant.place, metadata.filename
+    """Return what a save makes of the client's name, as long as that isn't taken."""
+    storage, place, filename = arrival.storage, arrival.grant.place, metadata.filename
     if place.kind is PlaceKind.NOWHERE:
         filename = filename or UNNAMED
     if not filename:
         raise Rejected(Fault.FIELD, field="Upload-Metadata")
     try:
-        return arrival.storage.generate_filename(posixpath.join(place.path, filename))
+        name = storage.generate_filename(posixpath.join(place.path, filename))
+        if place.kind is PlaceKind.FOLDER and len(name) > MAX_LENGTH:
+            with storage.catalog.outages_told():
+                name = storage.get_available_name(name)
     except SuspiciousFileOperation:
         raise Rejected(Fault.NAME) from None
+    return name
 
 
 def _piece_length(arrival: Arrival, most: int | None) -> int:

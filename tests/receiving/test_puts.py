@@ -303,6 +303,20 @@ def test_what_happens_while_the_body_comes_counts(
         assert rows.count() == 1
 
 
+@pytest.mark.parametrize("name", ["in", "in/a.txt/b.txt"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_name_without_room_is_refused_before_the_body_is_read(
+    storage: DatabaseStorage,
+    uploader: Uploader,
+    name: str,
+    overwrite: bool,  # noqa: FBT001
+) -> None:
+    storage.save("in/a.txt", b"x")
+    url = storage.upload_url(name, max_size=SIZE, overwrite=overwrite)
+    answer = uploader.ask("PUT", url, CONTENT_LENGTH="3")  # The body doesn't come.
+    assert (answer.status_code, answer.json()["reason"]) == (409, "taken")
+
+
 def test_a_link_for_one_content_takes_no_other(
     storage: DatabaseStorage, uploader: Uploader
 ) -> None:

@@ -267,6 +267,68 @@ def test_a_type_is_that_of_a_clients_name_too_if_a_form_waits(
     assert uploader.create(below, 3, **metadata(filename="x.pd★f")).status_code == 201
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_directory_is_refused_before_anything_is_sent(
+    storage: DatabaseStorage,
+    uploader: Uploader,
+    overwrite: bool,  # noqa: FBT001
+) -> None:
+    storage.save("in/a.txt", b"x")
+    answer = uploader.create(storage.upload_url("in", max_size=9, overwrite=overwrite), 9)
+    assert (answer.status_code, answer.json()["reason"]) == (422, "taken")
+    assert rows() == [(0, "in/a.txt")]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [{"name": "in/a.txt/b.txt"}, {"name": "in/a.txt/c/b.txt"}, {"prefix": "in/a.txt"}],
+)
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_lies_below_a_file_is_refused_before_anything_is_sent(
+    storage: DatabaseStorage,
+    uploader: Uploader,
+    place: Any,
+    overwrite: bool,  # noqa: FBT001
+) -> None:
+    storage.save("in/a.txt", b"x")
+    more = {} if "prefix" in place else {"overwrite": overwrite}
+    url = storage.upload_url(max_size=9, **place, **more)
+    answer = uploader.create(url, 9, **metadata(filename="b.txt"))
+    assert (answer.status_code, answer.json()["reason"]) == (422, "taken")
+    assert rows() == [(0, "in/a.txt")]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "name"),
+    [
+        ("", "a." + "b" * 600),
+        ("in", "a." + "b" * 509),
+        ("d" * 510, "a.txt"),
+        ("d" * 512, "a.txt"),
+    ],
+)
+def test_a_name_that_is_too_long_is_refused_before_anything_is_sent(
+    storage: DatabaseStorage, uploader: Uploader, prefix: str, name: str
+) -> None:
+    url = storage.upload_url(prefix=prefix, max_size=9)
+    answer = uploader.create(url, 9, **metadata(filename=name))
+    assert (answer.status_code, answer.json()["reason"]) == (422, "name")
+    assert answer.json()["detail"] == "A file can’t have this name. Rename it."
+    assert not rows()
+
+
+def test_a_name_that_is_too_long_is_refused_in_the_end_too(
+    storage: DatabaseStorage, uploader: Uploader
+) -> None:
+    """Here, a shorter one is not found until then."""
+    directory = "d" * 505
+    part = uploader.begun(storage.upload_url(prefix=directory, max_size=9), 3, "a.txt")
+    storage.save(f"{directory}/a.txt", b"old")
+    answer = uploader.patch(part, 0, b"abc")
+    assert (answer.status_code, answer.json()["reason"]) == (422, "name")
+    assert StoredFile.rows.count() == 1
+
+
 @pytest.mark.parametrize("place", [{}, {"prefix": "in"}])
 @pytest.mark.parametrize("name", ["★★★", "💩", ".★."])
 def test_a_name_of_which_nothing_is_left_is_refused_before_anything_is_sent(
