@@ -1,4 +1,4 @@
-"""Fields of the table that are the same on every database, whatever the project's settings say."""
+"""Fields of the table that behave the same on every database, whatever the project's settings."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -34,15 +34,14 @@ class ExactCharField(CharField):
 # Without `USE_TZ`, Django keeps local times. In the hour in which clocks are set back, each comes
 # twice: a file could expire an hour early, and the record of a used one-time link be pruned while
 # the link still works. So the columns hold UTC, and values are aware, in such a project too. Only
-# those methods of the storage that Django has as well return its local times.
+# the storage methods that Django defines, such as `get_modified_time()`, return local times.
+# psycopg2 alone can't be helped: it doesn't say which of the two a local time was.
 class InstantField(DateTimeField):
     """An instant: aware, in UTC, with and without ``USE_TZ``. Takes naive local times as well."""
 
     def get_prep_value(self, value: Any) -> Any:
-        """Return an aware time."""
-        if uses_time_zones():
-            return super().get_prep_value(value)
-        moment = self.to_python(super(models.DateField, self).get_prep_value(value))
+        """Return an aware time, in UTC."""
+        moment = super().get_prep_value(value)
         return utc(moment) if isinstance(moment, datetime) else moment
 
     def get_db_prep_value(

@@ -72,7 +72,7 @@ class StorageOptions:
     #: Identity of the storage: of its rows, its tokens and its route.
     namespace: str = _option(parsers.namespace, default="")
     #: Path or absolute URL under which files are served; None asks the URLconf. A path is used as
-    #: it is, as Django uses a MEDIA_URL that begins with a slash: it has the script name too.
+    #: it is, as Django uses a MEDIA_URL that begins with a slash: include the script name, if any.
     base_url: str | None = _option(parsers.base_url, default=None)
     #: Database alias of the table; None asks the router.
     using: str | None = _option(parsers.using, default=None)

@@ -127,7 +127,7 @@ def base_url(raw: object) -> str | None:
         raise ValueError("must not contain white space, control characters or backslashes")
     parts = urlsplit(raw)
     # Behind two slashes is a host. Without one, a browser would take the first directory for it,
-    # and send the token there; with one, it would send the token unencrypted from a page that is.
+    # and send the token there. With one, a page loaded over HTTP would send the token unencrypted.
     is_path = raw.startswith("/") and not raw.startswith("//")
     if not is_path and (parts.scheme not in ("http", "https") or not parts.netloc):
         raise ValueError(

@@ -16,7 +16,7 @@ class Naming:
     others: Iterable[str] = ()
     #: Whether no file was above the name a moment ago.
     is_placed: bool = False
-    #: Receives when the content is saved, aware, before that is committed.
+    #: Called before the commit with the time of the save, an aware datetime.
     note_time: Callable[[datetime], object] | None = None
 
     def note(self, columns: Mapping[str, object]) -> None:

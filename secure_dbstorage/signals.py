@@ -34,7 +34,7 @@ file_served = Signal(use_caching=True)
 
 #: An upload through a signed link has become a file. Arguments: ``request``; ``name``, that of the
 #: file; ``grant``, an :class:`~secure_dbstorage.links.grants.UploadGrant`; ``record``, as above.
-#: Sent once, for the request that gave the file its name.
+#: Sent at most once, for the request that gave the file its name.
 #: An upload that waits for a form sends ``file_saved`` alone, when the form has taken it.
 file_received = Signal()
 

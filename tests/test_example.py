@@ -125,9 +125,7 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from library.models import Picture
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin, features
-wide = "SECRET-PLACE.".encode("utf-16-be")
 profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-profile = profile.replace("sRGB built-in".encode("utf-16-be"), wide)
 exif = Image.Exif()
 exif[ExifTags.Base.ImageDescription] = "SECRET-PLACE"
 exif[ExifTags.Base.Orientation] = 6
@@ -150,20 +148,12 @@ for number in range(9 if features.check("avif") else 7):
     with picture.image.open() as kept, picture.thumbnail.open() as small:
         found = kept.read()
         left = found + small.read()
-    print(b"SECRET-PLACE" in taken.getvalue(), b"SECRET-PLACE" in left or wide in left, end=" ")
+    print(b"SECRET-PLACE" in taken.getvalue(), b"SECRET-PLACE" in left, end=" ")
     with Image.open(BytesIO(found)) as whole:
         turned = kind != "GIF" and not moves
         print(whole.format == kind, whole.size == ((32, 64) if turned else (64, 32)), end=" ")
         print(getattr(whole, "n_frames", 1) == 1 + moves, end=" ")
-        if kind == "GIF":
-            print(True)
-            continue
-        colours = set()
-        for given in (profile, whole.info["icc_profile"]):
-            pair = ImageCms.ImageCmsProfile(BytesIO(given)), ImageCms.createProfile("LAB")
-            seen = ImageCms.profileToProfile(drawn, *pair, outputMode="LAB")
-            colours.add(seen.tobytes())
-        print(len(colours) == 1)
+        print(whole.info.get("icc_profile") == notes["icc_profile"])
 """
 
 
@@ -232,7 +222,7 @@ keep(bytes(grows), "grows")
 
 def test_the_pixels_of_all_frames_are_counted(tmp_path: Path) -> None:
     result = manage(tmp_path, "shell", "-v", "0", "-c", ANIMATE_PICTURES)
-    refused = "This picture has more than 50 million pixels."
+    refused = "This picture has more than 50 million pixels, counting all its frames."
     assert set(result.stdout.splitlines()) == {
         *("few kept 1", "few kept 3", f"many {refused}"),
         *("phone kept 1", f"grows {refused}"),

@@ -13,7 +13,7 @@ from secure_dbstorage.table import heads, uses
 #: In New York, both are half past one: at two o'clock, it was one o'clock again.
 FIRST, SECOND = (datetime(2027, 11, 7, hour, 30, tzinfo=UTC) for hour in (5, 6))
 
-#: And this one doesn't exist there as a local time that `FIRST` plus an hour would give.
+#: `FIRST` plus this, and plus this again, crosses the hour in which clocks go back.
 TWENTY_MINUTES = timedelta(minutes=20)
 
 

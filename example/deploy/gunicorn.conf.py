@@ -16,7 +16,7 @@ timeout = 60
 # How long a download may continue after the server was told to stop, or to load new code.
 graceful_timeout = 120
 
-# A name of 512 characters has up to 6 KB in a URL. The default, 4,094 bytes, would refuse it.
+# A name of 512 characters can take up to 6 KB in a URL. The default, 4,094 bytes, would refuse it.
 limit_request_line = 8190
 
 # No access log here: nginx keeps one without query strings, and gunicorn's would hold the tokens.

@@ -93,7 +93,7 @@ def check_lifted_limits(**kwargs: Any) -> Iterator[CheckMessage]:
     if not conf.ratelimit_is_enabled():
         yield checks.Warning(
             "RATELIMIT_ENABLE is False, so no requests and no uploads are limited.",
-            hint="Set it in the settings of your tests alone, or silence this check.",
+            hint="Set it to False only in the settings of your tests, or silence this check.",
             id="secure_dbstorage.W006",
         )
     for alias, options in usable().items():

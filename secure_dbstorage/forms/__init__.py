@@ -26,15 +26,15 @@ from django.forms.boundfield import BoundField
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.exceptions import BadToken, UploadGone, UploadIncomplete
 from secure_dbstorage.files import ReceivedFile
-from secure_dbstorage.forms.limits import BAD_NAME, Limits
+from secure_dbstorage.forms.limits import Limits
 from secure_dbstorage.forms.widgets import Kept, UploadInput
 from secure_dbstorage.links.paths import SignedPath
-from secure_dbstorage.links.terms import is_among, media_ranges, size_limit
+from secure_dbstorage.links.terms import media_ranges, size_limit, takes
 from secure_dbstorage.names import shown_name
 from secure_dbstorage.receiving.claims import claim
+from secure_dbstorage.receiving.faults import Fault
 from secure_dbstorage.storage import DatabaseStorage
 
 __all__ = ["ImageUploadField", "UploadField", "UploadInput", "received"]
@@ -76,7 +76,7 @@ def received(  # noqa: PLR0913 -- all that an upload is held against
         text = _("This upload is not complete. Choose the file again to continue it.")
         raise ValidationError(text, code="upload_incomplete") from error
     except SuspiciousFileOperation as error:
-        raise ValidationError(BAD_NAME, code="file_name") from error
+        raise ValidationError(str(Fault.NAME.text), code="file_name") from error
     Limits(max_size=max_size, types=types, storage=storage).check(file)
     return file
 
@@ -174,7 +174,7 @@ class UploadField(forms.FileField):
                 data = self._received(data)
             elif isinstance(data, UploadedFile):
                 self._name = str(data.name)
-                self._check_limits(data)
+                self._limits.check(data)
         except ValidationError as error:
             if error.code in self.error_messages:
                 error.message = self.error_messages[error.code]
@@ -212,20 +212,13 @@ class UploadField(forms.FileField):
             raise ValidationError(_GONE, code="upload_gone")
         file = received(url, receiver, user=self.user)
         self._name = str(file.name)
-        self._check_limits(file)
+        self._limits.check(file)
         key = file.upload.content.key
         # One upload is one file, and each field of this kind in the form would save one.
         if any(key in field.claimed for field in self._fields()):
             raise ValidationError(_GONE, code="upload_gone")
         self.claimed.add(key)
         return file
-
-    def _check_limits(self, file: "UploadedFile[Any]") -> None:
-        """Return if a file is within the limits of this field.
-
-        :raises ValidationError: otherwise.
-        """
-        self._limits.check(file)
 
     def _fields(self) -> Iterator["UploadField"]:
         """Yield all fields of this kind in the form."""
@@ -273,6 +266,10 @@ class UploadField(forms.FileField):
         return Limits(max_size=max_size, types=self.types, storage=receiver)
 
 
+#: What Pillow calls a JPEG with a second picture, as many phones save it.
+_FAMILIES = {"MPO": "JPEG"}
+
+
 class ImageUploadField(UploadField, forms.ImageField):
     """A picture that the browser may have sent before the form. Pillow has to be able to open it.
 
@@ -281,37 +278,28 @@ class ImageUploadField(UploadField, forms.ImageField):
     one of ``image/*``.
     """
 
-    def _check_limits(self, file: "UploadedFile[Any]") -> None:
-        super()._check_limits(file)
-        if not file.size:  # Django says so.
-            return
-        from PIL import Image  # noqa: PLC0415 -- a project without pictures needs no Pillow
+    def to_python(self, data: Any) -> Any:
+        """Return a picture in one of the formats."""
+        file = super().to_python(data)
+        kind = getattr(getattr(file, "image", None), "format", None)
+        if kind is not None and _FAMILIES.get(kind, kind) not in self._formats():
+            raise ValidationError(self.error_messages["invalid_image"], code="invalid_image")
+        return file
 
-        try:
-            with Image.open(file, formats=self._formats()):
-                pass
-        except Exception as error:  # As Django does: each format has its own errors.
-            text = self.error_messages["invalid_image"]
-            raise ValidationError(text, code="invalid_image") from error
-        finally:
-            file.seek(0)
+    def _formats(self) -> set[str]:
+        """Return the names that Pillow has for the formats whose extensions have the right types.
 
-    def _formats(self) -> list[str]:
-        """Return the formats that Pillow may try: those whose extensions have the right types.
-
-        Pillow hands EPS to another program, and a later ``Image.open()`` would too.
+        It would hand others, such as EPS, to another program when they are decoded.
         """
         from PIL import Image  # noqa: PLC0415
 
         Image.init()
         types, more = self.types or ("image/*",), self._limits.content_types
-        return sorted(
-            {
-                kind
-                for extension, kind in Image.EXTENSION.items()
-                if kind in Image.OPEN and is_among(content_type_of(f"x{extension}", more), types)
-            }
-        )
+        return {
+            kind
+            for extension, kind in Image.EXTENSION.items()
+            if takes(types, f"x{extension}", more)
+        }
 
 
 def _model_storage(form: forms.BaseForm | type[forms.BaseForm], field_name: str) -> object:

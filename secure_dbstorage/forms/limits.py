@@ -8,13 +8,11 @@ from django.core.files.storage import Storage
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext_lazy as _
 
-from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.files import BaseUploadedFile
-from secure_dbstorage.links.terms import is_among
+from secure_dbstorage.links.terms import takes
+from secure_dbstorage.receiving.faults import Fault
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.storage.uploads import cleaned_name
-
-BAD_NAME = _("A file can’t have this name. Rename it.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +39,9 @@ class Limits:
         try:
             names = name, cleaned_name(self.storage, name)
         except SuspiciousFileOperation as error:
-            raise ValidationError(BAD_NAME, code="file_name") from error
-        kinds = [content_type_of(each, self.content_types) for each in names]
-        if self.types and not all(is_among(kind, self.types) for kind in kinds):
-            raise ValidationError(_("Files of this type are not accepted here."), code="file_type")
+            raise ValidationError(str(Fault.NAME.text), code="file_name") from error
+        if not all(takes(self.types, each, self.content_types) for each in names):
+            raise ValidationError(str(Fault.TYPE.text), code="file_type")
 
     @property
     def content_types(self) -> Mapping[str, str]:

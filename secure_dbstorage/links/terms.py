@@ -240,6 +240,14 @@ def is_among(content_type: str, types: Sequence[str]) -> bool:
     return content_type in types or f"{content_type.partition('/')[0]}/*" in types
 
 
+def takes(types: Sequence[str], name: str, more: Mapping[str, str]) -> bool:
+    """Tell whether a file of this name is of one of these types; none are all.
+
+    :param more: the project's own media types by extension.
+    """
+    return not types or is_among(content_type_of(name, more), types)
+
+
 def _terms(given: Mapping[str, object], options: StorageOptions, *, known: type) -> LinkTerms:
     _check_known(given, known)
     expires_at, lifetime = _lifetime(given, options, usual=options.expires_in)

@@ -57,9 +57,9 @@ FAILED, INTERRUPTED, UNREAD = 1, 130, 141
 
 TABLE_IS_MISSING = (
     "The table of files is missing. Run `manage.py migrate`, with `--database` if it belongs in "
-    "another database than the default one. If it is still missing, let your router's "
-    "allow_migrate() return True for secure_dbstorage there, then run `manage.py migrate --fake "
-    "secure_dbstorage zero` and `manage.py migrate`, with the same `--database`."
+    "another database than the default one. If it is still missing, make sure that no router's "
+    "allow_migrate() refuses secure_dbstorage in that database. Then run `manage.py migrate "
+    "--fake secure_dbstorage zero` and `manage.py migrate`, with the same `--database`."
 )
 
 #: Characters per line of a command's description. Examples are not wrapped.

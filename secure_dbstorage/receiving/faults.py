@@ -39,9 +39,9 @@ class Fault(Enum):
     TOO_LARGE = "too-large", 413, _("The file is too large.")
     TYPE = "type", 415, _("Files of this type are not accepted here.")
     #: tus clients repeat a request that gets a 409, so they get another status.
-    TAKEN = "taken", 422, _("There is already a file with this name.")
-    #: Nothing of it is left when it is cleaned, or it is too long.
-    NAME = "name", 422, _("A file can’t have this name. Rename it.")
+    TAKEN = "taken", 422, _("This name is already taken.")
+    #: Nothing is left of it when it is cleaned, or it can't be shortened.
+    NAME = "name", 422, _("This file name can’t be used. Rename the file.")
     #: The link is for other content.
     CONTENT = "content", 422, _("This is not the content that the link is for.")
     CHECKSUM = "checksum", CHECKSUM_MISMATCH, _("A piece was damaged on the way. Send it again.")

@@ -5,6 +5,7 @@ So an upload to a named place counts as complete only once it has its name.
 """
 
 import errno
+import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -114,7 +115,7 @@ def _turn(arrival: Arrival, upload: Upload) -> Iterator[Upload]:
         raise unavailable()
     try:
         upload = arrival.find()
-        if upload.name is not None:  # Since this request has looked for it first.
+        if upload.name is not None:  # Another request made it one after our first look.
             raise UploadGone(errno.ENOENT, "The upload is a file by now")
         yield upload
     finally:
@@ -134,7 +135,11 @@ def _ask_hooks(arrival: Arrival, upload: Upload) -> None:
         return
     # A scanner may be slow. Meanwhile, others can use the connection.
     arrival.storage.catalog.release()
-    with received_file(arrival.storage, upload, _cleaned_name(arrival), lends=True) as file:
+    try:
+        name = _cleaned_name(arrival)
+    except SuspiciousFileOperation:
+        _give_up(arrival, upload, Rejected(Fault.NAME))
+    with received_file(arrival.storage, upload, name, lends=True) as file:
         try:
             response = ask_hooks(hooks, arrival.request, file, arrival.grant)
         except Refused:
@@ -266,9 +271,10 @@ def _cleaned_name(arrival: Arrival) -> str:
 
     What cleaning leaves out could hide an extension from a hook.
     """
-    name = _client_name(arrival.grant)
-    is_below = arrival.grant.place.kind is PlaceKind.FOLDER
-    return cleaned_name(arrival.storage, name) if is_below else name
+    name, place = _client_name(arrival.grant), arrival.grant.place
+    if place.kind is not PlaceKind.FOLDER:
+        return name
+    return posixpath.basename(cleaned_name(arrival.storage, name, place.path))
 
 
 def _client_name(grant: UploadGrant) -> str:

@@ -4,7 +4,6 @@ The core of the protocol, and its extensions creation, creation-with-upload, exp
 termination and checksum. A request is checked before its body is read.
 """
 
-import posixpath
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
@@ -13,10 +12,9 @@ from django.core.exceptions import SuspiciousFileOperation
 from django.http.response import HttpResponseBase
 from django.utils.encoding import filepath_to_uri
 
-from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.files import Upload
 from secure_dbstorage.links.grants import PlaceKind
-from secure_dbstorage.links.terms import is_among
+from secure_dbstorage.links.terms import takes
 from secure_dbstorage.names import MAX_LENGTH, canonical_name
 from secure_dbstorage.receiving.answers import TUS_VERSION, answer, progress
 from secure_dbstorage.receiving.arrivals import Arrival
@@ -32,6 +30,7 @@ from secure_dbstorage.receiving.fields import (
 )
 from secure_dbstorage.receiving.finishing import Finished, Wish, finish
 from secure_dbstorage.receiving.records import record
+from secure_dbstorage.storage.uploads import cleaned_name
 
 #: The media type of a piece.
 PIECE_TYPE = "application/offset+octet-stream"
@@ -138,11 +137,10 @@ def _check_name(arrival: Arrival, metadata: Metadata) -> None:
     """Refuse what can't become a file, before anything is sent."""
     storage, grant = arrival.storage, arrival.grant
     kind, path = grant.place.kind, grant.place.path
-    name = path if kind is PlaceKind.FILE else _cleaned_name(arrival, metadata)
+    name = path if kind is PlaceKind.FILE else _wanted_name(arrival, metadata)
     # A form may save the file under the client's own name too.
     for each in (metadata.filename or UNNAMED, name) if kind is PlaceKind.NOWHERE else (name,):
-        content_type = content_type_of(each, storage.options.content_types)
-        if grant.types and not is_among(content_type, grant.types):
+        if not takes(grant.types, each, storage.options.content_types):
             raise Rejected(Fault.TYPE)
     if kind is not PlaceKind.NOWHERE:
         _check_room(arrival, name)
@@ -165,15 +163,15 @@ def _check_room(arrival: Arrival, name: str) -> None:
         raise Rejected(Fault.TAKEN)
 
 
-def _cleaned_name(arrival: Arrival, metadata: Metadata) -> str:
-    """Return what a save makes of the client's name, as long as that isn't taken."""
+def _wanted_name(arrival: Arrival, metadata: Metadata) -> str:
+    """Return the name that the file gets, as long as that isn't taken."""
     storage, place, filename = arrival.storage, arrival.grant.place, metadata.filename
     if place.kind is PlaceKind.NOWHERE:
         filename = filename or UNNAMED
     if not filename:
         raise Rejected(Fault.FIELD, field="Upload-Metadata")
     try:
-        name = storage.generate_filename(posixpath.join(place.path, filename))
+        name = cleaned_name(storage, filename, place.path)
         if place.kind is PlaceKind.FOLDER and len(name) > MAX_LENGTH:
             with storage.catalog.outages_told():
                 name = storage.get_available_name(name)

@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 
 from django.core.files.storage import InvalidStorageError, storages
 from django.core.handlers.asgi import ASGIRequest
@@ -174,12 +173,15 @@ def _look_up(visit: Visit) -> StoredHead:
 
 
 def _database_storage(alias: str) -> DatabaseStorage:
-    with suppress(InvalidStorageError):
+    try:
         storage = storages[alias]
-        if isinstance(storage, DatabaseStorage):
-            return storage
-    _logger.warning("A route serves STORAGES[%a], which is not a DatabaseStorage", alias)
-    raise Refused(Reason.MISSING)
+    except InvalidStorageError as error:
+        _logger.warning("A route serves STORAGES[%a]: %s", alias, error)
+        raise Refused(Reason.MISSING) from None
+    if not isinstance(storage, DatabaseStorage):
+        _logger.warning("A route serves STORAGES[%a], which is not a DatabaseStorage", alias)
+        raise Refused(Reason.MISSING)
+    return storage
 
 
 def _methods() -> HttpResponse:

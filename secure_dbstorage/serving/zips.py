@@ -83,8 +83,8 @@ class _Next:
 def names_in_archive(files: Iterable[FileStat], *, below: str) -> list[str]:
     """Return the names of files in an archive: relative, and such that Windows can unpack them.
 
-    What Windows doesn't take becomes ``_``. Names that become equal are numbered, and those that
-    become the name of a directory. Names that differ by case alone stay as they are.
+    What Windows doesn't take becomes ``_``. A name that becomes equal to that of a file or
+    directory gets a number. Names that differ by case alone stay as they are.
     """
     prefix = f"{below}/"
     names = [file.name.removeprefix(prefix) for file in files]

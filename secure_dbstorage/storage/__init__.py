@@ -107,7 +107,8 @@ class DatabaseStorage(BaseStorage):
         """Return a free name, within the caller's limit and the table's."""
         limit = NameLimit(min(max_length or MAX_LENGTH, MAX_LENGTH))
         available: str = super().get_available_name(str(name), max_length=limit)
-        if self.options.allow_overwrite:  # Otherwise an end of random characters is added.
+        # Otherwise an end of random characters is added.
+        if self.options.allow_overwrite and len(str(name)) > limit:
             available = of_same_type(available, str(name), self.options.content_types)
         return PlacedName(available) if available == limit.placed else available
 

@@ -36,9 +36,9 @@ def other_names(storage: BaseStorage, name: str, max_length: int | None) -> Iter
 
 
 def of_same_type(shortened: str, name: str, more: Mapping[str, str]) -> str:
-    """Return a shortened name without an extension that the whole name does not have.
+    """Return a shortened name, less any extension that only the shortening gave it.
 
-    Otherwise ``page.html...zzz.``, which has none, could become ``page.html``.
+    ``page.html`` with 500 letters behind it must not become ``page.html``.
 
     :param more: the project's own media types by extension.
     :raises SuspiciousFileOperation: for a name that can't be shortened like that.

@@ -14,7 +14,7 @@ from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.exceptions import FileTypeRefused, UploadGone
 from secure_dbstorage.files import ReceivedFile, Upload
 from secure_dbstorage.links.grants import PlaceKind, UploadPlace
-from secure_dbstorage.links.terms import is_among
+from secure_dbstorage.links.terms import takes
 from secure_dbstorage.names import canonical_name
 from secure_dbstorage.saving import FreeName, Naming
 from secure_dbstorage.storage.alternatives import other_names
@@ -24,13 +24,13 @@ from secure_dbstorage.table.lending import Sending
 from secure_dbstorage.table.readers import reader
 
 
-def cleaned_name(storage: Storage, name: str) -> str:
-    """Return what Django makes of a client's name, as a model's field and a link do.
+def cleaned_name(storage: Storage, filename: str, directory: str = "") -> str:
+    """Return the name that a client's file gets below a directory, as long as that isn't taken.
 
-    :param name: its last segment counts.
+    :param filename: cleaned as a model's field does it; its last segment counts.
     :raises SuspiciousFileOperation: when nothing of it is left.
     """
-    return posixpath.basename(storage.generate_filename(posixpath.basename(name)))
+    return storage.generate_filename(posixpath.join(directory, posixpath.basename(filename)))
 
 
 def received_file(
@@ -80,7 +80,7 @@ def name_upload(  # noqa: PLR0913 -- the upload, its name, and what may be there
     name, created, naming = place.path, True, Naming(note_time=note_time)
     of_type = partial(_of_type, types=types, more=storage.options.content_types)
     if place.kind is PlaceKind.FOLDER:
-        wanted = storage.generate_filename(posixpath.join(place.path, filename))
+        wanted = cleaned_name(storage, filename, place.path)
         free = FreeName(storage.get_available_name(wanted), None)
         available = str(canonical_name(free))
         others = other_names(storage, available, None)
@@ -126,9 +126,8 @@ def _of_type(name: str, *, types: Sequence[str], more: Mapping[str, str]) -> str
 
     :raises FileTypeRefused: when its media type is none of these.
     """
-    content_type = content_type_of(name, more)
-    if types and not is_among(content_type, types):
-        raise FileTypeRefused(f"{name!r} has the type {content_type}, which the link doesn't take")
+    if not takes(types, name, more):
+        raise FileTypeRefused(f"The link doesn't take files with the type of {name!r}")
     return name
 
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from django.db import IntegrityError, connections, transaction
 from django.db.backends.utils import CursorWrapper
+from django.db.transaction import TransactionManagementError
 
 from secure_dbstorage.files import Room, StoredHead, utc
 from secure_dbstorage.models import HEAD_COLUMNS, StoredFile
@@ -63,6 +64,8 @@ class FastRows(BatchRows):
         # Django's queryset takes eight times as long, and each deletion and overwrite begins here.
         statement = self._statement(statements.selection(_ALL_BUT_DATA))
         if self._connection.features.has_select_for_update:
+            if self._connection.get_autocommit():
+                raise TransactionManagementError("A row is locked until its transaction ends")
             skip_locked = self._can_skip_locked and not waits
             lock = self._connection.ops.for_update_sql(skip_locked=skip_locked)
             statement = f"{statement} {lock}"

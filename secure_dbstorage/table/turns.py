@@ -2,14 +2,13 @@
 
 Hooks may take long, so nobody waits for a turn, and no transaction is open during one. A turn is a
 row that a unique constraint lets only one request insert. A server may die during its turn, so
-each has an end.
+each turn expires.
 """
 
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from secure_dbstorage.models import USE_MARK_POSITION, StoredFile
@@ -37,7 +36,7 @@ def new(upload_key: int) -> Turn:
 
     :param upload_key: the content key of the upload.
     """
-    # The row is no part of the upload, so it has a key of its own: the complement.
+    # The row is no part of the upload, so its key is another one: the complement.
     return Turn(upload_key ^ (2**_KEY_BITS - 1), secrets.token_bytes(16))
 
 
@@ -49,14 +48,16 @@ def take(turn: Turn, *, using: str) -> bool:
     now = datetime.now(UTC)
     values = {"data": turn.mark, "expires": now + LENGTH}
     stored = StoredFile.rows.using(using)
-    try:
-        with transaction.atomic(using=using):
-            stored.create(content=turn.key, position=USE_MARK_POSITION, **values)
-    except IntegrityError:
-        # One that is over, or ours, if only the answer was lost.
-        free = Q(expires__lte=now) | Q(data=turn.mark)
-        return bool(stored.of(turn.key).use_marks().filter(free).update(**values))
-    return True
+    turns = stored.of(turn.key).use_marks()
+    # One that is over, or ours, if only the answer was lost.
+    if turns.filter(Q(expires__lte=now) | Q(data=turn.mark)).update(**values):
+        return True
+    if turns.exists():
+        return False
+    # Of two, one is inserted, and the database logs no error.
+    row = StoredFile(content=turn.key, position=USE_MARK_POSITION, **values)
+    stored.bulk_create([row], ignore_conflicts=True)
+    return bool(turns.filter(data=turn.mark).exists())
 
 
 def end(turn: Turn, *, using: str) -> None:

@@ -83,7 +83,7 @@ def signed_zip_url(prefix: str, storage: str = "default", **arguments: Any) -> s
     """Return the URL of a zip archive of the files below a directory.
 
     Takes the arguments of ``DatabaseStorage.zip_url()``. For another kind of storage, as in tests,
-    return the URL that it gives the directory, where it has no archive.
+    return its URL of the directory. No archive is served there.
 
     :param storage: an alias in ``STORAGES``.
     :raises ValueError: for the root.

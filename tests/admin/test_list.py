@@ -203,7 +203,7 @@ class TestStoragesInAnotherDatabase:
 
     def test_all_of_them_are_named_and_escaped(self, settings: Settings, chief: Client) -> None:
         give_elsewhere(settings, "far", "<b>")
-        assert "whose files are in another database: far, &lt;b&gt;." in body(chief, LIST)
+        assert "whose files are in other databases: far, &lt;b&gt;." in body(chief, LIST)
 
     def test_only_those_are_named_that_the_filter_offers(
         self, settings: Settings, chief: Client, monkeypatch: pytest.MonkeyPatch

@@ -113,7 +113,7 @@ def test_the_message_for_a_missing_table_does_not_end_at_migrate() -> None:
         call_command(Count(), "unmigrated")
     first, then = str(raised.value).split(" If it is still missing, ")
     assert "`manage.py migrate`" in first
-    assert "allow_migrate() return True for secure_dbstorage" in then
+    assert "allow_migrate() refuses secure_dbstorage" in then
     assert "`manage.py migrate --fake secure_dbstorage zero` and `manage.py migrate`" in then
 
 

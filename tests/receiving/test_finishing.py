@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.storage import storages
 from django.db import OperationalError, connection, connections
 from django.http import HttpRequest, HttpResponse
@@ -100,6 +101,25 @@ class TestHooks:
             ("my page.ht★ml", "application/octet-stream"),
         ]
         assert storage.stat("in/my_page.html").content_type == "text/html"
+
+    def test_an_upload_whose_name_can_not_be_cleaned_any_more_is_gone(
+        self,
+        database: str,
+        receiver: Receiver,
+        uploader: Uploader,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def refuses(_storage: DatabaseStorage, name: str) -> str:
+            raise SuspiciousFileOperation(name)
+
+        hook = Hook(True)
+        storage = receiver(upload_hooks=[hook])
+        part = uploader.begun(storage.upload_url(prefix="in", max_size=SIZE), SIZE, "a.txt")
+        monkeypatch.setattr(DatabaseStorage, "get_valid_name", refuses)
+        answer = uploader.patch(part, 0, CONTENT)
+        assert (answer.status_code, answer.json()["reason"]) == (422, "name")
+        assert hook.shown == []
+        assert not StoredFile.rows.using(database).exists()
 
     def test_an_upload_for_a_form_is_shown_to_no_hook(
         self, receiver: Receiver, uploader: Uploader

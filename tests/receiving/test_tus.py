@@ -313,7 +313,7 @@ def test_a_name_that_is_too_long_is_refused_before_anything_is_sent(
     url = storage.upload_url(prefix=prefix, max_size=9)
     answer = uploader.create(url, 9, **metadata(filename=name))
     assert (answer.status_code, answer.json()["reason"]) == (422, "name")
-    assert answer.json()["detail"] == "A file can’t have this name. Rename it."
+    assert answer.json()["detail"] == "This file name can’t be used. Rename the file."
     assert not rows()
 
 

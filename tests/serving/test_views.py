@@ -54,9 +54,7 @@ def test_a_route_that_serves_no_storage_of_ours_has_nothing(
     assert (answer.status_code, len(queries)) == (404, 0)
     assert REFUSAL_HEADERS.items() <= answer.headers.items()
     (logged,) = [log for log in caplog.records if log.name == "secure_dbstorage.serving"]
-    assert logged.getMessage() == (
-        f"A route serves STORAGES['{alias}'], which is not a DatabaseStorage"
-    )
+    assert logged.getMessage().startswith(f"A route serves STORAGES['{alias}']")
     assert "secret" not in caplog.text
 
 

@@ -830,6 +830,19 @@ class TestTemporaryFiles:
         assert timedelta(0) <= expires - before - timedelta(hours=1) < timedelta(minutes=1)
         assert expires.tzinfo is UTC
 
+    def test_a_subclass_may_give_another_extension(self, database: str) -> None:
+        class Careful(DatabaseStorage):
+            def is_name_available(self, name: str, max_length: int | None = None) -> bool:
+                return not self.exists(name)
+
+            def get_alternative_name(self, file_root: str, file_ext: str) -> str:
+                return f"{file_root}{file_ext}.v2"
+
+        storage = Careful(using=database, allow_overwrite=True)
+        assert storage.save("a.txt", b"one") == "a.txt"
+        assert storage.save("a.txt", b"two") == "a.txt.v2"
+        assert storage.open("a.txt").read() == b"one"
+
     def test_a_name_that_is_shortened_gets_no_extension(self, database: str) -> None:
         storage = DatabaseStorage(using=database, allow_overwrite=True)
         name = storage.save("n" * 20 + ".html" + "zzz.", ContentFile(b"x"), max_length=25)

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connections, transaction
+from django.db.transaction import TransactionManagementError
 
 from secure_dbstorage.storage import DatabaseStorage
 from tests.support.waiting import wait_until, waiting_sessions
@@ -44,6 +45,14 @@ def test_a_directory_is_not_changed_as_a_file(
         change(storage)
     assert caught.value.filename == "dir"
     assert storage.catalog.exists("dir/a.txt")
+
+
+@pytest.mark.parametrize("database", ["postgres", "mariadb"], indirect=True)
+@pytest.mark.django_db(transaction=True)
+def test_a_row_is_locked_in_a_transaction_alone(storage: DatabaseStorage, database: str) -> None:
+    storage.saves.add("a.txt", [b""])
+    with pytest.raises(TransactionManagementError):
+        storage.catalog.locked("a.txt", database)
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)

@@ -66,8 +66,8 @@ class Command(ReportingCommand):
             return
         if not storage.options.encryption_keys:
             raise usage_error(
-                f"The storage {options['storage']!r} has no encryption_keys. Name one that has "
-                "them with --storage."
+                f"The storage {options['storage']!r} has no encryption_keys. Use --storage to "
+                "name one that has them."
             )
         if options["bytes"]:
             _reseal(report, storage, prefix, options["after"])
