@@ -174,7 +174,7 @@ class UploadField(forms.FileField):
                 data = self._received(data)
             elif isinstance(data, UploadedFile):
                 self._name = str(data.name)
-                self._limits.check(data)
+                self._check_limits(data)
         except ValidationError as error:
             if error.code in self.error_messages:
                 error.message = self.error_messages[error.code]
@@ -212,13 +212,20 @@ class UploadField(forms.FileField):
             raise ValidationError(_GONE, code="upload_gone")
         file = received(url, receiver, user=self.user)
         self._name = str(file.name)
-        self._limits.check(file)
+        self._check_limits(file)
         key = file.upload.content.key
         # One upload is one file, and each field of this kind in the form would save one.
         if any(key in field.claimed for field in self._fields()):
             raise ValidationError(_GONE, code="upload_gone")
         self.claimed.add(key)
         return file
+
+    def _check_limits(self, file: "UploadedFile[Any]") -> None:
+        """Return if a file is within the limits of this field.
+
+        :raises ValidationError: otherwise.
+        """
+        self._limits.check(file)
 
     def _fields(self) -> Iterator["UploadField"]:
         """Yield all fields of this kind in the form."""
