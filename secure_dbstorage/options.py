@@ -7,8 +7,16 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any, TypedDict
 
-from secure_dbstorage import parsers
 from secure_dbstorage.addresses import Network
+from secure_dbstorage.parsers import (
+    amounts,
+    callables,
+    choices,
+    clients,
+    keys,
+    media_types,
+    places,
+)
 from secure_dbstorage.sealing.keyrings import NO_KEYS, Keyring
 from secure_dbstorage.sealing.services import KeyService
 
@@ -70,74 +78,76 @@ class StorageOptions:
     """
 
     #: Identity of the storage: of its rows, its tokens and its route.
-    namespace: str = _option(parsers.namespace, default="")
+    namespace: str = _option(places.namespace, default="")
     #: Path or absolute URL under which files are served; None asks the URLconf. A path is used as
     #: it is, as Django uses a MEDIA_URL that begins with a slash: include the script name, if any.
-    base_url: str | None = _option(parsers.base_url, default=None)
+    base_url: str | None = _option(places.base_url, default=None)
     #: Database alias of the table; None asks the router.
-    using: str | None = _option(parsers.using, default=None)
+    using: str | None = _option(places.using, default=None)
     #: Whether a new file is public, by its name. Private by default: a leak can't be undone.
     default_public: Callable[[str], bool] = _option(
-        parsers.default_public, default=lambda name: False
+        callables.default_public, default=lambda name: False
     )
     #: Whether saving under a taken name replaces the file.
-    allow_overwrite: bool = _option(parsers.boolean, default=False)
+    allow_overwrite: bool = _option(choices.boolean, default=False)
     #: How long a new file is kept, by its name; None for good.
     delete_after: Callable[[str], timedelta | None] = _option(
-        parsers.delete_after, default=lambda name: None
+        callables.delete_after, default=lambda name: None
     )
     #: Whether a file is deleted with its model instance, or when the instance gets another file.
-    delete_with_instance: bool = _option(parsers.boolean, default=False)
+    delete_with_instance: bool = _option(choices.boolean, default=False)
     #: How long deleted and overwritten files can be restored; None for not at all. Off by
     #: default: people who delete a file expect its bytes to be gone.
-    keep_deleted: timedelta | None = _option(parsers.keep_deleted, default=None)
+    keep_deleted: timedelta | None = _option(amounts.keep_deleted, default=None)
     #: Lifetime of a link in seconds.
-    expires_in: int = _option(parsers.lifetime, default=3600)
+    expires_in: int = _option(amounts.lifetime, default=3600)
     #: The longest lifetime in seconds. Lowering it shortens existing links too.
-    max_expires_in: int = _option(parsers.lifetime, default=7 * 24 * 3600)
+    max_expires_in: int = _option(amounts.lifetime, default=7 * 24 * 3600)
     #: How many seconds a file's URL stays the same, so that browsers can use their caches.
-    url_window: int = _option(parsers.seconds, default=300)
+    url_window: int = _option(amounts.seconds, default=300)
     #: The keys that sign links, newest first.
-    signing_keys: tuple[bytes, ...] = _option(parsers.signing_keys, default=(), is_secret=True)
+    signing_keys: tuple[bytes, ...] = _option(keys.signing_keys, default=(), is_secret=True)
     #: The hooks that are asked about private files, in order.
-    auth_hooks: tuple[Callable[..., object], ...] = _option(parsers.hooks, default=())
+    auth_hooks: tuple[Callable[..., object], ...] = _option(callables.hooks, default=())
     #: Rates by kind of request. They are generous: a page may show a hundred pictures.
     rate_limits: Mapping[str, str | None] = _option(
-        parsers.rate_limits, default=parsers.RATE_LIMITS
+        clients.rate_limits, default=clients.RATE_LIMITS
     )
     #: Whose budget a request with a valid token is charged to.
-    rate_limit_key: str | Callable[..., str] = _option(parsers.rate_limit_key, default="ip")
+    rate_limit_key: str | Callable[..., str] = _option(clients.rate_limit_key, default="ip")
     #: Whether requests pass while the cache is down. By default an outage lifts no limit.
-    rate_limit_fail_open: bool = _option(parsers.boolean, default=False)
+    rate_limit_fail_open: bool = _option(choices.boolean, default=False)
     #: The types that a browser may show. Everything else is a download.
-    inline_types: frozenset[str] = _option(parsers.inline_types, default=parsers.INLINE_TYPES)
+    inline_types: frozenset[str] = _option(
+        media_types.inline_types, default=media_types.INLINE_TYPES
+    )
     #: Media types by extension. They come before those that we know.
     content_types: Mapping[str, str] = _option(
-        parsers.content_types, default=parsers.CONTENT_TYPES
+        media_types.content_types, default=media_types.CONTENT_TYPES
     )
     #: Whose pages may show private files: the Cross-Origin-Resource-Policy.
-    cross_origin: str = _option(parsers.cross_origin, default="same-site")
+    cross_origin: str = _option(choices.cross_origin, default="same-site")
     #: Seconds that caches may keep a public file without asking again; or a pair, for browsers and
     #: for shared caches.
-    public_max_age: int | tuple[int, int] = _option(parsers.public_max_age, default=300)
+    public_max_age: int | tuple[int, int] = _option(amounts.public_max_age, default=300)
     #: The same for a browser and a private file.
-    private_max_age: int = _option(parsers.seconds, default=300)
+    private_max_age: int = _option(amounts.seconds, default=300)
     #: Bytes in a row. With 256 KiB, InnoDB would need one more page. Rows of 510, 1020 or 2040 KiB
     #: are not read faster: a query fetches 2 MiB anyway.
-    chunk_size: int = _option(parsers.chunk_size, default=255 * 1024)
+    chunk_size: int = _option(amounts.chunk_size, default=255 * 1024)
     #: Networks whose X-Forwarded-For is believed.
-    trusted_proxies: tuple[Network, ...] = _option(parsers.trusted_proxies, default=())
+    trusted_proxies: tuple[Network, ...] = _option(clients.trusted_proxies, default=())
     #: The largest file in bytes; None for any size.
-    max_size: int | None = _option(parsers.max_size, default=None)
+    max_size: int | None = _option(amounts.max_size, default=None)
     #: Says whose files these are, which is signed into every link; None for the database and the
     #: schema that hold them.
-    audience: Callable[[], str] | None = _option(parsers.audience, default=None)
+    audience: Callable[[], str] | None = _option(callables.audience, default=None)
     #: The hooks that are asked before an upload gets its name, in order.
-    upload_hooks: tuple[Callable[..., object], ...] = _option(parsers.hooks, default=())
+    upload_hooks: tuple[Callable[..., object], ...] = _option(callables.hooks, default=())
     #: The proxy that sends large files from its cache; None if Django sends all.
-    offload: str | None = _option(parsers.offload, default=None)
+    offload: str | None = _option(choices.offload, default=None)
     #: What wraps the keys of encrypted files, newest first. Without any, new files are plain.
-    encryption_keys: Keyring = _option(parsers.encryption_keys, default=NO_KEYS, is_secret=True)
+    encryption_keys: Keyring = _option(keys.encryption_keys, default=NO_KEYS, is_secret=True)
 
 
 _DEFAULTS = StorageOptions()

@@ -8,7 +8,7 @@ from django.core import checks
 from django.core.checks import CheckMessage
 
 from secure_dbstorage.checks.declared import usable
-from secure_dbstorage.parsers import INLINE_TYPES
+from secure_dbstorage.parsers.media_types import INLINE_TYPES
 from secure_dbstorage.signals import file_changed
 from secure_dbstorage.storage import DatabaseStorage
 

@@ -13,7 +13,7 @@ from secure_dbstorage import conf
 from secure_dbstorage.access import authenticated, staff
 from secure_dbstorage.checks.declared import usable
 from secure_dbstorage.options import StorageOptions
-from secure_dbstorage.parsers import UPLOAD_KINDS
+from secure_dbstorage.parsers.clients import UPLOAD_KINDS
 
 #: Caches that count for a single process, not at all, or not every request.
 _UNFIT_CACHES = ("LocMemCache", "DummyCache", "FileBasedCache", "DatabaseCache")

@@ -7,7 +7,7 @@ import pytest
 from pytest_django import Settings
 
 from secure_dbstorage.checks import content
-from secure_dbstorage.parsers import INLINE_TYPES
+from secure_dbstorage.parsers.media_types import INLINE_TYPES
 from secure_dbstorage.signals import file_changed
 from tests.support.checks import messages, storages
 

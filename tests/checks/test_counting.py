@@ -4,7 +4,7 @@ import pytest
 from pytest_django import Settings
 
 from secure_dbstorage.checks import counting
-from secure_dbstorage.parsers import RATE_LIMITS
+from secure_dbstorage.parsers.clients import RATE_LIMITS
 from tests.support.checks import SHARED_CACHE, SharedCache, messages, storages
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from secure_dbstorage.parsers import INLINE_TYPES
+from secure_dbstorage.parsers.media_types import INLINE_TYPES
 from secure_dbstorage.storage import DatabaseStorage
 from tests.clients.contents import document
 from tests.conftest import StartWebServer
