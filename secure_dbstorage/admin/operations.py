@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from secure_dbstorage.admin.homes import Home, home_of
 from secure_dbstorage.exceptions import FileTooLarge, KeyLost, KeyServiceUnavailable, SealBroken
 from secure_dbstorage.files import DeletedFile, ReceivedFile
-from secure_dbstorage.links.terms import LinkArguments
+from secure_dbstorage.links.arguments import LinkArguments
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import canonical_name
 from secure_dbstorage.serving.outages import key_service_failed

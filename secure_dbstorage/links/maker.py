@@ -7,15 +7,17 @@ from typing import Unpack
 from django.utils.encoding import filepath_to_uri
 
 from secure_dbstorage.files import LinkState
+from secure_dbstorage.links.arguments import (
+    FolderLinkArguments,
+    LinkArguments,
+    UploadArguments,
+    ZipLinkArguments,
+)
 from secure_dbstorage.links.grants import UploadGrant, UploadPlace
 from secure_dbstorage.links.paths import MARK, PARAMETER, SignedPath
 from secure_dbstorage.links.routes import internal_prefix, route_prefix
 from secure_dbstorage.links.terms import (
-    FolderLinkArguments,
-    LinkArguments,
     LinkTerms,
-    UploadArguments,
-    ZipLinkArguments,
     folder_terms,
     link_terms,
     upload_terms,

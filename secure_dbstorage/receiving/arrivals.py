@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from secure_dbstorage.exceptions import DatabaseUnavailable, UploadChanged
 from secure_dbstorage.files import Upload
 from secure_dbstorage.links.grants import PlaceKind, UploadGrant
-from secure_dbstorage.links.terms import UPLOAD_LIFETIME
+from secure_dbstorage.links.lifetimes import UPLOAD_LIFETIME
 from secure_dbstorage.receiving.bodies import Body
 from secure_dbstorage.receiving.faults import Fault, Rejected
 from secure_dbstorage.serving.visits import Visit

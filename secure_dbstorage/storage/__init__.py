@@ -20,13 +20,13 @@ from django.utils import timezone
 from secure_dbstorage.conf import project_time, upload_directory
 from secure_dbstorage.exceptions import os_error
 from secure_dbstorage.files import DeletedFile, FileStat
-from secure_dbstorage.links.grants import UploadPlace
-from secure_dbstorage.links.terms import (
+from secure_dbstorage.links.arguments import (
     FolderLinkArguments,
     LinkArguments,
     UploadArguments,
     ZipLinkArguments,
 )
+from secure_dbstorage.links.grants import UploadPlace
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import MAX_LENGTH, canonical_name
 from secure_dbstorage.saving import FreeName, NameLimit, Naming, PlacedName
@@ -249,7 +249,7 @@ class DatabaseStorage(BaseStorage):
         In an event loop, which can't wait for a query, the URL is signed without a look: that of
         a public file too, and that of a lost one answers 403. :meth:`aurl` looks.
 
-        :param arguments: see :class:`~secure_dbstorage.links.terms.LinkArguments`.
+        :param arguments: see :class:`~secure_dbstorage.links.arguments.LinkArguments`.
         :raises ValueError: for impossible arguments.
         :raises SynchronousOnlyOperation: in an event loop that can't know the tenant.
         """
@@ -281,7 +281,7 @@ class DatabaseStorage(BaseStorage):
         playlist to its segments, or from a page to its pictures. The URL opens the files that
         exist now. Files that are saved, renamed or revoked later need a new one. Makes no query.
 
-        :param arguments: see :class:`~secure_dbstorage.links.terms.FolderLinkArguments`.
+        :param arguments: see :class:`~secure_dbstorage.links.arguments.FolderLinkArguments`.
         :raises ValueError: for impossible arguments, and for the root.
         """
         return url_of_folder(self, prefix, arguments)
@@ -293,7 +293,7 @@ class DatabaseStorage(BaseStorage):
         saved, renamed or revoked later stay out. Makes no query.
 
         :param prefix: the directory.
-        :param arguments: see :class:`~secure_dbstorage.links.terms.ZipLinkArguments`.
+        :param arguments: see :class:`~secure_dbstorage.links.arguments.ZipLinkArguments`.
         :raises ValueError: for impossible arguments, and for the root.
         :raises ImproperlyConfigured: without the package that makes the archives.
         """
@@ -310,7 +310,7 @@ class DatabaseStorage(BaseStorage):
         files below that directory, named by the client. Without either, an upload has no name
         until a form takes it. Makes no query.
 
-        :param arguments: see :class:`~secure_dbstorage.links.terms.UploadArguments`.
+        :param arguments: see :class:`~secure_dbstorage.links.arguments.UploadArguments`.
         :raises ValueError: for impossible arguments, and without a limit of the size.
         :raises SuspiciousFileOperation: for a name that no file can have.
         :raises ImproperlyConfigured: without a route: a CDN takes no uploads.

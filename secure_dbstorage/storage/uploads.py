@@ -14,7 +14,7 @@ from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.exceptions import FileTypeRefused, UploadGone
 from secure_dbstorage.files import ReceivedFile, Upload
 from secure_dbstorage.links.grants import PlaceKind, UploadPlace
-from secure_dbstorage.links.terms import takes
+from secure_dbstorage.links.limits import takes
 from secure_dbstorage.names import canonical_name
 from secure_dbstorage.saving import FreeName, Naming
 from secure_dbstorage.storage.alternatives import other_names

@@ -11,14 +11,14 @@ from typing import TypeVar
 from django.core.exceptions import ImproperlyConfigured
 
 from secure_dbstorage.files import LinkState
-from secure_dbstorage.links.grants import UploadPlace
-from secure_dbstorage.links.paths import link_id
-from secure_dbstorage.links.terms import (
+from secure_dbstorage.links.arguments import (
     FolderLinkArguments,
     LinkArguments,
     UploadArguments,
     ZipLinkArguments,
 )
+from secure_dbstorage.links.grants import UploadPlace
+from secure_dbstorage.links.paths import link_id
 from secure_dbstorage.links.tokens import Audience
 from secure_dbstorage.names import canonical_name, has_control_character, is_plain, normal_name
 from secure_dbstorage.signals import link_made

@@ -24,8 +24,8 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from secure_dbstorage.exceptions import BadToken, ExpiredToken
 from secure_dbstorage.files import LinkState
+from secure_dbstorage.links.arguments import LinkArguments
 from secure_dbstorage.links.maker import LinkMaker
-from secure_dbstorage.links.terms import LinkArguments
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.storage import DatabaseStorage
 from tests.support.clocks import Clock

@@ -11,7 +11,7 @@ from django.contrib.auth.models import AnonymousUser, Group, User
 from django.db import models
 from pytest_django import Settings
 
-from secure_dbstorage.links.terms import is_among
+from secure_dbstorage.links.limits import is_among
 from secure_dbstorage.storage import DatabaseStorage
 from tests.support.clocks import Clock
 from tests.support.storages import saved
