@@ -13,9 +13,11 @@ from secure_dbstorage.links.arguments import (
     UploadArguments,
     ZipLinkArguments,
 )
+from secure_dbstorage.links.batches import TokenBatch
 from secure_dbstorage.links.grants import UploadGrant, UploadPlace
 from secure_dbstorage.links.paths import MARK, PARAMETER, SignedPath
 from secure_dbstorage.links.routes import internal_prefix, route_prefix
+from secure_dbstorage.links.signer import LinkSigner
 from secure_dbstorage.links.terms import (
     LinkTerms,
     folder_terms,
@@ -23,7 +25,7 @@ from secure_dbstorage.links.terms import (
     upload_terms,
     zip_terms,
 )
-from secure_dbstorage.links.tokens import Audience, LinkSigner, TokenBatch
+from secure_dbstorage.links.tokens import Audience
 from secure_dbstorage.names import has_control_character
 from secure_dbstorage.options import StorageOptions
 

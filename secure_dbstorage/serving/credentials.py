@@ -18,7 +18,8 @@ from secure_dbstorage.links.paths import (
     find_marked,
     leading_token,
 )
-from secure_dbstorage.links.tokens import Audience, LinkSigner
+from secure_dbstorage.links.signer import LinkSigner
+from secure_dbstorage.links.tokens import Audience
 from secure_dbstorage.redaction import (
     REMOVED,
     has_whole,
@@ -113,7 +114,7 @@ class Credentials(NamedTuple):
         """Check the token with which a proxy fetches a content.
 
         Arguments and errors are those of
-        :meth:`~secure_dbstorage.links.tokens.LinkSigner.check_content`.
+        :meth:`~secure_dbstorage.links.signer.LinkSigner.check_content`.
 
         :raises BadToken: without a token and for more than one, too.
         """

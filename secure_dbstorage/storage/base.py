@@ -17,7 +17,8 @@ from secure_dbstorage.conf import (
     unknown_option,
 )
 from secure_dbstorage.links.maker import LinkMaker
-from secure_dbstorage.links.tokens import Audience, LinkSigner
+from secure_dbstorage.links.signer import LinkSigner
+from secure_dbstorage.links.tokens import Audience
 from secure_dbstorage.options import OPTION_NAMES, Options, StorageOptions
 from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.changes import Changes

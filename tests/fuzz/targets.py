@@ -13,7 +13,8 @@ from secure_dbstorage.exceptions import BadToken, ExpiredToken, UnsatisfiableRan
 from secure_dbstorage.links.claims import CLOCK_SKEW
 from secure_dbstorage.links.grants import Grant, PlaceKind, UploadGrant, UploadPlace
 from secure_dbstorage.links.paths import MARKED_TOKEN
-from secure_dbstorage.links.tokens import Audience, LinkSigner
+from secure_dbstorage.links.signer import LinkSigner
+from secure_dbstorage.links.tokens import Audience
 from secure_dbstorage.redaction import without_tokens
 from secure_dbstorage.serving.clients import Client, budget_of
 from secure_dbstorage.serving.ranges import (

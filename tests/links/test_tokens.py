@@ -19,8 +19,9 @@ from secure_dbstorage.links import tokens
 from secure_dbstorage.links.claims import CLOCK_SKEW
 from secure_dbstorage.links.grants import Grant, PlaceKind, UploadGrant, UploadPlace
 from secure_dbstorage.links.keys import derive
+from secure_dbstorage.links.signer import LinkSigner
 from secure_dbstorage.links.terms import LinkTerms, UploadTerms
-from secure_dbstorage.links.tokens import Audience, LinkSigner
+from secure_dbstorage.links.tokens import Audience
 from tests.support.tokens import written, written_upload
 
 KEY = b"a secret key of 32 bytes or more"
@@ -97,8 +98,8 @@ def signed_message(*parts: str) -> bytes:
     """Return what is signed for an audience, a namespace, a name and claims."""
     *owner, name, claims = parts
     *audience, namespace = owner
-    owner_bytes = tokens._owner(Audience(*audience), namespace)
-    return tokens._message(owner_bytes, name.encode(), claims.encode())
+    owner_bytes = tokens.owner_of(Audience(*audience), namespace)
+    return tokens.message_of(owner_bytes, name.encode(), claims.encode())
 
 
 def read(
@@ -654,7 +655,7 @@ def test_error_reports_do_not_show_tokens() -> None:
         for frame in frames
         if "token" in frame.f_locals and frame.f_code is not read.__code__
     ]
-    assert {frame.f_code.co_name for frame in ours} == {"unsign", "_checked", "_matched"}
+    assert {frame.f_code.co_name for frame in ours} == {"unsign", "_checked", "matched"}
     for frame in ours:
         shown = SafeExceptionReporterFilter().get_traceback_frame_variables(None, frame)
         assert "token" in dict(shown)

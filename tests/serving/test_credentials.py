@@ -11,7 +11,8 @@ from pytest_django import Settings
 
 from secure_dbstorage.exceptions import BadToken, ExpiredToken
 from secure_dbstorage.links.grants import Grant
-from secure_dbstorage.links.tokens import Audience, LinkSigner
+from secure_dbstorage.links.signer import LinkSigner
+from secure_dbstorage.links.tokens import Audience
 from secure_dbstorage.serving.credentials import Credentials
 from tests.support.tokens import written
 

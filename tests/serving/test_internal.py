@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from secure_dbstorage.links.claims import CLOCK_SKEW
 from secure_dbstorage.links.paths import spelled_content
-from secure_dbstorage.links.tokens import CONTENT_LIFETIME
+from secure_dbstorage.links.signer import CONTENT_LIFETIME
 from secure_dbstorage.storage import DatabaseStorage
 from tests.support.serving import Store, body_of
 from tests.support.tokens import token_of
