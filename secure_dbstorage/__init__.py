@@ -28,7 +28,7 @@ Also public are the options, the setting ``SECURE_DBSTORAGE``, the commands, the
 and the names of the loggers: ``secure_dbstorage.access`` has one record for each request, and
 ``secure_dbstorage.links``, at level DEBUG, one for each signed link that is made;
 ``secure_dbstorage.serving``, ``secure_dbstorage.storage`` and ``secure_dbstorage.upkeep`` report
-problems. Everything else may change without notice. The package has eleven wings:
+problems. Everything else may change without notice. The package has twelve wings:
 
 - ``serving`` answers a request: who asks, whether they may, and with which bytes and headers.
 - ``receiving`` takes uploads, in one piece or in many, and makes them files.
@@ -37,6 +37,7 @@ problems. Everything else may change without notice. The package has eleven wing
 - ``links`` says what a link allows, and spells it as a token.
 - ``sealing`` has the keys of encrypted files, and opens and seals their rows.
 - ``table`` knows the rows, and how each database moves their bytes fastest.
+- ``files`` says what is known about a file, its content, or an upload on its way.
 - ``parsers`` checks the values of options, and makes them what the package uses.
 - ``copying`` copies files between storages, and imports other tables.
 - ``checks`` finds settings that can't work, are not safe, or could be better.

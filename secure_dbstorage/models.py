@@ -1,6 +1,6 @@
 """The one table: files, uploads that have no name yet, and the rows that hold their bytes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Self
 
@@ -12,16 +12,10 @@ from django.utils.translation import gettext_lazy as _
 
 from secure_dbstorage import names
 from secure_dbstorage.fields import ExactCharField, InstantField
-from secure_dbstorage.files import Content, FileStat, SealedFileStat, StoredHead, utc
+from secure_dbstorage.files.heads import HEAD_COLUMNS, StoredHead, head_of
 from secure_dbstorage.outages import repeat
 from secure_dbstorage.sealing.keyrings import Keyring
-from secure_dbstorage.sealing.seals import TRASH_MARK, Seal, find_seal
-
-#: The columns that :func:`head_of` needs, in this order.
-HEAD_COLUMNS = (
-    *("name", "size", "sha256", "content_type", "is_public", "created", "modified", "expires"),
-    *("content", "chunk_size", "link_epoch", "sealed_key"),
-)
+from secure_dbstorage.sealing.seals import TRASH_MARK
 
 #: The position of a row that marks a one-time link as used, or that is a turn at an upload. No
 #: content has that many rows.
@@ -255,51 +249,3 @@ def page_of(rows: "models.QuerySet[Any, Any]", length: int) -> list[Any]:
     if connections[rows.db].in_atomic_block:  # On PostgreSQL, an error has ended it.
         return list(page)
     return repeat(partial(list, page), rows.db)
-
-
-def head_of(row: Sequence[Any], *, using: str, namespace: str, keyring: Keyring) -> StoredHead:
-    """Return a head row as a value.
-
-    :param row: the values of :data:`HEAD_COLUMNS`, and the bytes where they were fetched.
-    :param using: alias of the database.
-    :param keyring: the option ``encryption_keys`` of its storage.
-    :raises SecureDBStorageError: when encrypted bytes were fetched, and can't be opened.
-    """
-    name, size, sha256, content_type, is_public, created, modified, expires, *rest = row
-    key, chunk_size, link_epoch, sealed_key, *chunk = rest
-    seal = seal_of(sealed_key, namespace=namespace, content=key, size=size, keyring=keyring)
-    described: dict[str, Any] = {
-        "name": name,
-        "size": size,
-        "content_type": content_type,
-        "is_public": bool(is_public),
-        "created": utc(created),
-        "modified": utc(modified),
-        "expires": None if expires is None else utc(expires),
-    }
-    if seal is None:
-        stat = FileStat(sha256=sha256, **described)
-    else:
-        stat = SealedFileStat(tag=sha256, seal=seal, **described)
-    content = Content(using, key, size, chunk_size, None, seal)
-    return StoredHead(stat, content, link_epoch, _opened(chunk[0], content) if chunk else None)
-
-
-def seal_of(
-    sealed_key: bytes | memoryview | None,
-    *,
-    namespace: str,
-    content: int,
-    size: int,
-    keyring: Keyring,
-) -> Seal | None:
-    """Return what opens a content, or None for a plain one."""
-    if sealed_key is None:
-        return None
-    # Some drivers return a memoryview.
-    return find_seal(keyring, namespace, content, size, bytes(sealed_key))
-
-
-def _opened(chunk: bytes | None, content: Content) -> bytes | None:
-    """Return the plain first chunk, or None if it was not fetched."""
-    return None if chunk is None else content.opened(0, chunk)

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from secure_dbstorage.files import Content, FileStat
+from secure_dbstorage.files import FileStat
+from secure_dbstorage.files.contents import Content
 
 STAT = FileStat(
     name="a.txt",

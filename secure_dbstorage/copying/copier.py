@@ -14,7 +14,7 @@ from django.db import connections
 from secure_dbstorage import names
 from secure_dbstorage.copying.ends import Source, Target, digest_of
 from secure_dbstorage.exceptions import CopyFailed, DatabaseUnavailable
-from secure_dbstorage.files import FileRecord
+from secure_dbstorage.files.records import FileRecord
 from secure_dbstorage.options import STATEMENT_BYTES
 from secure_dbstorage.outages import OutagesTold, alone
 

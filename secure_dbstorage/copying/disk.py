@@ -17,7 +17,8 @@ from django.core.files.storage import FileSystemStorage, Storage
 from secure_dbstorage.copying.storages import Spooled, StorageEnd
 from secure_dbstorage.copying.walking import LINK
 from secure_dbstorage.exceptions import CopyFailed
-from secure_dbstorage.files import FileRecord, utc
+from secure_dbstorage.files import utc
+from secure_dbstorage.files.records import FileRecord
 
 #: The mode of a private file.
 _PRIVATE_MODE = 0o600

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from secure_dbstorage.exceptions import CopyFailed
-from secure_dbstorage.files import FileRecord
+from secure_dbstorage.files.records import FileRecord
 
 
 class Source(Protocol):

@@ -11,7 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from secure_dbstorage.files import FileRecord, utc
+from secure_dbstorage.files import utc
+from secure_dbstorage.files.records import FileRecord
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 

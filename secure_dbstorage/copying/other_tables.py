@@ -13,7 +13,8 @@ from django.db import connections, models
 from django.db.models.functions import Length, Substr
 
 from secure_dbstorage.exceptions import CopyFailed
-from secure_dbstorage.files import FileRecord, utc
+from secure_dbstorage.files import utc
+from secure_dbstorage.files.records import FileRecord
 from secure_dbstorage.models import page_of
 
 #: How many bytes one query fetches. A multiple of 4, for Base64. SQLite and MariaDB read the whole

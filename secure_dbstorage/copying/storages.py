@@ -17,7 +17,8 @@ from secure_dbstorage.conf import upload_directory
 from secure_dbstorage.copying.ends import check_content, digest_of
 from secure_dbstorage.copying.walking import LINK, walk
 from secure_dbstorage.exceptions import CopyFailed
-from secure_dbstorage.files import FileRecord, utc
+from secure_dbstorage.files import utc
+from secure_dbstorage.files.records import FileRecord
 
 #: A file in transit stays in memory up to this many bytes; a larger one goes to a temporary file.
 _SPOOL_BYTES = 2 * 1024 * 1024

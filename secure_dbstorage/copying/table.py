@@ -9,7 +9,8 @@ from django.db import connections, transaction
 from secure_dbstorage import names
 from secure_dbstorage.copying.ends import check_content, digest_of
 from secure_dbstorage.exceptions import CopyFailed, SecureDBStorageError
-from secure_dbstorage.files import FileRecord, StoredHead
+from secure_dbstorage.files.heads import StoredHead
+from secure_dbstorage.files.records import FileRecord
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.storage.announcements import announce_saved
 

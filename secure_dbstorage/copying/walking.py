@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from secure_dbstorage.exceptions import CopyFailed
-from secure_dbstorage.files import FileRecord
+from secure_dbstorage.files.records import FileRecord
 
 #: The longest path that is listed: that of a key on S3. What never ends would pass it.
 _MAX_PATH_LENGTH = 1024

@@ -6,7 +6,7 @@ from typing import Unpack
 
 from django.utils.encoding import filepath_to_uri
 
-from secure_dbstorage.files import LinkState
+from secure_dbstorage.files.heads import LinkState
 from secure_dbstorage.links.arguments import (
     FolderLinkArguments,
     LinkArguments,

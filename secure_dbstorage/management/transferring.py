@@ -14,7 +14,7 @@ from secure_dbstorage.copying.ends import Source, Target
 from secure_dbstorage.copying.manifests import ManifestWriter
 from secure_dbstorage.copying.storages import StorageEnd
 from secure_dbstorage.copying.table import TableEnd
-from secure_dbstorage.files import FileRecord
+from secure_dbstorage.files.records import FileRecord
 from secure_dbstorage.management.arguments import (
     NOTHING_BELOW,
     add_prefix,

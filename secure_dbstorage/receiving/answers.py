@@ -6,7 +6,7 @@ from typing import TypeVar
 from django.http.response import HttpResponseBase
 from django.utils.http import http_date
 
-from secure_dbstorage.files import Upload
+from secure_dbstorage.files.uploads import Upload
 from secure_dbstorage.serving.headers import REFUSAL_HEADERS
 from secure_dbstorage.serving.responses import FileResponse
 

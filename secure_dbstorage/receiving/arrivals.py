@@ -10,7 +10,7 @@ from functools import partial
 from django.http import HttpRequest
 
 from secure_dbstorage.exceptions import DatabaseUnavailable, UploadChanged
-from secure_dbstorage.files import Upload
+from secure_dbstorage.files.uploads import Upload
 from secure_dbstorage.links.grants import PlaceKind, UploadGrant
 from secure_dbstorage.links.lifetimes import UPLOAD_LIFETIME
 from secure_dbstorage.receiving.bodies import Body

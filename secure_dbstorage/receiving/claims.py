@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl, urlsplit
 from django.views.decorators.debug import sensitive_variables
 
 from secure_dbstorage.exceptions import BadToken, UploadGone, UploadIncomplete
-from secure_dbstorage.files import ReceivedFile, Upload
+from secure_dbstorage.files import ReceivedFile
+from secure_dbstorage.files.uploads import Upload
 from secure_dbstorage.links.grants import PlaceKind, UploadGrant, UploadPlace
 from secure_dbstorage.links.paths import PARAMETER
 from secure_dbstorage.receiving.fields import UNNAMED, Metadata

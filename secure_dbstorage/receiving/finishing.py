@@ -26,7 +26,8 @@ from secure_dbstorage.exceptions import (
     UploadChanged,
     UploadGone,
 )
-from secure_dbstorage.files import StoredHead, Upload
+from secure_dbstorage.files.heads import StoredHead
+from secure_dbstorage.files.uploads import Upload
 from secure_dbstorage.links.grants import PlaceKind, UploadGrant
 from secure_dbstorage.receiving.arrivals import Arrival
 from secure_dbstorage.receiving.faults import Fault, Rejected

@@ -12,7 +12,7 @@ from django.core.exceptions import SuspiciousFileOperation
 from django.http.response import HttpResponseBase
 from django.utils.encoding import filepath_to_uri
 
-from secure_dbstorage.files import Upload
+from secure_dbstorage.files.uploads import Upload
 from secure_dbstorage.links.grants import PlaceKind
 from secure_dbstorage.links.limits import takes
 from secure_dbstorage.names import MAX_LENGTH, canonical_name

@@ -174,6 +174,21 @@ def find_seal(
     return find(keyring, namespace, content_key, size, sealed_key)
 
 
+def seal_of(
+    sealed_key: bytes | memoryview | None,
+    *,
+    namespace: str,
+    content: int,
+    size: int,
+    keyring: Keyring,
+) -> Seal | None:
+    """Return what opens a content, or None for a plain one."""
+    if sealed_key is None:
+        return None
+    # Some drivers return a memoryview.
+    return find_seal(keyring, namespace, content, size, bytes(sealed_key))
+
+
 def _found(
     keyring: Keyring, namespace: str, content_key: int, size: int, sealed_key: bytes
 ) -> Seal:

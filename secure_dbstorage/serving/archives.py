@@ -5,7 +5,8 @@ from http import HTTPStatus
 
 from django.core.handlers.asgi import ASGIRequest
 
-from secure_dbstorage.files import Content, StoredHead
+from secure_dbstorage.files.contents import Content
+from secure_dbstorage.files.heads import StoredHead
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.serving.headers import ARCHIVE_TYPE, archive_headers
 from secure_dbstorage.serving.outages import telling

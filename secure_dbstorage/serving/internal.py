@@ -18,7 +18,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from secure_dbstorage.content_types import UNKNOWN
 from secure_dbstorage.exceptions import BadToken, DatabaseUnavailable
-from secure_dbstorage.files import FileStat, StoredHead
+from secure_dbstorage.files import FileStat
+from secure_dbstorage.files.heads import StoredHead
 from secure_dbstorage.links.paths import read_content, spelled_content
 from secure_dbstorage.serving.conditions import Selection, select
 from secure_dbstorage.serving.credentials import Credentials

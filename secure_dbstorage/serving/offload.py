@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from django.http import HttpRequest
 
-from secure_dbstorage.files import Content
+from secure_dbstorage.files.contents import Content
 from secure_dbstorage.links.paths import spelled_content
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.serving.clients import is_from_proxy

@@ -17,7 +17,8 @@ from secure_dbstorage.exceptions import (
     ExpiredToken,
     KeyServiceUnavailable,
 )
-from secure_dbstorage.files import FileStat, StoredHead
+from secure_dbstorage.files import FileStat
+from secure_dbstorage.files.heads import StoredHead
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.names import MAX_LENGTH, is_canonical
 from secure_dbstorage.serving.archives import answer_archive, find_files, first_encrypted

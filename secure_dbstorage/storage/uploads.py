@@ -12,7 +12,8 @@ from django.core.files.storage import Storage
 
 from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.exceptions import FileTypeRefused, UploadGone
-from secure_dbstorage.files import ReceivedFile, Upload
+from secure_dbstorage.files import ReceivedFile
+from secure_dbstorage.files.uploads import Upload
 from secure_dbstorage.links.grants import PlaceKind, UploadPlace
 from secure_dbstorage.links.limits import takes
 from secure_dbstorage.names import canonical_name

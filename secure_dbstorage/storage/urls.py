@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
-from secure_dbstorage.files import LinkState
+from secure_dbstorage.files.heads import LinkState
 from secure_dbstorage.links.arguments import (
     FolderLinkArguments,
     LinkArguments,

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from secure_dbstorage.files import StoredHead
-from secure_dbstorage.models import HEAD_COLUMNS
+from secure_dbstorage.files.heads import HEAD_COLUMNS, StoredHead
 from secure_dbstorage.names import directory_range
 from secure_dbstorage.sealing.keyrings import Keyring
 from secure_dbstorage.table import statements

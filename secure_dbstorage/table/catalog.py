@@ -10,7 +10,8 @@ from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
 
 from secure_dbstorage import names, outages
 from secure_dbstorage.exceptions import os_error
-from secure_dbstorage.files import Content, LinkState, Room, StoredHead
+from secure_dbstorage.files.contents import Content
+from secure_dbstorage.files.heads import LinkState, Room, StoredHead
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.outages import OutagesTold, Result

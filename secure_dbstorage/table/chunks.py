@@ -10,8 +10,9 @@ from typing import Any
 from django.core.files import File
 
 from secure_dbstorage.exceptions import FileTooLarge
-from secure_dbstorage.files import Content, Seal
+from secure_dbstorage.files.contents import Content
 from secure_dbstorage.options import STATEMENT_BYTES
+from secure_dbstorage.sealing.seals import Seal
 from secure_dbstorage.table.dialects import rows
 
 #: Random bits of a content key: a positive bigint.

@@ -13,8 +13,9 @@ from django.db import IntegrityError, connections, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.transaction import TransactionManagementError
 
-from secure_dbstorage.files import Room, StoredHead, utc
-from secure_dbstorage.models import HEAD_COLUMNS, StoredFile
+from secure_dbstorage.files import utc
+from secure_dbstorage.files.heads import HEAD_COLUMNS, Room, StoredHead
+from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import directory_range
 from secure_dbstorage.sealing.keyrings import Keyring
 from secure_dbstorage.table import statements

@@ -5,10 +5,11 @@ from itertools import chain
 
 from secure_dbstorage import names
 from secure_dbstorage.exceptions import CopyFailed
-from secure_dbstorage.files import Content, FileRecord, StoredHead
-from secure_dbstorage.models import seal_of
+from secure_dbstorage.files.contents import Content
+from secure_dbstorage.files.heads import StoredHead
+from secure_dbstorage.files.records import FileRecord
 from secure_dbstorage.options import StorageOptions
-from secure_dbstorage.sealing.seals import Owner, Seal
+from secure_dbstorage.sealing.seals import Owner, Seal, seal_of
 from secure_dbstorage.table import chunks, heads
 from secure_dbstorage.table.dialects import rows
 

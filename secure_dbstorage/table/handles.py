@@ -16,7 +16,7 @@ from django.core.files.temp import NamedTemporaryFile
 from django.core.files.utils import FileProxyMixin
 
 from secure_dbstorage.exceptions import os_error
-from secure_dbstorage.files import StoredHead
+from secure_dbstorage.files.heads import StoredHead
 from secure_dbstorage.table import streams
 from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.modes import Mode

@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime
 
 from secure_dbstorage.content_types import content_type_of
-from secure_dbstorage.files import FileRecord
+from secure_dbstorage.files.records import FileRecord
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.table.chunks import Written, columns_of

@@ -9,7 +9,7 @@ from itertools import chain
 from django.db import IntegrityError, transaction
 
 from secure_dbstorage.exceptions import FileChanged, FileTooLarge, UploadGone, os_error
-from secure_dbstorage.files import Upload
+from secure_dbstorage.files.uploads import Upload
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.options import STATEMENT_BYTES, StorageOptions
 from secure_dbstorage.saving import Naming

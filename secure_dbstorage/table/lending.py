@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from django.db import connections
 
 from secure_dbstorage.exceptions import ContentVanished
-from secure_dbstorage.files import Content
+from secure_dbstorage.files.contents import Content
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.heap import note_run, reading
 from secure_dbstorage.table.replicas import ask

@@ -8,7 +8,7 @@ from contextlib import closing
 from itertools import chain
 from typing import Any
 
-from secure_dbstorage.files import Content
+from secure_dbstorage.files.contents import Content
 from secure_dbstorage.table import streams
 from secure_dbstorage.table.lending import Sending
 

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from django.db import connections, transaction
 
 from secure_dbstorage.exceptions import SealBroken
-from secure_dbstorage.files import Content, Seal
+from secure_dbstorage.files.contents import Content
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
+from secure_dbstorage.sealing.seals import Seal
 from secure_dbstorage.table import chunks, streams
 from secure_dbstorage.table.dialects import rows
 

@@ -9,8 +9,8 @@ from django.db import IntegrityError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from secure_dbstorage.files import LinkState, Room, StoredHead
-from secure_dbstorage.models import HEAD_COLUMNS, StoredFile, StoredFileQuerySet, head_of
+from secure_dbstorage.files.heads import HEAD_COLUMNS, LinkState, Room, StoredHead, head_of
+from secure_dbstorage.models import StoredFile, StoredFileQuerySet
 from secure_dbstorage.sealing.keyrings import NO_KEYS, Keyring
 from secure_dbstorage.table import statements
 from secure_dbstorage.table.cursors import ShortLogCursor

@@ -8,7 +8,7 @@ from itertools import chain
 from django.db import IntegrityError, connections, transaction
 
 from secure_dbstorage.exceptions import FileChanged, os_error
-from secure_dbstorage.files import FileRecord
+from secure_dbstorage.files.records import FileRecord
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.saving import Naming

@@ -5,7 +5,7 @@ from functools import partial
 from itertools import count
 
 from secure_dbstorage.exceptions import ContentVanished
-from secure_dbstorage.files import Content
+from secure_dbstorage.files.contents import Content
 from secure_dbstorage.sealing.ciphers import OVERHEAD_BYTES
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.heap import raise_trim_threshold

@@ -15,9 +15,9 @@ from secure_dbstorage.exceptions import (
     SealBroken,
     SecureDBStorageError,
 )
-from secure_dbstorage.models import StoredFile, page_of, seal_of
+from secure_dbstorage.models import StoredFile, page_of
 from secure_dbstorage.sealing.envelopes import Envelope
-from secure_dbstorage.sealing.seals import Owner, Seal
+from secure_dbstorage.sealing.seals import Owner, Seal, seal_of
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import chunks, resealing
 

@@ -13,7 +13,8 @@ from secure_dbstorage.exceptions import (
     KeyServiceUnavailable,
     SealBroken,
 )
-from secure_dbstorage.files import SealedFileStat, StoredHead
+from secure_dbstorage.files import SealedFileStat
+from secure_dbstorage.files.heads import StoredHead
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.storage.announcements import announce_changed

@@ -10,7 +10,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.signing import TimestampSigner
 
-from secure_dbstorage.files import LinkState
+from secure_dbstorage.files.heads import LinkState
 from tests.benchmarks.environment import Workspace
 from tests.benchmarks.measuring import (
     QUICK_SAMPLE_SECONDS,

@@ -18,7 +18,7 @@ from pytest_django import Settings
 
 from secure_dbstorage.copying.copier import Copier, Outcome, Transfer
 from secure_dbstorage.copying.table import TableEnd
-from secure_dbstorage.files import FileRecord
+from secure_dbstorage.files.records import FileRecord
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.signals import file_saved
 from secure_dbstorage.storage import DatabaseStorage

@@ -13,7 +13,7 @@ from pytest_django import Settings
 from secure_dbstorage.copying.disk import FolderEnd, end_of
 from secure_dbstorage.copying.storages import StorageEnd
 from secure_dbstorage.exceptions import CopyFailed
-from secure_dbstorage.files import FileRecord
+from secure_dbstorage.files.records import FileRecord
 from tests.servers.small_disk import SmallDisk
 from tests.servers.unavailable import Unavailable, skip_or_fail
 

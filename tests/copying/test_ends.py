@@ -6,7 +6,7 @@ import pytest
 
 from secure_dbstorage.copying.ends import check_content, digest_of
 from secure_dbstorage.exceptions import CopyFailed
-from secure_dbstorage.files import FileRecord
+from secure_dbstorage.files.records import FileRecord
 
 
 def test_a_digest_is_that_of_all_pieces() -> None:

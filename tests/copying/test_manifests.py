@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from secure_dbstorage.copying.manifests import ManifestWriter, read
-from secure_dbstorage.files import FileRecord
+from secure_dbstorage.files.records import FileRecord
 
 RECORDS = [
     FileRecord(

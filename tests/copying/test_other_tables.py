@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from secure_dbstorage.copying import other_tables
 from secure_dbstorage.copying.other_tables import LAYOUTS, OtherTable
 from secure_dbstorage.exceptions import CopyFailed
-from secure_dbstorage.files import FileRecord
+from secure_dbstorage.files.records import FileRecord
 from tests.support.other_tables import CREATED, MODIFIED, row_of, table
 
 

@@ -12,7 +12,7 @@ from django.core.files.storage import FileSystemStorage, InMemoryStorage
 from secure_dbstorage.copying.disk import end_of
 from secure_dbstorage.copying.table import TableEnd
 from secure_dbstorage.exceptions import CopyFailed
-from secure_dbstorage.files import FileRecord
+from secure_dbstorage.files.records import FileRecord
 from secure_dbstorage.storage import DatabaseStorage
 
 

@@ -8,7 +8,7 @@ from secure_dbstorage import models
 from secure_dbstorage.copying.copier import Copier, Outcome
 from secure_dbstorage.copying.table import TableEnd
 from secure_dbstorage.exceptions import CopyFailed
-from secure_dbstorage.files import FileRecord
+from secure_dbstorage.files.records import FileRecord
 from secure_dbstorage.storage import DatabaseStorage
 from tests.support.sealing import KEY, OLD_KEY
 

@@ -23,7 +23,7 @@ from itsdangerous.encoding import base64_decode, base64_encode
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from secure_dbstorage.exceptions import BadToken, ExpiredToken
-from secure_dbstorage.files import LinkState
+from secure_dbstorage.files.heads import LinkState
 from secure_dbstorage.links.arguments import LinkArguments
 from secure_dbstorage.links.maker import LinkMaker
 from secure_dbstorage.options import StorageOptions

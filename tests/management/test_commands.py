@@ -20,7 +20,7 @@ from django.test import Client
 from django.utils import timezone, translation
 from pytest_django import Settings
 
-from secure_dbstorage.files import Content
+from secure_dbstorage.files.contents import Content
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import chunks, streams

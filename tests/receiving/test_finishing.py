@@ -16,7 +16,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from secure_dbstorage.exceptions import UploadGone
-from secure_dbstorage.files import ReceivedFile, Upload
+from secure_dbstorage.files import ReceivedFile
+from secure_dbstorage.files.uploads import Upload
 from secure_dbstorage.links.grants import PlaceKind, UploadGrant, UploadPlace
 from secure_dbstorage.models import USE_MARK_POSITION, StoredFile
 from secure_dbstorage.signals import file_received

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from secure_dbstorage.files import Content
+from secure_dbstorage.files.contents import Content
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.table import chunks
 from tests.support.uploads import begin_upload

@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from secure_dbstorage.files import Upload
+from secure_dbstorage.files.uploads import Upload
 from secure_dbstorage.storage import DatabaseStorage
 from tests.support.files import CHUNK_SIZE, LARGE, read
 from tests.support.sealing import KEY

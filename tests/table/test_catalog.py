@@ -7,7 +7,7 @@ import pytest
 from django.db import connections, transaction
 from django.test.utils import CaptureQueriesContext
 
-from secure_dbstorage.files import LinkState
+from secure_dbstorage.files.heads import LinkState
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from tests.support.uploads import begin_upload

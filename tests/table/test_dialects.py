@@ -28,7 +28,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from secure_dbstorage import fields
-from secure_dbstorage.files import LinkState, Room
+from secure_dbstorage.files.heads import LinkState, Room
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import ancestors
 from secure_dbstorage.sealing.keyrings import NO_KEYS

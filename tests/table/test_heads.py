@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from secure_dbstorage.files import Content, FileRecord
-from secure_dbstorage.models import HEAD_COLUMNS, StoredFile
+from secure_dbstorage.files.contents import Content
+from secure_dbstorage.files.heads import HEAD_COLUMNS
+from secure_dbstorage.files.records import FileRecord
+from secure_dbstorage.models import StoredFile
 from secure_dbstorage.options import StorageOptions
 from secure_dbstorage.table.chunks import Written
 from secure_dbstorage.table.heads import later_epoch, new_head, renamed_head, replaced_head

@@ -16,7 +16,7 @@ from django.db import OperationalError, connections, router, transaction
 from django.test import AsyncClient, Client
 from pytest_django import Settings
 
-from secure_dbstorage.files import LinkState
+from secure_dbstorage.files.heads import LinkState
 from secure_dbstorage.links.paths import spelled_content
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.options import StorageOptions

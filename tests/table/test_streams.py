@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from psycopg.pq import TransactionStatus
 
 from secure_dbstorage.exceptions import ContentVanished
-from secure_dbstorage.files import Content
+from secure_dbstorage.files.contents import Content
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.table import chunks, lending, streams
 from tests.support.aliases import added_alias

@@ -14,7 +14,7 @@ from django.db.models.signals import post_delete
 from django.utils import timezone
 
 from secure_dbstorage.exceptions import UploadChanged, UploadGone
-from secure_dbstorage.files import Upload
+from secure_dbstorage.files.uploads import Upload
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.table import uploads
 from tests.support.uploads import PAST, begin_upload, finish_upload
