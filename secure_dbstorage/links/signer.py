@@ -12,13 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 from secure_dbstorage.addresses import Address
 from secure_dbstorage.exceptions import BadToken
 from secure_dbstorage.links.batches import TokenBatch
-from secure_dbstorage.links.claims import (
-    folder_above,
-    grant_of,
-    timely,
-    told,
-    upload_grant_of,
-)
+from secure_dbstorage.links.claims import folder_above, grant_of, timely, told, upload_grant_of
 from secure_dbstorage.links.encodings import base36
 from secure_dbstorage.links.grants import Grant, PlaceKind, UploadGrant
 from secure_dbstorage.links.keys import Purpose, derive

@@ -163,17 +163,6 @@ class Seal:
         return self._keys
 
 
-def find_seal(
-    keyring: Keyring, namespace: str, content_key: int, size: int, sealed_key: bytes
-) -> Seal:
-    """Return the seal of a content by its column.
-
-    :param size: in bytes; that of an unfinished upload is the declared one.
-    """
-    find = _kept if keyring.is_local else _found
-    return find(keyring, namespace, content_key, size, sealed_key)
-
-
 def seal_of(
     sealed_key: bytes | memoryview | None,
     *,
@@ -187,6 +176,17 @@ def seal_of(
         return None
     # Some drivers return a memoryview.
     return find_seal(keyring, namespace, content, size, bytes(sealed_key))
+
+
+def find_seal(
+    keyring: Keyring, namespace: str, content_key: int, size: int, sealed_key: bytes
+) -> Seal:
+    """Return the seal of a content by its column.
+
+    :param size: in bytes; that of an unfinished upload is the declared one.
+    """
+    find = _kept if keyring.is_local else _found
+    return find(keyring, namespace, content_key, size, sealed_key)
 
 
 def _found(
