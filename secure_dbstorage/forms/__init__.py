@@ -30,8 +30,8 @@ from secure_dbstorage.exceptions import BadToken, UploadGone, UploadIncomplete
 from secure_dbstorage.files import ReceivedFile
 from secure_dbstorage.forms.limits import Limits
 from secure_dbstorage.forms.widgets import Kept, UploadInput
-from secure_dbstorage.links.limits import media_ranges, size_limit, takes
 from secure_dbstorage.links.paths import SignedPath
+from secure_dbstorage.links.upload_limits import media_ranges, size_limit, takes
 from secure_dbstorage.names import shown_name
 from secure_dbstorage.receiving.claims import claim
 from secure_dbstorage.receiving.faults import Fault

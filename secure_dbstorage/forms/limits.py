@@ -9,7 +9,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext_lazy as _
 
 from secure_dbstorage.files import BaseUploadedFile
-from secure_dbstorage.links.limits import takes
+from secure_dbstorage.links.upload_limits import takes
 from secure_dbstorage.receiving.faults import Fault
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.storage.uploads import cleaned_name

@@ -16,7 +16,7 @@ from secure_dbstorage.links.arguments import (
 from secure_dbstorage.links.bindings import bindings_of
 from secure_dbstorage.links.grants import PlaceKind, UploadPlace
 from secure_dbstorage.links.lifetimes import UPLOAD_LIFETIME, lifetime_of, window_of
-from secure_dbstorage.links.limits import is_among, media_ranges, size_limit
+from secure_dbstorage.links.upload_limits import is_among, media_ranges, size_limit
 from secure_dbstorage.names import is_canonical
 from secure_dbstorage.options import StorageOptions
 

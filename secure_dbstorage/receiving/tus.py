@@ -14,7 +14,7 @@ from django.utils.encoding import filepath_to_uri
 
 from secure_dbstorage.files.uploads import Upload
 from secure_dbstorage.links.grants import PlaceKind
-from secure_dbstorage.links.limits import takes
+from secure_dbstorage.links.upload_limits import takes
 from secure_dbstorage.names import MAX_LENGTH, canonical_name
 from secure_dbstorage.receiving.answers import TUS_VERSION, answer, progress
 from secure_dbstorage.receiving.arrivals import Arrival

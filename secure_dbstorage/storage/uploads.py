@@ -15,7 +15,7 @@ from secure_dbstorage.exceptions import FileTypeRefused, UploadGone
 from secure_dbstorage.files import ReceivedFile
 from secure_dbstorage.files.uploads import Upload
 from secure_dbstorage.links.grants import PlaceKind, UploadPlace
-from secure_dbstorage.links.limits import takes
+from secure_dbstorage.links.upload_limits import takes
 from secure_dbstorage.names import canonical_name
 from secure_dbstorage.saving import FreeName, Naming
 from secure_dbstorage.storage.alternatives import other_names

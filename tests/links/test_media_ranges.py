@@ -1,8 +1,8 @@
-"""How large an upload may be, and of which media types."""
+"""The media types that an upload may have."""
 
 import pytest
 
-from secure_dbstorage.links.limits import is_among
+from secure_dbstorage.links.upload_limits import is_among
 
 
 @pytest.mark.parametrize(

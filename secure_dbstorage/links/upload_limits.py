@@ -1,4 +1,4 @@
-"""Limits: how large an upload may be, and of which media types."""
+"""Upload limits: how large an upload may be, and of which media types."""
 
 import re
 from collections.abc import Mapping, Sequence
