@@ -11,6 +11,7 @@ from secure_dbstorage.exceptions import BadToken, ExpiredToken
 from secure_dbstorage.links.encodings import base36, base64url, from_base64url
 from secure_dbstorage.links.grants import Grant, PlaceKind, UploadGrant, UploadPlace
 from secure_dbstorage.links.keys import Purpose
+from secure_dbstorage.links.terms import UploadTerms
 
 AnyGrant = TypeVar("AnyGrant", bound=Grant)
 
@@ -18,9 +19,30 @@ AnyGrant = TypeVar("AnyGrant", bound=Grant)
 CLOCK_SKEW = 60
 
 
-def told(claims: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the claims that say something."""
-    return {name: value for name, value in claims.items() if value}
+def upload_claims(terms: UploadTerms, kind: PlaceKind) -> dict[str, Any]:
+    """Return the rarer claims of a link that begins uploads, but for its bindings."""
+    claims = {
+        "k": kind.value,
+        "t": terms.types,
+        "o": int(terms.overwrite),
+        "h": terms.sha256,
+    }
+    return _told(claims)
+
+
+def part_claims(grant: UploadGrant) -> dict[str, Any]:
+    """Return the rarer claims of a link that continues an upload."""
+    is_folder = grant.place.kind is PlaceKind.FOLDER  # Only there, the name isn't final yet.
+    claims = {
+        "k": grant.place.kind.value,
+        "t": grant.types if is_folder else (),
+        "m": grant.metadata,
+        "o": int(grant.overwrite),
+        "h": grant.sha256,
+        "u": grant.user,
+        "i": grant.network,
+    }
+    return _told(claims)
 
 
 def encoded(claims: Mapping[str, Any]) -> str:
@@ -105,6 +127,11 @@ def timely(grant: AnyGrant, now: float) -> AnyGrant:
     if now >= grant.expires:
         raise ExpiredToken(grant)
     return grant
+
+
+def _told(claims: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the claims that say something."""
+    return {name: value for name, value in claims.items() if value}
 
 
 def _use_key(signature: str) -> int:

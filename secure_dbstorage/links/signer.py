@@ -12,7 +12,14 @@ from django.views.decorators.debug import sensitive_variables
 from secure_dbstorage.addresses import Address
 from secure_dbstorage.exceptions import BadToken
 from secure_dbstorage.links.batches import TokenBatch
-from secure_dbstorage.links.claims import folder_above, grant_of, timely, told, upload_grant_of
+from secure_dbstorage.links.claims import (
+    folder_above,
+    grant_of,
+    part_claims,
+    timely,
+    upload_claims,
+    upload_grant_of,
+)
 from secure_dbstorage.links.encodings import base36
 from secure_dbstorage.links.grants import Grant, PlaceKind, UploadGrant
 from secure_dbstorage.links.keys import Purpose, derive
@@ -68,32 +75,16 @@ class LinkSigner:
         self, terms: UploadTerms, audience: Audience, *, kind: PlaceKind
     ) -> TokenBatch:
         """Return a signer of links that begin uploads on these terms."""
-        claims = {
-            "k": kind.value,
-            "t": terms.types,
-            "o": int(terms.overwrite),
-            "h": terms.sha256,
-            **self._bindings(terms),
-        }
-        number = f"-{base36(terms.max_size)}"
-        return self._tokens(Purpose.UPLOAD, audience, number, told(claims))
+        claims = upload_claims(terms, kind) | self._bindings(terms)
+        return self._tokens(Purpose.UPLOAD, audience, f"-{base36(terms.max_size)}", claims)
 
     def part_token(self, grant: UploadGrant, audience: Audience) -> str:
         """Return the token that continues one upload.
 
         :param grant: with the content key of the upload. The bindings are kept as they are.
         """
-        is_folder = grant.place.kind is PlaceKind.FOLDER  # Only there, the name isn't final yet.
-        claims = {
-            "k": grant.place.kind.value,
-            "t": grant.types if is_folder else (),
-            "m": grant.metadata,
-            "o": int(grant.overwrite),
-            "h": grant.sha256,
-            "u": grant.user,
-            "i": grant.network,
-        }
-        tokens = self._tokens(Purpose.PART, audience, f"-{base36(grant.key or 0)}", told(claims))
+        number = f"-{base36(grant.key or 0)}"
+        tokens = self._tokens(Purpose.PART, audience, number, part_claims(grant))
         return tokens.token(grant.place.spelling.encode(), 0, 0, 0)
 
     def content_token(self, content: str, audience: Audience, *, now: float) -> str:
