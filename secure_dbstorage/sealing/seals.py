@@ -171,22 +171,15 @@ def seal_of(
     size: int,
     keyring: Keyring,
 ) -> Seal | None:
-    """Return what opens a content, or None for a plain one."""
-    if sealed_key is None:
-        return None
-    # Some drivers return a memoryview.
-    return find_seal(keyring, namespace, content, size, bytes(sealed_key))
-
-
-def find_seal(
-    keyring: Keyring, namespace: str, content_key: int, size: int, sealed_key: bytes
-) -> Seal:
-    """Return the seal of a content by its column.
+    """Return what opens a content, by its column; None for a plain one.
 
     :param size: in bytes; that of an unfinished upload is the declared one.
     """
+    if sealed_key is None:
+        return None
     find = _kept if keyring.is_local else _found
-    return find(keyring, namespace, content_key, size, sealed_key)
+    # Some drivers return a memoryview.
+    return find(keyring, namespace, content, size, bytes(sealed_key))
 
 
 def _found(

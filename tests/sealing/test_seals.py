@@ -9,7 +9,7 @@ import pytest
 from secure_dbstorage.exceptions import KeyLost, SealBroken
 from secure_dbstorage.sealing import seals
 from secure_dbstorage.sealing.keyrings import NO_KEYS, Keyring
-from secure_dbstorage.sealing.seals import Owner, Seal, find_seal, plain_length
+from secure_dbstorage.sealing.seals import Owner, Seal, plain_length, seal_of
 from secure_dbstorage.sealing.services import LocalKey
 from tests.support.sealing import Service
 
@@ -26,7 +26,10 @@ def seal() -> Seal:
 
 def again(seal: Seal, owner: Owner = OWNER, size: int = 7, ring: Keyring = RING) -> Seal:
     """Return the seal that a row with this column has."""
-    return find_seal(ring, *owner, size, seal.sealed_key)
+    namespace, content = owner
+    found = seal_of(seal.sealed_key, namespace=namespace, content=content, size=size, keyring=ring)
+    assert found is not None
+    return found
 
 
 def test_it_opens_what_it_has_sealed_at_the_same_position(seal: Seal) -> None:
