@@ -11,7 +11,7 @@ from secure_dbstorage.admin import operations
 from secure_dbstorage.admin.hooks import check_hooks
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.serving.archives import answer_archive, first_encrypted
-from secure_dbstorage.serving.views import begin_visit
+from secure_dbstorage.serving.entry import begin_visit
 from secure_dbstorage.storage.urls import check_zip
 
 

@@ -24,6 +24,7 @@ from secure_dbstorage.receiving.bodies import drain
 from secure_dbstorage.receiving.faults import Fault, Rejected, reject
 from secure_dbstorage.receiving.finishing import Instead
 from secure_dbstorage.receiving.records import record_rejection
+from secure_dbstorage.serving.entry import begin_visit
 from secure_dbstorage.serving.guards import check_bindings
 from secure_dbstorage.serving.outages import (
     database_answered,
@@ -32,7 +33,7 @@ from secure_dbstorage.serving.outages import (
 )
 from secure_dbstorage.serving.ratelimits import check_limit
 from secure_dbstorage.serving.refusals import Reason, Refused, refuse, unavailable
-from secure_dbstorage.serving.views import EveryAlias, begin_visit, serve
+from secure_dbstorage.serving.views import EveryAlias, serve
 from secure_dbstorage.serving.visits import Visit, record_refusal, record_sent_away
 
 _Step = Callable[[Arrival], HttpResponseBase]

@@ -1,11 +1,5 @@
 """The serving view: the story of a request, from its token to the bytes of a file or a refusal."""
 
-import logging
-import time
-from collections.abc import Iterator
-
-from django.core.files.storage import InvalidStorageError, storages
-from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
@@ -17,62 +11,22 @@ from secure_dbstorage.exceptions import (
     ExpiredToken,
     KeyServiceUnavailable,
 )
-from secure_dbstorage.files import FileStat
 from secure_dbstorage.files.heads import StoredHead
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.names import MAX_LENGTH, is_canonical
+from secure_dbstorage.serving.answers import answer_file
 from secure_dbstorage.serving.archives import answer_archive, find_files, first_encrypted
-from secure_dbstorage.serving.clients import Client
-from secure_dbstorage.serving.conditions import (
-    Selection,
-    drop_preconditions,
-    drop_void_dates,
-    has_conditions,
-    select,
-)
-from secure_dbstorage.serving.credentials import Credentials
-from secure_dbstorage.serving.guards import (
-    ask_guards,
-    ask_guards_of_all,
-    count_use,
-    counts_uses,
-    may_refuse,
-    refuse_prefetch,
-    refuse_used,
-)
-from secure_dbstorage.serving.headers import (
-    REFUSAL_HEADERS,
-    Presentation,
-    answer_headers,
-    is_played,
-    present,
-    protect,
-    untold,
-)
-from secure_dbstorage.serving.offload import hand_over, is_offloaded, may_offload
-from secure_dbstorage.serving.outages import (
-    database_answered,
-    database_failed,
-    key_service_failed,
-)
+from secure_dbstorage.serving.conditions import has_conditions
+from secure_dbstorage.serving.entry import begin_visit
+from secure_dbstorage.serving.guards import ask_guards, ask_guards_of_all, may_refuse
+from secure_dbstorage.serving.headers import REFUSAL_HEADERS, protect
+from secure_dbstorage.serving.outages import database_answered, database_failed, key_service_failed
 from secure_dbstorage.serving.ratelimits import check_limit
 from secure_dbstorage.serving.refusals import Reason, Refused, refuse, unavailable
-from secure_dbstorage.serving.responses import FileResponse, StreamingFileResponse, respond
-from secure_dbstorage.serving.subresources import may_be_loaded
-from secure_dbstorage.serving.visits import (
-    Visit,
-    WatchedBody,
-    record_answer,
-    record_offloaded,
-    record_refusal,
-    record_sent_away,
-)
-from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.serving.visits import Visit, record_refusal, record_sent_away
 
 #: The methods that files support (RFC 9110 section 10.2.1).
 ALLOW = "GET, HEAD, OPTIONS"
-
-_logger = logging.getLogger("secure_dbstorage.serving")
 
 
 class EveryAlias(set[str]):
@@ -115,28 +69,6 @@ serve.login_required = False  # type: ignore[attr-defined]
 serve._non_atomic_requests = EveryAlias()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
-def begin_visit(request: HttpRequest, name: str, storage: str) -> Visit:
-    """Return a visit, with the tokens taken out of its request.
-
-    :param name: what the route found.
-    :param storage: an alias in ``STORAGES``.
-    :raises Refused: when that is no storage of ours: the checks say so, and a client may have
-        chosen the alias.
-    """
-    credentials, name = Credentials.take(request, name)
-    asked = _database_storage(storage)
-    return Visit(
-        request=request,
-        storage=asked,
-        name=name,
-        credentials=credentials,
-        client=Client.of(request.META, asked.options.trusted_proxies),
-        now=time.time(),
-        alias=storage,
-        may_offload=may_offload(request, asked.options),
-    )
-
-
 def _serve(visit: Visit) -> HttpResponseBase:
     if visit.request.method == "OPTIONS":
         return _methods()
@@ -147,42 +79,9 @@ def _serve(visit: Visit) -> HttpResponseBase:
             return _pack(visit, visit.grant)
         head = _look_up(visit)
         instead = ask_guards(visit, head.stat)
-        return _answer(visit, head) if instead is None else _send_away(visit, instead)
+        return answer_file(visit, head) if instead is None else _send_away(visit, instead)
     finally:
         visit.storage.catalog.release()
-
-
-def _pack(visit: Visit, grant: Grant) -> HttpResponseBase:
-    """Return the files below a directory as one archive."""
-    check_limit(visit, "signed")
-    with visit.storage.catalog.outages_told():
-        heads = find_files(visit, grant)
-    database_answered(visit.storage)
-    instead = ask_guards_of_all(visit, grant, (head.stat for head in heads))
-    if instead is not None:
-        return _send_away(visit, instead)
-    if visit.request.method != "HEAD":
-        first_encrypted(heads).unlock()  # Before any byte is promised.
-    return answer_archive(visit, heads, below=visit.name, filename=grant.filename)
-
-
-def _look_up(visit: Visit) -> StoredHead:
-    """Return the head of the file, within the limits."""
-    check_limit(visit, "signed" if visit.grant else "plain")
-    with visit.storage.catalog.outages_told():
-        return _find(visit)
-
-
-def _database_storage(alias: str) -> DatabaseStorage:
-    try:
-        storage = storages[alias]
-    except InvalidStorageError as error:
-        _logger.warning("A route serves STORAGES[%a]: %s", alias, error)
-        raise Refused(Reason.MISSING) from None
-    if not isinstance(storage, DatabaseStorage):
-        _logger.warning("A route serves STORAGES[%a], which is not a DatabaseStorage", alias)
-        raise Refused(Reason.MISSING)
-    return storage
 
 
 def _methods() -> HttpResponse:
@@ -218,6 +117,27 @@ def _read_token(visit: Visit) -> None:
     visit.link_id = visit.grant.link_id
 
 
+def _pack(visit: Visit, grant: Grant) -> HttpResponseBase:
+    """Return the files below a directory as one archive."""
+    check_limit(visit, "signed")
+    with visit.storage.catalog.outages_told():
+        heads = find_files(visit, grant)
+    database_answered(visit.storage)
+    instead = ask_guards_of_all(visit, grant, (head.stat for head in heads))
+    if instead is not None:
+        return _send_away(visit, instead)
+    if visit.request.method != "HEAD":
+        first_encrypted(heads).unlock()  # Before any byte is promised.
+    return answer_archive(visit, heads, below=visit.name, filename=grant.filename)
+
+
+def _look_up(visit: Visit) -> StoredHead:
+    """Return the head of the file, within the limits."""
+    check_limit(visit, "signed" if visit.grant else "plain")
+    with visit.storage.catalog.outages_told():
+        return _find(visit)
+
+
 def _find(visit: Visit) -> StoredHead:
     """Return the head of the file, with its first chunk if all of it is sure to be sent."""
     is_plain_get = visit.request.method == "GET" and not has_conditions(visit.request)
@@ -245,76 +165,3 @@ def _send_away(visit: Visit, response: HttpResponseBase) -> HttpResponseBase:
     """Return a hook's own response."""
     record_sent_away(visit, response)
     return protect(response)
-
-
-def _answer(visit: Visit, head: StoredHead) -> HttpResponseBase:
-    """Return what a GET or HEAD gets: 200, 206 or 304."""
-    shown = present(head.stat, visit.storage.options, visit.grant, visit.now)
-    if not may_be_loaded(visit.request.META, head.stat.content_type, inline=shown.inline):
-        raise Refused(Reason.SUBRESOURCE)
-    selected, headers = _selected(visit, head.stat, shown)
-    if selected.has_body:
-        head.content.unlock()  # Before it is counted: a link isn't used up while a key is missing.
-        if counts_uses(visit.grant, head.stat):
-            with visit.storage.catalog.outages_told():
-                count_use(visit, head.stat, selected.status, is_played=is_played(head.stat, shown))
-    response = _response(visit, head, selected, headers, is_private=shown.private)
-    if shown.is_framed_anywhere:
-        response.allow_frames()
-    return response
-
-
-def _response(
-    visit: Visit,
-    head: StoredHead,
-    selected: Selection,
-    headers: dict[str, str],
-    *,
-    is_private: bool,
-) -> FileResponse | StreamingFileResponse:
-    """Return the recorded answer: with the selected bytes, or telling a proxy to send them."""
-    if selected.has_body and is_offloaded(visit, head.content, selected):
-        answer = hand_over(visit, head.content, headers, is_private=is_private)
-        record_offloaded(visit, selected.status)
-        return answer
-    body = _body(visit, head, selected) if selected.has_body else b""
-    response = respond(selected.status, headers, body, is_private=is_private, pace=visit.pace)
-    record_answer(visit, response)
-    return response
-
-
-def _selected(
-    visit: Visit, file: FileStat, shown: Presentation
-) -> tuple[Selection, dict[str, str]]:
-    """Return what the visitor gets of a file, and the header fields of the answer.
-
-    A one-time link tells nothing of the content before it is used.
-    """
-    is_counted = counts_uses(visit.grant, file)
-    if is_counted:
-        refuse_prefetch(visit.request)
-        drop_preconditions(visit.request)
-    drop_void_dates(visit.request)
-    try:
-        selected = select(visit.request, file, tells_size=not is_counted)
-    except Refused:
-        # By one range after another, anyone with a used link could find out the size.
-        with visit.storage.catalog.outages_told():
-            refuse_used(visit, file, is_played=is_played(file, shown))
-        raise
-    headers = answer_headers(file, shown, selected.status, selected.span)
-    if is_counted and not selected.has_body:
-        headers = untold(headers)
-    return selected, headers
-
-
-def _body(visit: Visit, head: StoredHead, selected: Selection) -> bytes | Iterator[bytes]:
-    """Return the selected bytes: from the head row, or in pieces read later."""
-    span = selected.span
-    chunk = head.first_chunk
-    if chunk is not None and len(chunk) == head.content.size:
-        return chunk[span.start : span.stop]
-    # WSGI's threads bound what is read at once. An event loop has any number of readers.
-    wanted = visit.pace.rows_wanted if isinstance(visit.request, ASGIRequest) else None
-    pieces = visit.storage.catalog.stream(head, span.start, span.stop, rows_wanted=wanted)
-    return WatchedBody(visit, pieces, status=selected.status, length=span.length)

@@ -12,12 +12,10 @@ from django.db import connection, connections
 from django.http import HttpRequest
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import include, path
 from django.utils import timezone
 from django.utils.http import parse_http_date
 from pytest_django import Settings
 
-from secure_dbstorage.models import StoredFile
 from secure_dbstorage.serving.headers import NOTHING_THERE, REFUSAL_HEADERS
 from secure_dbstorage.serving.views import serve
 from tests.support.serving import Store, signed
@@ -33,29 +31,6 @@ def test_a_bad_token_costs_no_query(store: Store, client: Client, name: str, que
     with CaptureQueriesContext(connection) as queries:
         answer = client.get(f"/files/{name}?token={query}")
     assert (answer.status_code, len(queries)) == (403, 0)
-
-
-@pytest.mark.parametrize("alias", ["memory", "no-such"])
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "OPTIONS"])
-def test_a_route_that_serves_no_storage_of_ours_has_nothing(
-    store: Store,
-    client: Client,
-    settings: Settings,
-    caplog: pytest.LogCaptureFixture,
-    alias: str,
-    method: str,
-) -> None:
-    store()
-    memory = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
-    settings.STORAGES = {**settings.STORAGES, "memory": memory}
-    settings.ROOT_URLCONF = (path("of/<slug:storage>/", include("secure_dbstorage.urls")),)
-    with CaptureQueriesContext(connection) as queries:
-        answer = client.generic(method, f"/of/{alias}/public.txt?token=secret")
-    assert (answer.status_code, len(queries)) == (404, 0)
-    assert REFUSAL_HEADERS.items() <= answer.headers.items()
-    (logged,) = [log for log in caplog.records if log.name == "secure_dbstorage.serving"]
-    assert logged.getMessage().startswith(f"A route serves STORAGES['{alias}']")
-    assert "secret" not in caplog.text
 
 
 def test_an_expired_token_costs_no_query(store: Store, client: Client) -> None:
@@ -88,44 +63,6 @@ def test_another_method_costs_no_query_and_no_csrf_check(store: Store, method: s
     assert len(queries) == 0
 
 
-@pytest.mark.parametrize("name", ["private.txt", "public.txt"])
-def test_a_small_file_takes_one_query(
-    database: str, store: Store, client: Client, name: str
-) -> None:
-    url = store().url(name)
-    with CaptureQueriesContext(connections[database]) as queries:
-        answer = client.get(url)
-    assert answer.content == name.removesuffix(".txt").encode()
-    assert len(queries) == 1
-
-
-@pytest.mark.parametrize(
-    ("method", "field", "status"),
-    [
-        ("head", None, 200),
-        ("get", ("If-None-Match", "*"), 304),
-        ("head", ("If-None-Match", "*"), 304),
-        ("get", ("If-Match", '"x"'), 412),
-        ("get", ("If-Modified-Since", "Fri, 31 Dec 9999 23:59:59 GMT"), 304),
-        ("get", ("Range", "bytes=7-"), 416),
-    ],
-)
-def test_an_answer_without_content_reads_none(
-    database: str,
-    store: Store,
-    client: Client,
-    method: str,
-    field: tuple[str, str] | None,
-    status: int,
-) -> None:
-    url = store().url("private.txt")
-    with CaptureQueriesContext(connections[database]) as queries:
-        answer = getattr(client, method)(url, headers=dict([field] if field else []))
-    assert answer.status_code == status
-    (query,) = queries
-    assert not re.search(r'["`]data["`]', query["sql"])
-
-
 def test_a_file_behind_a_hook_is_read_when_the_hook_has_agreed(
     store: Store, client: Client
 ) -> None:
@@ -140,16 +77,6 @@ def test_a_file_behind_a_hook_is_read_when_the_hook_has_agreed(
         assert b"".join(client.get(url)) == b"private"
     assert asked == [1]
     assert ['"data"' in query["sql"] for query in queries] == [False, True]
-
-
-def test_bytes_that_were_changed_by_sql_are_served_under_the_old_etag(
-    store: Store, client: Client
-) -> None:
-    url = store().url("private.txt")
-    before = client.get(url)["ETag"]
-    assert StoredFile.rows.filter(data=b"private").update(data=b"changed") == 1
-    answer = client.get(url)
-    assert (answer.content, answer["ETag"]) == (b"changed", before)
 
 
 def test_a_refused_request_reads_no_content(store: Store, client: Client) -> None:
