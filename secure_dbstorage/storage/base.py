@@ -1,9 +1,10 @@
 """What a storage is made of: its options, and what works with them."""
 
+from enum import Enum
 from functools import cached_property
 from pathlib import PurePath
 from pickle import PicklingError
-from typing import Any, Self, Unpack
+from typing import Any, Final, Self, Unpack
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import Storage, storages
@@ -26,6 +27,15 @@ from secure_dbstorage.table.inbox import Inbox
 from secure_dbstorage.table.saves import Saves
 
 Name = str | PurePath
+
+
+class LeftOut(Enum):
+    """Stands for an argument that was not given, where None would be a mistake."""
+
+    LEFT_OUT = "left out"
+
+
+LEFT_OUT: Final = LeftOut.LEFT_OUT
 
 
 class BaseStorage(Storage):

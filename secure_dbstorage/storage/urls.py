@@ -6,8 +6,9 @@ from asyncio import _get_running_loop
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import PurePath
-from typing import TypeVar
+from typing import TypeVar, Unpack
 
+from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 
 from secure_dbstorage.files.heads import LinkState
@@ -22,12 +23,110 @@ from secure_dbstorage.links.paths import link_id
 from secure_dbstorage.links.tokens import Audience
 from secure_dbstorage.names import canonical_name, has_control_character, is_plain, normal_name
 from secure_dbstorage.signals import link_made
-from secure_dbstorage.storage.base import BaseStorage, Name
+from secure_dbstorage.storage.base import LEFT_OUT, BaseStorage, LeftOut, Name
 
 #: A name as the caller spells it, None included.
 AnyName = TypeVar("AnyName", bound=str | PurePath | None)
 
 _logger = logging.getLogger("secure_dbstorage.links")
+
+
+class LinkingStorage(BaseStorage):
+    """Makes the links of a storage."""
+
+    @property
+    def base_url(self) -> str:
+        """The URL under which the files are served, with a slash at its end."""
+        return self.links.prefix()
+
+    def url(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
+        """Return the URL of a file: unsigned for a public one, signed for a private one.
+
+        A missing file gets an unsigned URL, which leads to a 404, so that no page breaks. Makes
+        one small query.
+
+        In an event loop, which can't wait for a query, the URL is signed without a look: that of
+        a public file too, and that of a lost one answers 403. :meth:`aurl` looks.
+
+        :param arguments: see :class:`~secure_dbstorage.links.terms.LinkArguments`.
+        :raises ValueError: for impossible arguments.
+        :raises SynchronousOnlyOperation: in an event loop that can't know the tenant.
+        """
+        return url_of_file(self, name, arguments)
+
+    def urls(
+        self, names: Iterable[AnyName], **arguments: Unpack[LinkArguments]
+    ) -> dict[AnyName, str]:
+        """Return the URLs of any number of files by name, with one query.
+
+        In an event loop they are those of :meth:`url`.
+        """
+        return urls_of_files(self, names, arguments)
+
+    async def aurl(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
+        """Do what :meth:`url` does, in async code."""
+        return await sync_to_async(self.url)(name, **arguments)
+
+    async def aurls(
+        self, names: Iterable[AnyName], **arguments: Unpack[LinkArguments]
+    ) -> dict[AnyName, str]:
+        """Do what :meth:`urls` does, in async code."""
+        return await sync_to_async(self.urls)(names, **arguments)
+
+    def folder_url(self, prefix: Name, **arguments: Unpack[FolderLinkArguments]) -> str:
+        """Return a signed URL of a directory, with a slash at its end.
+
+        Append the names of files below the directory. Relative links between them work: from a
+        playlist to its segments, or from a page to its pictures. The URL opens the files that
+        exist now. Files that are saved, renamed or revoked later need a new one. Makes no query.
+
+        :param arguments: see :class:`~secure_dbstorage.links.terms.FolderLinkArguments`.
+        :raises ValueError: for impossible arguments, and for the root.
+        """
+        return url_of_folder(self, prefix, arguments)
+
+    def zip_url(self, *, prefix: Name, **arguments: Unpack[ZipLinkArguments]) -> str:
+        """Return a signed URL that downloads the files below a directory as one zip archive.
+
+        The archive has the files that exist now, as they are when it is downloaded. Files that are
+        saved, renamed or revoked later stay out. Makes no query.
+
+        :param prefix: the directory.
+        :param arguments: see :class:`~secure_dbstorage.links.terms.ZipLinkArguments`.
+        :raises ValueError: for impossible arguments, and for the root.
+        :raises ImproperlyConfigured: without the package that makes the archives.
+        """
+        return url_of_zip(self, prefix, arguments)
+
+    def upload_url(
+        self, name: Name | LeftOut = LEFT_OUT, **arguments: Unpack[UploadArguments]
+    ) -> str:
+        """Return a signed URL that takes an upload: by PUT, or in pieces by tus.
+
+        With a name, the upload becomes this file. With ``prefix=``, any number of uploads become
+        files below that directory, named by the client. Without either, an upload has no name
+        until a form takes it. Makes no query.
+
+        :param arguments: see :class:`~secure_dbstorage.links.terms.UploadArguments`.
+        :raises ValueError: for impossible arguments, and without a limit of the size.
+        :raises SuspiciousFileOperation: for a name that no file can have.
+        :raises ImproperlyConfigured: without a route: a CDN takes no uploads.
+        :raises SynchronousOnlyOperation: in an event loop that can't know the tenant.
+        """
+        prefix = arguments.pop("prefix", LEFT_OUT)
+        if None in (name, prefix):
+            raise ValueError("None is neither a name nor a prefix: leave it out")
+        place = UploadPlace.of(
+            None if isinstance(name, LeftOut) else name,
+            None if isinstance(prefix, LeftOut) else prefix,
+        )
+        return url_of_uploads(self, place, arguments)
+
+    async def aupload_url(
+        self, name: Name | LeftOut = LEFT_OUT, **arguments: Unpack[UploadArguments]
+    ) -> str:
+        """Do what :meth:`upload_url` does, in async code."""
+        return await sync_to_async(self.upload_url)(name, **arguments)
 
 
 def url_of_file(storage: BaseStorage, name: Name | None, arguments: LinkArguments) -> str:
