@@ -52,7 +52,14 @@ class LinkingStorage(BaseStorage):
         :raises ValueError: for impossible arguments.
         :raises SynchronousOnlyOperation: in an event loop that can't know the tenant.
         """
-        return url_of_file(self, name, arguments)
+        normal, audience = _normal(name), self.audience
+        if _is_in_event_loop():
+            made = self.links.unseen_batch(audience, **arguments).url(normal)
+        else:
+            links = self.links.batch(audience, **arguments)
+            made = links.url(normal, _found(self, [normal], audience).get(normal))
+        _tell_made(self, {normal: made})
+        return made
 
     def urls(
         self, names: Iterable[AnyName], **arguments: Unpack[LinkArguments]
@@ -61,7 +68,19 @@ class LinkingStorage(BaseStorage):
 
         In an event loop they are those of :meth:`url`.
         """
-        return urls_of_files(self, names, arguments)
+        if isinstance(names, str):
+            raise TypeError("urls() takes names; url() takes one")
+        normal = {name: _normal(name) for name in names}
+        audience = self.audience
+        if _is_in_event_loop():
+            unseen = self.links.unseen_batch(audience, **arguments)
+            made = {given: unseen.url(name) for given, name in normal.items()}
+        else:
+            links = self.links.batch(audience, **arguments)
+            found = _found(self, normal.values(), audience).get
+            made = {given: links.url(name, found(name)) for given, name in normal.items()}
+        _tell_made(self, {normal[given]: url for given, url in made.items()})
+        return made
 
     async def aurl(self, name: Name | None, **arguments: Unpack[LinkArguments]) -> str:
         """Do what :meth:`url` does, in async code."""
@@ -83,7 +102,10 @@ class LinkingStorage(BaseStorage):
         :param arguments: see :class:`~secure_dbstorage.links.terms.FolderLinkArguments`.
         :raises ValueError: for impossible arguments, and for the root.
         """
-        return url_of_folder(self, prefix, arguments)
+        folder = _folder(prefix, "A link for a folder must name one: the root is every file")
+        made = self.links.folder(folder, self.audience, **arguments)
+        _tell_made(self, {folder: made})
+        return made
 
     def zip_url(self, *, prefix: Name, **arguments: Unpack[ZipLinkArguments]) -> str:
         """Return a signed URL that downloads the files below a directory as one zip archive.
@@ -96,7 +118,11 @@ class LinkingStorage(BaseStorage):
         :raises ValueError: for impossible arguments, and for the root.
         :raises ImproperlyConfigured: without the package that makes the archives.
         """
-        return url_of_zip(self, prefix, arguments)
+        check_zip()
+        folder = _folder(prefix, "An archive must name its directory: the root is every file")
+        made = self.links.zip(folder, self.audience, **arguments)
+        _tell_made(self, {folder: made})
+        return made
 
     def upload_url(
         self, name: Name | LeftOut = LEFT_OUT, **arguments: Unpack[UploadArguments]
@@ -120,68 +146,15 @@ class LinkingStorage(BaseStorage):
             None if isinstance(name, LeftOut) else name,
             None if isinstance(prefix, LeftOut) else prefix,
         )
-        return url_of_uploads(self, place, arguments)
+        made = self.links.upload(place, self.audience, **arguments)
+        _tell_made(self, {place.path: made})
+        return made
 
     async def aupload_url(
         self, name: Name | LeftOut = LEFT_OUT, **arguments: Unpack[UploadArguments]
     ) -> str:
         """Do what :meth:`upload_url` does, in async code."""
         return await sync_to_async(self.upload_url)(name, **arguments)
-
-
-def url_of_file(storage: BaseStorage, name: Name | None, arguments: LinkArguments) -> str:
-    """Return the URL of a file: unsigned for a public or missing one."""
-    normal, audience = _normal(name), storage.audience
-    if _is_in_event_loop():
-        made = storage.links.unseen_batch(audience, **arguments).url(normal)
-    else:
-        links = storage.links.batch(audience, **arguments)
-        made = links.url(normal, _found(storage, [normal], audience).get(normal))
-    _tell_made(storage, {normal: made})
-    return made
-
-
-def urls_of_files(
-    storage: BaseStorage, names: Iterable[AnyName], arguments: LinkArguments
-) -> dict[AnyName, str]:
-    """Return the URLs of any number of files by name, with one query."""
-    if isinstance(names, str):
-        raise TypeError("urls() takes names; url() takes one")
-    normal = {name: _normal(name) for name in names}
-    audience = storage.audience
-    if _is_in_event_loop():
-        unseen = storage.links.unseen_batch(audience, **arguments)
-        made = {given: unseen.url(name) for given, name in normal.items()}
-    else:
-        links = storage.links.batch(audience, **arguments)
-        found = _found(storage, normal.values(), audience).get
-        made = {given: links.url(name, found(name)) for given, name in normal.items()}
-    _tell_made(storage, {normal[given]: url for given, url in made.items()})
-    return made
-
-
-def url_of_folder(storage: BaseStorage, prefix: Name, arguments: FolderLinkArguments) -> str:
-    """Return a signed URL of a directory, with a slash at its end."""
-    folder = _folder(prefix, "A link for a folder must name one: the root is every file")
-    made = storage.links.folder(folder, storage.audience, **arguments)
-    _tell_made(storage, {folder: made})
-    return made
-
-
-def url_of_zip(storage: BaseStorage, prefix: Name, arguments: ZipLinkArguments) -> str:
-    """Return a signed URL that downloads the files below a directory as one zip archive."""
-    check_zip()
-    folder = _folder(prefix, "An archive must name its directory: the root is every file")
-    made = storage.links.zip(folder, storage.audience, **arguments)
-    _tell_made(storage, {folder: made})
-    return made
-
-
-def url_of_uploads(storage: BaseStorage, place: UploadPlace, arguments: UploadArguments) -> str:
-    """Return a signed URL that takes uploads to a place."""
-    made = storage.links.upload(place, storage.audience, **arguments)
-    _tell_made(storage, {place.path: made})
-    return made
 
 
 def check_zip() -> None:
