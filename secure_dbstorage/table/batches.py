@@ -8,13 +8,11 @@ from secure_dbstorage.files.heads import HEAD_COLUMNS, StoredHead
 from secure_dbstorage.names import directory_range
 from secure_dbstorage.sealing.keyrings import Keyring
 from secure_dbstorage.table import statements
-from secure_dbstorage.table.rows import Rows
-from secure_dbstorage.table.statements import FIELDS
-
-_HEAD_AND_CHUNK_COLUMNS = (*HEAD_COLUMNS, "data")
+from secure_dbstorage.table.head_rows import HEAD_AND_CHUNK_COLUMNS, HeadRows
+from secure_dbstorage.table.statements import FIELDS, placeholders
 
 
-class BatchRows(Rows):
+class BatchRows(HeadRows):
     """Finds and inserts the head rows of many files at once."""
 
     def heads(
@@ -30,10 +28,10 @@ class BatchRows(Rows):
         :param keyring: the option ``encryption_keys`` of their storage.
         :param with_chunk: fetch the first chunks as well.
         """
-        columns = _HEAD_AND_CHUNK_COLUMNS if with_chunk else HEAD_COLUMNS
+        columns = HEAD_AND_CHUNK_COLUMNS if with_chunk else HEAD_COLUMNS
         # Appended to the statement that is kept: the list is as long as there are names.
-        places = f"({', '.join(['%s'] * len(names))})"
-        statement = self._statement(statements.selection_of_many(columns)) + places
+        template = statements.selection_of_many(columns)
+        statement = self._statement(template) + placeholders(len(names))
         found = self._fetch(statement, [namespace, *names], columns)
         wanted = set(names)
         return {

@@ -19,10 +19,10 @@ from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import directory_range
 from secure_dbstorage.sealing.keyrings import Keyring
 from secure_dbstorage.table import statements
-from secure_dbstorage.table.batches import BatchRows
+from secure_dbstorage.table.chunk_rows import CHUNK_COLUMNS
 from secure_dbstorage.table.cursors import HexCursor, binary_cursor_class, qmark_cursor_class
-from secure_dbstorage.table.rows import CHUNK_COLUMNS, placeholders
-from secure_dbstorage.table.statements import FIELDS
+from secure_dbstorage.table.rows import Rows
+from secure_dbstorage.table.statements import FIELDS, placeholders
 
 _IDENTITY_COLUMNS = ("content", "namespace", "name")
 _PLAIN_TYPES = (str, bool, type(None))
@@ -30,20 +30,20 @@ _TIME_COLUMNS = ("created", "modified", "expires")
 _ALL_BUT_DATA = tuple(name for name in FIELDS if name != "data")
 
 
-def rows(using: str) -> BatchRows:
+def rows(using: str) -> Rows:
     """Return the rows of a database over this thread's connection, in its fastest form."""
     connection = connections[using]
     return _class_for(connection)(connection)
 
 
-def _class_for(connection: Any) -> type[BatchRows]:
+def _class_for(connection: Any) -> type[Rows]:
     if connection.vendor == "postgresql":
         # psycopg2 has no binary protocol.
-        return PsycopgRows if connection.Database.__name__ == "psycopg" else BatchRows
-    return {"sqlite": SQLiteRows, "mysql": MySQLRows}.get(connection.vendor, BatchRows)
+        return PsycopgRows if connection.Database.__name__ == "psycopg" else Rows
+    return {"sqlite": SQLiteRows, "mysql": MySQLRows}.get(connection.vendor, Rows)
 
 
-class FastRows(BatchRows):
+class FastRows(Rows):
     """What SQLite, PostgreSQL and MySQL have in common."""
 
     converted_columns: tuple[str, ...] = _TIME_COLUMNS
@@ -183,7 +183,7 @@ class PsycopgRows(ConflictRows):
         if connection.isolation_level.name == "READ_COMMITTED":
             return super().insert_head(row)
         # At other isolation levels, ON CONFLICT fails for a row that the transaction doesn't see.
-        return BatchRows.insert_head(self, row)
+        return Rows.insert_head(self, row)
 
     def cursor(self) -> CursorWrapper:
         connection: Any = self._connection

@@ -179,3 +179,8 @@ def statement(template: str, connection: BaseDatabaseWrapper) -> str:
         quoted["among_heads"] = _AMONG_HEADS.get(connection.vendor, "").format_map(quoted)
         finished = _finished[key] = template.format_map(quoted)
     return finished
+
+
+def placeholders(count: int) -> str:
+    """Return the list of so many parameters, in brackets."""
+    return f"({', '.join(['%s'] * count)})"

@@ -34,13 +34,8 @@ from secure_dbstorage.names import ancestors
 from secure_dbstorage.sealing.keyrings import NO_KEYS
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.table import dialects, statements
-from secure_dbstorage.table.batches import BatchRows
-from secure_dbstorage.table.dialects import (
-    MySQLRows,
-    PsycopgRows,
-    SQLiteRows,
-    rows,
-)
+from secure_dbstorage.table.dialects import MySQLRows, PsycopgRows, SQLiteRows, rows
+from secure_dbstorage.table.rows import Rows
 from tests.support.aliases import added_alias
 from tests.support.files import CHUNK_SIZE, LARGE
 from tests.support.uploads import begin_upload, finish_upload
@@ -87,7 +82,7 @@ def connection(
 ) -> Iterator[BaseDatabaseWrapper]:
     """Connect in this way; what is written is undone."""
     if way.startswith("portable"):
-        monkeypatch.setattr(dialects, "_class_for", lambda connection: BatchRows)
+        monkeypatch.setattr(dialects, "_class_for", lambda connection: Rows)
     if way == "as MySQL":
         features = connections[database].features
         monkeypatch.setattr(features, "can_return_columns_from_insert", False)
@@ -135,7 +130,7 @@ def insert_chunks(connection: BaseDatabaseWrapper, key: int, *chunks: bytes) -> 
     [("sqlite", SQLiteRows), ("postgres", PsycopgRows), ("mariadb", MySQLRows)],
     indirect=["database"],
 )
-def test_each_database_has_its_own_way(database: str, expected: type[BatchRows]) -> None:
+def test_each_database_has_its_own_way(database: str, expected: type[Rows]) -> None:
     assert type(rows(database)) is expected
 
 
@@ -143,7 +138,7 @@ def test_an_unknown_database_gets_the_portable_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connections["default"], "vendor", "oracle", raising=False)
-    assert type(rows("default")) is BatchRows
+    assert type(rows("default")) is Rows
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
@@ -152,7 +147,7 @@ def test_psycopg2_gets_the_portable_way(database: str, monkeypatch: pytest.Monke
         __name__ = "psycopg2"
 
     monkeypatch.setattr(connections[database], "Database", Psycopg2())
-    assert type(rows(database)) is BatchRows
+    assert type(rows(database)) is Rows
 
 
 @every_way
