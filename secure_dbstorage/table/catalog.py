@@ -6,21 +6,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
-
-from secure_dbstorage import names, outages
+from secure_dbstorage import names
 from secure_dbstorage.exceptions import os_error
 from secure_dbstorage.files.contents import Content
-from secure_dbstorage.files.heads import LinkState, Room, StoredHead
+from secure_dbstorage.files.heads import LinkState, StoredHead
 from secure_dbstorage.models import StoredFile, StoredFileQuerySet
-from secure_dbstorage.options import StorageOptions
-from secure_dbstorage.outages import OutagesTold, Result
-from secure_dbstorage.table import lending, replicas, streams, uses
+from secure_dbstorage.table import streams, uses
 from secure_dbstorage.table.dialects import rows
+from secure_dbstorage.table.directories import Directories
 from secure_dbstorage.table.groups import Groups
 from secure_dbstorage.table.lending import Sending
-from secure_dbstorage.table.listing import entries_of
-from secure_dbstorage.table.tenants import schema_of
 from secure_dbstorage.table.trash import Trash
 
 #: How many head rows one query of a directory fetches.
@@ -30,41 +25,13 @@ _HEADS_PER_QUERY = 1000
 _NAMES_PER_QUERY = 30_000
 
 
-class Catalog:
+class Catalog(Directories):
     """The files of one namespace in one database."""
-
-    def __init__(self, options: StorageOptions) -> None:
-        self._options = options
 
     @property
     def primary(self) -> "Catalog":
         """This catalog on the primary database. A replica may lag behind."""
         return Catalog(replace(self._options, using=self.writer))
-
-    @property
-    def writer(self) -> str:
-        """Alias of the primary database, for writes."""
-        if self._options.using:
-            return self._options.using
-        # Without routers, Django's answer is the same and takes longer.
-        return router.db_for_write(StoredFile) if router.routers else DEFAULT_DB_ALIAS
-
-    @property
-    def place(self) -> tuple[str, str]:
-        """The table that is written to: the alias of its database, and the schema in that.
-
-        :raises SynchronousOnlyOperation: in an event loop that can't know the schema.
-        """
-        alias = self.writer
-        return alias, schema_of(connections[alias])
-
-    @property
-    def replica(self) -> str | None:
-        """Alias of a database that has bytes and listings too, perhaps not the latest, or None.
-
-        The project's router names it. Inside ``atomic()`` the primary is asked for everything.
-        """
-        return self._replica_of(self.writer)
 
     def find(
         self,
@@ -98,6 +65,32 @@ class Catalog:
         keyring = self._options.encryption_keys
         return rows(self.writer).head_of_content(self._options.namespace, key, keyring=keyring)
 
+    def get(self, name: str, *, with_chunk: bool = False) -> StoredHead:
+        """Return the head of a file from the primary database.
+
+        :param with_chunk: fetch the first chunk as well.
+        :raises FileNotFoundError: when there is no such file.
+        :raises IsADirectoryError: for a directory.
+        """
+        head = self.find(name, with_chunk=with_chunk)
+        if head is not None:
+            return head
+        raise self.no_file(name)
+
+    def get_for_reading(self, name: str) -> StoredHead:
+        """Return the head of a file, and its first chunk if that saves a query.
+
+        The primary decides which file that is. A replica gives the bytes of a large one.
+        """
+        head, replica = self.get(name, with_chunk=True), self.replica
+        return head if replica is None else head._replace(content=_near(head.content, replica))
+
+    def no_file(self, name: str) -> OSError:
+        """Return the error of a name that no file has: there is a directory, or nothing."""
+        if self.is_directory(name):
+            return os_error(IsADirectoryError, errno.EISDIR, name)
+        return os_error(FileNotFoundError, errno.ENOENT, name)
+
     def link_states(self, wanted: Iterable[str], *, using: str = "") -> dict[str, LinkState]:
         """Return the link states of those files that are there, by name.
 
@@ -109,27 +102,6 @@ class Catalog:
         for start in range(0, len(unique), _NAMES_PER_QUERY):
             found |= fetch(namespace, unique[start : start + _NAMES_PER_QUERY])
         return found
-
-    def stream(
-        self,
-        head: StoredHead,
-        start: int,
-        stop: int,
-        *,
-        rows_wanted: Callable[[], int] | None = None,
-    ) -> Iterator[bytes]:
-        """Yield the bytes of a file for a response. Nothing is held between two pieces.
-
-        :param rows_wanted: see :class:`~secure_dbstorage.table.lending.Sending`.
-        :raises ContentVanished: when the content is deleted or replaced meanwhile.
-        """
-        return streams.read(
-            _near(head.content, self.replica),
-            start=start,
-            stop=stop,
-            first_chunk=head.first_chunk,
-            sending=Sending(rows_wanted=rows_wanted),
-        )
 
     def heads_below(
         self, directory: str, *, latest_epoch: int, now: float, limit: int
@@ -161,6 +133,27 @@ class Catalog:
             ]
         return found[:limit]
 
+    def stream(
+        self,
+        head: StoredHead,
+        start: int,
+        stop: int,
+        *,
+        rows_wanted: Callable[[], int] | None = None,
+    ) -> Iterator[bytes]:
+        """Yield the bytes of a file for a response. Nothing is held between two pieces.
+
+        :param rows_wanted: see :class:`~secure_dbstorage.table.lending.Sending`.
+        :raises ContentVanished: when the content is deleted or replaced meanwhile.
+        """
+        return streams.read(
+            _near(head.content, self.replica),
+            start=start,
+            stop=stop,
+            first_chunk=head.first_chunk,
+            sending=Sending(rows_wanted=rows_wanted),
+        )
+
     def stream_all(
         self, heads: Iterable[StoredHead], *, rows_wanted: Callable[[], int] | None = None
     ) -> Iterator[Iterable[bytes]]:
@@ -172,32 +165,26 @@ class Catalog:
         contents = (_near(head.content, replica) for head in heads)
         return streams.read_all(contents, sending=sending)
 
-    def outages_told(self) -> OutagesTold:
-        """Tell an outage of the database from a fault in a statement, as a context manager.
+    def files(self) -> StoredFileQuerySet:
+        """Return the head rows on the primary database, without their bytes."""
+        return self._files(self.writer)
 
-        :raises DatabaseUnavailable: when the database can't be asked now.
+    def locked(self, name: str, using: str, *, waits: bool = True) -> StoredFile | None:
+        """Return the head row of a file, locked for the caller's transaction, or None.
+
+        :param waits: False for None instead of waiting, on databases that can.
         """
-        return OutagesTold()
+        return rows(using).locked(self._options.namespace, name, waits=waits)
 
-    def repeat(self, change: Callable[[], Result]) -> Result:
-        """Make a change in one transaction, and try again if it conflicts with another.
+    @property
+    def trash(self) -> Trash:
+        """The deleted files, on the primary database."""
+        return Trash(self._options, self.writer)
 
-        :raises ChangeConflict: when it conflicts three times.
-        :raises DatabaseUnavailable: when it fails three times.
-        """
-        return outages.repeat(change, self.writer)
-
-    def alone(self, task: Callable[[], Result]) -> Result:
-        """Do one of many tasks. The others can be done even if this one can't.
-
-        :raises FileBusy: when this task can't be done now.
-        :raises DatabaseUnavailable: when no other can be done either.
-        """
-        return outages.alone(task, self.writer)
-
-    def release(self) -> None:
-        """Return the connection that :meth:`find` used to its pool."""
-        lending.release(self.writer)
+    @property
+    def groups(self) -> Groups:
+        """Groups of files, on the primary database."""
+        return Groups(self._options, self.writer)
 
     def begin_use(self, key: int, client: bytes, *, now: float, needed_until: float) -> bool:
         """Note that a one-time link is used; see :func:`~secure_dbstorage.table.uses.begin`.
@@ -212,152 +199,11 @@ class Catalog:
         """Return the use of a one-time link, or None before it is used."""
         return uses.find(key, using=self.writer)
 
-    def get(self, name: str, *, with_chunk: bool = False) -> StoredHead:
-        """Return the head of a file from the primary database.
-
-        :param with_chunk: fetch the first chunk as well.
-        :raises FileNotFoundError: when there is no such file.
-        :raises IsADirectoryError: for a directory.
-        """
-        head = self.find(name, with_chunk=with_chunk)
-        if head is not None:
-            return head
-        raise self.no_file(name)
-
-    def no_file(self, name: str) -> OSError:
-        """Return the error of a name that no file has: there is a directory, or nothing."""
-        if self.is_directory(name):
-            return os_error(IsADirectoryError, errno.EISDIR, name)
-        return os_error(FileNotFoundError, errno.ENOENT, name)
-
-    def get_for_reading(self, name: str) -> StoredHead:
-        """Return the head of a file, and its first chunk if that saves a query.
-
-        The primary decides which file that is. A replica gives the bytes of a large one.
-        """
-        head, replica = self.get(name, with_chunk=True), self.replica
-        return head if replica is None else head._replace(content=_near(head.content, replica))
-
-    def exists(self, path: str) -> bool:
-        """Tell whether there is a file of this name, or a directory with files below it."""
-        return not path or rows(self.writer).room(self._options.namespace, path).is_taken
-
-    def room(self, name: str) -> Room:
-        """Return what is in the way of a new file, by one query."""
-        return rows(self.writer).room(self._options.namespace, name, names.ancestors(name))
-
-    def check_place(self, name: str, *, is_placed: bool) -> None:
-        """Refuse a name that the table can't hold, or that lies below a file.
-
-        :param is_placed: whether no file was above it a moment ago.
-        """
-        if is_placed or "/" not in name:
-            names.check_new_name(name)
-        else:
-            self.room_for(name)
-
-    def room_for(self, name: str) -> Room:
-        """Return what is in the way of a file, and refuse what :meth:`check_place` refuses.
-
-        Nothing is locked, so two simultaneous saves can create a file and a directory of the same
-        name, as in object stores. Each file is complete all the same.
-        """
-        names.check_new_name(name)
-        room = self.room(name)
-        if room.is_below_file:
-            above = names.ancestors(name)
-            # The column's collation may be wrong, so the names are compared again.
-            for file in filter(self.link_states(above).__contains__, above):
-                raise os_error(FileExistsError, errno.EEXIST, file)
-        return room
-
-    def room_to_overwrite(self, name: str) -> Room:
-        """Do the same, and refuse a directory."""
-        room = self.room_for(name)
-        if room.is_directory:
-            raise os_error(IsADirectoryError, errno.EISDIR, name)
-        return room
-
-    def is_directory(self, path: str) -> bool:
-        """Tell whether there are files below this path. The root always exists."""
-        if not path:
-            return True
-        return bool(self._names(self.writer, names.directory_range(path), limit=1))
-
-    def children(self, directory: str) -> tuple[list[str], list[str]]:
-        """Return the directories and the files directly below a directory, both sorted."""
-        entries = self.entries(directory)
-        directories = [entry[:-1] for entry in entries if entry.endswith("/")]
-        return sorted(directories), [entry for entry in entries if not entry.endswith("/")]
-
-    def entries(self, directory: str, *, after: str = "", limit: int | None = None) -> list[str]:
-        """Return the entries directly below a directory, from a replica if possible.
-
-        A directory ends with a slash.
-
-        :param after: start after this entry.
-        :param limit: return at most this many.
-        """
-
-        def ask(using: str) -> list[str]:
-            return entries_of(directory, partial(self._names, using), after=after, limit=limit)
-
-        replica = self.replica
-        found = None if replica is None else replicas.ask(replica, partial(ask, replica))
-        return ask(self.writer) if found is None else found
-
-    @property
-    def trash(self) -> Trash:
-        """The deleted files, on the primary database."""
-        return Trash(self._options, self.writer)
-
-    @property
-    def groups(self) -> Groups:
-        """Groups of files, on the primary database."""
-        return Groups(self._options, self.writer)
-
-    def files(self) -> StoredFileQuerySet:
-        """Return the head rows on the primary database, without their bytes."""
-        return self._files(self.writer)
-
-    def locked(self, name: str, using: str, *, waits: bool = True) -> StoredFile | None:
-        """Return the head row of a file, locked for the caller's transaction, or None.
-
-        :param waits: False for None instead of waiting, on databases that can.
-        """
-        return rows(using).locked(self._options.namespace, name, waits=waits)
-
-    def after_commit(self, function: Callable[[], object]) -> None:
-        """Call a function after the commit, or at once outside a transaction."""
-        transaction.on_commit(function, using=self.writer, robust=True)
-
-    @property
-    def is_in_atomic_block(self) -> bool:
-        """Whether Django itself will commit what is saved now, or roll it back."""
-        return connections[self.writer].in_atomic_block
-
-    @property
-    def is_in_transaction(self) -> bool:
-        """Whether what is saved now may still be rolled back."""
-        connection = connections[self.writer]
-        return connection.in_atomic_block or not connection.get_autocommit()
-
-    def _replica_of(self, writer: str) -> str | None:
-        if self._options.using or not router.routers:
-            return None
-        alias = router.db_for_read(StoredFile)
-        if alias == writer or connections[writer].in_atomic_block or replicas.is_resting(alias):
-            return None
-        return alias
-
     def _files(self, using: str) -> StoredFileQuerySet:
         files: StoredFileQuerySet = StoredFile.objects.using(using).in_namespace(
             self._options.namespace
         )
         return files
-
-    def _names(self, using: str, bounds: tuple[str, str | None], limit: int) -> list[str]:
-        return rows(using).names(self._options.namespace, bounds, limit)
 
 
 def _near(content: Content, replica: str | None) -> Content:
