@@ -13,7 +13,7 @@ from secure_dbstorage.files.uploads import Upload
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.options import STATEMENT_BYTES, StorageOptions
 from secure_dbstorage.saving import Naming
-from secure_dbstorage.table import chunks, heads, turns, uploads
+from secure_dbstorage.table import adopting, chunks, heads, turns, uploads
 from secure_dbstorage.table.catalog import Catalog
 from secure_dbstorage.table.dialects import rows
 from secure_dbstorage.table.lending import Sending
@@ -80,9 +80,9 @@ class Inbox:
         """
         if upload.tag is not None:
             return upload
-        known = uploads.digested(upload, sha256=sha256, sending=Sending())
+        known = adopting.digested(upload, sha256=sha256, sending=Sending())
         if sha256 is None:
-            uploads.note_digest(known)
+            adopting.note_digest(known)
         return known
 
     def delete(self, upload: Upload) -> bool:
@@ -114,7 +114,7 @@ class Inbox:
         self._catalog.check_place(name, is_placed=naming.is_placed)
         is_one_row = not upload.is_begun and upload.content.chunk_count == 1
         with self._saves.transaction_of_save(is_one_row=is_one_row):
-            uploads.write_last(upload)
+            adopting.write_last(upload)
             for candidate in chain([name], naming.others):
                 head = heads.new_head(candidate, written, self._options, None)
                 naming.note(head)
@@ -140,7 +140,7 @@ class Inbox:
         written, using = self._written(upload), self._catalog.writer
         with transaction.atomic(using=using):
             is_new = not self._catalog.room_to_overwrite(name).is_file
-            uploads.write_last(upload)
+            adopting.write_last(upload)
             for _ in range(MAX_ATTEMPTS):
                 row = None if is_new else self._saves.locked(name)
                 is_new = False  # If another save is faster.
@@ -152,7 +152,7 @@ class Inbox:
                 if row is not None:
                     # The file keeps its row: who waits for it, such as a revocation, finds this
                     # file.
-                    taken = uploads.take_first_row(upload, written)
+                    taken = adopting.take_first_row(upload, written)
                     columns = heads.replaced_head(row, taken, self._options, None)
                     naming.note(columns)
                     self._catalog.trash.replace(row, columns)
@@ -169,9 +169,9 @@ class Inbox:
         limit = self._options.max_size
         if limit is not None and upload.content.size > limit:
             raise FileTooLarge(f"The file is larger than {limit} bytes")
-        upload = uploads.digested(upload)
+        upload = adopting.digested(upload)
         upload.content.unlock()  # Before the transaction.
-        chunk = b"" if upload.is_begun else uploads.first_chunk(upload)
+        chunk = b"" if upload.is_begun else adopting.first_chunk(upload)
         return chunks.Written(content=upload.content, sha256=str(upload.tag), first_chunk=chunk)
 
     def _name(self, upload: Upload, written: chunks.Written, head: heads.Columns) -> bool:
@@ -187,7 +187,7 @@ class Inbox:
                 raise UploadGone(errno.ENOENT, "The upload is a file by now") from error
         try:
             with transaction.atomic(using=self._catalog.writer):
-                uploads.name_it(upload, written.content, heads.named_head(head))
+                adopting.name_it(upload, written.content, heads.named_head(head))
         except IntegrityError:
             return False
         return True

@@ -16,7 +16,7 @@ from django.utils import timezone
 from secure_dbstorage.exceptions import UploadChanged, UploadGone
 from secure_dbstorage.files.uploads import Upload
 from secure_dbstorage.models import StoredFile
-from secure_dbstorage.table import uploads
+from secure_dbstorage.table import adopting, uploads
 from tests.support.uploads import PAST, begin_upload, finish_upload
 
 ROWS = 5
@@ -82,7 +82,7 @@ def test_an_upload_grows(database: str, lengths: list[int]) -> None:
     assert upload.is_complete
     assert content_of(upload) == CONTENT
     assert [position for position, _ in stored(database)] == [0, 1, 2, 3]
-    assert uploads.digested(upload).sha256 == hashlib.sha256(CONTENT).hexdigest()
+    assert adopting.digested(upload).sha256 == hashlib.sha256(CONTENT).hexdigest()
 
 
 @pytest.mark.parametrize("offset", [0, 10, 4095, 4096, 4100, 8192])
@@ -119,7 +119,7 @@ def test_a_file_is_neither_deleted_nor_changed_as_an_upload(database: str) -> No
     assert file.name == "a.txt"
     assert not uploads.delete(1, using=database)
     with pytest.raises(UploadGone):
-        uploads.note_digest(replace(file, tag="1" * 64))
+        adopting.note_digest(replace(file, tag="1" * 64))
     assert stored(database) == whole("a.txt")
     assert uploads.find(1, namespace="", using=database) == file
 
@@ -132,11 +132,11 @@ def test_an_upload_is_of_one_namespace(database: str) -> None:
 
 def test_a_digest_is_kept_until_the_upload_is_gone(database: str) -> None:
     upload = append(begun(database, 5), b"12345")
-    uploads.note_digest(uploads.digested(upload))
+    adopting.note_digest(adopting.digested(upload))
     assert found(upload).sha256 == hashlib.sha256(b"12345").hexdigest()
     uploads.delete(upload.content.key, using=database)
     with pytest.raises(UploadGone):
-        uploads.note_digest(uploads.digested(found_again(upload)))
+        adopting.note_digest(adopting.digested(found_again(upload)))
 
 
 def found_again(upload: Upload) -> Upload:
