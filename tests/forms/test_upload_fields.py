@@ -1,17 +1,15 @@
 """The field of a form: what it takes for a file, and what it never believes."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from io import BytesIO
 from typing import Any
 
 import pytest
 from django import forms
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.validators import FileExtensionValidator
 from django.db import transaction
@@ -22,13 +20,12 @@ from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 from django.views.debug import ExceptionReporter
 from django.views.decorators.debug import sensitive_post_parameters
-from PIL import Image
 from pytest_django import Settings
 
 from secure_dbstorage.files import ReceivedFile
-from secure_dbstorage.forms import ImageUploadField, UploadField, received
+from secure_dbstorage.forms import UploadField, received
 from secure_dbstorage.models import StoredFile
-from secure_dbstorage.storage import DatabaseStorage
+from tests.support.forms import codes, form_with, ours, sent
 from tests.support.uploads import CONTENT, Uploader, metadata
 from tests.testapp.models import Book, Letter
 
@@ -37,43 +34,12 @@ pytestmark = pytest.mark.django_db
 SIZE = len(CONTENT)
 
 
-def ours(alias: str = "default") -> DatabaseStorage:
-    storage = storages[alias]
-    assert isinstance(storage, DatabaseStorage)
-    return storage
-
-
-def sent(data: bytes = CONTENT, name: str = "a.txt", alias: str = "default", **terms: Any) -> str:
-    """Return the URL of an upload that waits for a form."""
-    return Uploader().sent(ours(alias).upload_url(**{"max_size": 10**6, **terms}), data, name)
-
-
 def named(url: str, name: str) -> str:
     """Return the URL of the same upload with a name that is refused today."""
     storage, token = ours(), url.partition("token=")[2]
     grant = storage.signer.unsign_upload("~", token, storage.audience, max_lifetime=0, now=0)
     grant = replace(grant, metadata=metadata(filename=name)["Upload-Metadata"])
     return str(storage.links.part(grant, storage.audience))
-
-
-def posted(urls: Iterable[str], **more: Any) -> MultiValueDict[str, Any]:
-    data = MultiValueDict[str, Any]({name: [value] for name, value in more.items()})
-    data.setlist("file-upload", list(urls))
-    return data
-
-
-def form_with(field: forms.Field, *urls: str, files: Any = None) -> forms.Form:
-    """Return a form that was sent with a title, and these hidden values."""
-
-    class AnyForm(forms.Form):
-        title = forms.CharField()
-        file = field
-
-    return AnyForm(posted(urls, title="x"), files)
-
-
-def codes(form: forms.BaseForm, field: str = "file") -> list[str]:
-    return [str(error.code) for error in form.errors.as_data().get(field, [])]
 
 
 class BookForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -475,87 +441,3 @@ class TestStorages:
     def test_limits_that_no_file_can_keep_are_refused_at_once(self, limits: Any) -> None:
         with pytest.raises(ValueError, match=r"(max_size|types) must"):
             UploadField(**limits)
-
-
-def png(kind: str = "PNG") -> bytes:
-    Image.new("RGB", (3, 2)).save(buffer := BytesIO(), kind)
-    return buffer.getvalue()
-
-
-#: Pillow knows what it is, and leaves it to Ghostscript to draw it.
-EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n"
-
-
-class TestImages:
-    """Of an ``ImageUploadField``."""
-
-    def test_pillow_opens_it(self) -> None:
-        form = form_with(ImageUploadField(max_size=SIZE), sent(png(), "a.png"))
-        assert form.is_valid(), form.errors
-        file = form.cleaned_data["file"]
-        assert (file.image.size, file.content_type) == ((3, 2), "image/png")
-        assert file.read() == png()
-
-    def test_what_is_no_picture_is_refused(self) -> None:
-        field = ImageUploadField(max_size=SIZE)
-        assert codes(form_with(field, sent(b"x", "a.png"))) == ["invalid_image"]
-        assert codes(form_with(field, sent(png(), "a.txt"))) == ["invalid_extension"]
-        assert 'accept="image/*"' in form_with(field).as_p()
-
-    @pytest.mark.parametrize(
-        ("content", "types", "is_taken"),
-        [
-            (png("TIFF"), [], True),
-            (png("TIFF"), ["image/*"], True),
-            (png("TIFF"), ["image/png", "image/jpeg"], False),
-            (png("MPO"), ["image/png", "image/jpeg"], True),
-            (EPS, [], False),
-            (EPS, ["image/*"], False),
-            (EPS, ["image/*", "application/postscript"], True),
-            (b"", ["image/*"], False),
-        ],
-    )
-    def test_its_format_is_among_the_types(
-        self, content: bytes, types: list[str], *, is_taken: bool
-    ) -> None:
-        code = "invalid_image" if content else "empty"
-        file = SimpleUploadedFile("a.png", content)
-        for form in (
-            form_with(ImageUploadField(max_size=SIZE, types=types), sent(content, "a.png")),
-            form_with(ImageUploadField(max_size=SIZE, types=types), files={"file": file}),
-        ):
-            assert codes(form) == ([] if is_taken else [code])
-
-    def test_a_project_has_its_own_extensions(self, settings: Settings) -> None:
-        settings.SECURE_DBSTORAGE = {"CONTENT_TYPES": {".tif": "image/x-ours"}}
-        field = ImageUploadField(max_size=SIZE, types=["image/x-ours"])
-        assert form_with(field, sent(png("TIFF"), "a.tif")).is_valid()
-        assert codes(form_with(field, sent(png(), "a.tif"))) == ["invalid_image"]
-
-
-class TestReceived:
-    """For an API."""
-
-    def test_it_returns_the_file(self) -> None:
-        assert received(sent(), ours()).read() == CONTENT
-        assert received(sent(), ours(), max_size=SIZE, types=["text/*"]).name == "a.txt"
-
-    @pytest.mark.parametrize("value", [None, 7, [], {"a": 1}, b"x", "", "x"])
-    def test_what_is_no_url_is_invalid(self, value: object) -> None:
-        with pytest.raises(ValidationError) as caught:
-            received(value, ours())
-        assert caught.value.code == "upload_invalid"
-
-    def test_it_is_held_against_limits_and_bindings(self) -> None:
-        here = sent(ip="127.0.0.1")
-        assert received(here, ours(), ip="127.0.0.1").read() == CONTENT
-        for url, more, code in [
-            (sent(), {"max_size": 1}, "too_large"),
-            (sent(), {"types": ["image/*"]}, "file_type"),
-            (sent(), {"user": 1}, "upload_invalid"),
-            (here, {}, "upload_invalid"),
-            (here, {"ip": "203.0.113.9"}, "upload_invalid"),
-        ]:
-            with pytest.raises(ValidationError) as caught:
-                received(url, ours(), **more)
-            assert caught.value.code == code

@@ -1,0 +1,72 @@
+"""A field for pictures: Pillow opens them, and they have the right format."""
+
+from io import BytesIO
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from PIL import Image
+from pytest_django import Settings
+
+from secure_dbstorage.forms import ImageUploadField
+from tests.support.forms import codes, form_with, sent
+from tests.support.uploads import CONTENT
+
+pytestmark = pytest.mark.django_db
+
+SIZE = len(CONTENT)
+
+
+def png(kind: str = "PNG") -> bytes:
+    Image.new("RGB", (3, 2)).save(buffer := BytesIO(), kind)
+    return buffer.getvalue()
+
+
+#: Pillow knows what it is, and leaves it to Ghostscript to draw it.
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n"
+
+
+def test_pillow_opens_it() -> None:
+    form = form_with(ImageUploadField(max_size=SIZE), sent(png(), "a.png"))
+    assert form.is_valid(), form.errors
+    file = form.cleaned_data["file"]
+    assert (file.image.size, file.content_type) == ((3, 2), "image/png")
+    assert file.read() == png()
+
+
+def test_what_is_no_picture_is_refused() -> None:
+    field = ImageUploadField(max_size=SIZE)
+    assert codes(form_with(field, sent(b"x", "a.png"))) == ["invalid_image"]
+    assert codes(form_with(field, sent(png(), "a.txt"))) == ["invalid_extension"]
+    assert 'accept="image/*"' in form_with(field).as_p()
+
+
+@pytest.mark.parametrize(
+    ("content", "types", "is_taken"),
+    [
+        (png("TIFF"), [], True),
+        (png("TIFF"), ["image/*"], True),
+        (png("TIFF"), ["image/png", "image/jpeg"], False),
+        (png("MPO"), ["image/png", "image/jpeg"], True),
+        (EPS, [], False),
+        (EPS, ["image/*"], False),
+        (EPS, ["image/*", "application/postscript"], True),
+        (b"", ["image/*"], False),
+    ],
+)
+def test_its_format_is_among_the_types(
+    content: bytes, types: list[str], *, is_taken: bool
+) -> None:
+    code = "invalid_image" if content else "empty"
+    file = SimpleUploadedFile("a.png", content)
+    for form in (
+        form_with(ImageUploadField(max_size=SIZE, types=types), sent(content, "a.png")),
+        form_with(ImageUploadField(max_size=SIZE, types=types), files={"file": file}),
+    ):
+        assert codes(form) == ([] if is_taken else [code])
+
+
+def test_a_project_has_its_own_extensions(settings: Settings) -> None:
+    settings.SECURE_DBSTORAGE = {"CONTENT_TYPES": {".tif": "image/x-ours"}}
+    field = ImageUploadField(max_size=SIZE, types=["image/x-ours"])
+    assert form_with(field, sent(png("TIFF"), "a.tif")).is_valid()
+    assert codes(form_with(field, sent(png(), "a.tif"))) == ["invalid_image"]
