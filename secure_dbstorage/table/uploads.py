@@ -12,13 +12,12 @@ from itertools import count
 from django.db import IntegrityError, transaction
 
 from secure_dbstorage.exceptions import UploadChanged
-from secure_dbstorage.files import Seal, utc
+from secure_dbstorage.files import utc
 from secure_dbstorage.files.contents import Content
 from secure_dbstorage.files.uploads import Upload
-from secure_dbstorage.models import seal_of
 from secure_dbstorage.options import STATEMENT_BYTES
 from secure_dbstorage.sealing.keyrings import NO_KEYS, Keyring
-from secure_dbstorage.sealing.seals import plain_length
+from secure_dbstorage.sealing.seals import Seal, plain_length, seal_of
 from secure_dbstorage.table import chunks
 from secure_dbstorage.table.dialects import rows
 
