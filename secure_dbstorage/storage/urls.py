@@ -48,7 +48,7 @@ class LinkingStorage(BaseStorage):
         In an event loop, which can't wait for a query, the URL is signed without a look: that of
         a public file too, and that of a lost one answers 403. :meth:`aurl` looks.
 
-        :param arguments: see :class:`~secure_dbstorage.links.terms.LinkArguments`.
+        :param arguments: see :class:`~secure_dbstorage.links.arguments.LinkArguments`.
         :raises ValueError: for impossible arguments.
         :raises SynchronousOnlyOperation: in an event loop that can't know the tenant.
         """
@@ -99,7 +99,7 @@ class LinkingStorage(BaseStorage):
         playlist to its segments, or from a page to its pictures. The URL opens the files that
         exist now. Files that are saved, renamed or revoked later need a new one. Makes no query.
 
-        :param arguments: see :class:`~secure_dbstorage.links.terms.FolderLinkArguments`.
+        :param arguments: see :class:`~secure_dbstorage.links.arguments.FolderLinkArguments`.
         :raises ValueError: for impossible arguments, and for the root.
         """
         folder = _folder(prefix, "A link for a folder must name one: the root is every file")
@@ -114,7 +114,7 @@ class LinkingStorage(BaseStorage):
         saved, renamed or revoked later stay out. Makes no query.
 
         :param prefix: the directory.
-        :param arguments: see :class:`~secure_dbstorage.links.terms.ZipLinkArguments`.
+        :param arguments: see :class:`~secure_dbstorage.links.arguments.ZipLinkArguments`.
         :raises ValueError: for impossible arguments, and for the root.
         :raises ImproperlyConfigured: without the package that makes the archives.
         """
@@ -133,7 +133,7 @@ class LinkingStorage(BaseStorage):
         files below that directory, named by the client. Without either, an upload has no name
         until a form takes it. Makes no query.
 
-        :param arguments: see :class:`~secure_dbstorage.links.terms.UploadArguments`.
+        :param arguments: see :class:`~secure_dbstorage.links.arguments.UploadArguments`.
         :raises ValueError: for impossible arguments, and without a limit of the size.
         :raises SuspiciousFileOperation: for a name that no file can have.
         :raises ImproperlyConfigured: without a route: a CDN takes no uploads.
