@@ -9,6 +9,7 @@ pytest-xdist's workers share the servers and nothing else: each has databases, a
 ports and directories that no other worker uses.
 """
 
+import gc
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
@@ -129,6 +130,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Start the servers which the chosen tests need, and forget the databases of the others."""
     if session.config.option.collectonly:
         return
+    # What was collected stays to the end. Tests that look for garbage need not search all of it.
+    gc.collect()
+    gc.freeze()
     needed = {name for item in session.items for name in _servers_of(item)}
     outcomes = session.config.stash[_SERVERS].start(sorted(needed))
     session.config.stash[_OUTCOMES] = outcomes
