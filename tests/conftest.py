@@ -122,7 +122,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, N
     items[:] = [
         item
         for number in range(workers)
-        for item in (*longest[number::workers], *_part(others, number, workers))
+        for part in (longest, others)
+        for item in _part(part, number, workers)
     ]
 
 
@@ -336,7 +337,7 @@ def _starts_programs(item: pytest.Item) -> bool:
 
 
 def _part(items: list[pytest.Item], number: int, parts: int) -> list[pytest.Item]:
-    """Return one of the equal parts of a list. Neighbours share fixtures, and stay together."""
+    """Return one of the equal parts of a list. Neighbours share servers, and stay together."""
     return items[len(items) * number // parts : len(items) * (number + 1) // parts]
 
 
