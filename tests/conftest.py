@@ -23,6 +23,7 @@ import hypothesis
 import pytest
 from django.apps import apps
 from django.core.cache import caches
+from django.core.management.commands import flush
 from django.core.signals import request_finished
 from django.db import close_old_connections, connections
 from django.http.response import HttpResponseBase
@@ -188,6 +189,17 @@ def _noting(ask: Callable[..., Any], answers: "WeakSet[HttpResponseBase]") -> Ca
         return answer
 
     return asked_async if iscoroutinefunction(ask) else asked
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick_flushes() -> Iterator[None]:
+    """Restore what Django keeps in an emptied database; sessions with other apps do it slowly."""
+    with pytest.MonkeyPatch.context() as patch:
+        if os.environ["DJANGO_SETTINGS_MODULE"] == "tests.settings":
+            from tests.support.emptying import quick_restore
+
+            patch.setattr(flush, "emit_post_migrate_signal", quick_restore())
+        yield
 
 
 @pytest.fixture(autouse=True)
