@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+from django.db.models import Q
+from django.db.models.functions import Length
+
 from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.exceptions import (
     ContentVanished,
@@ -16,10 +19,14 @@ from secure_dbstorage.exceptions import (
 from secure_dbstorage.files import SealedFileStat
 from secure_dbstorage.files.heads import StoredHead
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
+from secure_dbstorage.sealing.ciphers import OVERHEAD_BYTES
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.storage.announcements import announce_changed
 from secure_dbstorage.table import streams
 from secure_dbstorage.table.trash import name_of, version_of
+
+
+_PAST_END = "there are rows past the end of the file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +56,9 @@ def verify(
 ) -> Iterator[Verified]:
     """Read every file, compare it with its size and SHA-256, and yield the result.
 
-    Lost bytes can't be repaired. Rows past a file's end can, and so can a media type chosen by an
-    older version. A file that is deleted or replaced in the meantime is skipped. Deleted files
-    that can be restored come last.
+    Lost bytes can't be repaired. Rows past the end of an intact file can, and so can a media type
+    chosen by an older version. A file that is deleted or replaced in the meantime is skipped.
+    Deleted files that can be restored come last.
 
     :param prefix: the canonical directory to read; "" for all.
     :param after: start after this name, to continue an interrupted run.
@@ -106,7 +113,10 @@ def _read(storage: DatabaseStorage, head: StoredHead, content_type: str) -> _Fou
         return None  # The file was deleted, restored or replaced while it was being read.
     repairs: dict[str, Callable[[], None]] = {}
     if _rows_past_end(head).exists():
-        repairs["there are rows past the end of the file"] = partial(_delete_rows_past_end, head)
+        if problems:  # Its size may be what is wrong, and then these rows are its content.
+            problems += (f"{_PAST_END}; they stay, because the rest of it is not intact",)
+        else:
+            repairs[_PAST_END] = partial(_delete_rows_past_end, head)
     if head.stat.content_type != content_type:
         correct = partial(_correct_type, head, storage=storage, content_type=content_type)
         repairs["the media type does not match the name"] = correct
@@ -120,7 +130,7 @@ def _problems_of_bytes(head: StoredHead) -> tuple[str, ...]:
             digest.update(piece)
             size += len(piece)
     except ContentVanished:
-        return (f"rows are missing or too short after {size:,} of {head.stat.size:,} bytes",)
+        return (_lost_rows(head),)
     except SealBroken:
         return (f"encrypted content was changed after {size:,} of {head.stat.size:,} bytes",)
     except (KeyLost, KeyServiceUnavailable) as error:
@@ -130,6 +140,17 @@ def _problems_of_bytes(head: StoredHead) -> tuple[str, ...]:
     if isinstance(head.stat, SealedFileStat) and head.stat.tag != head.stat.seal.tag:
         return ("the entity tag is not that of the content",)  # A cache would keep another file.
     return ()
+
+
+def _lost_rows(head: StoredHead) -> str:
+    """Say how much is left of a file whose rows are missing or too short."""
+    content, last = head.content, head.content.chunk_count - 1
+    overhead = 0 if content.seal is None else OVERHEAD_BYTES
+    rows: StoredRowQuerySet = StoredFile.rows.using(content.using).of(content.key)
+    is_whole = Q(position__lt=last, length=content.chunk_size + overhead)
+    is_whole |= Q(position=last, length=content.length_at(last) + overhead)
+    whole = rows.annotate(length=Length("data")).filter(is_whole).count()
+    return f"rows are missing or too short: {whole:,} of {content.chunk_count:,} are whole"
 
 
 def _is_there(head: StoredHead) -> bool:

@@ -6,6 +6,8 @@ import pytest
 from django.core.files.storage import storages
 from django.db import OperationalError, connections
 
+from secure_dbstorage.exceptions import KeyLost, KeyServiceUnavailable
+from secure_dbstorage.files.contents import Content
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.upkeep.verification import Verified, verify
@@ -85,7 +87,7 @@ def test_a_missing_row_is_reported(storage: DatabaseStorage, position: int) -> N
     rows_of(storage, "dir/c.txt").filter(position=position).delete()
     ((name, problems),) = broken(storage).items()
     assert name == "dir/c.txt"
-    assert "rows are missing" in problems[0]
+    assert problems == ("rows are missing or too short: 2 of 3 are whole",)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +124,47 @@ def test_a_repair_does_not_hide_lost_bytes(storage: DatabaseStorage) -> None:
     (file,) = [file for file in verify(storage, repair=True) if file.problems]
     assert file == Verified(name="dir/c.txt", size=file.size, problems=file.problems)
     assert storage.exists("dir/c.txt")
+
+
+@pytest.mark.parametrize("wrong", [{"size": 5}, {"size": 261_120}, {"chunk_size": 4_000_000}])
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_repair_deletes_no_rows_that_may_be_the_content(
+    database: str, wrong: dict[str, int], *, is_deleted: bool
+) -> None:
+    storage = DatabaseStorage(using=database, keep_deleted=60)
+    content = bytes(range(250)) * 3000
+    storage.save("a.bin", content)
+    if is_deleted:
+        storage.delete("a.bin")
+    rows = StoredFile.rows.using(database)
+    head = rows.get(position=0)
+    rows.filter(pk=head.pk).update(**wrong)
+    (file,) = verify(storage, repair=True)
+    assert not file.repaired
+    assert "they stay, because the rest of it is not intact" in file.problems[-1]
+    assert rows.count() == 3
+    rows.filter(pk=head.pk).update(**{column: getattr(head, column) for column in wrong})
+    if is_deleted:
+        storage.undelete("a.bin")
+    with storage.open("a.bin") as saved:
+        assert saved.read() == content
+
+
+@pytest.mark.parametrize("error", [KeyLost("k2"), KeyServiceUnavailable("it is down")])
+def test_a_repair_deletes_nothing_of_a_file_that_it_could_not_read(
+    storage: DatabaseStorage, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    key = storage.catalog.get("a.txt").content.key
+    StoredFile.rows.using(storage.catalog.writer).create(content=key, position=1, data=b"behind")
+
+    def fail(content: Content) -> None:
+        raise error
+
+    monkeypatch.setattr(Content, "unlock", fail)
+    file = next(verify(storage, repair=True))
+    past_end = "there are rows past the end of the file; they stay, because the rest of it is not"
+    assert file.problems == (str(error), f"{past_end} intact")
+    assert rows_of(storage, "a.txt").count() == 2
 
 
 def test_a_file_deleted_in_the_meantime_is_not_a_problem(storage: DatabaseStorage) -> None:
