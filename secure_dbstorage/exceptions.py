@@ -21,6 +21,7 @@
     ├── KeyServiceUnavailable    a key service that is down
     ├── KeyLost                  also an OSError: a key that is not in the settings
     ├── SealBroken               also an OSError: encrypted content that was changed
+    ├── ReferencesHidden         rows that may refer to files, and that can't be seen
     └── CopyFailed               a file that could not be copied, and why
 
 ``Refused`` is defined in :mod:`secure_dbstorage.serving.refusals`, beside its reasons, and
@@ -28,6 +29,7 @@
 """
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import SuspiciousFileOperation
@@ -112,6 +114,18 @@ class KeyLost(SecureDBStorageError, OSError):
 
 class SealBroken(SecureDBStorageError, OSError):
     """Raised when encrypted content, its key or its size is not what was saved."""
+
+
+class ReferencesHidden(SecureDBStorageError):
+    """Raised when rows of other schemas may refer to the files of a storage."""
+
+    def __init__(self, table: str, schemas: Sequence[str]) -> None:
+        names = ", ".join(map(repr, schemas))
+        has = "The schema {} has" if len(schemas) == 1 else "The schemas {} have"
+        super().__init__(
+            f"{has.format(names)} a table {table!r} that is out of reach here, and may share the "
+            "table of files"
+        )
 
 
 class CopyFailed(SecureDBStorageError):

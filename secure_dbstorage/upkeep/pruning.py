@@ -115,6 +115,7 @@ def prune_unreferenced(
         row that will refer to it.
     :param prefix: the canonical directory to search; "" for all.
     :param keep: canonical directories whose files stay.
+    :raises ReferencesHidden: when rows that can't be seen may refer to some; nothing is deleted.
     """
     old = storage.catalog.files().below(prefix).filter(modified__lt=datetime.now(UTC) - older_than)
     for directory in keep:

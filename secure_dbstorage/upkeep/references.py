@@ -14,9 +14,11 @@ from django.core.files.storage import FileSystemStorage, InMemoryStorage
 from django.db import connections, router
 from django.db.models import FileField, ImageField, Model, QuerySet
 
+from secure_dbstorage.exceptions import ReferencesHidden
+from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import canonical_name
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.upkeep import revisions
+from secure_dbstorage.upkeep import revisions, schemas
 
 #: How many names one query asks for.
 _NAMES_PER_QUERY = 1000
@@ -34,7 +36,11 @@ class ReferredNames:
     """
 
     def __init__(self, storage: DatabaseStorage) -> None:
-        """Read all names, a few thousand at a time."""
+        """Read all names, a few thousand at a time.
+
+        :raises ReferencesHidden: when there may be more, in tables that can't be reached.
+        """
+        _check_all_reached(storage)
         self._hashes: set[int] = set()
         for column, rows in columns_of(storage):
             names = rows.exclude(**{column: ""}).values_list(column, flat=True)
@@ -85,13 +91,49 @@ def columns_of(
     storage: DatabaseStorage, changed: str | None = None
 ) -> Iterator[tuple[str, QuerySet[Any]]]:
     """Yield each column that refers to files of a storage, with all rows of its table."""
+    for model, columns in _referring_models(storage):
+        for using in _databases_of(model, changed):
+            # Not through a manager: a project's manager may hide rows.
+            rows: QuerySet[Any] = QuerySet(model=model, using=using)
+            yield from ((column, rows.order_by()) for column in columns)
+
+
+def _referring_models(storage: DatabaseStorage) -> Iterator[tuple[type[Model], list[str]]]:
+    """Yield the models whose tables have columns that refer to files of a storage, with these."""
     for model in apps.get_models(include_auto_created=True):
         columns = _file_columns(model, storage)
         if columns and not model._meta.proxy:
-            for using in _databases_of(model, changed):
-                # Not through a manager: a project's manager may hide rows.
-                rows: QuerySet[Any] = QuerySet(model=model, using=using)
-                yield from ((column, rows.order_by()) for column in columns)
+            yield model, columns
+
+
+# Note [Tables that tenants share]
+# Each tenant may have a schema of PostgreSQL with the tables of its models, and all of them one
+# table of files. Whoever runs as one tenant, or as none, sees no row of the others, and would take
+# their files for unreferenced. A schema with a table of files of its own doesn't share ours.
+def _check_all_reached(storage: DatabaseStorage) -> None:
+    """Make sure that no schema out of reach has rows that refer to files of a storage.
+
+    :raises ReferencesHidden: when one may have.
+    """
+    writer = storage.catalog.writer
+    files = schemas.tables_of(StoredFile._meta.db_table, using=writer)
+    ours = {table.schema for table in files if table.is_reached}
+    names = {model: model._meta.db_table for model, _ in _referring_models(storage)}
+    names |= {model: model._meta.db_table for model in revisions.models()}
+    for model, name in names.items():
+        tables = [
+            table
+            for using in _databases_for(model)
+            for table in schemas.tables_of(name, using=using)
+        ]
+        reached = {table.schema for table in tables if table.is_reached}
+        may_share = {
+            table.schema
+            for table in tables
+            if not table.is_beside_files or table.schema in ours
+        }
+        if hidden := sorted(schema.name for schema in may_share - reached):
+            raise ReferencesHidden(name, hidden)
 
 
 def _file_columns(model: type[Model], storage: DatabaseStorage) -> list[str]:
@@ -146,6 +188,12 @@ def is_same(one: Any, other: DatabaseStorage) -> bool:
 
 
 def _databases_of(model: type[Model], changed: str | None = None) -> Iterator[str]:
+    """Yield the databases that have a model's table."""
+    return (using for using in _databases_for(model, changed) if _has_table(using, model))
+
+
+def _databases_for(model: type[Model], changed: str | None = None) -> Iterator[str]:
+    """Yield the databases that may have a model's table."""
     # Rows are where the routers look for them, whatever they say of migrations: those of a legacy
     # database are often somebody else's.
     chosen = {router.db_for_write(model)}
@@ -153,10 +201,19 @@ def _databases_of(model: type[Model], changed: str | None = None) -> Iterator[st
         chosen.add(router.db_for_read(model))
     for using in chosen.union(connections if changed is None else [changed]):
         if using in chosen or router.allow_migrate_model(using, model):
-            tables = connections[using].introspection.table_names(include_views=True)
-            # Some databases change a table's case, and find it all the same.
-            if model._meta.db_table.casefold() in map(str.casefold, tables):
-                yield using
+            yield using
+
+
+def _has_table(using: str, model: type[Model]) -> bool:
+    connection, name = connections[using], model._meta.db_table
+    if connection.vendor == "postgresql":
+        return schemas.is_reached(name, using=using)
+    quote = connection.ops.quote_name("")[:1]
+    if f"{quote}.{quote}" in name:
+        return True  # Of another schema, whose tables introspection doesn't show.
+    tables = connection.introspection.table_names(include_views=True)
+    # Some databases change a table's case, and find it all the same.
+    return name.casefold() in map(str.casefold, tables)
 
 
 def _canonical(name: str) -> str:

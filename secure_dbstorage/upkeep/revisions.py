@@ -24,17 +24,23 @@ def names_in(
     :param databases_of: returns the databases that have a model's table.
     :param wanted: the names to look for; others may be yielded as well. Empty for all.
     """
-    if not apps.is_installed("reversion") or not fields:
+    if not fields:
         return
-    version = apps.get_app_config("reversion").get_model("Version")
     kept = _of_models(fields)
     if 0 < len(wanted) <= _MAX_NAMES_SOUGHT:
         kept &= ~Q(format="json") | _holding(wanted)
-    for using in databases_of(version):
-        versions: QuerySet[Any] = QuerySet(model=version, using=using).filter(kept)
-        columns = "content_type__app_label", "content_type__model", "format", "serialized_data"
-        for app, model, kind, data in versions.values_list(*columns).iterator(chunk_size=500):
-            yield from _names(kind, data, fields[f"{app}.{model}"])
+    for version in models():
+        for using in databases_of(version):
+            versions: QuerySet[Any] = QuerySet(model=version, using=using).filter(kept)
+            columns = "content_type__app_label", "content_type__model", "format", "serialized_data"
+            for app, model, kind, data in versions.values_list(*columns).iterator(chunk_size=500):
+                yield from _names(kind, data, fields[f"{app}.{model}"])
+
+
+def models() -> list[type[Model]]:
+    """Return the model of versions; none in a project without django-reversion."""
+    is_installed = apps.is_installed("reversion")
+    return [apps.get_app_config("reversion").get_model("Version")] if is_installed else []
 
 
 def _of_models(fields: Mapping[str, Collection[str]]) -> Q:

@@ -15,7 +15,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.management import call_command, get_commands
 from django.core.management.base import CommandError
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, connections
 from django.test import Client
 from django.utils import timezone, translation
 from pytest_django import Settings
@@ -523,6 +523,27 @@ class TestPrune:
         storage.set_expires("a.txt", PAST)
         told = run("prune", "--dry-run", "--json").told
         assert [item["storage"] for item in told["pruned"]] == ["default"]
+
+    @pytest.mark.django_db(databases=["default", "postgres"])
+    def test_with_rows_of_other_tenants_out_of_reach_no_file_is_unreferenced(
+        self, run: Run, settings: Settings
+    ) -> None:
+        settings.DATABASE_ROUTERS = []
+        settings.SECURE_DBSTORAGE = {"USING": "postgres"}
+        storage = DatabaseStorage()
+        storage.save("a.txt", b"content")
+        storage.save("b.txt", b"content")
+        storage.set_expires("b.txt", PAST)
+        storage.catalog.files().update(modified=PAST)
+        with connections["postgres"].cursor() as cursor:
+            cursor.execute("CREATE SCHEMA acme CREATE TABLE testapp_book (id int)")
+        ran = run("prune", "--unreferenced")
+        assert ran.code == 1
+        assert ran.err.startswith(
+            "--unreferenced: The schema 'acme' has a table 'testapp_book' that is out of reach "
+            "here, and may share the table of files, so unreferenced files were left alone\n"
+        )
+        assert [file.name for file in storage.catalog.files()] == ["a.txt"]
 
     def test_unreferenced_files_are_those_of_one_storage(
         self, run: Run, storage: DatabaseStorage

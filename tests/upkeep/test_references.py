@@ -1,16 +1,24 @@
 """Which names are held by rows, as the storage compares names: exactly."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.db import connections
+from django.db.models import Model
 from pytest_django import Settings
 
+from secure_dbstorage.exceptions import ReferencesHidden
+from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.upkeep import revisions
+from secure_dbstorage.upkeep.pruning import prune_unreferenced
 from secure_dbstorage.upkeep.references import ReferredNames, referred
+from tests.support.aliases import added_alias
 from tests.testapp.models import Book, Letter
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default"])
@@ -98,3 +106,124 @@ def test_a_table_counts_in_whatever_case_a_database_shows_it(
     storage = storages["default"]
     assert isinstance(storage, DatabaseStorage)
     assert "a.pdf" in ReferredNames(storage)
+
+
+class OnlyIn:
+    """Rows are in one database, or in others that no test has but its own."""
+
+    def __init__(self, alias: str) -> None:
+        self.alias = alias
+
+    def db_for_read(self, model: object, **hints: object) -> str:
+        return self.alias
+
+    db_for_write = db_for_read
+
+    def allow_migrate(self, db: str, app_label: str, **hints: object) -> bool:
+        return db in (self.alias, "tenant")
+
+
+@pytest.mark.django_db(databases=["default", "postgres"])
+class TestSharedByTenants:
+    """A table of files that tenants share, each of whom has a schema for the rest."""
+
+    @pytest.fixture
+    def storage(self, settings: Settings) -> DatabaseStorage:
+        settings.DATABASE_ROUTERS = [OnlyIn("postgres")]
+        for schema in ("a", "b"):
+            execute(f"CREATE SCHEMA {schema}")
+            create(Book, schema)
+        storage = storages["default"]
+        assert isinstance(storage, DatabaseStorage)
+        return storage
+
+    @pytest.mark.parametrize("path", ["a, public", "b, public", "public"])
+    def test_no_file_seems_unreferenced_while_rows_are_out_of_reach(
+        self, storage: DatabaseStorage, path: str
+    ) -> None:
+        set_path(path)
+        storage.save("a.pdf", b"x")
+        with pytest.raises(ReferencesHidden, match="ha(s|ve) a table 'testapp_book'"):
+            list(prune_unreferenced(storage, older_than=timedelta(), dry_run=False))
+        assert storage.exists("a.pdf")
+
+    @pytest.mark.parametrize("path", ["a, public", "b, public", "public"])
+    def test_schemas_with_tables_of_files_share_none(
+        self, storage: DatabaseStorage, path: str
+    ) -> None:
+        create(StoredFile, "a")
+        create(StoredFile, "b")
+        set_path(path)
+        storage.save("a.pdf", b"x")
+        found = prune_unreferenced(storage, older_than=-timedelta(seconds=1), dry_run=False)
+        assert [item.name for item in found] == ["a.pdf"]
+
+    def test_a_schema_may_share_the_files_of_one_that_has_such_a_table_too(
+        self, storage: DatabaseStorage
+    ) -> None:
+        execute("DROP SCHEMA b CASCADE")
+        create(Book, "public")  # Of an app that is there with and without a tenant.
+        set_path("a, public")
+        with pytest.raises(ReferencesHidden, match="The schema 'public' has a table"):
+            ReferredNames(storage)
+
+    def test_a_versions_table_out_of_reach_counts_too(
+        self, storage: DatabaseStorage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        execute("DROP SCHEMA b CASCADE")
+        set_path("a, public")
+        assert len(ReferredNames(storage)) == 0
+        monkeypatch.setattr(revisions, "models", lambda: [Letter])
+        create(Letter, "public")
+        create(Letter, "a")
+        set_path("a, public")
+        with pytest.raises(ReferencesHidden, match=r"The schema 'public' has a table 'testapp_let"):
+            ReferredNames(storage)
+
+
+def execute(statement: str) -> None:
+    with connections["postgres"].cursor() as cursor:
+        cursor.execute(statement)
+
+
+def set_path(path: str) -> None:
+    execute(f"SET LOCAL search_path TO {path}")
+
+
+def create(model: type[Model], schema: str) -> None:
+    set_path(schema)
+    with connections["postgres"].schema_editor() as editor:
+        editor.create_model(model)
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "postgres"])
+def test_rows_that_another_alias_reaches_are_not_hidden(settings: Settings) -> None:
+    settings.DATABASE_ROUTERS = [OnlyIn("postgres")]
+    storage = storages["default"]
+    assert isinstance(storage, DatabaseStorage)
+    path = {"OPTIONS": {"options": "-c search_path=a,public"}}
+    with added_alias("tenant", "postgres", **path) as connection, ExitStack() as ending:
+        execute("CREATE SCHEMA a")
+        ending.callback(execute, "DROP SCHEMA a CASCADE")
+        with connection.schema_editor() as editor:
+            editor.create_model(Book)
+        Book._base_manager.using("tenant").create(text="a.pdf")
+        with pytest.raises(ReferencesHidden):
+            ReferredNames(storage)
+        connections.settings["tenant"] = connection.settings_dict
+        ending.callback(connections.settings.pop, "tenant")
+        assert "a.pdf" in ReferredNames(storage)
+
+
+def test_a_table_counts_whose_schema_the_model_names(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, books: str
+) -> None:
+    settings.DATABASE_ROUTERS = [OnlyIn(books)]
+    Book._base_manager.using(books).create(text="a.pdf")
+    name = str(connections[books].settings_dict["NAME"])
+    schema = {"sqlite": "main", "postgresql": "public"}.get(connections[books].vendor, name)
+    quote = connections[books].ops.quote_name("a")[0]
+    monkeypatch.setattr(Book._meta, "db_table", f"{schema}{quote}.{quote}{Book._meta.db_table}")
+    storage = storages["default"]
+    assert isinstance(storage, DatabaseStorage)
+    assert referred(storage, ["a.pdf"], using=books) == {"a.pdf"}

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.db import DatabaseError  # noqa: TID251 -- nothing is asked of it here
 
-from secure_dbstorage.exceptions import DatabaseUnavailable
+from secure_dbstorage.exceptions import DatabaseUnavailable, ReferencesHidden
 from secure_dbstorage.management.arguments import (
     NOTHING_BELOW,
     add_prefix,
@@ -73,7 +73,9 @@ class Command(ReportingCommand):
         "(rich text, JSON, tables of thumbnail packages, other projects that use this storage) "
         "are not seen: try --dry-run first, and protect directories with --keep. If there is "
         "nothing at or below one of these, its name may be mistyped: no unreferenced file is "
-        "removed then."
+        "removed then. Nor is one if another schema of PostgreSQL has a table of a model with a "
+        "FileField, and no table of files: its rows may refer to the same files, as in a table "
+        "that tenants share, and are not seen from here."
     )
     examples = """
         manage.py dbstorage_prune
@@ -160,7 +162,7 @@ def _everything(report: Report, options: dict[str, Any]) -> Iterator[_Found]:
         keep=tuple(keep),
         dry_run=dry_run,
     )
-    kept = _unless_mistyped(report, storage, prefix, keep, unreferenced)
+    kept = _unless_in_doubt(report, storage, prefix, keep, unreferenced)
     work[storage.catalog.writer].append(_each(alias, kept))
     return _each_database(report, work)
 
@@ -225,14 +227,17 @@ def _of(alias: str | None) -> str:
     return f" of {alias!r}" if alias else ""
 
 
-def _unless_mistyped(
+def _unless_in_doubt(
     report: Report,
     storage: DatabaseStorage,
     prefix: str,
     keep: list[str],
     unreferenced: Iterator[Pruned],
 ) -> Iterator[Pruned]:
-    """Yield unreferenced files, unless a name to keep may be mistyped; that is reported."""
+    """Yield unreferenced files, unless that may be wrong, and report why.
+
+    A name to keep may be mistyped, or rows may be hidden.
+    """
     unused = [name for name in keep if not storage.catalog.exists(name)]
     for name in unused:
         report.fail(name, "there is nothing to keep, so unreferenced files were left alone")
@@ -240,4 +245,7 @@ def _unless_mistyped(
         return
     if not storage.catalog.is_directory(prefix):  # An earlier run may have emptied it.
         report.say(f"{prefix}: {NOTHING_BELOW}")
-    yield from unreferenced
+    try:
+        yield from unreferenced
+    except ReferencesHidden as error:
+        report.fail("--unreferenced", f"{error}, so unreferenced files were left alone")
