@@ -1,7 +1,11 @@
 """Manifests: what a folder or a bucket can't keep about a file, as JSON lines.
 
-Each line is an object with ``name``, ``size``, ``sha256``, ``is_public`` and the times
-``created``, ``modified`` and ``expires`` in ISO 8601. ``expires`` is null for a permanent file.
+Each line is an object with the ``namespace`` of the storage, ``name``, ``size``, ``sha256``,
+``is_public`` and the times ``created``, ``modified`` and ``expires`` in ISO 8601. ``expires`` is
+null for a permanent file.
+
+A manifest is of one storage: a line of another one could make a private file public that has the
+same name and content.
 """
 
 import json
@@ -18,6 +22,9 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 _TIMES = ("created", "modified", "expires")
 
+#: A file with so many lines that don't belong in a manifest is none.
+_MAX_BAD_LINES = 10
+
 
 class ManifestWriter:
     """Writes a manifest, and puts it in place only when it is complete.
@@ -26,14 +33,17 @@ class ManifestWriter:
     for some, so earlier lines stay for files that it does not name.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, namespace: str) -> None:
         """Begin.
 
+        :param namespace: of the storage whose files it names.
         :raises OSError: when the file can't be read or written.
-        :raises ValueError: when a file of this name is not a manifest: it is not overwritten.
+        :raises ValueError: when a file of this name is not a manifest of this storage: it is not
+            overwritten.
         """
         self._path = path
-        self._has_earlier = _is_manifest(path)
+        self._namespace = namespace
+        self._has_earlier = _is_manifest(path, namespace)
         self._names: set[str] = set()
         self._part = path.with_name(f"{path.name}.part")
         self._file = self._part.open("w", encoding="utf-8")
@@ -44,6 +54,7 @@ class ManifestWriter:
             self._names.add(record.name)
         times = {name: getattr(record, name) for name in _TIMES}
         line = {
+            "namespace": self._namespace,
             "name": record.name,
             "size": record.size,
             "sha256": record.sha256,
@@ -65,39 +76,66 @@ class ManifestWriter:
             self._part.unlink()
 
     def _add_earlier(self) -> None:
-        for record in read(self._path):
+        for record in read(self._path, self._namespace):
             if record.name not in self._names:
                 self.add(record)
 
 
-def read(path: Path, directory: str = "") -> Iterator[FileRecord]:
+def count(path: Path, namespace: str, directory: str = "") -> int:
+    """Return how many records :func:`read` would yield.
+
+    :raises OSError: when the manifest can't be read.
+    :raises ValueError: when this is the manifest of another storage, or none at all.
+    """
+    number, bad_lines = 0, list[FileRecord]()
+    for record in read(path, namespace, directory):
+        number += 1
+        if record.problem:
+            bad_lines.append(record)
+        if len(bad_lines) == _MAX_BAD_LINES:
+            raise ValueError(
+                f"{bad_lines[0].name}: {bad_lines[0].problem}. There are at least "
+                f"{_MAX_BAD_LINES} such lines, so nothing was copied"
+            )
+    return number
+
+
+def read(path: Path, namespace: str, directory: str = "") -> Iterator[FileRecord]:
     """Yield the records of a manifest for the files below a directory.
 
     A line that does not belong in a manifest gives a record with a problem, which names the line.
 
+    :param namespace: of the storage whose files it should name.
     :raises OSError: when the manifest can't be read.
+    :raises ValueError: when a line is of another storage.
     """
     prefix = f"{directory}/" if directory else ""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
-                record = _record_of(json.loads(line))
+                values = json.loads(line)
+                owner, record = values["namespace"], _record_of(values)
             except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
                 reason = f"it has no {error}" if isinstance(error, KeyError) else error
                 problem = f"not a line of a manifest: {reason}"
                 yield FileRecord(name=f"{path.name}, line {number}", problem=problem)
-            else:
-                if record.name.startswith(prefix):
-                    yield record
+                continue
+            if owner != namespace:
+                raise ValueError(
+                    f"{path.name}, line {number}: of the storage with the namespace {owner!r}, "
+                    f"not {namespace!r}"
+                )
+            if record.name.startswith(prefix):
+                yield record
 
 
-def _is_manifest(path: Path) -> bool:
-    """Tell whether there is a manifest at a path, or nothing.
+def _is_manifest(path: Path, namespace: str) -> bool:
+    """Tell whether there is a manifest of a storage at a path, or nothing.
 
     :raises ValueError: when there is something else.
     """
     try:
-        problem = next((record for record in read(path) if record.problem), None)
+        problem = next((record for record in read(path, namespace) if record.problem), None)
     except FileNotFoundError:
         return False
     if problem is not None:

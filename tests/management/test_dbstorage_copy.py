@@ -25,6 +25,7 @@ from tests.support.copying import FILES, LARGE, contents, filled
 
 FOLDER = "django.core.files.storage.FileSystemStorage"
 GOOD_LINE: dict[str, Any] = {
+    "namespace": "",
     "name": "x",
     "size": 1,
     "sha256": "0" * 64,
@@ -69,6 +70,12 @@ def refusal(*arguments: str) -> str:
     return str(caught.value)
 
 
+def hand_over(manifest: Path, namespace: str) -> None:
+    """Let a manifest be of another storage."""
+    lines = [json.loads(line) for line in manifest.read_text().splitlines()]
+    manifest.write_text("".join(json.dumps({**x, "namespace": namespace}) + "\n" for x in lines))
+
+
 def test_a_project_moves_in_and_is_served(database: str, client: Client) -> None:
     filled(storages["folder"])
     report = run("--from", "folder", "--to", "default", "--jobs", "1")
@@ -92,6 +99,7 @@ def test_a_manifest_brings_each_byte_name_time_and_flag_back(
     assert out["public"] == 2
     # The second run has nothing to do, and writes a complete manifest all the same.
     run("--from", "default", "--to", "out", "--manifest", manifest, "--jobs", "1")
+    hand_over(Path(manifest), "back")
     arguments = ("--from", "out", "--to", "back", "--manifest", manifest, "--jobs", "1")
     run(*arguments, "--restore-flags")
     assert contents(back) == FILES
@@ -102,6 +110,7 @@ def test_a_manifest_reveals_lost_and_changed_files(database: str, tmp_path: Path
     filled(storages["default"], {"a": b"a", "b": b"b", "c": b"c", "dir/d": b"d"})
     manifest = str(tmp_path / "files.jsonl")
     run("--from", "default", "--to", "out", "--manifest", manifest, "--jobs", "1")
+    hand_over(Path(manifest), "back")
     storages["out"].delete("a")
     (tmp_path / "out" / "b").write_bytes(b"B")
     report = run("--from", "out", "--to", "back", "--manifest", manifest, "--jobs", "1")
@@ -251,6 +260,7 @@ def test_a_bad_line_of_a_manifest_is_reported_and_the_rest_goes_on(
     filled(storages["back"])
     manifest = tmp_path / "files.jsonl"
     run("--from", "back", "--to", "out", "--manifest", str(manifest), "--jobs", "1")
+    hand_over(manifest, "")
     manifest.write_bytes(line.encode("latin-1") + b"\n" + manifest.read_bytes())
     report = run("--from", "out", "--to", "default", "--manifest", str(manifest), "--jobs", "1")
     ((failure),) = report["failures"]
@@ -265,6 +275,7 @@ def test_the_flags_of_a_manifest_are_restored_only_if_asked_for(
     filled(storages["back"])
     manifest = tmp_path / "files.jsonl"
     run("--from", "back", "--to", "out", "--manifest", str(manifest), "--jobs", "1")
+    hand_over(manifest, "")
     manifest.write_text(manifest.read_text().replace('"is_public": false', '"is_public": true'))
     arguments = ("--from", "out", "--to", "default", "--manifest", str(manifest), "--jobs", "1")
     run(*arguments)
@@ -273,6 +284,31 @@ def test_the_flags_of_a_manifest_are_restored_only_if_asked_for(
         storages["default"].delete(name)
     run(*arguments, "--restore-flags")
     assert all(storages["default"].is_public(name) for name in FILES)
+
+
+def test_a_manifest_of_another_storage_publishes_no_file(database: str, tmp_path: Path) -> None:
+    default, back = storages["default"], storages["back"]
+    for storage in (default, back):
+        filled(storage, {"id.pdf": b"same"})
+    back.set_public("id.pdf", True)
+    manifest = str(tmp_path / "files.jsonl")
+    run("--from", "back", "--to", "out", "--manifest", manifest, "--jobs", "1")
+    told = "files.jsonl, line 1: of the storage with the namespace 'back', not ''"
+    assert told in refusal("--from", "default", "--to", "folder", "--manifest", manifest)
+    default.delete("id.pdf")
+    arguments = ("--from", "out", "--to", "default", "--manifest", manifest, "--jobs", "1")
+    assert told in refusal(*arguments, "--restore-flags")
+    assert told in refusal(*arguments)
+    assert not default.exists("id.pdf")
+
+
+def test_a_file_that_is_no_manifest_is_refused_as_a_whole(database: str, tmp_path: Path) -> None:
+    filled(storages["out"])
+    manifest = tmp_path / "notes.txt"
+    manifest.write_text("Mine.\n" * 1000)
+    told = refusal("--from", "out", "--to", "default", "--manifest", str(manifest))
+    assert told.startswith("notes.txt, line 1: not a line of a manifest: ")
+    assert contents(storages["default"]) == {}
 
 
 def test_a_dry_run_says_what_it_would_do(database: str) -> None:
@@ -388,6 +424,7 @@ def test_a_project_graduates_to_a_bucket_and_comes_back(
     again = run("--from", "default", "--to", "bucket")
     assert again["counts"] == {"copied": 0, "replaced": 0, "present": len(files)}
 
+    hand_over(Path(manifest), "back")
     back = run("--from", "bucket", "--to", "back", "--manifest", manifest, "--restore-flags")
     assert back["counts"]["copied"] == len(files)
     assert contents(storages["back"]) == files

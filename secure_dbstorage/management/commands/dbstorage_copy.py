@@ -10,7 +10,7 @@ from secure_dbstorage.copying import manifests
 from secure_dbstorage.management.arguments import canonical_prefix
 from secure_dbstorage.management.reports import Report
 from secure_dbstorage.management.transferring import Plan, TransferCommand, end_of
-from secure_dbstorage.management.usage import usage_error
+from secure_dbstorage.management.usage import database_storage, usage_error
 
 
 class Command(TransferCommand):
@@ -32,7 +32,8 @@ command again.
 
 A DatabaseStorage keeps public flags and times. A folder keeps only the modification time, and a
 bucket keeps neither. On the way out, --manifest saves them to a file; on the way in, it restores
-the times, and with --restore-flags the public flags too. In a folder, private files have the mode
+the times, and with --restore-flags the public flags too. Each storage needs a manifest of its own:
+one of a storage with another namespace is refused. In a folder, private files have the mode
 0600 from their first byte, unless the folder's option file_permissions_mode says otherwise.
 Symbolic links are not followed.
 Links to files in the source never open the copies."""
@@ -93,12 +94,12 @@ Links to files in the source never open the copies."""
             self._copy_out(report, options, plan, path)
 
     def _copy_in(self, report: Report, options: dict[str, Any], plan: Plan, path: Path) -> None:
-        prefix = canonical_prefix(options)
+        prefix, namespace = canonical_prefix(options), _namespace_of(options["target"])
         try:
-            total = sum(1 for _ in manifests.read(path, prefix))
-        except OSError as error:
+            total = manifests.count(path, namespace, prefix)
+        except (OSError, ValueError) as error:
             raise usage_error(str(error)) from error
-        records = manifests.read(path, prefix)
+        records = manifests.read(path, namespace, prefix)
         if not options["restore_flags"]:
             # Who can write the manifest must not be able to publish files.
             records = (replace(record, is_public=None) for record in records)
@@ -109,7 +110,7 @@ Links to files in the source never open the copies."""
             self.transfer(report, options, plan)
             return
         try:
-            writer = manifests.ManifestWriter(path)
+            writer = manifests.ManifestWriter(path, _namespace_of(options["source"]))
         except (OSError, ValueError) as error:
             raise usage_error(str(error)) from error
         with writer:
@@ -121,3 +122,7 @@ Links to files in the source never open the copies."""
                 f"Public files: {number:,}. {options['target']!r} can't store public "
                 "flags; use --manifest to save them."
             )
+
+
+def _namespace_of(alias: str) -> str:
+    return database_storage(alias).options.namespace
