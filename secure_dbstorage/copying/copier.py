@@ -12,7 +12,7 @@ from threading import Event, Lock
 from django.db import connections
 
 from secure_dbstorage import names
-from secure_dbstorage.copying.ends import Source, Target, digest_of
+from secure_dbstorage.copying.ends import IS_DIRECTORY, Source, Target, below_file, digest_of
 from secure_dbstorage.exceptions import CopyFailed, DatabaseUnavailable
 from secure_dbstorage.files.records import FileRecord
 from secure_dbstorage.options import STATEMENT_BYTES
@@ -62,6 +62,8 @@ class Copier:
     make_public: bool | None = None
     #: Checked between two pieces.
     _stopping: Event = field(default_factory=Event)
+    #: What a dry run would have copied by now.
+    _promised: "_Promised" = field(default_factory=lambda: _Promised())
 
     def copy_all(
         self, records: Iterable[FileRecord], *, jobs: int = 1
@@ -174,6 +176,9 @@ class Copier:
             return Outcome.PRESENT
         if found is not None and not self._may_replace(record, found):
             raise CopyFailed(_difference(record, found))
+        self.target.check_place(record)
+        if self.dry_run and self.target.has_directories:
+            self._promised.take(record.name)
         if not self.dry_run:
             with closing(self._pieces(record)) as pieces:
                 self.target.write(record, pieces, replace=found is not None)
@@ -226,6 +231,30 @@ class Copier:
                     thread.result()  # Raises what has ended it.
             finally:
                 self._stopping.set()
+
+
+class _Promised:
+    """The names that a dry run has promised, none of which lies below another one.
+
+    Only a hash of each is kept, as there may be millions.
+    """
+
+    def __init__(self) -> None:
+        self._files: set[int] = set()
+        self._directories: set[int] = set()
+        self._lock = Lock()
+
+    def take(self, name: str) -> None:
+        """Promise a name, or raise CopyFailed as the copy itself would."""
+        above = names.ancestors(name)
+        with self._lock:
+            if hash(name) in self._directories:
+                raise CopyFailed(IS_DIRECTORY)
+            for directory in above:
+                if hash(directory) in self._files:
+                    raise below_file(directory)
+            self._files.add(hash(name))
+            self._directories.update(map(hash, above))
 
 
 def _with_its_error(records: Iterable[FileRecord]) -> Iterator[FileRecord]:

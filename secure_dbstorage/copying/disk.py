@@ -14,6 +14,8 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, Storage
 
+from secure_dbstorage import names
+from secure_dbstorage.copying.ends import below_file
 from secure_dbstorage.copying.storages import Spooled, StorageEnd
 from secure_dbstorage.copying.walking import LINK
 from secure_dbstorage.exceptions import CopyFailed
@@ -55,6 +57,7 @@ class FolderEnd(StorageEnd):
     """
 
     storage: FileSystemStorage
+    has_directories = True
 
     def has_link(self, name: str) -> bool:
         """Tell whether a name leads through a symbolic link below the root.
@@ -67,6 +70,13 @@ class FolderEnd(StorageEnd):
             os.path.islink(os.path.join(root, *parts[: depth + 1]))  # noqa: PTH114, PTH118
             for depth in range(len(parts))
         )
+
+    def check_place(self, record: FileRecord) -> None:
+        """Raise CopyFailed for a file that lies below another one."""
+        for above in names.ancestors(record.name):
+            path = self._path(above)
+            if path.exists() and not path.is_dir():
+                raise below_file(above)
 
     def check_is_file(self, name: str) -> None:
         """Raise CopyFailed for a directory, and for anything that would never end, like a pipe."""

@@ -1,11 +1,17 @@
 """The two ends of a copy: what a source and a target must be able to do."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
+
+from django.core.exceptions import SuspiciousFileOperation
 
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files.records import FileRecord
+
+
+#: Why a file is not saved under the name of a directory.
+IS_DIRECTORY = "the target has a directory of this name"
 
 
 class Source(Protocol):
@@ -40,6 +46,8 @@ class Target(Protocol):
     has_one_writer: bool
     #: Whether it keeps public flags.
     keeps_flags: bool
+    #: Whether no file may lie below another one, as if that were a directory.
+    has_directories: bool
     #: How many files it takes together; 1 if it saves each one alone.
     most_together: int
     #: The most bytes of a file that it takes together with others.
@@ -47,6 +55,9 @@ class Target(Protocol):
 
     def check_name(self, name: str) -> None:
         """Raise CopyFailed for a name that could not be kept unchanged."""
+
+    def check_place(self, record: FileRecord) -> None:
+        """Raise CopyFailed for a file that :meth:`write` would refuse, whatever it holds."""
 
     def find(self, name: str) -> FileRecord | None:
         """Return the file of this name, with its size; None if the name is free.
@@ -81,6 +92,26 @@ class Target(Protocol):
 
         :param pieces: the content of the source's file.
         """
+
+
+def check_spelling(name: str, spell: Callable[[str], str]) -> None:
+    """Raise CopyFailed, which says why, for a name that a target can't keep as it is.
+
+    :param spell: returns the spelling that the target would store.
+    """
+    try:
+        spelled = spell(name)
+    except SuspiciousFileOperation as error:
+        raise CopyFailed(f"the target can't store a file under this name: {error}") from error
+    if not spelled:
+        raise CopyFailed("the target can't store a file without a name")
+    if spelled != name:
+        raise CopyFailed(f"the target can't store a file under this name, only as {spelled!r}")
+
+
+def below_file(above: str) -> CopyFailed:
+    """Return the error of a file that lies below another one."""
+    return CopyFailed(f"it lies below the file {above!r}")
 
 
 def digest_of(pieces: Iterable[bytes]) -> str:

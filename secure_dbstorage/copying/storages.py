@@ -8,13 +8,12 @@ from datetime import datetime
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
-from django.core.exceptions import SuspiciousFileOperation
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage, Storage
 
 from secure_dbstorage import names
 from secure_dbstorage.conf import upload_directory
-from secure_dbstorage.copying.ends import check_content, digest_of
+from secure_dbstorage.copying.ends import check_content, check_spelling, digest_of
 from secure_dbstorage.copying.walking import LINK, walk
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files import utc
@@ -39,6 +38,7 @@ class StorageEnd:
     databases: tuple[str, ...] = ()
     has_one_writer = False
     keeps_flags = False
+    has_directories = False
     most_together = 1
     most_bytes = 0
 
@@ -101,12 +101,7 @@ class StorageEnd:
 
     def check_name(self, name: str) -> None:
         """Raise CopyFailed for a name that a storage would spell differently or elsewhere."""
-        try:
-            is_kept = names.normal_name(name) == name
-        except SuspiciousFileOperation:
-            is_kept = False
-        if not is_kept:
-            raise CopyFailed("the target can't store a file under this name")
+        check_spelling(name, names.normal_name)
         if self.has_link(name):
             raise CopyFailed(LINK)
 
@@ -157,6 +152,9 @@ class StorageEnd:
         return self.digest(record) == digest_of(_first(pieces, record.size or 0))
 
     # What a folder does in another way
+
+    def check_place(self, record: FileRecord) -> None:
+        """Raise CopyFailed for a file that lies below another one. In a bucket, it may."""
 
     def has_link(self, name: str) -> bool:
         """Tell whether a name leads through a symbolic link."""

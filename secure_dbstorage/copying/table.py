@@ -7,7 +7,13 @@ from itertools import chain
 from django.db import connections, transaction
 
 from secure_dbstorage import names
-from secure_dbstorage.copying.ends import check_content, digest_of
+from secure_dbstorage.copying.ends import (
+    IS_DIRECTORY,
+    below_file,
+    check_content,
+    check_spelling,
+    digest_of,
+)
 from secure_dbstorage.exceptions import CopyFailed, SecureDBStorageError
 from secure_dbstorage.files.heads import StoredHead
 from secure_dbstorage.files.records import FileRecord
@@ -19,6 +25,7 @@ class TableEnd:
     """A DatabaseStorage."""
 
     keeps_flags = True
+    has_directories = True
     most_together = 100
 
     def __init__(self, storage: DatabaseStorage) -> None:
@@ -59,18 +66,27 @@ class TableEnd:
 
     def check_name(self, name: str) -> None:
         """Raise CopyFailed for a name that the table does not accept."""
-        if not names.is_canonical(name):
-            raise CopyFailed("the target can't store a file under this name")
+        check_spelling(name, names.canonical_name)
         if names.has_bidi_control(name):
             raise CopyFailed("the name contains a character that reverses the direction of text")
         if len(name) > names.MAX_LENGTH:
             raise CopyFailed(f"the name is longer than {names.MAX_LENGTH} characters")
 
+    def check_place(self, record: FileRecord) -> None:
+        """Raise CopyFailed for a file that is too large, or lies below another one."""
+        limit = self._storage.options.max_size
+        if limit is not None and (record.size or 0) > limit:
+            raise CopyFailed(f"the file is larger than {limit} bytes, the target's max_size")
+        try:
+            self._catalog.room_for(record.name)
+        except FileExistsError as error:
+            raise below_file(str(error.filename)) from error
+
     def find(self, name: str) -> FileRecord | None:
         """Return the file of this name; None if the name is free."""
         head = self._catalog.find(name)
         if head is None and self._catalog.exists(name):
-            raise CopyFailed("the target has a directory of this name")
+            raise CopyFailed(IS_DIRECTORY)
         return None if head is None else _record_of(head)
 
     def find_together(self, names: Sequence[str]) -> dict[str, FileRecord | None]:

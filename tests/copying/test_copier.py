@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
-from django.core.files.storage import FileSystemStorage, InMemoryStorage
+from django.core.files.storage import FileSystemStorage, InMemoryStorage, Storage
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
@@ -287,8 +287,8 @@ class Listed:
     def read_together(self, records: Iterable[FileRecord]) -> Iterator[tuple[FileRecord, bytes]]:
         return ((record, self.files[record.name]) for record in records)
 
-    def copy_into(self, target: DatabaseStorage) -> dict[str, str]:
-        copier = Copier(source=self, target=TableEnd(target))  # type: ignore[arg-type]
+    def copy_into(self, target: Storage, *, dry_run: bool = False) -> dict[str, str]:
+        copier = Copier(source=self, target=end_of(target), dry_run=dry_run)  # type: ignore[arg-type]
         done = copier.copy_all(self.records())
         return {each.record.name: each.problem or each.outcome.value for each in done}
 
@@ -299,8 +299,42 @@ def test_of_a_file_and_a_directory_of_one_name_the_first_is_copied(
     done = Listed(**{"a": b"1", "a/b": b"2", "c/d/e": b"3", "c/d": b"4", "f": b"5"})
     problems = done.copy_into(ours)
     assert contents(ours) == {"a": b"1", "c/d/e": b"3", "f": b"5"}
-    assert "File exists" in problems["a/b"]
+    assert problems["a/b"] == "it lies below the file 'a'"
     assert "a directory of this name" in problems["c/d"]
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_a_dry_run_promises_no_file_that_has_no_place(
+    database: str, folder: FileSystemStorage, *, is_folder: bool
+) -> None:
+    target: Storage = folder if is_folder else DatabaseStorage(using=database, max_size=10)
+    target.save("old/b", ContentFile(b""))
+    target.save("dir/old", ContentFile(b""))
+    files = {"a": b"1", "a/b": b"2", "c/d/e": b"3", "c/d": b"4", "c/d/f": b"5", "f/g/h/i": b"6"}
+    files |= {"f/g": b"7", "old/b/c/d": b"8", "dir": b"9", "c//d": b"0", "large": b"x" * 11}
+    listed = Listed(**files)
+    dry = listed.copy_into(target, dry_run=True)
+    failed = {"a/b", "c/d", "f/g", "old/b/c/d", "dir", "c//d"} | (set() if is_folder else {"large"})
+    assert {name for name, told in dry.items() if told != "copied"} == failed
+    assert dry["old/b/c/d"] == "it lies below the file 'old/b'"
+    assert dry["c//d"] == "the target can't store a file under this name, only as 'c/d'"
+    done = listed.copy_into(target)
+    if is_folder:  # In which the errors come from Python.
+        assert {name for name, told in done.items() if told != "copied"} == failed
+    else:
+        assert done == dry
+
+
+def test_a_bucket_may_have_a_file_below_another(ours: DatabaseStorage) -> None:
+    listed = Listed(**{"a": b"1", "a/b": b"2"})
+    assert set(listed.copy_into(Flat(), dry_run=True).values()) == {"copied"}
+
+
+class Flat(InMemoryStorage):
+    """Has no directories, as a bucket."""
+
+    def exists(self, name: str) -> bool:
+        return False
 
 
 def test_a_file_that_another_copy_saves_meanwhile_is_present(ours: DatabaseStorage) -> None:

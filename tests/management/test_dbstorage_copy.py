@@ -194,7 +194,10 @@ def test_a_failure_is_named_and_the_exit_code_says_so(
     assert caught.value.returncode == 1
     told, failures = capsys.readouterr()
     assert told.startswith("copied 1, replaced 0, present 0, failed 1 in ")
-    assert failures == "line\\nbreak\\x1b[31m: the target can't store a file under this name\n"
+    told = "The name 'line\\nbreak\\x1b[31m' holds a control character"
+    assert failures == (
+        f"line\\nbreak\\x1b[31m: the target can't store a file under this name: {told}\n"
+    )
 
 
 def test_a_lost_public_flag_is_reported(database: str, capsys: pytest.CaptureFixture[str]) -> None:
