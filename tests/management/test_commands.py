@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.management import call_command, get_commands
@@ -113,7 +114,8 @@ class TestUrl:
         assert ran.told["url"].startswith("https://example.com/files/a.txt?token=")
 
     @pytest.mark.parametrize(
-        "base", ["example.com", "//example.com", "ftp://example.com", "https:"]
+        "base",
+        ["", " ", "example.com", "//example.com", "ftp://example.com", "https:", "https:///app"],
     )
     def test_an_address_that_would_be_ignored_is_refused(
         self, run: Run, storage: DatabaseStorage, base: str
@@ -121,6 +123,25 @@ class TestUrl:
         ran = run("url", "a.txt", "--base", base)
         assert (ran.code, ran.out) == (2, "")
         assert "such as https://example.com" in ran.err
+
+    @pytest.mark.parametrize(
+        "rest", ["/app/", "/app", "//", "/?x=1", "?x=1", "?", "#top", "/app?x#y", "/./"]
+    )
+    def test_no_part_of_an_address_is_dropped(
+        self, run: Run, storage: DatabaseStorage, rest: str
+    ) -> None:
+        assert run("url", "a.txt", "--base", "https://example.com:8443/").code == 0
+        ran = run("url", "a.txt", "--base", f"https://example.com{rest}")
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err.startswith("--base takes a scheme and a host. For a site below a path, set")
+
+    @pytest.mark.parametrize("user", ["999", "7.5", "", "nobody", "9" * 40])
+    def test_nobodys_link_is_refused(
+        self, run: Run, storage: DatabaseStorage, user: str
+    ) -> None:
+        ran = run("url", "a.txt", "--user", user)
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err == f"--user: there is no user with the primary key {user!r}."
 
     def test_an_address_has_no_place_before_another(
         self, run: Run, storage: DatabaseStorage, settings: Settings
@@ -137,7 +158,8 @@ class TestUrl:
     def test_a_link_can_be_limited_to_one_use_a_user_and_a_network(
         self, run: Run, storage: DatabaseStorage
     ) -> None:
-        ran = run("url", "a.txt", "--once", "--user", "7", "--ip", "10.0.0.0/8")
+        User.objects.create_user("seven", pk=7)
+        ran = run("url", "a.txt", "--once", "--user", " 07", "--ip", "10.0.0.0/8")
         token = ran.out.strip().partition("?token=")[2]
         grant = storage.signer.unsign(
             "a.txt", token, storage.audience, max_lifetime=10**6, now=time.time()
@@ -190,6 +212,7 @@ class TestUrl:
     def test_what_a_public_file_would_ignore_is_refused(
         self, run: Run, storage: DatabaseStorage, option: list[str]
     ) -> None:
+        User.objects.create_user("seven", pk=7)
         storage.set_public("a.txt", True)
         ran = run("url", "a.txt", *option)
         assert (ran.code, ran.out) == (2, "")

@@ -5,7 +5,13 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
+from django.contrib.auth import get_user_model
+from django.core.exceptions import (
+    ImproperlyConfigured,
+    ObjectDoesNotExist,
+    SuspiciousFileOperation,
+    ValidationError,
+)
 from django.core.management.base import CommandParser
 
 from secure_dbstorage.exceptions import os_error
@@ -19,6 +25,15 @@ from secure_dbstorage.storage import DatabaseStorage
 
 #: The options that are not called as the arguments that they give.
 _OPTIONS = {"uses": "--once"}
+
+#: What a look-up raises for a key that no user has, or can have; the last one without any users.
+_NO_USER = (
+    ObjectDoesNotExist,
+    ValueError,
+    ValidationError,
+    OverflowError,
+    ImproperlyConfigured,
+)
 
 
 class Command(ReportingCommand):
@@ -69,15 +84,17 @@ class Command(ReportingCommand):
         )
         parser.add_argument(
             "--base",
-            default="",
             metavar="URL",
-            help="address of your site, such as https://example.com, to print an absolute URL",
+            help="scheme and host of your site, such as https://example.com, to print an absolute "
+            "URL",
         )
 
     def run(self, report: Report, options: dict[str, Any]) -> None:
         """Print the link."""
         report.has_summary = False
-        storage = database_storage(options["storage"])
+        storage, base = database_storage(options["storage"]), options["base"]
+        if base is not None:
+            _check_base(base)
         arguments: dict[str, Any] = {
             name: options[name]
             for name in ("expires_in", "filename", "user", "ip")
@@ -85,6 +102,8 @@ class Command(ReportingCommand):
         }
         if options["folder"] and (options["once"] or options["filename"] is not None):
             raise usage_error("--once and --filename are for a link to one file.")
+        if options["user"] is not None:
+            arguments["user"] = _key_of_user(options["user"])
         if options["attachment"]:
             arguments["attachment"] = True
         if options["once"]:
@@ -101,7 +120,8 @@ class Command(ReportingCommand):
                 f"{options['name']!r} is public, so its link is unsigned, and {_given(arguments)} "
                 "would have no effect."
             )
-        url = _absolute(options["base"], url)
+        if base is not None:
+            url = _absolute(base, url)
         report.facts |= {"name": options["name"], "url": url}
         report.say(url, verbosity=0)
 
@@ -111,18 +131,44 @@ def _given(arguments: Iterable[str]) -> str:
     return ", ".join(_OPTIONS.get(name, f"--{name.replace('_', '-')}") for name in arguments)
 
 
+def _check_base(base: str) -> None:
+    """Refuse an address of which something would be ignored.
+
+    :raises CommandError: for such an address.
+    """
+    try:
+        parts = urlsplit(base)
+    except ValueError as error:
+        raise usage_error(f"--base {base!r}: {error}.") from error
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise usage_error(f"--base takes an address such as https://example.com, not {base!r}.")
+    if parts.path not in ("", "/") or any(char in base for char in "?#"):
+        raise usage_error(
+            "--base takes a scheme and a host. For a site below a path, set FORCE_SCRIPT_NAME or "
+            "the option base_url."
+        )
+
+
 def _absolute(base: str, url: str) -> str:
-    """Return a URL with the address of the site in front, if there is one.
+    """Return a URL with the address of the site in front.
 
     :raises CommandError: when the address would be ignored.
     """
-    if not base:
-        return url
-    if urlsplit(base).scheme not in ("http", "https") or not urlsplit(base).netloc:
-        raise usage_error(f"--base takes an address such as https://example.com, not {base!r}.")
     if urlsplit(url).netloc:
         raise usage_error("--base has no effect: the option base_url of the storage has a host.")
     return urljoin(base, url)
+
+
+def _key_of_user(key: str) -> str:
+    """Return the primary key of a user as the links spell it.
+
+    :raises CommandError: when there is no such user, who could never use the link.
+    """
+    try:
+        user = get_user_model()._default_manager.get(pk=key)  # noqa: SLF001 -- documented
+    except _NO_USER as error:
+        raise usage_error(f"--user: there is no user with the primary key {key!r}.") from error
+    return str(user.pk)
 
 
 def _url(
