@@ -40,6 +40,11 @@ def new(upload_key: int) -> Turn:
     return Turn(upload_key ^ (2**_KEY_BITS - 1), secrets.token_bytes(16))
 
 
+def is_turn(key: int) -> bool:
+    """Tell whether this is the content key of a turn. All other keys have a bit less."""
+    return key >= 2 ** (_KEY_BITS - 1)
+
+
 def take(turn: Turn, *, using: str) -> bool:
     """Take a turn, and return False while it is another request's. Repeating this does no harm.
 

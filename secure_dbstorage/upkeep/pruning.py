@@ -13,7 +13,7 @@ from secure_dbstorage.exceptions import FileBusy
 from secure_dbstorage.models import StoredFile, StoredRowQuerySet
 from secure_dbstorage.outages import alone
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.table import chunks, uploads
+from secure_dbstorage.table import chunks, turns, uploads
 from secure_dbstorage.table.trash import name_of
 from secure_dbstorage.upkeep.references import ReferredNames, referred
 
@@ -26,8 +26,9 @@ class Pruned:
     """A file, or rows without a file, that were removed, or would be, or should have been."""
 
     #: ``expired``, ``unreferenced``, ``deleted`` (a deleted file that can't be restored any more),
-    #: ``unfinished`` (an upload that nobody finished in time), ``stray`` (rows without a file) or
-    #: ``used`` (the record that a one-time link was used, once that link has expired).
+    #: ``unfinished`` (an upload that nobody finished in time), ``stray`` (rows without a file),
+    #: ``used`` (the record that a one-time link was used, once that link has expired) or ``turn``
+    #: (what is left of a turn at an upload, if a server has died).
     kind: str
     #: The file's name, or the content key of rows without a name.
     name: str
@@ -140,17 +141,20 @@ def prune_rows(using: str, *, dry_run: bool) -> Iterator[Pruned]:
     """
     pruning = _Pruning(using, dry_run)
     rows: StoredRowQuerySet = StoredFile.rows.using(using)
-    for key in rows.use_marks().filter(expires__lte=datetime.now(UTC)).content_keys():
-        item = Pruned(kind="used", name=str(key))
-        yield from pruning.remove(item, partial(_delete_use, key, using))
+    over = rows.use_marks().filter(expires__lte=datetime.now(UTC))
+    for key in over.content_keys():
+        item = Pruned(kind="turn" if turns.is_turn(key) else "used", name=str(key))
+        yield from pruning.remove(item, partial(_delete_mark, over, key))
     for key in rows.strays().content_keys():
         item, measure = Pruned(kind="stray", name=str(key)), partial(_size_of, key, using)
         yield from pruning.remove(item, partial(_delete_stray, key, using), measure)
 
 
-def _delete_use(key: int, using: str) -> bool:
-    chunks.delete(key, using=using)
-    return True
+def _delete_mark(over: StoredRowQuerySet, key: int) -> bool:
+    """Delete a mark, unless it is not over any more: another request may have taken the turn."""
+    mark = over.of(key)
+    # QuerySet.delete() would load it if a signal receiver is connected.
+    return bool(mark._raw_delete(mark.db))  # noqa: SLF001
 
 
 def _delete_stray(key: int, using: str) -> bool:

@@ -329,3 +329,19 @@ class TestRows:
         assert [item.kind for item in prune_rows(database, dry_run=False)] == ["used"]
         assert not uses.begin(2, b"client", PAST, now=0, using=database)
         assert uses.begin(1, b"client", PAST, now=0, using=database)
+
+    def test_a_turn_that_was_taken_anew_meanwhile_stays(
+        self, storage: DatabaseStorage, database: str
+    ) -> None:
+        inbox = storage.inbox
+        uploads = [inbox.new(10, timezone.now() + DAY) for _ in range(2)]
+        for upload in uploads:
+            assert inbox.take_turn(inbox.new_turn(upload))  # By a server that then died.
+        StoredFile.rows.using(database).use_marks().update(expires=PAST)
+        found = prune_rows(database, dry_run=False)
+        assert next(found).kind == "turn"
+        (left,) = StoredFile.rows.using(database).use_marks()
+        (upload,) = [each for each in uploads if inbox.new_turn(each).key == left.content]
+        assert inbox.take_turn(inbox.new_turn(upload))
+        assert list(found) == []
+        assert not inbox.take_turn(inbox.new_turn(upload))

@@ -46,6 +46,7 @@ _LABELS = {
     "unreferenced": "unreferenced file",
     "stray": "stray rows",
     "used": "record of used link",
+    "turn": "abandoned turn at an upload",
 }
 
 #: The default of --older-than, which is told apart from a given value.
