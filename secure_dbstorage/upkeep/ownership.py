@@ -94,7 +94,6 @@ def _forget(file: FieldFile, using: str) -> None:
 
 
 def _delete(storage: DatabaseStorage, name: str, using: str) -> None:
-    # Another row may spell it in another way.
-    if not referred(storage, {name, canonical_name(name)}, using=using):
+    if not referred(storage, {canonical_name(name)}, using=using):
         storage.delete(name)
         _logger.info("Deleted %r together with its model instance", name)

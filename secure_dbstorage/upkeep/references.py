@@ -4,7 +4,7 @@ A FileField names one, and so do the earlier versions of a row that django-simpl
 django-pghistory and django-reversion keep.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.apps import apps
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.storage import FileSystemStorage, InMemoryStorage
 from django.db import connections, router
-from django.db.models import FileField, ImageField, Model, QuerySet
+from django.db.models import FileField, ImageField, Model, Q, QuerySet
 
 from secure_dbstorage.exceptions import ReferencesHidden
 from secure_dbstorage.models import StoredFile
@@ -60,8 +60,9 @@ class ReferredNames:
 def referred(
     storage: DatabaseStorage, names: Collection[str], *, using: str | None = None
 ) -> set[str]:
-    """Return the names among these that a row holds right now, in any version of it.
+    """Return the names among these that a row holds right now, in any version and any spelling.
 
+    :param names: canonical ones.
     :param using: search this database and the one that the routers choose for a model; None for
         every database that has the model's table.
     """
@@ -71,12 +72,31 @@ def referred(
     for start in range(0, len(wanted), _NAMES_PER_QUERY):
         part = wanted[start : start + _NAMES_PER_QUERY]
         for column, rows in columns_of(storage, using):
-            values = rows.filter(**{f"{column}__in": part})
-            found.update(values.values_list(column, flat=True))
+            values = rows.filter(_naming(column, part)).values_list(column, flat=True)
+            found.update(map(_canonical, filter(None, values)))
     databases = partial(_databases_of, changed=using)
-    found.update(revisions.names_in(_fields_by_model(storage), databases, wanted))
+    kept = revisions.names_in(_fields_by_model(storage), databases, list(map(_last, wanted)))
+    found.update(map(_canonical, kept))
     # A database may take "A.pdf" for "a.pdf".
     return found.intersection(wanted)
+
+
+def _naming(column: str, wanted: Sequence[str]) -> Q:
+    """Return a condition that each row meets which has one of these names, however it is spelled.
+
+    Others may meet it too.
+    """
+    odd = Q(**{f"{column}__endswith": "/"}) | Q(**{f"{column}__endswith": "/."})
+    for part in ("\\", "//", "./"):
+        odd |= Q(**{f"{column}__contains": part})
+    if len(wanted) == 1:  # A table that came from Windows may have many odd ones.
+        odd &= Q(**{f"{column}__contains": _last(wanted[0])})
+    return Q(**{f"{column}__in": wanted}) | odd
+
+
+def _last(name: str) -> str:
+    """Return the part of a name that each spelling of it has."""
+    return name.rpartition("/")[2]
 
 
 def file_fields(model: type[Model]) -> Iterator[FileField]:

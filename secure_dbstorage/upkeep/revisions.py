@@ -22,7 +22,7 @@ def names_in(
 
     :param fields: names of fields, by label of the model in lower case.
     :param databases_of: returns the databases that have a model's table.
-    :param wanted: the names to look for; others may be yielded as well. Empty for all.
+    :param wanted: parts of the names to look for; others may be yielded too. Empty for all.
     """
     if not fields:
         return

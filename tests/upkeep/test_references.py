@@ -50,13 +50,38 @@ def test_a_name_is_compared_exactly(books: str, other: str) -> None:
     assert referred(storage, [other], using=books) == set()
 
 
-def test_a_file_stays_while_another_row_spells_it_in_another_way() -> None:
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        *("scans/a.png", "scans//a.png", "./scans/a.png", "scans/./a.png", "scans/a.png/"),
+        *("scans/a.png/.", "scans\\a.png", ".\\scans\\.\\a.png\\"),
+    ],
+)
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_file_stays_while_another_row_spells_it_in_another_way(
+    spelling: str, *, is_deleted: bool
+) -> None:
     letter = Letter.objects.create(scan=ContentFile(b"content", "a.png"))
     storage = letter.scan.storage
-    Letter.objects.create(scan="scans/a.png")
-    Letter.objects.filter(pk=letter.pk).update(scan="scans//a.png")
+    other = Letter.objects.create(scan="scans/a.png")
+    odd = letter if is_deleted else other
+    Letter.objects.filter(pk=odd.pk).update(scan=spelling)
     Letter.objects.get(pk=letter.pk).delete()
     assert storage.exists("scans/a.png")
+    Letter.objects.get(pk=other.pk).delete()
+    assert not storage.exists("scans/a.png")
+
+
+@pytest.mark.parametrize("spelling", ["./%_'.pdf", "%_'.pdf/", "x\\..\\%_'.pdf", "./ünï.pdf"])
+def test_any_spelling_counts_on_every_database(books: str, spelling: str) -> None:
+    storage = storages["default"]
+    assert isinstance(storage, DatabaseStorage)
+    Book._base_manager.using(books).create(text=spelling)
+    Book._base_manager.using(books).create(text=spelling.replace("pdf", "png"))
+    wanted = ["%_'.pdf", "ünï.pdf", "a.pdf"]
+    held = set() if ".." in spelling else {spelling.strip("./")}
+    assert referred(storage, wanted, using=books) == held
+    assert set.union(*(referred(storage, [name], using=books) for name in wanted)) == held
 
 
 class LegacyRouter:
