@@ -41,12 +41,15 @@ from secure_dbstorage.checks.keys import (
     check_secret_key,
     check_separate_keys,
 )
-from secure_dbstorage.checks.options import check_options
-from secure_dbstorage.checks.routes import (
-    check_identities,
+from secure_dbstorage.checks.offloading import (
     check_internal_route,
     check_internal_route_is_used,
     check_offloading_proxies,
+)
+from secure_dbstorage.checks.options import check_options
+from secure_dbstorage.checks.routes import (
+    check_base_urls,
+    check_identities,
     check_routes,
     check_served_storages,
 )
@@ -56,8 +59,8 @@ from secure_dbstorage.checks.upload_limits import check_upload_limits
 def register() -> None:
     """Register all checks."""
     for check in (
-        *(check_options, check_routes, check_served_storages, check_identities, check_users),
-        check_upload_limits,
+        *(check_options, check_routes, check_base_urls, check_served_storages),
+        *(check_identities, check_users, check_upload_limits),
         *(check_internal_route, check_internal_route_is_used, check_offloading_proxies),
         *(check_encryption, check_encrypted_offloading, check_separate_keys),
     ):

@@ -3,49 +3,74 @@
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import storages
-from django.urls import Resolver404, URLResolver, get_script_prefix, resolve
+from django.urls import Resolver404, URLResolver
 
 from secure_dbstorage.checks.declared import database_of, declared, usable
-from secure_dbstorage.links.routes import (
-    DEFAULT_NAMESPACE,
-    current_resolver,
-    internal_prefix,
-    route_prefix,
-)
+from secure_dbstorage.checks.matching import alias_of, order_hint, taker_of, takers_below
+from secure_dbstorage.links.routes import DEFAULT_NAMESPACE, current_resolver
+from secure_dbstorage.options import StorageOptions
 
 
 def check_routes(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Find storages without a route, and routes that serve a different storage."""
+    """Find storages without a route, and routes that serve something else."""
     ours = usable()
     for alias, options in ours.items():
-        if options.base_url is not None:
-            continue
-        line = _include_line(alias, options.namespace)
         try:
-            served = _alias_served_at(route_prefix(options.namespace))
+            taker, is_own_route = taker_of(options.namespace, alias)
         except (ImproperlyConfigured, Resolver404) as error:
-            cause = f" {error}" if isinstance(error, ImproperlyConfigured) else ""
+            if options.base_url is None:
+                cause = f" {error}" if isinstance(error, ImproperlyConfigured) else ""
+                line = _include_line(alias, options.namespace)
+                yield Error(
+                    f"No route serves STORAGES[{alias!r}].{cause}",
+                    hint=f"Add {line} to your URLconf.",
+                    id="secure_dbstorage.E003",
+                )
+            continue
+        # Links for uploads have the route's URL even with a `base_url`.
+        if not is_own_route:
             yield Error(
-                f"No route serves STORAGES[{alias!r}].{cause}",
-                hint=f"Add {line} to your URLconf.",
+                f"Another pattern comes first for the URLs of STORAGES[{alias!r}]: "
+                f"{taker.route!r}.",
+                hint=order_hint(f"the route of STORAGES[{alias!r}]", taker),
+                id="secure_dbstorage.E003",
+            )
+        elif taker.alias != alias and options.base_url is None:
+            yield Error(
+                f"The route of STORAGES[{alias!r}] serves STORAGES[{taker.alias!r}].",
+                hint=_route_hint(alias, str(taker.alias), ours),
+                id="secure_dbstorage.E003",
+            )
+
+
+def check_base_urls(**kwargs: Any) -> Iterator[CheckMessage]:
+    """Find URLs that two files share, and those that lead to another storage."""
+    seen: dict[tuple[str, str], str] = {}
+    for alias, options in usable().items():
+        if options.base_url is None:
+            continue
+        parts = urlsplit(options.base_url)
+        first = seen.setdefault((parts.netloc.lower(), unquote(parts.path)), alias)
+        if first != alias:
+            yield Error(
+                f"STORAGES[{first!r}] and STORAGES[{alias!r}] have the same base_url "
+                f"{options.base_url!r}: two files of one name have one URL.",
+                hint="Set a different base_url in the OPTIONS of each; None asks the URLconf.",
                 id="secure_dbstorage.E003",
             )
             continue
-        if served != alias:
-            hint = f"Write its route as {line}. No two storages can share a route."
-            other = ours.get(str(served))
-            if not options.namespace or (other and other.namespace == options.namespace):
-                line = _include_line(alias, alias)
-                hint = f"Set the option namespace to {alias!r}, and write its route as {line}."
+        served = [] if parts.netloc else _aliases_below(options.base_url)
+        if served and alias not in served:
             yield Error(
-                f"The route of STORAGES[{alias!r}] serves STORAGES[{served!r}].",
-                hint=hint,
+                f"The base_url of STORAGES[{alias!r}], {options.base_url!r}, leads to the route "
+                f"of STORAGES[{served[0]!r}].",
+                hint="Set base_url to the path of its own route, or leave it out.",
                 id="secure_dbstorage.E003",
             )
 
@@ -54,7 +79,7 @@ def check_served_storages(**kwargs: Any) -> Iterator[CheckMessage]:
     """Find routes that serve no storage, or one of another kind."""
     ours = declared()
     for given in _routes():
-        alias = _alias(given)
+        alias = alias_of(given)
         if str(alias) in ours:
             continue
         fault, advice = "does not exist", ""
@@ -88,50 +113,10 @@ def check_identities(**kwargs: Any) -> Iterator[CheckMessage]:
         yield Error(
             f"STORAGES[{first!r}] and STORAGES[{alias!r}] have the same namespace "
             f"{options.namespace!r}: {shared}.",
-            hint="Give each storage a different namespace.",
+            hint="Give the one that has no files yet a different namespace. Files stay with the "
+            "namespace under which they were saved.",
             id="secure_dbstorage.E004",
         )
-
-
-def check_internal_route(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Find storages that offload to a proxy, and no route from which it could fetch."""
-    aliases = [alias for alias, options in usable().items() if options.offload is not None]
-    if aliases and not _has_internal_route():
-        yield Error(
-            f"STORAGES[{aliases[0]!r}] offloads to a proxy, which can't fetch: the URLconf has no "
-            "internal route.",
-            hint='Add path("_content/", include("secure_dbstorage.urls_internal")) to your '
-            "URLconf.",
-            id="secure_dbstorage.E009",
-        )
-
-
-def check_internal_route_is_used(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Find an internal route that nothing needs, so that no proxy may guard it."""
-    if _has_internal_route() and not any(options.offload for options in usable().values()):
-        yield checks.Warning(
-            "The URLconf has the internal route for a proxy, but no storage offloads to one.",
-            hint="Remove secure_dbstorage.urls_internal from your URLconf, or set offload.",
-            id="secure_dbstorage.W020",
-        )
-
-
-def check_offloading_proxies(**kwargs: Any) -> Iterator[CheckMessage]:
-    """Find storages that offload, and trust no proxy, so that nothing is offloaded."""
-    for alias, options in usable().items():
-        if options.offload is not None and not options.trusted_proxies:
-            yield checks.Warning(
-                f"STORAGES[{alias!r}] has offload but no trusted_proxies: nothing is offloaded.",
-                hint="Set trusted_proxies to the network of your nginx, such as ['127.0.0.0/8'].",
-                id="secure_dbstorage.W021",
-            )
-
-
-def _has_internal_route() -> bool:
-    try:
-        return bool(internal_prefix())
-    except ImproperlyConfigured:
-        return False
 
 
 def _include_line(alias: str, namespace: str) -> str:
@@ -144,11 +129,29 @@ def _include_line(alias: str, namespace: str) -> str:
     )
 
 
-def _alias_served_at(prefix: str) -> object:
-    """Return the alias in STORAGES that the route of this path serves."""
-    # URLconfs don't see the part of the path that the web server gives to the whole project.
-    path = unquote(prefix).removeprefix(get_script_prefix())
-    return _alias(resolve(f"/{path}_").kwargs)
+def _route_hint(alias: str, served: str, ours: Mapping[str, StorageOptions]) -> str:
+    """Return how to write the routes. A storage that has files must keep its namespace."""
+    namespace, other = ours[alias].namespace, ours.get(served)
+    line = _include_line(alias, namespace)
+    if other and other.namespace == namespace:
+        newer = served if alias == "default" else alias
+        return (
+            f"If STORAGES[{newer!r}] has no files yet, set its option namespace to {newer!r}, and "
+            f"write its route as {_include_line(newer, newer)}."
+        )
+    if other and not namespace:
+        return (
+            f"Write the route of STORAGES[{served!r}] as "
+            f"{_include_line(served, other.namespace)}, and that of STORAGES[{alias!r}] as {line}."
+        )
+    return f"Write its route as {line}. No two storages can share a route."
+
+
+def _aliases_below(path: str) -> list[object]:
+    """Return the aliases in STORAGES that our routes serve below a path."""
+    with suppress(ImproperlyConfigured, Resolver404):
+        return [taker.alias for taker in takers_below(path) if taker.is_ours]
+    return []
 
 
 def _routes() -> Iterator[Mapping[str, object]]:
@@ -167,8 +170,3 @@ def _routes_below(
                 yield more
             else:
                 yield from _routes_below(pattern, more)
-
-
-def _alias(given: Mapping[str, object]) -> object:
-    """Return the alias in STORAGES that the keyword arguments of a route name."""
-    return given.get("storage", "default")

@@ -1,11 +1,17 @@
 """Each storage has a route and a namespace of its own."""
 
 import pytest
+from django.conf.urls.i18n import i18n_patterns
+from django.conf.urls.static import static
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
 from django.test.utils import override_script_prefix
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from pytest_django import Settings
 
 from secure_dbstorage.checks import options, routes
+from secure_dbstorage.links.routes import DEFAULT_NAMESPACE as OWN
+from secure_dbstorage.serving.views import serve
 from tests.support.checks import messages, storages
 
 urlpatterns = [
@@ -13,6 +19,16 @@ urlpatterns = [
     path("p é/", include("secure_dbstorage.urls", namespace="pages"), {"storage": "pages"}),
     path("static/", include("secure_dbstorage.urls", namespace="css"), {"storage": "staticfiles"}),
 ]
+
+FILES = path("files/", include("secure_dbstorage.urls"))
+PICTURES = path(
+    "pictures/", include("secure_dbstorage.urls", namespace="pictures"), {"storage": "pictures"}
+)
+
+
+def page(request: HttpRequest, page: str = "", name: str = "") -> HttpResponse:
+    """Stand for the view of a site."""
+    raise NotImplementedError
 
 
 class TestRoutes:
@@ -155,8 +171,9 @@ class TestRoutes:
         (message,) = routes.check_routes()
         assert message.msg == "The route of STORAGES['two'] serves STORAGES['default']."
         assert str(message.hint) == (
-            "Set the option namespace to 'two', and write its route as path(\"two/\", "
-            'include("secure_dbstorage.urls", namespace="two"), {"storage": "two"}).'
+            "If STORAGES['two'] has no files yet, set its option namespace to 'two', and write "
+            'its route as path("two/", include("secure_dbstorage.urls", namespace="two"), '
+            '{"storage": "two"}).'
         )
 
     def test_a_storage_with_the_namespace_of_another_is_told_to_change_it(
@@ -166,43 +183,172 @@ class TestRoutes:
         settings.STORAGES = storages(pages={"namespace": "pages"}, more={"namespace": "pages"})
         (message,) = routes.check_routes()
         assert message.msg == "The route of STORAGES['more'] serves STORAGES['pages']."
-        assert str(message.hint).startswith("Set the option namespace to 'more', and write ")
+        assert "set its option namespace to 'more', and write " in str(message.hint)
 
+    def test_a_storage_is_never_told_to_leave_its_files(self, settings: Settings) -> None:
+        settings.ROOT_URLCONF = (
+            path("pictures/", include("secure_dbstorage.urls"), {"storage": "pictures"}),
+            path("files/", include("secure_dbstorage.urls")),
+        )
+        settings.STORAGES = storages(default={}, pictures={"namespace": "pictures"})
+        message, _without_route = routes.check_routes()
+        assert message.msg == "The route of STORAGES['default'] serves STORAGES['pictures']."
+        assert message.hint == (
+            "Write the route of STORAGES['pictures'] as path(\"pictures/\", "
+            'include("secure_dbstorage.urls", namespace="pictures"), {"storage": "pictures"}), '
+            "and that of STORAGES['default'] as "
+            'path("files/", include("secure_dbstorage.urls")).'
+        )
 
-class TestInternalRoute:
-    """E009, W020 and W021."""
-
-    OFFLOADING = storages(default={"offload": "nginx", "trusted_proxies": ["127.0.0.0/8"]})
-
-    def test_without_offloading_there_is_no_problem(self) -> None:
-        assert messages(routes.check_internal_route) == []
-        assert messages(routes.check_internal_route_is_used) == []
-        assert messages(routes.check_offloading_proxies) == []
-
-    def test_offloading_as_it_is_documented_is_no_problem(self, settings: Settings) -> None:
-        settings.ROOT_URLCONF = "tests.support.offload_urls"
-        settings.STORAGES = self.OFFLOADING
-        assert messages(routes.check_internal_route) == []
-        assert messages(routes.check_internal_route_is_used) == []
-        assert messages(routes.check_offloading_proxies) == []
-
-    def test_offloading_without_an_internal_route_is_an_error(self, settings: Settings) -> None:
-        settings.STORAGES = self.OFFLOADING
-        (message,) = routes.check_internal_route()
-        assert message.id == "secure_dbstorage.E009"
-        assert "secure_dbstorage.urls_internal" in str(message.hint)
-
-    def test_an_internal_route_that_nothing_needs_is_a_warning(self, settings: Settings) -> None:
-        settings.ROOT_URLCONF = "tests.support.offload_urls"
-        (message,) = routes.check_internal_route_is_used()
-        assert message.id == "secure_dbstorage.W020"
-
-    def test_offloading_to_a_proxy_that_is_not_trusted_is_a_warning(
+    def test_of_two_storages_with_one_namespace_the_default_one_keeps_it(
         self, settings: Settings
     ) -> None:
-        settings.STORAGES = storages(default={"offload": "nginx"})
-        (message,) = routes.check_offloading_proxies()
-        assert message.id == "secure_dbstorage.W021"
+        route = path("files/", include("secure_dbstorage.urls"), {"storage": "pictures"})
+        settings.ROOT_URLCONF = (route,)
+        settings.STORAGES = storages(default={}, pictures={})
+        (message,) = routes.check_routes()
+        assert str(message.hint).startswith("If STORAGES['pictures'] has no files yet, set its ")
+        (message,) = routes.check_identities()
+        assert str(message.hint).startswith("Give the one that has no files yet ")
+
+
+class TestOrder:
+    """E003: no pattern takes the URLs of a storage before its route does."""
+
+    @pytest.fixture(autouse=True)
+    def _storages(self, settings: Settings) -> None:
+        settings.STORAGES = storages(default={}, pictures={"namespace": "pictures"})
+
+    @pytest.mark.parametrize(
+        ("above", "route"),
+        [
+            (re_path(r"^(?!api/).*$", page), "^(?!api/).*$"),
+            (path("<path:page>", page), "<path:page>"),
+            (path("files/<path:page>", page), "files/<path:page>"),
+            (re_path(r"^files/([^/]+)$", page), "^files/([^/]+)$"),
+            (
+                re_path(r"^files/(.+)/", include([path("<str:page>", page)])),
+                "^files/(.+)/<str:page>",
+            ),
+            (path("", include([path("<path:page>", page)])), "<path:page>"),
+        ],
+    )
+    @pytest.mark.parametrize("base_url", [None, "/files/", "https://cdn.example.com/"])
+    def test_a_pattern_above_a_route_is_an_error(
+        self, settings: Settings, above: URLPattern, route: str, base_url: str | None
+    ) -> None:
+        settings.STORAGES = storages(default={"base_url": base_url})
+        settings.ROOT_URLCONF = above, FILES
+        (message,) = routes.check_routes()
+        assert message.id == "secure_dbstorage.E003"
+        assert message.msg == (
+            f"Another pattern comes first for the URLs of STORAGES['default']: {route!r}."
+        )
+        assert message.hint == (
+            "In your URLconf, move the route of STORAGES['default'] above that pattern, or give "
+            "it a path that the pattern doesn't match."
+        )
+
+    def test_the_url_of_a_folder_is_told_to_go(self, settings: Settings) -> None:
+        settings.DEBUG = True
+        settings.ROOT_URLCONF = *static("/files/", document_root="/nowhere"), FILES, PICTURES
+        (message,) = routes.check_routes()
+        assert message.msg.endswith("the URLs of STORAGES['default']: '^files/(?P<path>.*)$'.")
+        assert str(message.hint).startswith("Remove static(settings.MEDIA_URL, ...) from your ")
+
+    def test_the_route_of_another_storage_above_a_route_is_an_error(
+        self, settings: Settings
+    ) -> None:
+        settings.ROOT_URLCONF = path("", include("secure_dbstorage.urls")), PICTURES
+        (message,) = routes.check_routes()
+        assert message.msg == (
+            "Another pattern comes first for the URLs of STORAGES['pictures']: '<file_name:name>'."
+        )
+        assert "move the route of STORAGES['pictures'] above" in str(message.hint)
+
+    @pytest.mark.parametrize(
+        "patterns",
+        [
+            (FILES, PICTURES, path("<path:page>", page)),
+            (path("<slug:page>/", page), PICTURES, path("", include("secure_dbstorage.urls"))),
+            (PICTURES, *i18n_patterns(FILES, path("<path:page>", page))),
+            (path("app/", include([FILES, PICTURES])), path("<path:page>", page)),
+            # Another route to the same storage, and a view that holds ours.
+            (FILES, FILES, PICTURES, PICTURES),
+            (path("files/<path:name>", login_required(serve)), FILES, PICTURES),
+            (path("files/", include(([path("<path:name>", page, name="serve")], OWN))), PICTURES),
+        ],
+    )
+    def test_a_route_that_gets_its_urls_is_no_problem(
+        self, settings: Settings, patterns: tuple[URLPattern | URLResolver, ...]
+    ) -> None:
+        settings.ROOT_URLCONF = patterns
+        assert messages(routes.check_routes) == []
+
+
+class TestBaseUrls:
+    """E003: each file has a URL to itself, which leads to its storage."""
+
+    @pytest.mark.parametrize(
+        ("one", "two"),
+        [
+            ("https://cdn.example.com/", "https://cdn.example.com"),
+            ("https://cdn.example.com/a%20b", "http://CDN.example.com/a%20b/"),
+            ("/f%69les/", "/files/"),
+        ],
+    )
+    def test_two_storages_with_one_base_url_are_an_error(
+        self, settings: Settings, one: str, two: str
+    ) -> None:
+        settings.STORAGES = storages(
+            default={"base_url": one}, pictures={"namespace": "p", "base_url": two}
+        )
+        (message,) = routes.check_base_urls()
+        assert message.id == "secure_dbstorage.E003"
+        assert message.msg.startswith(
+            "STORAGES['default'] and STORAGES['pictures'] have the same base_url "
+        )
+
+    def test_one_base_url_as_the_default_of_all_is_an_error(self, settings: Settings) -> None:
+        settings.SECURE_DBSTORAGE = {"BASE_URL": "https://cdn.example.com/"}
+        settings.STORAGES = storages(default={}, pictures={"namespace": "pictures"})
+        (message,) = routes.check_base_urls()
+        assert message.hint == (
+            "Set a different base_url in the OPTIONS of each; None asks the URLconf."
+        )
+        settings.STORAGES["pictures"]["OPTIONS"]["base_url"] = None
+        assert messages(routes.check_base_urls) == []
+
+    @pytest.mark.parametrize("base_url", ["/pictures/", "/pictures/of/cats"])
+    def test_a_base_url_that_leads_to_another_storage_is_an_error(
+        self, settings: Settings, base_url: str
+    ) -> None:
+        settings.ROOT_URLCONF = FILES, PICTURES
+        settings.STORAGES = storages(
+            default={"base_url": base_url}, pictures={"namespace": "pictures"}
+        )
+        (message,) = routes.check_base_urls()
+        assert message.id == "secure_dbstorage.E003"
+        assert message.msg.endswith(" leads to the route of STORAGES['pictures'].")
+
+    @pytest.mark.parametrize(
+        "base_url",
+        ["/files/", "/nowhere/", "/page/", "https://cdn.example.com/pictures/", "/alias/default/"],
+    )
+    def test_any_other_base_url_is_no_problem(self, settings: Settings, base_url: str) -> None:
+        settings.ROOT_URLCONF = (
+            *(FILES, PICTURES, path("page/<path:page>", page)),
+            path("alias/<slug:storage>/", include("secure_dbstorage.urls", namespace="any")),
+        )
+        settings.STORAGES = storages(
+            default={"base_url": base_url}, pictures={"namespace": "pictures"}
+        )
+        assert messages(routes.check_base_urls) == []
+
+    def test_a_project_without_urls_may_have_a_path(self, settings: Settings) -> None:
+        settings.STORAGES = storages(default={"base_url": "/files/"})
+        del settings.ROOT_URLCONF
+        assert messages(routes.check_base_urls) == []
 
 
 class TestIdentities:
