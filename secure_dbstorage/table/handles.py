@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Protocol
+from weakref import finalize
 
 from django.core.files import File
 from django.core.files.temp import NamedTemporaryFile
@@ -26,6 +27,8 @@ _logger = logging.getLogger("secure_dbstorage.storage")
 
 #: Text is UTF-8 on every server, whatever its locale.
 _ENCODING = "utf-8"
+
+_NEVER_CLOSED = "%a was opened for writing and never closed, so nothing is saved"
 
 
 class SaveContent(Protocol):
@@ -128,6 +131,7 @@ def open_file(
         raise os_error(FileExistsError, errno.EEXIST, name)
     kept = head.content if head is not None and mode.keeps_content else None
     return _SavedOnClose(
+        name,
         mode,
         content=streams.read(kept) if kept else iter(()),
         save=partial(
@@ -152,6 +156,7 @@ class _SavedOnClose(BaseProxy):
 
     def __init__(
         self,
+        name: str,
         mode: Mode,
         *,
         content: Iterator[bytes],
@@ -173,6 +178,9 @@ class _SavedOnClose(BaseProxy):
         # `FieldFile.__exit__` does not pass an exception to `close()`, so it is looked up. If it
         # was being handled before the file was opened, it is no reason to drop the content.
         self._handled_before = sys.exc_info()[1]
+        self._name = name
+        # A file on disk would keep what was written. This also runs when the process exits.
+        self._unclosed = finalize(self, _logger.warning, _NEVER_CLOSED, name)
 
     @property
     def size(self) -> int:
@@ -183,14 +191,16 @@ class _SavedOnClose(BaseProxy):
     def discard(self) -> None:
         """Save nothing when the file is closed."""
         self._save = None
+        self._unclosed.detach()
 
     def close(self) -> None:
         if self.file.closed:
             return
         raised = sys.exc_info()[1]
         if self._save is not None and raised not in (None, self._handled_before):
-            _logger.warning("The content written to an open file is dropped: %r", raised)
+            _logger.warning("The content written to %a is dropped: %r", self._name, raised)
             self.discard()
+        self._unclosed.detach()
         with self._spool:
             self.file.close()
             if self._save is not None:

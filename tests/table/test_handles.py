@@ -1,9 +1,14 @@
 """Open files behave like those of `open`, as files on disk do."""
 
 import csv
+import gc
 import io
+import os
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -543,7 +548,59 @@ def test_content_dropped_for_an_unrelated_exception_is_logged(
     except KeyError:
         handle.close()
     assert not storage.exists("a.txt")
-    assert "KeyError('unrelated')" in caplog.text
+    assert "written to 'a.txt' is dropped: KeyError('unrelated')" in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore:Implicitly cleaning up", "ignore:unclosed file")
+@pytest.mark.parametrize("mode", ["w", "wb", "ab", "x", "r+"])
+def test_a_file_that_is_never_closed_is_logged(
+    storage: DatabaseStorage, caplog: pytest.LogCaptureFixture, mode: str
+) -> None:
+    if mode == "r+":
+        storage.save("a.txt", b"old")
+    handle = storage.open("a.txt", mode)
+    handle.write(b"new" if "b" in mode else "new")
+    del handle
+    gc.collect()
+    (record,) = caplog.records
+    assert record.name == "secure_dbstorage.storage"
+    assert record.getMessage() == (
+        "'a.txt' was opened for writing and never closed, so nothing is saved"
+    )
+    assert storage.exists("a.txt") == (mode == "r+")
+
+
+def test_a_file_that_is_closed_discarded_or_only_read_is_not_called_unclosed(
+    storage: DatabaseStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    with storage.open("a.txt", "w") as handle:
+        handle.write("written")
+    with suppress(Broken), storage.open("a.txt", "w"):
+        raise Broken
+    handle = storage.open("a.txt")
+    del handle
+    gc.collect()
+    assert caplog.records == []
+
+
+def test_a_file_that_is_open_when_the_process_exits_is_logged(tmp_path: Path) -> None:
+    script = (
+        "import django; from django.conf import settings; settings.configure("
+        "INSTALLED_APPS=['secure_dbstorage'], SECRET_KEY='k' * 50, DATABASES={'default': "
+        "{'ENGINE': 'django.db.backends.sqlite3', 'NAME': ':memory:'}}); django.setup()\n"
+        "from django.core.management import call_command; call_command('migrate', verbosity=0)\n"
+        "from secure_dbstorage.storage import DatabaseStorage\n"
+        "handle = DatabaseStorage().open('a.txt', 'w')"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+    )
+    assert "'a.txt' was opened for writing and never closed" in ended.stderr
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
