@@ -61,6 +61,14 @@ def check_new_name(name: str) -> None:
         raise SuspiciousFileOperation(f"The name {name!a} changes the direction of the text")
 
 
+def is_spelled_as_directory(name: str | PurePath) -> bool:
+    """Tell whether a name ends like that of a directory, as ``x/`` and ``x/.`` do.
+
+    A file is found by it too, but whoever gives it to a new file means something else.
+    """
+    return os.fspath(name).replace("\\", "/").rpartition("/")[2] in ("", ".")
+
+
 def is_canonical(name: str) -> bool:
     """Tell whether *name* is spelled as :func:`canonical_name` spells it, and names a file."""
     try:

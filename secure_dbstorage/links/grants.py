@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import PurePath
 from typing import Self
 
-from secure_dbstorage.names import canonical_name, check_new_name
+from secure_dbstorage.names import canonical_name, check_new_name, is_spelled_as_directory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ class UploadPlace:
 
         :param name: the file; None if it is not given.
         :param prefix: the directory, "" for the root; None if it is not given.
-        :raises ValueError: for both.
+        :raises ValueError: for both, and for a name that is spelled as a directory's.
         :raises SuspiciousFileOperation: for a name that no file can have.
         """
         if name is not None and prefix is not None:
@@ -106,6 +106,8 @@ class UploadPlace:
         if name is not None:
             place = cls(PlaceKind.FILE, canonical_name(name))
             check_new_name(place.path)
+            if is_spelled_as_directory(name):
+                raise ValueError(f"{str(name)!r} names a directory: give it as prefix=")
             return place
         if prefix is not None:
             return cls(PlaceKind.FOLDER, canonical_name(prefix))

@@ -5,11 +5,12 @@ from datetime import datetime
 from functools import partial
 from typing import cast
 
+from django.core.exceptions import SuspiciousFileOperation
 from django.utils import timezone
 
 from secure_dbstorage.files import DeletedFile
 from secure_dbstorage.models import StoredFile
-from secure_dbstorage.names import canonical_name
+from secure_dbstorage.names import canonical_name, is_spelled_as_directory
 from secure_dbstorage.storage.announcements import (
     announce_changed,
     announce_deleted,
@@ -102,7 +103,10 @@ class ChangingStorage(BaseStorage):
         :raises FileNotFoundError: when there is no file *old*.
         :raises IsADirectoryError: when *old* is a directory.
         :raises FileExistsError: when *new* is taken.
+        :raises SuspiciousFileOperation: when *new* is spelled as a directory's name, as ``x/`` is.
         """
+        if is_spelled_as_directory(new):
+            raise SuspiciousFileOperation(f"{str(new)!r} can't be the name of a file")
         old_name, name = canonical_name(old), canonical_name(new)
         self.changes.rename(old_name, name)
         release(self, old_name)

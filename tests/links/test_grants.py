@@ -80,6 +80,12 @@ def test_no_place_is_a_name_that_no_file_can_have(name: str) -> None:
         UploadPlace.of(name, None)
 
 
+@pytest.mark.parametrize("name", ["x/", "in/x//", "x/.", "x\\"])
+def test_no_file_is_spelled_as_a_directory(name: str) -> None:
+    with pytest.raises(ValueError, match=r"names a directory: give it as prefix="):
+        UploadPlace.of(name, None)
+
+
 def test_a_place_is_a_file_or_a_directory() -> None:
     with pytest.raises(ValueError, match="not both"):
         UploadPlace.of("a", "b")

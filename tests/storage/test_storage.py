@@ -374,7 +374,7 @@ class TestDatabaseStorage(StorageContract, OverwritingContract):
         with pytest.raises(error):
             storage.rename(name, "new.txt")
 
-    @pytest.mark.parametrize("name", ["", ".", "n" * 513])
+    @pytest.mark.parametrize("name", ["", ".", "n" * 513, "b/", "b/.", "b\\"])
     def test_a_file_is_not_renamed_to_an_invalid_name(
         self, storage: DatabaseStorage, name: str
     ) -> None:
