@@ -41,6 +41,11 @@ class Problem:
     #: Whether there is no such option.
     unknown: bool = False
 
+    @property
+    def is_in_setting(self) -> bool:
+        """Whether the option stands in the setting for all storages."""
+        return self.option.startswith(SETTING)
+
     def __str__(self) -> str:
         return f"{self.option} {self.message}"
 
@@ -73,7 +78,10 @@ def hide_keys(given: Any) -> Any:
 
 
 def find_problems(given: object) -> Iterator[Problem]:
-    """Yield the problems of a storage's keyword arguments, as the project wrote them."""
+    """Yield the problems of a storage's keyword arguments, as the project wrote them.
+
+    What it has from the defaults of all storages is named as it is written there.
+    """
     if not isinstance(given, Mapping):
         yield Problem("the value", "must be a dictionary")
         return
@@ -82,10 +90,11 @@ def find_problems(given: object) -> Iterator[Problem]:
     merged = _merged(given)
     using = merged.get("using")
     if isinstance(using, str) and using not in settings.DATABASES:
-        yield Problem("using", "must be None or an alias in DATABASES")
+        option = "using" if "using" in given else _in_setting("USING")
+        yield Problem(option, "must be None or an alias in DATABASES")
     expires_in, cap = _parsed("expires_in", merged), _parsed("max_expires_in", merged)
     if expires_in and cap and expires_in > cap:
-        yield Problem("expires_in", "must not be above max_expires_in")
+        yield _lifetimes_problem(given, expires_in)
 
 
 def find_default_problems() -> Iterator[Problem]:
@@ -95,7 +104,7 @@ def find_default_problems() -> Iterator[Problem]:
         yield Problem(SETTING, "must be a dictionary")
         return
     for name, raw in defaults.items():
-        spelled = f"{SETTING}[{name!r}]"
+        spelled = _in_setting(name)
         option = str(name).lower()
         if option == "namespace":
             yield Problem(spelled, "can't be set for all storages at once", unknown=True)
@@ -206,6 +215,22 @@ def _problems_of(name: str, raw: object, *, spelled: str) -> Iterator[Problem]:
         parse_option(name, raw)
     except ValueError as error:
         yield Problem(spelled, str(error))
+
+
+def _in_setting(name: object) -> str:
+    return f"{SETTING}[{name!r}]"
+
+
+def _lifetimes_problem(given: Mapping[str, Any], expires_in: int) -> Problem:
+    """Return what is wrong with two lifetimes, of which at most one is our own default."""
+    places = {name: name for name in given}
+    for name in _lower(_dictionary(_defaults())):
+        places.setdefault(name, _in_setting(name.upper()))
+    option = next(name for name in places if name in ("expires_in", "max_expires_in"))
+    fault = "must not be above max_expires_in"
+    if option == "max_expires_in":
+        fault = f"must not be below expires_in, {expires_in} seconds"
+    return Problem(places[option], fault)
 
 
 def _merged(given: object) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import base64
 import pprint
+import re
 from typing import Any
 
 import pytest
@@ -75,13 +76,67 @@ class TestReading:
                 {"expires_in": 61, "max_expires_in": 60},
                 "expires_in must not be above max_expires_in",
             ),
-            ({"max_expires_in": 60}, "expires_in must not be above max_expires_in"),
+            (
+                {"max_expires_in": 60},
+                "max_expires_in must not be below expires_in, 3600 seconds",
+            ),
         ],
     )
     def test_unusable_values_are_named(self, given: dict[str, Any], message: str) -> None:
         with pytest.raises(ImproperlyConfigured, match=f"^{message}$"):
             read_options(given)
         assert problems(find_problems(given)) == [message]
+
+    @pytest.mark.parametrize(
+        ("defaults", "given", "message"),
+        [
+            (
+                {"MAX_EXPIRES_IN": 60},
+                {},
+                "SECURE_DBSTORAGE['MAX_EXPIRES_IN'] must not be below expires_in, 3600 seconds",
+            ),
+            (
+                {"EXPIRES_IN": 61, "MAX_EXPIRES_IN": 60},
+                {},
+                "SECURE_DBSTORAGE['EXPIRES_IN'] must not be above max_expires_in",
+            ),
+            (
+                {"MAX_EXPIRES_IN": 60},
+                {"expires_in": 61},
+                "expires_in must not be above max_expires_in",
+            ),
+            (
+                {"EXPIRES_IN": 61},
+                {"max_expires_in": 60},
+                "max_expires_in must not be below expires_in, 61 seconds",
+            ),
+            (
+                {"USING": "nowhere"},
+                {},
+                "SECURE_DBSTORAGE['USING'] must be None or an alias in DATABASES",
+            ),
+            (
+                {"USING": "nowhere"},
+                {"using": "not here"},
+                "using must be None or an alias in DATABASES",
+            ),
+        ],
+    )
+    def test_a_value_is_named_where_it_is_written(
+        self,
+        settings: Settings,
+        defaults: dict[str, Any],
+        given: dict[str, Any],
+        message: str,
+    ) -> None:
+        settings.SECURE_DBSTORAGE = defaults
+        assert problems(find_problems(given)) == [message]
+        with pytest.raises(ImproperlyConfigured, match=f"^{re.escape(message)}$"):
+            read_options(given)
+
+    def test_a_default_that_no_storage_has_is_no_problem(self, settings: Settings) -> None:
+        settings.SECURE_DBSTORAGE = {"MAX_EXPIRES_IN": 60, "USING": "nowhere"}
+        assert read_options({"expires_in": 30, "using": None}).expires_in == 30
 
     def test_a_lifetime_at_the_cap_can_be_used(self) -> None:
         assert read_options({"expires_in": 60, "max_expires_in": 60}).expires_in == 60
@@ -160,15 +215,6 @@ class TestProblems:
         assert problems(find_problems({"expires_in": 61})) == [
             "expires_in must not be above max_expires_in"
         ]
-
-    def test_a_default_database_must_be_there(self, settings: Settings) -> None:
-        settings.SECURE_DBSTORAGE = {"USING": "nowhere"}
-        assert problems(find_problems({})) == ["using must be None or an alias in DATABASES"]
-        assert problems(find_problems({"using": "default"})) == []
-
-
-class TestKeys:
-    """The keys that sign links."""
 
     def test_secret_key_signs_and_its_fallbacks_verify(self, settings: Settings) -> None:
         settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "newest", ["older", b"oldest"]

@@ -14,9 +14,14 @@ def check_options(**kwargs: Any) -> Iterator[CheckMessage]:
     """Find unknown options and invalid values."""
     for problem in conf.find_default_problems():
         yield _option_error(problem, where="")
+    of_all: set[conf.Problem] = set()
     for place, given in (*_declared_places(), *_field_places()):
         for problem in conf.find_problems(given):
-            yield _option_error(problem, where=f"{place}: ")
+            if not problem.is_in_setting:
+                yield _option_error(problem, where=f"{place}: ")
+            elif problem not in of_all:
+                of_all.add(problem)
+                yield _option_error(problem, where="")
 
 
 def _declared_places() -> Iterator[tuple[str, Any]]:

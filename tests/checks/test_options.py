@@ -63,6 +63,18 @@ class TestOptions:
         ]
         assert found[0].msg.startswith("SECURE_DBSTORAGE['CHUNK_SIZE'] must be")
 
+    @pytest.mark.parametrize(
+        "defaults", [{"USING": "nope"}, {"MAX_EXPIRES_IN": 60}, {"EXPIRES_IN": 10**6}]
+    )
+    def test_what_all_storages_have_from_the_setting_is_named_there_once(
+        self, settings: Settings, defaults: dict[str, object]
+    ) -> None:
+        settings.STORAGES = storages(default={}, other={"namespace": "n"})
+        settings.SECURE_DBSTORAGE = defaults
+        (message,) = options.check_options()
+        assert message.id == "secure_dbstorage.E002"
+        assert message.msg.startswith(f"SECURE_DBSTORAGE[{next(iter(defaults))!r}] must ")
+
     @pytest.mark.parametrize("defaults", [None, [], "text"])
     def test_defaults_that_are_not_a_dictionary_are_one_error(
         self, settings: Settings, defaults: object
