@@ -6,6 +6,7 @@ import unicodedata
 from pathlib import PurePath
 
 from django.core.exceptions import SuspiciousFileOperation
+from django.core.files import File
 
 #: The longest name of a file, in characters. The column is wider, see ``models``.
 MAX_LENGTH = 512
@@ -40,14 +41,27 @@ def normal_name(name: str | PurePath) -> str:
     """Replace backslashes by slashes, and drop empty and ``.`` segments.
 
     :raises SuspiciousFileOperation: for an absolute name, a ``..`` segment or a lone surrogate.
+    :raises TypeError: for anything but text and paths.
     """
-    text = os.fspath(name).replace("\\", "/")
+    text = text_of(name).replace("\\", "/")
     if not text.isprintable() and any(unicodedata.category(char) == "Cs" for char in text):
         raise SuspiciousFileOperation(f"The name {text!r} can't be encoded")
     segments = text.split("/")
     if text.startswith("/") or ".." in segments:
         raise SuspiciousFileOperation(f"Detected path traversal attempt in {text!r}")
     return "/".join(segment for segment in segments if segment not in ("", "."))
+
+
+def text_of(name: object) -> str:
+    """Return a name as text.
+
+    :raises TypeError: for anything but text and paths.
+    """
+    text = os.fspath(name) if isinstance(name, str | os.PathLike) else None
+    if not isinstance(text, str):
+        advice = ": pass its name, file.name" if isinstance(name, File) else ""
+        raise TypeError(f"A name is text or a path, not a {type(name).__name__}{advice}")
+    return text
 
 
 def check_new_name(name: str) -> None:
@@ -66,7 +80,7 @@ def is_spelled_as_directory(name: str | PurePath) -> bool:
 
     A file is found by it too, but whoever gives it to a new file means something else.
     """
-    return os.fspath(name).replace("\\", "/").rpartition("/")[2] in ("", ".")
+    return text_of(name).replace("\\", "/").rpartition("/")[2] in ("", ".")
 
 
 def is_canonical(name: str) -> bool:

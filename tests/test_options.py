@@ -121,7 +121,7 @@ USABLE: dict[str, list[tuple[object, object]]] = {
         (["10.0.0.0/8", "::1"], (ip_network("10.0.0.0/8"), ip_network("::1/128"))),
         (["::/8"], (ip_network("::/8"),)),
     ],
-    "max_size": [(None, None), (0, 0), (2**40, 2**40)],
+    "max_size": [(None, None), (1, 1), (2**40, 2**40)],
     "offload": [(None, None), ("nginx", "nginx")],
     "encryption_keys": [
         (None, NO_KEYS),
@@ -332,7 +332,7 @@ UNUSABLE: dict[str, list[object]] = {
         [Service(id=5)],
     ],
     "audience": [1, b"acme", True, ["acme"], "no.such.function", "acme.example.com", "math.pi"],
-    "max_size": [-1, True, False, 1.0, "1", NAN],
+    "max_size": [-1, 0, True, False, 1.0, "1", NAN],
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core import checks
 from django.core.checks import CheckMessage
+from django.template.defaultfilters import pluralize
 
 from secure_dbstorage.checks.declared import usable
 from secure_dbstorage.parsers.media_types import INLINE_TYPES
@@ -36,8 +37,10 @@ def check_kept_briefly(**kwargs: Any) -> Iterator[CheckMessage]:
     for alias, options in usable().items():
         kept = options.keep_deleted
         if kept is not None and kept < _SHORTEST_KEPT:
+            seconds = int(kept.total_seconds())
             yield checks.Warning(
-                f"STORAGES[{alias!r}] keeps deleted files for {kept.total_seconds():.0f} seconds.",
+                f"STORAGES[{alias!r}] keeps deleted files for {seconds} "
+                f"second{pluralize(seconds)}.",
                 hint="keep_deleted counts in seconds. Write timedelta(days=30) for 30 days, or "
                 "silence this check.",
                 id="secure_dbstorage.W010",

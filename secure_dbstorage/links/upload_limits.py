@@ -31,7 +31,7 @@ def media_ranges(value: object) -> tuple[str, ...]:
     :raises ValueError: for none, and for anything else.
     """
     if isinstance(value, str) or not isinstance(value, Sequence) or not value:
-        raise ValueError("types must be a list of media types")
+        raise ValueError("types must be a list of one or more media types")
     types = tuple(value)
     for media_type in types:
         if not isinstance(media_type, str) or not _MEDIA_RANGE.fullmatch(media_type):

@@ -48,11 +48,11 @@ def chunk_size(raw: object) -> int:
 
 
 def max_size(raw: object) -> int | None:
-    """Return a number of bytes, or None."""
+    """Return a number of bytes, or None. Zero might be meant as no limit."""
     if raw is None:
         return None
-    if isinstance(raw, bool) or not isinstance(raw, int) or raw < 0:
-        raise ValueError("must be None or a number of bytes")
+    if isinstance(raw, bool) or not isinstance(raw, int) or raw < 1:
+        raise ValueError("must be None or a number of bytes above zero")
     return raw
 
 

@@ -1,7 +1,6 @@
 """The URLs of a storage: for its files as they are now, logged and announced."""
 
 import logging
-import os
 from asyncio import _get_running_loop
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
@@ -21,7 +20,13 @@ from secure_dbstorage.links.arguments import (
 from secure_dbstorage.links.grants import UploadPlace
 from secure_dbstorage.links.paths import link_id
 from secure_dbstorage.links.tokens import Audience
-from secure_dbstorage.names import canonical_name, has_control_character, is_plain, normal_name
+from secure_dbstorage.names import (
+    canonical_name,
+    has_control_character,
+    is_plain,
+    normal_name,
+    text_of,
+)
 from secure_dbstorage.signals import link_made
 from secure_dbstorage.storage.base import LEFT_OUT, BaseStorage, LeftOut, Name
 
@@ -207,4 +212,4 @@ def _is_in_event_loop() -> bool:
 def _normal(name: Name | None) -> str:
     if isinstance(name, str) and is_plain(name):
         return name
-    return "" if name is None else normal_name(os.fspath(name).lstrip("/\\"))
+    return "" if name is None else normal_name(text_of(name).lstrip("/\\"))

@@ -35,6 +35,12 @@ class TestKeptBriefly:
         settings.STORAGES = storages(default={"keep_deleted": kept})
         assert messages(content.check_kept_briefly) == found
 
+    @pytest.mark.parametrize(("kept", "text"), [(1, "1 second."), (30, "30 seconds.")])
+    def test_the_time_is_named(self, settings: Settings, kept: int, text: str) -> None:
+        settings.STORAGES = storages(default={"keep_deleted": kept})
+        (message,) = content.check_kept_briefly()
+        assert message.msg == f"STORAGES['default'] keeps deleted files for {text}"
+
 
 class TestAges:
     """W011 and W024."""

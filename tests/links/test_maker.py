@@ -3,6 +3,7 @@
 import re
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
@@ -15,6 +16,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings as project
 from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
+from django.core.files.base import ContentFile
 from django.db import connections
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
@@ -31,6 +33,7 @@ from secure_dbstorage.storage import DatabaseStorage
 from tests.support.clocks import Clock
 from tests.support.storages import saved
 from tests.support.tokens import folder_grant_of, grant_of, token_of, upload_grant_of
+from tests.testapp.models import Letter
 
 #: 2026-07-28 12:00:00 UTC.
 NOW = 1785240000
@@ -612,6 +615,26 @@ def test_urls_takes_names_and_not_one_name() -> None:
 
 
 @pytest.mark.django_db
-def test_bytes_are_no_name() -> None:
-    with pytest.raises(TypeError):
-        DatabaseStorage().url(b"abc")  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        (ContentFile(b"", name="a.txt"), "ContentFile: pass its name, file.name"),
+        (Letter(scan="a.txt").scan, "FieldFile: pass its name, file.name"),
+        *((b"abc", "bytes"), (7, "int")),
+    ],
+)
+@pytest.mark.parametrize(
+    "take",
+    [
+        DatabaseStorage.url,
+        DatabaseStorage.stat,
+        DatabaseStorage.exists,
+        DatabaseStorage.folder_url,
+        lambda storage, name: storage.urls([name]),
+        lambda storage, name: storage.upload_url(name, max_size=9),
+        lambda storage, name: storage.rename("a.txt", name),
+    ],
+)
+def test_a_name_is_text_or_a_path(take: Callable[..., Any], given: object, kind: str) -> None:
+    with pytest.raises(TypeError, match=f"^A name is text or a path, not a {kind}$"):
+        take(DatabaseStorage(), given)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from secure_dbstorage.links.upload_limits import is_among
+from secure_dbstorage.links.upload_limits import is_among, media_ranges
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,9 @@ def test_a_type_is_among_exact_ones_and_kinds(
     content_type: str, types: list[str], *, is_in: bool
 ) -> None:
     assert is_among(content_type, types) == is_in
+
+
+@pytest.mark.parametrize("types", [[], (), "image/png", None])
+def test_types_are_a_list_of_one_or_more(types: object) -> None:
+    with pytest.raises(ValueError, match=r"^types must be a list of one or more media types$"):
+        media_ranges(types)
