@@ -12,6 +12,8 @@ from secure_dbstorage.files.uploads import Upload
 from secure_dbstorage.links.grants import PlaceKind, UploadGrant, UploadPlace
 from secure_dbstorage.links.paths import PARAMETER
 from secure_dbstorage.receiving.fields import UNNAMED, Metadata
+from secure_dbstorage.receiving.finishing import takes_turns, turn_at
+from secure_dbstorage.serving.refusals import Refused
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.storage.uploads import cleaned_name, received_file
 
@@ -37,16 +39,12 @@ def claim(
     :raises SuspiciousFileOperation: when its name can't be that of a file.
     :raises BadToken: when we did not make it, or not for such an upload, client or content.
     :raises UploadGone: when the upload was taken, deleted, or has expired.
-    :raises UploadIncomplete: when bytes are missing.
+    :raises UploadIncomplete: when bytes are missing, or another request is reading the upload for
+        the digest that its link names.
     """
     grant = _grant(url, storage)
     _check_bindings(grant, storage, user, ip)
-    upload = storage.inbox.find(grant.key or 0)
-    if upload is None or upload.name is not None or upload.has_expired(time.time()):
-        raise UploadGone("The upload no longer exists")
-    if not upload.is_complete:
-        raise UploadIncomplete("The upload is not complete")
-    upload = _with_content(upload, grant, storage)
+    upload = _with_content(_waiting(grant.key or 0, storage), grant, storage)
     name = Metadata.parse(grant.metadata).filename or UNNAMED
     return received_file(storage, upload, name, saved_as=cleaned_name(storage, name))
 
@@ -74,14 +72,35 @@ def _check_bindings(
         raise BadToken("The upload is for another user, or for another network")
 
 
+def _waiting(key: int, storage: DatabaseStorage) -> Upload:
+    """Return a complete upload that is no file yet."""
+    upload = storage.inbox.find(key)
+    if upload is None or upload.name is not None or upload.has_expired(time.time()):
+        raise UploadGone("The upload no longer exists")
+    if not upload.is_complete:
+        raise UploadIncomplete("The upload is not complete")
+    return upload
+
+
 def _with_content(upload: Upload, grant: UploadGrant, storage: DatabaseStorage) -> Upload:
     """Return an upload whose content is what the link that began it names, if it names any."""
     if grant.sha256 is None:
         return upload
-    upload = storage.inbox.note_digest(upload)
+    upload = _digested(upload, storage)
     if upload.sha256 != grant.sha256:
         raise BadToken("The upload is not the content that its link names")
     return upload
+
+
+def _digested(upload: Upload, storage: DatabaseStorage) -> Upload:
+    """Return an upload with its digest. See Note [Turns at an upload]."""
+    if not takes_turns(upload):
+        return storage.inbox.note_digest(upload)
+    try:
+        with turn_at(upload, storage):  # Another request may have noted it after our first look.
+            return storage.inbox.note_digest(_waiting(upload.content.key, storage))
+    except Refused as error:
+        raise UploadIncomplete("Another request is reading the upload") from error
 
 
 def _parts(url: str) -> tuple[str, str]:

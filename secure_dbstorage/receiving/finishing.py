@@ -35,8 +35,13 @@ from secure_dbstorage.receiving.fields import Metadata
 from secure_dbstorage.serving.guards import ask_hooks
 from secure_dbstorage.serving.headers import protect
 from secure_dbstorage.serving.refusals import RETRY_WHEN_DOWN, Refused, unavailable
+from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.storage.announcements import announce_saved
 from secure_dbstorage.storage.uploads import cleaned_name, name_upload, received_file
+
+#: The largest upload that everyone may read for its digest. A turn, and another look at the upload,
+#: take six statements. With rows of 256 KiB, so many bytes are read by five.
+_SOON_READ = 4 * 1024 * 1024
 
 
 class Instead(Exception):
@@ -80,13 +85,13 @@ def finish(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
     :raises Rejected: when it can never become a file: 403, 410, 412, 413, 415 or 422; 409 when
         another request has written its last pieces.
     :raises Instead: when a hook gives its own response; one of 500 or more means "later".
-    :raises Refused: 503 while another request asks the hooks about it.
+    :raises Refused: 503 while another request asks the hooks about it, or reads it.
     :raises DatabaseUnavailable: when it may succeed later.
     :raises KeyServiceUnavailable: likewise.
     """
     storage = arrival.storage
     try:
-        with _turn(arrival, upload) as found:
+        with _turn(arrival, upload, wish) as found:
             noted = partial(storage.inbox.note_digest, found, wish.sha256)
             upload = storage.catalog.repeat(noted)
             _check_content(arrival, upload)
@@ -98,27 +103,46 @@ def finish(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
 
 # Note [Turns at an upload]
 # Every request about a complete upload tries to finish it, as the first one may have died. Hooks
-# may take long, and a client that asks again and again meanwhile would keep every thread busy. So
-# one request at a time asks them, on any server, and the others are told to come again.
+# may take long, and so does reading a large upload for its digest. A client that asks again and
+# again meanwhile would keep every thread busy. So one request at a time does either, on any
+# server, and the others are told to come again.
 @contextmanager
-def _turn(arrival: Arrival, upload: Upload) -> Iterator[Upload]:
-    """Yield an upload as it is now, while no other request asks hooks about it.
+def _turn(arrival: Arrival, upload: Upload, wish: Wish) -> Iterator[Upload]:
+    """Yield an upload as it is now, while no other request asks hooks about it or reads it.
 
     :raises Refused: 503 while another one does.
     :raises UploadGone: when another one has made it a file.
     """
-    storage = arrival.storage
-    if not storage.options.upload_hooks or arrival.grant.key is None:  # Nobody else knows it.
+    is_slow = arrival.storage.options.upload_hooks or takes_turns(upload, wish.sha256)
+    if not is_slow or arrival.grant.key is None:  # Without a key, nobody else knows it.
         yield upload
         return
-    turn = storage.inbox.new_turn(upload)
-    if not storage.catalog.repeat(partial(storage.inbox.take_turn, turn)):
-        raise unavailable()
-    try:
+    with turn_at(upload, arrival.storage):
         upload = arrival.find()
         if upload.name is not None:  # Another request made it one after our first look.
             raise UploadGone(errno.ENOENT, "The upload is a file by now")
         yield upload
+
+
+def takes_turns(upload: Upload, sha256: str | None = None) -> bool:
+    """Tell whether reading a complete upload for its digest takes longer than taking a turn.
+
+    :param sha256: if it is known.
+    """
+    return upload.tag is None and sha256 is None and upload.content.size > _SOON_READ
+
+
+@contextmanager
+def turn_at(upload: Upload, storage: DatabaseStorage) -> Iterator[None]:
+    """Hold the turn at an upload.
+
+    :raises Refused: 503 while another request has it.
+    """
+    turn = storage.inbox.new_turn(upload)
+    if not storage.catalog.repeat(partial(storage.inbox.take_turn, turn)):
+        raise unavailable()
+    try:
+        yield
     finally:
         with suppress(DatabaseUnavailable):  # It ends without us.
             storage.catalog.repeat(partial(storage.inbox.end_turn, turn))

@@ -22,7 +22,7 @@ from secure_dbstorage.models import StoredFile
 from secure_dbstorage.receiving.claims import claim
 from secure_dbstorage.signals import file_saved
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.table import uploads
+from secure_dbstorage.table import adopting, uploads
 from tests.receiving.conftest import Receiver
 from tests.support.uploads import CONTENT, Uploader
 from tests.testapp.models import Book
@@ -103,6 +103,28 @@ class TestFile:
         assert claim(Uploader().sent(url), storage).read() == CONTENT
         with pytest.raises(BadToken):
             claim(Uploader().sent(url, CONTENT[:-1] + b"x"), storage)
+
+    def test_one_request_at_a_time_reads_a_large_one_for_its_digest(
+        self, receiver: Receiver, uploader: Uploader, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        large, digest = CONTENT * (5 * 2**20 // SIZE), adopting._digest
+        storage, sha256 = receiver(chunk_size=256 * 1024), hashlib.sha256(large).hexdigest()
+        url = storage.upload_url(max_size=len(large), sha256=sha256)
+        part, read = uploader.begun(url, len(large)), list[bool]()
+        uploader.patch(part, 0, large[:-1])
+        uploader.patch(part, len(large) - 1, large[-1:])
+
+        def slow(*arguments: Any) -> str:
+            read.append(True)
+            with pytest.raises(UploadIncomplete):
+                claim(part, storage)
+            return digest(*arguments)
+
+        monkeypatch.setattr(adopting, "_digest", slow)
+        assert claim(part, storage).size == len(large)
+        assert claim(part, storage).size == len(large)
+        assert read == [True]
+        assert not StoredFile.rows.use_marks().exists()
 
     def test_an_upload_is_claimed_when_all_of_it_is_there(
         self, receiver: Receiver, uploader: Uploader

@@ -23,12 +23,16 @@ from secure_dbstorage.models import USE_MARK_POSITION, StoredFile
 from secure_dbstorage.signals import file_received
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.storage.uploads import name_upload
+from secure_dbstorage.table import adopting
 from tests.receiving.conftest import Receiver
 from tests.support.sealing import KEY
 from tests.support.uploads import CONTENT, PIECE, Uploader, Wire, announced, metadata
 
 SIZE = len(CONTENT)
 OTHER = bytes(reversed(CONTENT))
+
+#: More than everyone may read for its digest.
+LARGE = CONTENT * (5 * 2**20 // SIZE)
 
 
 def content_of(name: str) -> bytes:
@@ -225,16 +229,16 @@ class TestHooks:
         assert content_of("a.txt") == CONTENT
 
 
-def answers_about(part: str) -> list[tuple[int, str | None, str | None]]:
+def answers_about(part: str, size: int = SIZE) -> list[tuple[int, str | None, str | None]]:
     """Return what each kind of request about a complete upload is answered."""
     client = Uploader()
-    answers = [client.tus("HEAD", part), client.patch(part, SIZE, b"")]
+    answers = [client.tus("HEAD", part), client.patch(part, size, b"")]
     names = ("Retry-After", "Upload-Offset")
     return [(answer.status_code, *map(answer.get, names)) for answer in answers]
 
 
 class TestTurns:
-    """One request at a time asks the hooks about an upload."""
+    """One request at a time asks the hooks about an upload, or reads a large one."""
 
     def test_nobody_else_asks_the_hooks_meanwhile(
         self, database: str, receiver: Receiver, uploader: Uploader
@@ -316,7 +320,31 @@ class TestTurns:
         assert len(hook.shown) == 1
         assert names == ["a.txt"]
 
-    def test_a_form_and_a_project_without_hooks_need_no_turns(
+    def test_nobody_else_reads_a_large_upload_for_its_digest_meanwhile(
+        self,
+        database: str,
+        receiver: Receiver,
+        uploader: Uploader,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Or a client that asks again and again would keep every thread busy."""
+        answers, read, digest = list[Any](), list[bool](), adopting._digest
+
+        def slow(*arguments: Any) -> str:
+            read.append(True)
+            answers.extend(answers_about(part, len(LARGE)))
+            return digest(*arguments)
+
+        monkeypatch.setattr(adopting, "_digest", slow)
+        storage = receiver(chunk_size=256 * 1024)
+        part = complete_upload(storage, {}, LARGE)
+        assert uploader.offset(part) == len(LARGE)
+        assert read == [True]
+        assert answers == [(503, "10", None)] * 2
+        assert content_of("a.txt") == LARGE
+        assert not StoredFile.rows.using(database).use_marks().exists()
+
+    def test_small_uploads_forms_and_projects_without_hooks_need_no_turns(
         self, database: str, receiver: Receiver, uploader: Uploader
     ) -> None:
         with CaptureQueriesContext(connections[database]) as captured:
@@ -791,20 +819,22 @@ def test_a_request_that_comes_too_late_takes_nothing_from_the_file(
     assert content_of("a.txt") == CONTENT
 
 
-def complete_upload(storage: DatabaseStorage, arguments: dict[str, Any]) -> str:
+def complete_upload(
+    storage: DatabaseStorage, arguments: dict[str, Any], content: bytes = CONTENT
+) -> str:
     """Return the URL of an upload whose bytes are all there, and that has no name yet."""
     name = () if "prefix" in arguments else ("a.txt",)
-    url = storage.upload_url(*name, max_size=SIZE, **arguments)
-    part = Uploader().create(url, SIZE, **metadata(filename="a.txt"))["Location"]
+    url = storage.upload_url(*name, max_size=len(content), **arguments)
+    part = Uploader().create(url, len(content), **metadata(filename="a.txt"))["Location"]
     (first,) = StoredFile.rows.using(storage.catalog.writer).unfinished().order_by("-id")[:1]
     upload = storage.inbox.find(first.content)
     assert isinstance(upload, Upload)
-    append_all(storage, upload)
+    append_all(storage, upload, content)
     return str(part)
 
 
-def append_all(storage: DatabaseStorage, upload: Upload) -> None:
+def append_all(storage: DatabaseStorage, upload: Upload, content: bytes) -> None:
     """Write the content to an upload, as a server does that is killed before it gives the name."""
     while lengths := upload.row_lengths(4096):
-        piece = CONTENT[upload.offset : upload.offset + lengths[0]]
+        piece = content[upload.offset : upload.offset + lengths[0]]
         upload = storage.inbox.append(upload, [piece])

@@ -10,6 +10,7 @@ from django.core.files.storage import storages
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from secure_dbstorage.models import USE_MARK_POSITION
 from secure_dbstorage.storage import DatabaseStorage
 from tests.support.uploads import Uploader
 
@@ -77,6 +78,18 @@ def test_what_comes_in_pieces_is_read_once(storage: DatabaseStorage, uploader: U
         assert uploader.patch(place, 2 * MIB, bytes(MIB)).status_code == 204
     # The last row, to let it grow, and then the whole of it in runs of 1, 2, 4 and 8 rows.
     assert len(list(filter(READING.search, asked))) == 5
+
+
+@pytest.mark.parametrize(("size", "count"), [(3 * MIB, 0), (5 * MIB, 5)])
+def test_only_who_reads_much_takes_a_turn(
+    storage: DatabaseStorage, uploader: Uploader, size: int, count: int
+) -> None:
+    place = uploader.begun(storage.upload_url("a.bin", max_size=size), size)
+    assert uploader.patch(place, 0, bytes(size - 9)).status_code == 204
+    with statements() as asked:
+        assert uploader.patch(place, size - 9, bytes(9)).status_code == 204
+    turn = [each for each in asked if str(USE_MARK_POSITION) in each]
+    assert len(turn) == count
 
 
 @pytest.mark.parametrize("size", [0, 9, MIB])
