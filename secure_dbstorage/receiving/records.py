@@ -7,7 +7,7 @@ from secure_dbstorage.receiving.faults import Rejected
 from secure_dbstorage.receiving.finishing import Finished
 from secure_dbstorage.serving import visits
 from secure_dbstorage.serving.visits import Visit
-from secure_dbstorage.signals import file_received, file_refused
+from secure_dbstorage.signals import file_received
 
 #: No receiver can connect to this one: the steps of an upload are only logged.
 _STEP = Signal()
@@ -39,5 +39,4 @@ def record(
 
 def record_rejection(visit: Visit, rejected: Rejected) -> None:
     """Record that a request about an upload was rejected."""
-    word = rejected.fault.value
-    visits.record(visit, file_refused, word, rejected.status, name=visit.name, reason=word)
+    visits.record_refused(visit, rejected.fault.value, rejected.status)

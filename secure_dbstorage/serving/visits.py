@@ -19,6 +19,7 @@ from django.http.response import HttpResponseBase
 from secure_dbstorage.files import FileStat
 from secure_dbstorage.links.grants import Grant
 from secure_dbstorage.names import MAX_LENGTH
+from secure_dbstorage.redaction import without_tokens
 from secure_dbstorage.serving.clients import Client
 from secure_dbstorage.serving.credentials import Credentials
 from secure_dbstorage.serving.pacing import Pace
@@ -100,14 +101,24 @@ class AccessRecord:
 
 def record_refusal(visit: Visit, reason: Reason) -> None:
     """Record that a request was refused."""
-    word = reason.value
-    record(visit, file_refused, word, reason.status, name=visit.name, reason=word)
+    record_refused(visit, reason.value, reason.status)
 
 
 def record_sent_away(visit: Visit, response: HttpResponseBase) -> None:
     """Record that a hook gave its own response."""
-    word = "sent-away"
-    record(visit, file_refused, word, response.status_code, name=visit.name, reason=word)
+    record_refused(visit, "sent-away", response.status_code)
+
+
+def record_refused(visit: Visit, word: str, status: int) -> None:
+    """Record that a request was refused, under a name without tokens.
+
+    A token whose "?" was quoted twice, for example, is part of the name to us. Once that is
+    quoted as it should be, it opens the file.
+
+    :param word: why.
+    """
+    visit.name = without_tokens(visit.name)
+    record(visit, file_refused, word, status, name=visit.name, reason=word)
 
 
 def record_answer(visit: Visit, response: FileResponse | StreamingFileResponse) -> None:

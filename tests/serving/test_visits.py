@@ -24,7 +24,7 @@ from secure_dbstorage.signals import file_refused, file_served
 from secure_dbstorage.storage import DatabaseStorage
 from tests.support.mounting import mounted
 from tests.support.serving import Store, signed
-from tests.support.tokens import token_of
+from tests.support.tokens import folder_token_of, token_of
 
 pytestmark = pytest.mark.django_db
 
@@ -83,6 +83,44 @@ def test_a_served_file_is_a_line_without_its_token(
         f"link={record.link} outcome=served status=200 bytes=7 seconds={record.seconds:.3f}"
     )
     assert token_of(url) not in log.text
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+@pytest.mark.parametrize(
+    "between",
+    [
+        "%253Ftoken=",
+        "%25253Ftoken%25253D",
+        "?token%253D",
+        "%3Ftoken%3D",
+        "&amp;token=",
+        "&token=",
+        ";token=",
+        "%20token=",
+        "%0atoken=",
+        "/",
+        "/~",
+        "",
+    ],
+)
+def test_a_misquoted_token_is_in_no_record_of_a_refusal(
+    store: Store,
+    client: Client,
+    log: pytest.LogCaptureFixture,
+    received: list[dict[str, Any]],
+    between: str,
+    method: str,
+) -> None:
+    storage = store()
+    token = token_of(storage.url("private.txt"))
+    folder = folder_token_of(storage.folder_url("reports"))
+    for each in (token, folder):
+        client.generic(method, f"/files/private.txt{between}{each}")
+    client.generic(method, f"/files/{folder}/private.txt{between}{token}")
+    assert len(records(log)) == len(received) == 3
+    for call in received:
+        texts = (log.text, call["name"], str(call["record"]), str(call["request"].__dict__))
+        assert not any(each in text for text in texts for each in (token, folder))
 
 
 @pytest.mark.parametrize(
