@@ -15,7 +15,7 @@
     ├── FileTypeRefused          an upload whose name gives it a type that its link doesn't take
     ├── FileChanged              also an OSError
     ├── UploadChanged            an upload that another request has continued
-    ├── UploadGone               also a FileNotFoundError
+    ├── UploadGone               also a FileNotFoundError, and a BadRequest: Django answers 400
     ├── UploadIncomplete         an upload that is claimed before it is complete
     ├── ContentVanished          also an OSError
     ├── KeyServiceUnavailable    a key service that is down
@@ -32,7 +32,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.exceptions import SuspiciousFileOperation
+from django.core.exceptions import BadRequest, SuspiciousFileOperation
 
 
 class SecureDBStorageError(Exception):
@@ -84,8 +84,11 @@ class UploadChanged(SecureDBStorageError):
     """Raised when another request has already written at the offset of this one."""
 
 
-class UploadGone(SecureDBStorageError, FileNotFoundError):
-    """Raised when an upload was taken by another file, or deleted."""
+class UploadGone(SecureDBStorageError, FileNotFoundError, BadRequest):
+    """Raised when an upload was taken by another file, or deleted.
+
+    A client can do either between the check of a form and its ``save()``.
+    """
 
 
 class UploadIncomplete(SecureDBStorageError):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from django.core.exceptions import SuspiciousFileOperation
+from django.core.exceptions import BadRequest, SuspiciousFileOperation
 
 import secure_dbstorage
 from secure_dbstorage import exceptions
@@ -67,6 +67,7 @@ def test_each_error_says_when_it_is_raised(error: type) -> None:
         (FileChanged, OSError),
         (ContentVanished, OSError),
         (UploadGone, FileNotFoundError),
+        (UploadGone, BadRequest),
     ],
 )
 def test_an_error_is_also_the_one_that_others_catch(error: type, caught_as: type) -> None:

@@ -129,6 +129,8 @@ class ReceivedFile(BaseUploadedFile):
         super().__init__(opener(upload.content), name, content_type, upload.content.size)
         self._opener = opener
         self.upload = upload
+        #: Whether a storage may have taken it over.
+        self.was_saved = False
 
     def open(self, mode: str | None = None, *args: Any, **kwargs: Any) -> Self:
         """Rewind the file, or reopen it if it was closed."""

@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.forms.boundfield import BoundField
 from django.views.decorators.debug import sensitive_variables
 
+from secure_dbstorage.exceptions import ContentVanished, UploadGone
 from secure_dbstorage.files import ReceivedFile
 from secure_dbstorage.forms.claims import GONE, received
 from secure_dbstorage.forms.limits import Limits
@@ -118,7 +119,8 @@ class UploadField(forms.FileField):
             if error.code in self.error_messages:
                 error.message = self.error_messages[error.code]
             raise
-        return super().to_python(data)
+        # A field for pictures passes over that of Django, which lets Pillow try all formats.
+        return forms.FileField.to_python(self, data)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Tell whether there is a file."""
@@ -139,7 +141,11 @@ class UploadField(forms.FileField):
         return files
 
     def _clean_one(self, data: Any, initial: Any, kept: list[Kept]) -> Any:
-        file = super().clean(data, initial)
+        try:
+            file = super().clean(data, initial)
+        except (ContentVanished, UploadGone) as error:  # While a validator reads it, for example.
+            text = self.error_messages.get("upload_gone", GONE)
+            raise ValidationError(text, code="upload_gone") from error
         if isinstance(file, ReceivedFile) and isinstance(data, SignedPath):
             kept.append(Kept(data, shown_name(str(file.name))))
         return file

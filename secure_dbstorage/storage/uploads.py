@@ -105,19 +105,23 @@ def adopted_name(
     """Make an upload to this storage the file, and return its name and whether that was new.
 
     :returns: None for content that has to be copied.
-    :raises UploadGone: when somebody else has deleted the upload.
+    :raises UploadGone: when somebody else has saved or deleted the upload.
     """
     if not isinstance(content, ReceivedFile) or not _has_received(storage, content.upload):
         return None
+    # Before it succeeds: if only the answer to a commit is lost, it is saved again.
+    was_saved, content.was_saved = content.was_saved, True
     try:
         if storage.options.allow_overwrite:
             adopted = name, storage.inbox.adopt_over(name, content.upload)
         else:
             adopted = storage.inbox.adopt(name, content.upload, naming=naming), True
     except UploadGone:
-        # Saved a second time, or by two forms at one moment, it is copied like any other file.
-        if _is_file(storage, content.upload):
+        # Code that saves it a second time means a copy, as of any other file. Clients don't decide
+        # that: one who sends one upload in many forms would get as many files.
+        if was_saved and _is_file(storage, content.upload):
             return None
+        content.was_saved = was_saved
         raise
     return adopted
 

@@ -11,6 +11,7 @@ from django import forms
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.handlers.exception import convert_exception_to_response
 from django.core.validators import FileExtensionValidator
 from django.db import transaction
 from django.forms.formsets import formset_factory
@@ -22,6 +23,7 @@ from django.views.debug import ExceptionReporter
 from django.views.decorators.debug import sensitive_post_parameters
 from pytest_django import Settings
 
+from secure_dbstorage.exceptions import UploadGone
 from secure_dbstorage.files import ReceivedFile
 from secure_dbstorage.forms import UploadField, received
 from secure_dbstorage.models import StoredFile
@@ -173,6 +175,36 @@ class TestHostileValues:
         StoredFile.rows.unfinished().update(expires=timezone.now() - timedelta(seconds=1))
         for url in (taken, deleted, late):
             assert codes(form_with(UploadField(max_size=SIZE), url)) == ["upload_gone"]
+
+    @pytest.mark.parametrize("multiple", [False, True])
+    def test_one_that_is_deleted_while_a_validator_reads_is_gone(self, *, multiple: bool) -> None:
+        def scan(file: ReceivedFile) -> None:
+            assert Uploader().tus("DELETE", url).status_code == 204
+            for _ in file.chunks():
+                pass
+
+        url, words = sent(), {"upload_gone": "Too late"}
+        field = UploadField(max_size=SIZE, multiple=multiple, validators=[scan])
+        form = form_with(field, url)
+        assert codes(form) == ["upload_gone"]
+        assert url not in form.as_p()
+        url = sent()
+        field = UploadField(max_size=SIZE, validators=[scan], error_messages=words)
+        assert form_with(field, url).errors["file"] == ["Too late"]
+
+    def test_one_that_goes_before_it_is_saved_is_a_bad_request(self) -> None:
+        url = sent()
+
+        def view(_request: HttpRequest) -> HttpResponse:
+            form = BookForm({"text-upload": url})
+            assert form.is_valid()
+            assert Uploader().tus("DELETE", url).status_code == 204
+            with transaction.atomic():
+                form.save()
+            return HttpResponse()
+
+        answer = convert_exception_to_response(view)(RequestFactory().post("/"))
+        assert answer.status_code == 400
 
     def test_an_unfinished_one_is_incomplete(self) -> None:
         url = Uploader().begun(ours().upload_url(max_size=SIZE), SIZE)
@@ -383,6 +415,18 @@ class TestFormsets:
         assert filled.is_valid(), filled.errors
         assert [form.has_changed() for form in filled] == [True, False, True]
         assert filled[2].cleaned_data["text"].read() == b"2"
+
+    def test_one_upload_fills_one_of_them(self) -> None:
+        data = {"form-TOTAL_FORMS": "3", "form-INITIAL_FORMS": "0"}
+        url = sent()
+        data |= {f"form-{number}-text-upload": url for number in range(3)}
+        first, *others = formset_factory(BookForm, extra=3)(data)
+        assert all(form.is_valid() for form in (first, *others))
+        first.save()
+        for form in others:
+            with pytest.raises(UploadGone), transaction.atomic():
+                form.save()
+        assert StoredFile.objects.count() == 1
 
 
 class TestStorages:

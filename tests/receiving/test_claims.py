@@ -197,15 +197,20 @@ class TestAdoption:
         storage.delete(one)
         assert content_of(storage, two) == CONTENT
 
-    def test_two_that_take_one_upload_at_a_moment_have_a_file_each(
-        self, storage: DatabaseStorage
+    @pytest.mark.parametrize("overwrites", [False, True])
+    def test_of_two_that_take_one_upload_at_a_moment_one_has_it(
+        self, receiver: Receiver, storage: DatabaseStorage, *, overwrites: bool
     ) -> None:
+        """Or one upload and many small forms would make many files."""
+        storage = receiver(allow_overwrite=overwrites)
         url = sent(storage)
         one, two = claim(url, storage), claim(url, storage)
         storage.save("a.txt", one)
-        storage.save("b.txt", two)
-        storage.delete("a.txt")
-        assert content_of(storage, "b.txt") == CONTENT
+        for _ in range(2):
+            with pytest.raises(UploadGone):
+                storage.save("b.txt", two)
+        assert storage.listdir("") == ([], ["a.txt"])
+        assert content_of(storage, storage.save("b.txt", one)) == CONTENT
 
     def test_an_upload_that_was_deleted_meanwhile_is_gone(
         self, storage: DatabaseStorage, database: str
