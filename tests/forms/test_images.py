@@ -1,13 +1,15 @@
 """A field for pictures: Pillow opens them, and they have the right format."""
 
 from io import BytesIO
+from typing import Any
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile
 from PIL import Image
 from pytest_django import Settings
 
 from secure_dbstorage.forms import ImageUploadField
+from secure_dbstorage.models import StoredFile
 from tests.support.forms import codes, form_with, sent
 from tests.support.uploads import CONTENT
 
@@ -63,6 +65,44 @@ def test_its_format_is_among_the_types(
         form_with(ImageUploadField(max_size=SIZE, types=types), files={"file": file}),
     ):
         assert codes(form) == ([] if is_taken else [code])
+
+
+def test_no_other_format_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To read the comments of an EPS file takes seconds."""
+    parsed = list[str]()
+    Image.init()
+    for kind, (factory, accept) in list(Image.OPEN.items()):
+
+        def note(*given: Any, kind: str = kind, factory: Any = factory) -> Any:
+            parsed.append(kind)
+            return factory(*given)
+
+        monkeypatch.setitem(Image.OPEN, kind, (note, accept))
+    field = ImageUploadField(max_size=SIZE, types=["image/png"])
+    for content in (EPS, png("TIFF"), png("JPEG")):
+        assert codes(form_with(field, sent(content, "a.png"))) == ["invalid_image"]
+        files = {"file": SimpleUploadedFile("a.png", content)}
+        assert codes(form_with(field, files=files)) == ["invalid_image"]
+    assert parsed == []
+    assert form_with(field, sent(png(), "a.png")).is_valid()
+    assert parsed == ["PNG"]
+
+
+def test_what_is_no_picture_is_parsed_once_and_deleted() -> None:
+    field, url = ImageUploadField(max_size=SIZE), sent(CONTENT, "a.png")
+    assert codes(form_with(field, url)) == ["invalid_image"]
+    assert not StoredFile.rows.exists()
+    assert codes(form_with(field, url)) == ["upload_gone"]
+
+
+def test_a_large_picture_in_the_form_is_opened_on_disk() -> None:
+    with TemporaryUploadedFile("a.png", "image/png", len(png()), None) as file:
+        file.write(png())
+        file.flush()
+        form = form_with(ImageUploadField(max_size=SIZE), files={"file": file})
+        assert form.is_valid(), form.errors
+        assert form.cleaned_data["file"].image.size == (3, 2)
+        assert file.read() == png()
 
 
 def test_a_project_has_its_own_extensions(settings: Settings) -> None:
