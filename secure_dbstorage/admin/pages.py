@@ -89,8 +89,8 @@ class FilePages(FileLinks, DeedPages):
     @sensitive_variables()
     def _show(self, request: HttpRequest, file: StoredFile, **forms: Any) -> HttpResponse:
         """Show a file; *forms* holds a submitted form that is not valid."""
-        home = home_of(file)
-        can_open = home is not None and self.has_open_permission(request)
+        home, may_open = home_of(file), self.has_open_permission(request)
+        can_open = home is not None and may_open
         context: dict[str, Any] = {
             "home": home,
             "directory": str(file.name).rpartition("/")[0],
@@ -100,10 +100,10 @@ class FilePages(FileLinks, DeedPages):
             "can_publish": self.has_publish_permission(request, file),
             "can_delete": self.has_delete_permission(request, file),
             "rename_form": RenameForm(initial={"name": file.name}),
-            "sha256": file.sha256 if file.sealed_key is None else "",
+            # It confirms a guess of what a short file holds.
+            "sha256": _digest(file, home) if may_open else "",
         }
         if home is not None and can_open:
-            context["sha256"] = _digest(file, home)
             context["is_inline"] = may_show(str(file.content_type), home.storage.options)
             context["preview"] = preview_of(request, file)
             context["link_form"] = link_form([file])
@@ -207,8 +207,12 @@ class FilePages(FileLinks, DeedPages):
         return HttpResponseRedirect(back)
 
 
-def _digest(file: StoredFile, home: Home) -> str:
+def _digest(file: StoredFile, home: Home | None) -> str:
     """Return the SHA-256 of a file; an empty text if it is encrypted and can't be opened now."""
+    if file.sealed_key is None:
+        return str(file.sha256)
+    if home is None:
+        return ""
     try:
         return file.head(home.storage.options.encryption_keys).stat.sha256
     except SecureDBStorageError:

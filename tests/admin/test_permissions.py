@@ -74,6 +74,15 @@ def test_each_operation_needs_its_permissions_and_no_others(name: str) -> None:
         assert deed(signed_in(*others), file).status_code == 403, lacking
 
 
+def test_who_may_not_open_a_file_sees_no_digest_that_confirms_a_guess() -> None:
+    file = save("pin.txt", b"1234")
+    StoredFile.objects.filter(pk=file.pk).update(namespace="nowhere")
+    for each in (save("other.txt", b"1234"), file):
+        for permissions in (["view"], ["view", "add", "change", "delete"]):
+            assert str(file.sha256) not in body(signed_in(*permissions), page(each))
+        assert str(file.sha256) in body(signed_in("view", "open"), page(each))
+
+
 def test_a_page_offers_only_permitted_actions() -> None:
     file = save("a.png", PNG)
     viewer = body(signed_in("view"), page(file))
