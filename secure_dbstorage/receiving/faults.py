@@ -34,7 +34,12 @@ class Fault(Enum):
     OFFSET = "offset", 409, _("The upload is at a different offset. Send HEAD to get it.")
     GONE = "gone", 410, _("This upload no longer exists. Begin again.")
     NO_LENGTH = "no-length", 411, _("The request has no Content-Length. Send one.")
-    VERSION = "version", 412, _("Only version 1.0.0 of tus is supported.")
+    #: Also what a form gets that posts to a link: its author has to be told what to do.
+    VERSION = (
+        "version",
+        412,
+        _("Only version 1.0.0 of tus is supported. A link for one name also takes a PUT."),
+    )
     PRECONDITION = "precondition", 412, _("The file already exists, or it has changed.")
     TOO_LARGE = "too-large", 413, _("The file is too large.")
     TYPE = "type", 415, _("Files of this type are not accepted here.")

@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from django.utils.encoding import filepath_to_uri
 
 from secure_dbstorage.files.uploads import Upload
-from secure_dbstorage.links.grants import PlaceKind
+from secure_dbstorage.links.grants import PlaceKind, UploadPlace
 from secure_dbstorage.links.upload_limits import takes
 from secure_dbstorage.names import MAX_LENGTH, canonical_name
 from secure_dbstorage.receiving.answers import TUS_VERSION, answer, progress
@@ -169,7 +169,7 @@ def _wanted_name(arrival: Arrival, metadata: Metadata) -> str:
     if place.kind is PlaceKind.NOWHERE:
         filename = filename or UNNAMED
     if not filename:
-        raise Rejected(Fault.FIELD, field="Upload-Metadata")
+        raise Rejected(Fault.FIELD, field="Upload-Metadata: filename")
     try:
         name = cleaned_name(storage, filename, place.path)
         if place.kind is PlaceKind.FOLDER and len(name) > MAX_LENGTH:
@@ -213,12 +213,21 @@ def _answer(
 ) -> HttpResponseBase:
     """Return an answer about an upload, which becomes a file first if all of it is there."""
     word, finished = outcome.word, _finished(arrival, upload, outcome.sha256)
+    name = upload.name if finished is None else finished.name
     if finished is not None:
-        headers["Content-Location"] = arrival.storage.base_url + filepath_to_uri(finished.name)
         headers.pop("Upload-Expires", None)
         word = "received" if finished.is_ours else word
+    if name is not None and _is_at(name, arrival.grant.place):
+        headers["Content-Location"] = arrival.storage.base_url + filepath_to_uri(name)
     record(arrival, word, outcome.status, outcome.moved, finished=finished)
     return answer(outcome.status, headers)
+
+
+def _is_at(name: str, place: UploadPlace) -> bool:
+    """Tell whether a link could give a file this name. No client is told where else it went."""
+    if place.kind is PlaceKind.FOLDER:
+        return name.startswith(f"{place.path}/" if place.path else "")
+    return place.kind is PlaceKind.FILE and name == place.path
 
 
 def _finished(arrival: Arrival, upload: Upload, sha256: str | None) -> Finished | None:

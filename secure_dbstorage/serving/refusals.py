@@ -69,7 +69,7 @@ class Reason(Enum):
     FORBIDDEN = (
         "forbidden",
         HTTPStatus.FORBIDDEN,
-        _("You don’t have permission to open this file"),
+        _("You don’t have permission to use this link"),
         _("If you have another account, sign in with it and try again."),
     )
     #: The link is for another network.

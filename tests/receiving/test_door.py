@@ -246,7 +246,9 @@ def test_a_link_for_a_user_and_its_upload_are_for_them_alone(storage: DatabaseSt
             client.force_login(user)
         uploaders.append(Uploader(client))
     hers, his, nobodys = uploaders
-    assert his.create(url, SIZE).status_code == 403
+    refused = his.create(url, SIZE)
+    assert refused.status_code == 403
+    assert "You don’t have permission to use this link" in refused.text
     assert nobodys.put(url, CONTENT).status_code == 403
     part = hers.begun(url, SIZE)
     for other in (his, nobodys):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.test import Client
 from django.utils.http import parse_http_date
@@ -14,6 +15,7 @@ from pytest_django import Settings
 
 from secure_dbstorage.models import StoredFile
 from secure_dbstorage.names import MAX_LENGTH
+from secure_dbstorage.receiving.claims import claim
 from secure_dbstorage.storage import DatabaseStorage
 from tests.receiving.conftest import Receiver
 from tests.support.clocks import frozen
@@ -55,6 +57,17 @@ def test_an_upload_begins(storage: DatabaseStorage, uploader: Uploader) -> None:
     first = StoredFile.rows.get()
     assert (first.name, first.size, bytes(first.data)) == (None, SIZE, b"")
     assert first.expires == datetime.fromtimestamp(NOW, tz=UTC) + timedelta(days=1)
+
+
+def test_who_sends_something_else_is_told_what_to_send(
+    storage: DatabaseStorage, uploader: Uploader
+) -> None:
+    form = Client().post(storage.upload_url("a.txt", max_size=SIZE), {"file": ContentFile(b"x")})
+    assert form.status_code == 412
+    assert "A link for one name also takes a PUT." in form.json()["detail"]
+    answer = uploader.create(storage.upload_url(prefix="in", max_size=SIZE), SIZE)
+    assert answer.status_code == 400
+    assert answer.json()["detail"].endswith("(Upload-Metadata: filename)")
 
 
 def test_a_long_link_gives_an_upload_as_much_time(
@@ -448,10 +461,36 @@ def test_a_finished_upload_is_there_while_its_content_is_the_files(
     assert uploader.patch(part, SIZE, b"").status_code == 410
     assert uploader.tus("DELETE", part).status_code == 410
     assert content_of("a.txt") == CONTENT
+    assert uploader.tus("HEAD", part)["Content-Location"] == "/files/a.txt"
     storage.rename("a.txt", "b.txt")
     assert uploader.offset(part) == SIZE
+    assert "Content-Location" not in uploader.tus("HEAD", part)
     storage.delete("b.txt")
     assert uploader.tus("HEAD", part).status_code == 410
+
+
+@pytest.mark.parametrize("prefix", ["", "in"])
+def test_a_client_that_lost_the_last_answer_learns_the_name(
+    storage: DatabaseStorage, uploader: Uploader, prefix: str
+) -> None:
+    part = uploader.begun(storage.upload_url(prefix=prefix, max_size=SIZE), SIZE, "a b.txt")
+    assert "Content-Location" not in uploader.tus("HEAD", part)
+    location = uploader.patch(part, 0, CONTENT)["Content-Location"]
+    assert uploader.tus("HEAD", part)["Content-Location"] == location
+    name = location.removeprefix("/files/")
+    storage.rename(name, "into/another.txt")
+    assert ("Content-Location" in uploader.tus("HEAD", part)) == (prefix == "")
+    storage.rename("into/another.txt", "inward.txt")
+    assert ("Content-Location" in uploader.tus("HEAD", part)) == (prefix == "")
+
+
+def test_what_a_form_has_saved_has_no_name_for_the_client(
+    storage: DatabaseStorage, uploader: Uploader
+) -> None:
+    part = uploader.sent(storage.upload_url(max_size=SIZE))
+    storage.save("secret.txt", claim(part, storage))
+    assert uploader.offset(part) == SIZE
+    assert "Content-Location" not in uploader.tus("HEAD", part)
 
 
 def test_an_upload_is_gone_when_its_time_is_over(
