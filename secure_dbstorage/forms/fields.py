@@ -1,6 +1,7 @@
 """The upload field: takes a file that was sent before the form, or comes with it."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from django import forms
@@ -18,7 +19,9 @@ from secure_dbstorage.forms.widgets import Kept, UploadInput
 from secure_dbstorage.links.paths import SignedPath
 from secure_dbstorage.links.upload_limits import media_ranges, size_limit
 from secure_dbstorage.names import shown_name
+from secure_dbstorage.receiving.faults import Fault
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.storage.alternatives import ADDED
 
 
 class UploadField(forms.FileField):
@@ -57,7 +60,8 @@ class UploadField(forms.FileField):
         #: The user whom the form is for, or their primary key; None for everyone.
         self.user: object = None
         self._form: forms.BaseForm | None = None
-        self._model_storage: object = None
+        #: A model's FileField, or None.
+        self._model_field: Any = None
         #: The content keys of the uploads that were claimed.
         self.claimed: set[int] = set()
         self._name = ""
@@ -86,7 +90,7 @@ class UploadField(forms.FileField):
 
         :raises ImproperlyConfigured: when the storage can't be made.
         """
-        self._model_storage = _model_storage(form, field_name)
+        self._model_field = _model_field(form, field_name)
         return self._receiver is not None and self._limits.max_size is None
 
     def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
@@ -171,6 +175,9 @@ class UploadField(forms.FileField):
         :raises ValidationError: otherwise.
         """
         self._limits.check(file)
+        field = self._model_field
+        if field is not None and not _has_room(field, str(file.name)):
+            raise ValidationError(str(Fault.NAME.text), code="file_name")
 
     def _fields(self) -> Iterator["UploadField"]:
         """Yield all fields of this kind in the form."""
@@ -204,7 +211,7 @@ class UploadField(forms.FileField):
         if self.storage is not None:
             given = storages[self.storage] if isinstance(self.storage, str) else self.storage
             return given if isinstance(given, DatabaseStorage) else None
-        for storage in (self._model_storage, storages["default"]):
+        for storage in (getattr(self._model_field, "storage", None), storages["default"]):
             if isinstance(storage, DatabaseStorage):
                 return storage
         return None
@@ -218,13 +225,27 @@ class UploadField(forms.FileField):
         return Limits(max_size=max_size, types=self.types, storage=receiver)
 
 
-def _model_storage(form: forms.BaseForm | type[forms.BaseForm], field_name: str) -> object:
-    """Return the storage of the model field that a form field fills; None without one."""
+def _model_field(form: forms.BaseForm | type[forms.BaseForm], field_name: str) -> Any:
+    """Return the model field for files that a form field fills; None without one."""
     model = getattr(getattr(form, "_meta", None), "model", None)
     try:
-        return getattr(model._meta.get_field(field_name), "storage", None) if model else None
+        found = model._meta.get_field(field_name) if model else None
     except FieldDoesNotExist:
         return None
+    return found if hasattr(found, "upload_to") else None
+
+
+def _has_room(field: Any, name: str) -> bool:
+    """Tell whether a model field has room for a name, even if it is shortened or taken.
+
+    Only what stands in front of all extensions is shortened. What a callable ``upload_to`` puts
+    there is not known yet.
+    """
+    if callable(field.upload_to) or field.max_length is None:
+        return True
+    path = PurePosixPath(field.generate_filename(None, name))
+    directory, extensions = str(path)[: -len(path.name)], "".join(path.suffixes)
+    return bool(len(directory) + 1 + ADDED + len(extensions) <= field.max_length)
 
 
 def _naming(error: ValidationError, name: str) -> list[ValidationError]:

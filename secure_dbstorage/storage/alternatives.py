@@ -11,11 +11,11 @@ from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.names import MAX_LENGTH, canonical_name
 from secure_dbstorage.storage.base import BaseStorage
 
-#: How many names a save tries. Each but the first carries 7 random characters.
-_MAX_ATTEMPTS = 10
+#: How many characters a name gets that is taken: 7 random ones, and one before them.
+ADDED = 8
 
-#: How many characters that adds, with the one before them.
-_ADDED = 8
+#: How many names a save tries.
+_MAX_ATTEMPTS = 10
 
 
 def other_names(storage: BaseStorage, name: str, max_length: int | None) -> Iterator[str]:
@@ -29,7 +29,7 @@ def other_names(storage: BaseStorage, name: str, max_length: int | None) -> Iter
         other = storage.get_alternative_name(root, extension)
         if other == filename and storage.options.allow_overwrite:
             # An upload to a directory replaces nothing, whatever the option says.
-            most = min(max_length or MAX_LENGTH, MAX_LENGTH) - len(name) + len(root) - _ADDED
+            most = min(max_length or MAX_LENGTH, MAX_LENGTH) - len(name) + len(root) - ADDED
             other = Storage.get_alternative_name(storage, root[: max(0, most)], extension)
         name = storage.get_available_name(posixpath.join(directory, other), max_length)
         yield canonical_name(name)

@@ -249,6 +249,21 @@ class TestHostileValues:
             received(url, ours())
         assert caught.value.code == "file_name"
 
+    @pytest.mark.parametrize("length", [185, 186, 187, 250])
+    def test_a_name_that_can_not_be_shortened_for_the_models_field_is_an_error(
+        self, length: int
+    ) -> None:
+        """All of it is one extension, which keeps its type."""
+        name = "n" + ".x" * ((length - 5) // 2) + "." + "x" * ((length - 5) % 2 + 3)
+        assert len(name) == length
+        for _ in range(2):  # The second one finds the name taken.
+            form = BookForm({"text-upload": sent(name=name)})
+            assert form.is_valid() == (length <= 186)
+            if form.is_valid():
+                assert form.save().text.read() == CONTENT
+            else:
+                assert codes(form, "text") == ["file_name"]
+
     def test_two_hidden_values_are_one_file(self) -> None:
         form = form_with(UploadField(max_size=SIZE), sent(b"a"), sent(b"b"))
         assert form.is_valid()
