@@ -9,7 +9,6 @@ from django.core.exceptions import SuspiciousFileOperation
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files.records import FileRecord
 
-
 #: Why a file is not saved under the name of a directory.
 IS_DIRECTORY = "the target has a directory of this name"
 

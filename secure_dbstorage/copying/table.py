@@ -14,7 +14,7 @@ from secure_dbstorage.copying.ends import (
     check_spelling,
     digest_of,
 )
-from secure_dbstorage.exceptions import CopyFailed, SecureDBStorageError
+from secure_dbstorage.exceptions import ContentVanished, CopyFailed, SecureDBStorageError
 from secure_dbstorage.files.heads import StoredHead
 from secure_dbstorage.files.records import FileRecord
 from secure_dbstorage.storage import DatabaseStorage
@@ -55,7 +55,15 @@ class TableEnd:
     def read(self, record: FileRecord) -> Iterator[bytes]:
         """Yield the bytes of a file."""
         head: StoredHead = record.key
-        return self._catalog.stream(head, 0, head.stat.size)
+        try:
+            yield from self._catalog.stream(head, 0, head.stat.size)
+        except ContentVanished as error:
+            found = self._catalog.find(head.stat.name)
+            if found is None or found.content.key != head.content.key:
+                raise
+            raise CopyFailed(
+                "rows of this file are missing or too short; dbstorage_verify says how many"
+            ) from error
 
     def read_together(self, records: Sequence[FileRecord]) -> Iterator[tuple[FileRecord, bytes]]:
         """Yield small files with their bytes, up to the first one that can't be read."""

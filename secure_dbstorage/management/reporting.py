@@ -176,8 +176,7 @@ def _ending(error: DatabaseUnavailable | DatabaseError, report: Report) -> Comma
             told = f"The database can't be used: {reason(error)}"
         raise usage_error(told) from error
     if isinstance(error, DatabaseUnavailable):
-        again = "Run the command again later to continue"
-        told = f"The database can't be used any more. {again}: {reason(error)}"
+        told = f"The database can't be used any more. {report.again}: {reason(error)}"
     ending = CommandError(told, returncode=FAILED)
     ending.__cause__ = error  # For those who pass --traceback.
     return ending

@@ -43,6 +43,8 @@ class Report:
         self.after = ""
         #: Other words for the outcomes, in the summary line for people.
         self.words: dict[str, str] = {}
+        #: What to do after a database has gone away, as the beginning of a sentence.
+        self.again = "Run the command again later to continue"
         #: Whether to print the summary line for people.
         self.has_summary = True
         self._stdout = stdout

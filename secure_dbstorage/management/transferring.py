@@ -101,6 +101,8 @@ class TransferCommand(ReportingCommand):
             records, total = source.records(prefix), _counted(source, prefix)
         _try_out(target)
         jobs = options["jobs"] or _best_jobs(source, target)
+        if jobs > 1:  # Each needs connections, of which there may be too few.
+            report.again = "Run the command again later, or with fewer --jobs, to continue"
         report.facts |= {"prefix": prefix, "jobs": jobs, "public": 0}
         report.counts.update({word.value: 0 for word in Outcome if word != Outcome.FAILED})
         if options["dry_run"]:

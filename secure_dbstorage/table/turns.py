@@ -42,7 +42,7 @@ def new(upload_key: int) -> Turn:
 
 def is_turn(key: int) -> bool:
     """Tell whether this is the content key of a turn. All other keys have a bit less."""
-    return key >= 2 ** (_KEY_BITS - 1)
+    return key.bit_length() == _KEY_BITS
 
 
 def take(turn: Turn, *, using: str) -> bool:

@@ -148,9 +148,7 @@ def _check_all_reached(storage: DatabaseStorage) -> None:
         ]
         reached = {table.schema for table in tables if table.is_reached}
         may_share = {
-            table.schema
-            for table in tables
-            if not table.is_beside_files or table.schema in ours
+            table.schema for table in tables if not table.is_beside_files or table.schema in ours
         }
         if hidden := sorted(schema.name for schema in may_share - reached):
             raise ReferencesHidden(name, hidden)

@@ -25,7 +25,6 @@ from secure_dbstorage.storage.announcements import announce_changed
 from secure_dbstorage.table import streams
 from secure_dbstorage.table.trash import name_of, version_of
 
-
 _PAST_END = "there are rows past the end of the file"
 
 

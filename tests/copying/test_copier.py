@@ -314,7 +314,9 @@ def test_a_dry_run_promises_no_file_that_has_no_place(
     files |= {"f/g": b"7", "old/b/c/d": b"8", "dir": b"9", "c//d": b"0", "large": b"x" * 11}
     listed = Listed(**files)
     dry = listed.copy_into(target, dry_run=True)
-    failed = {"a/b", "c/d", "f/g", "old/b/c/d", "dir", "c//d"} | (set() if is_folder else {"large"})
+    failed = {"a/b", "c/d", "f/g", "old/b/c/d", "dir", "c//d"} | (
+        set() if is_folder else {"large"}
+    )
     assert {name for name, told in dry.items() if told != "copied"} == failed
     assert dry["old/b/c/d"] == "it lies below the file 'old/b'"
     assert dry["c//d"] == "the target can't store a file under this name, only as 'c/d'"

@@ -64,7 +64,8 @@ def test_an_invalid_line_is_named_and_hides_no_other(tmp_path: Path) -> None:
     write(tmp_path / "m", RECORDS)
     with (tmp_path / "m").open("a") as file:
         file.write(
-            '{"namespace": "", "name": "x", "size": 1, "sha256": "", "is_public": true, "created": "soon"}\n'
+            '{"namespace": "", "name": "x", "size": 1, "sha256": "", "is_public": true, '
+            '"created": "soon"}\n'
         )
         file.write('{"namespace": "", "size": 1}\n')
         file.write((tmp_path / "m").read_text().splitlines()[0])
@@ -92,7 +93,9 @@ def test_a_line_of_another_storage_is_refused_wherever_it_is(tmp_path: Path) -> 
     for name, owner in (("m", OWNER), ("other", "")):
         with ManifestWriter(tmp_path / name, owner) as writer:
             writer.add(RECORDS[0])
-    (tmp_path / "m").write_bytes(b"".join((tmp_path / name).read_bytes() for name in ("m", "other")))
+    (tmp_path / "m").write_bytes(
+        b"".join((tmp_path / name).read_bytes() for name in ("m", "other"))
+    )
     with pytest.raises(ValueError, match="m, line 2: of the storage with the namespace ''"):
         count(tmp_path / "m", OWNER, "none of these")
 
@@ -106,5 +109,5 @@ def test_what_is_no_manifest_is_refused_as_a_whole(tmp_path: Path) -> None:
         file.flush()
         assert count(tmp_path / "m", OWNER) == 12
         file.write("{}\n")
-    with pytest.raises(ValueError, match="m, line 4: not a line .* at least 10 such lines"):
+    with pytest.raises(ValueError, match=r"m, line 4: not a line .* at least 10 such lines"):
         count(tmp_path / "m", OWNER)

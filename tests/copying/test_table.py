@@ -9,6 +9,7 @@ from secure_dbstorage.copying.copier import Copier, Outcome
 from secure_dbstorage.copying.table import TableEnd
 from secure_dbstorage.exceptions import CopyFailed
 from secure_dbstorage.files.records import FileRecord
+from secure_dbstorage.models import StoredFile
 from secure_dbstorage.storage import DatabaseStorage
 from tests.support.sealing import KEY, OLD_KEY
 
@@ -58,3 +59,21 @@ def test_a_file_whose_key_is_lost_is_not_taken_for_another(database: str) -> Non
     (done,) = Copier(source=ends[0], target=ends[1]).copy_all(ends[0].records(""))
     assert done.outcome is Outcome.FAILED
     assert "No key in encryption_keys has the id" in done.problem
+
+
+def test_a_file_with_lost_rows_is_told_from_one_that_is_deleted_meanwhile(database: str) -> None:
+    storage = DatabaseStorage(using=database, chunk_size=4096)
+    for name in ("gone.bin", "lost.bin", "new.bin"):
+        storage.save(name, b"x" * 10_000)
+    source = TableEnd(storage)
+    records = list(source.records(""))
+    StoredFile.rows.using(database).filter(position=1).delete()
+    storage.delete("gone.bin")
+    with storage.open("new.bin", "wb") as file:
+        file.write(b"new")
+    target = TableEnd(DatabaseStorage(using=database, namespace="target"))
+    done = Copier(source=source, target=target).copy_all(records)
+    problems = {transfer.record.name: transfer.problem for transfer in done}
+    lost = "rows of this file are missing or too short; dbstorage_verify says how many"
+    vanished = "The content was deleted or replaced while it was being read"
+    assert problems == {"gone.bin": vanished, "lost.bin": lost, "new.bin": vanished}

@@ -136,9 +136,7 @@ class TestUrl:
         assert ran.err.startswith("--base takes a scheme and a host. For a site below a path, set")
 
     @pytest.mark.parametrize("user", ["999", "7.5", "", "nobody", "9" * 40])
-    def test_nobodys_link_is_refused(
-        self, run: Run, storage: DatabaseStorage, user: str
-    ) -> None:
+    def test_nobodys_link_is_refused(self, run: Run, storage: DatabaseStorage, user: str) -> None:
         ran = run("url", "a.txt", "--user", user)
         assert (ran.code, ran.out) == (2, "")
         assert ran.err == f"--user: there is no user with the primary key {user!r}."

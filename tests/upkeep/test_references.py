@@ -168,7 +168,7 @@ class TestSharedByTenants:
     ) -> None:
         set_path(path)
         storage.save("a.pdf", b"x")
-        with pytest.raises(ReferencesHidden, match="ha(s|ve) a table 'testapp_book'"):
+        with pytest.raises(ReferencesHidden, match=r"ha(s|ve) a table 'testapp_book'"):
             list(prune_unreferenced(storage, older_than=timedelta(), dry_run=False))
         assert storage.exists("a.pdf")
 
@@ -202,7 +202,9 @@ class TestSharedByTenants:
         create(Letter, "public")
         create(Letter, "a")
         set_path("a, public")
-        with pytest.raises(ReferencesHidden, match=r"The schema 'public' has a table 'testapp_let"):
+        with pytest.raises(
+            ReferencesHidden, match=r"The schema 'public' has a table 'testapp_let"
+        ):
             ReferredNames(storage)
 
 
