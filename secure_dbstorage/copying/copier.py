@@ -45,6 +45,30 @@ class Transfer:
     problem: str = ""
 
 
+class _Promised:
+    """The names that a dry run has promised, none of which lies below another one.
+
+    Only a hash of each is kept, as there may be millions.
+    """
+
+    def __init__(self) -> None:
+        self._files: set[int] = set()
+        self._directories: set[int] = set()
+        self._lock = Lock()
+
+    def take(self, name: str) -> None:
+        """Promise a name, or raise CopyFailed as the copy itself would."""
+        above = names.ancestors(name)
+        with self._lock:
+            if hash(name) in self._directories:
+                raise CopyFailed(IS_DIRECTORY)
+            for directory in above:
+                if hash(directory) in self._files:
+                    raise below_file(directory)
+            self._files.add(hash(name))
+            self._directories.update(map(hash, above))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copier:
     """Copies files and skips those that the target already has, byte for byte.
@@ -63,7 +87,7 @@ class Copier:
     #: Checked between two pieces.
     _stopping: Event = field(default_factory=Event)
     #: What a dry run would have copied by now.
-    _promised: "_Promised" = field(default_factory=lambda: _Promised())
+    _promised: _Promised = field(default_factory=_Promised)
 
     def copy_all(
         self, records: Iterable[FileRecord], *, jobs: int = 1
@@ -231,30 +255,6 @@ class Copier:
                     thread.result()  # Raises what has ended it.
             finally:
                 self._stopping.set()
-
-
-class _Promised:
-    """The names that a dry run has promised, none of which lies below another one.
-
-    Only a hash of each is kept, as there may be millions.
-    """
-
-    def __init__(self) -> None:
-        self._files: set[int] = set()
-        self._directories: set[int] = set()
-        self._lock = Lock()
-
-    def take(self, name: str) -> None:
-        """Promise a name, or raise CopyFailed as the copy itself would."""
-        above = names.ancestors(name)
-        with self._lock:
-            if hash(name) in self._directories:
-                raise CopyFailed(IS_DIRECTORY)
-            for directory in above:
-                if hash(directory) in self._files:
-                    raise below_file(directory)
-            self._files.add(hash(name))
-            self._directories.update(map(hash, above))
 
 
 def _with_its_error(records: Iterable[FileRecord]) -> Iterator[FileRecord]:

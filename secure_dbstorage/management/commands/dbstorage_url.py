@@ -95,19 +95,7 @@ class Command(ReportingCommand):
         storage, base = database_storage(options["storage"]), options["base"]
         if base is not None:
             _check_base(base)
-        arguments: dict[str, Any] = {
-            name: options[name]
-            for name in ("expires_in", "filename", "user", "ip")
-            if options[name] is not None
-        }
-        if options["folder"] and (options["once"] or options["filename"] is not None):
-            raise usage_error("--once and --filename are for a link to one file.")
-        if options["user"] is not None:
-            arguments["user"] = _key_of_user(options["user"])
-        if options["attachment"]:
-            arguments["attachment"] = True
-        if options["once"]:
-            arguments["uses"] = 1
+        arguments = _arguments(options)
         try:
             url = _url(storage, options["name"], arguments, is_folder=options["folder"])
         except (FileNotFoundError, IsADirectoryError) as error:
@@ -124,6 +112,27 @@ class Command(ReportingCommand):
             url = _absolute(base, url)
         report.facts |= {"name": options["name"], "url": url}
         report.say(url, verbosity=0)
+
+
+def _arguments(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of ``url()`` that the options give.
+
+    :raises CommandError: when they don't fit together.
+    """
+    if options["folder"] and (options["once"] or options["filename"] is not None):
+        raise usage_error("--once and --filename are for a link to one file.")
+    arguments: dict[str, Any] = {
+        name: options[name]
+        for name in ("expires_in", "filename", "user", "ip")
+        if options[name] is not None
+    }
+    if "user" in arguments:
+        arguments["user"] = _key_of_user(arguments["user"])
+    if options["attachment"]:
+        arguments["attachment"] = True
+    if options["once"]:
+        arguments["uses"] = 1
+    return arguments
 
 
 def _given(arguments: Iterable[str]) -> str:
