@@ -38,15 +38,21 @@ def take_turns(
 
     :param clock: ``time.process_time`` leaves out what other processes do, the database's too.
     """
-    loops = {
-        contender.name: _warm_up(contender, sample_seconds, clock) for contender in contenders
-    }
-    for number in range(rounds):
-        # Each round begins with another one: what comes after a slow one has cold caches.
-        start = number % len(contenders)
-        for contender in (*contenders[start:], *contenders[:start]):
-            if not contender.failure:
-                _take(contender, loops[contender.name], clock)
+    # What is loaded stays. To search it before each sample would take longer than the samples.
+    gc.collect()
+    gc.freeze()
+    try:
+        loops = {
+            contender.name: _warm_up(contender, sample_seconds, clock) for contender in contenders
+        }
+        for number in range(rounds):
+            # Each round begins with another one: what comes after a slow one has cold caches.
+            start = number % len(contenders)
+            for contender in (*contenders[start:], *contenders[:start]):
+                if not contender.failure:
+                    _take(contender, loops[contender.name], clock)
+    finally:
+        gc.unfreeze()
 
 
 def ratios(seconds: Sequence[float], reference: Sequence[float]) -> float:
