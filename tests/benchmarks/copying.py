@@ -22,7 +22,7 @@ from tests.benchmarks.environment import Workspace
 from tests.benchmarks.measuring import Contender, ratios, take_turns
 from tests.benchmarks.results import Result
 
-_SIZE, _QUICK_COUNT, _COUNT = 10 * 1024, 1_000, 10_000
+_SIZE, _QUICK_COUNT, _COUNT = 10 * 1024, 200, 10_000
 
 _FILES = "secure_dbstorage_storedfile"
 

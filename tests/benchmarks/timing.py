@@ -28,7 +28,7 @@ _WRONG, _NONE = "a wrong token", "no token"
 
 def measure(workspace: Workspace, *, quick: bool) -> list[Result]:
     """Measure on one database."""
-    found = workspace.call(compare, 1000 if quick else 20_000)
+    found = workspace.call(compare, 100 if quick else 20_000)
     return [Result(topic="timing", database=workspace.database, **result) for result in found]
 
 
