@@ -80,7 +80,7 @@ def hide_keys(given: Any) -> Any:
 def find_problems(given: object) -> Iterator[Problem]:
     """Yield the problems of a storage's keyword arguments, as the project wrote them.
 
-    What it has from the defaults of all storages is named as it is written there.
+    An option from the setting for all storages is named as it stands there.
     """
     if not isinstance(given, Mapping):
         yield Problem("the value", "must be a dictionary")

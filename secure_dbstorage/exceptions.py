@@ -16,7 +16,7 @@
     ├── FileChanged              also an OSError
     ├── UploadChanged            an upload that another request has continued
     ├── UploadGone               also a FileNotFoundError, and a BadRequest: Django answers 400
-    ├── UploadIncomplete         an upload that is claimed before it is complete
+    ├── UploadIncomplete         an upload that can't be claimed yet
     ├── ContentVanished          also an OSError
     ├── KeyServiceUnavailable    a key service that is down
     ├── KeyLost                  also an OSError: a key that is not in the settings
@@ -85,14 +85,17 @@ class UploadChanged(SecureDBStorageError):
 
 
 class UploadGone(SecureDBStorageError, FileNotFoundError, BadRequest):
-    """Raised when an upload was taken by another file, or deleted.
+    """Raised when an upload has become a file already, or was deleted.
 
-    A client can do either between the check of a form and its ``save()``.
+    A client can cause either between a form's ``is_valid()`` and its ``save()``.
     """
 
 
 class UploadIncomplete(SecureDBStorageError):
-    """Raised when an upload is claimed before it is complete."""
+    """Raised when an upload can't be claimed yet.
+
+    Bytes are missing, or another request is still computing its SHA-256.
+    """
 
 
 class ContentVanished(SecureDBStorageError, OSError):
@@ -120,14 +123,14 @@ class SealBroken(SecureDBStorageError, OSError):
 
 
 class ReferencesHidden(SecureDBStorageError):
-    """Raised when rows of other schemas may refer to the files of a storage."""
+    """Raised when rows that can't be read may refer to files of a storage."""
 
     def __init__(self, table: str, schemas: Sequence[str]) -> None:
         names = ", ".join(map(repr, schemas))
         has = "The schema {} has" if len(schemas) == 1 else "The schemas {} have"
         super().__init__(
-            f"{has.format(names)} a table {table!r} that is out of reach here, and may share the "
-            "table of files"
+            f"{has.format(names)} a table {table!r} that can't be read from here, and its rows "
+            "may refer to files of this storage"
         )
 
 

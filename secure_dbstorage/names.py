@@ -59,8 +59,8 @@ def text_of(name: object) -> str:
     """
     text = os.fspath(name) if isinstance(name, str | os.PathLike) else None
     if not isinstance(text, str):
-        advice = ": pass its name, file.name" if isinstance(name, File) else ""
-        raise TypeError(f"A name is text or a path, not a {type(name).__name__}{advice}")
+        advice = ": pass file.name" if isinstance(name, File) else ""
+        raise TypeError(f"A name must be a str or a path, not a {type(name).__name__}{advice}")
     return text
 
 

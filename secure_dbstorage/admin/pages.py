@@ -100,7 +100,7 @@ class FilePages(FileLinks, DeedPages):
             "can_publish": self.has_publish_permission(request, file),
             "can_delete": self.has_delete_permission(request, file),
             "rename_form": RenameForm(initial={"name": file.name}),
-            # It confirms a guess of what a short file holds.
+            # A digest confirms a guess at a short file's content.
             "sha256": _digest(file, home) if may_open else "",
         }
         if home is not None and can_open:

@@ -26,7 +26,7 @@ def check_internal_route(**kwargs: Any) -> Iterator[CheckMessage]:
     else:
         if is_own_route:
             return
-        fault = f"another pattern comes first for the internal route, {taker.route!r}"
+        fault = f"another pattern, {taker.route!r}, matches the URLs of the internal route first"
         hint = order_hint("the internal route", taker)
     yield Error(
         f"STORAGES[{aliases[0]!r}] offloads to a proxy, which can't fetch: {fault}.",

@@ -36,8 +36,8 @@ def check_routes(**kwargs: Any) -> Iterator[CheckMessage]:
         # Links for uploads have the route's URL even with a `base_url`.
         if not is_own_route:
             yield Error(
-                f"Another pattern comes first for the URLs of STORAGES[{alias!r}]: "
-                f"{taker.route!r}.",
+                f"Another pattern, {taker.route!r}, matches the URLs of STORAGES[{alias!r}] "
+                "first.",
                 hint=order_hint(f"the route of STORAGES[{alias!r}]", taker),
                 id="secure_dbstorage.E003",
             )
@@ -60,7 +60,7 @@ def check_base_urls(**kwargs: Any) -> Iterator[CheckMessage]:
         if first != alias:
             yield Error(
                 f"STORAGES[{first!r}] and STORAGES[{alias!r}] have the same base_url "
-                f"{options.base_url!r}: two files of one name have one URL.",
+                f"{options.base_url!r}: files with the same name would share a URL.",
                 hint="Set a different base_url in the OPTIONS of each; None asks the URLconf.",
                 id="secure_dbstorage.E003",
             )
@@ -144,7 +144,7 @@ def _route_hint(alias: str, served: str, ours: Mapping[str, StorageOptions]) -> 
             f"Write the route of STORAGES[{served!r}] as "
             f"{_include_line(served, other.namespace)}, and that of STORAGES[{alias!r}] as {line}."
         )
-    return f"Write its route as {line}. No two storages can share a route."
+    return f"Write the route of STORAGES[{alias!r}] as {line}. No two storages can share a route."
 
 
 def _aliases_below(path: str) -> list[object]:

@@ -4,7 +4,7 @@ Each line is an object with the ``namespace`` of the storage, ``name``, ``size``
 ``is_public`` and the times ``created``, ``modified`` and ``expires`` in ISO 8601. ``expires`` is
 null for a permanent file.
 
-A manifest is of one storage: a line of another one could make a private file public that has the
+A manifest is for one namespace. A line from another one could publish a private file that has the
 same name and content.
 """
 
@@ -22,7 +22,7 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 _TIMES = ("created", "modified", "expires")
 
-#: A file with so many lines that don't belong in a manifest is none.
+#: A file with this many bad lines is not a manifest.
 _MAX_BAD_LINES = 10
 
 
@@ -122,7 +122,7 @@ def read(path: Path, namespace: str, directory: str = "") -> Iterator[FileRecord
                 continue
             if owner != namespace:
                 raise ValueError(
-                    f"{path.name}, line {number}: of the storage with the namespace {owner!r}, "
+                    f"{path.name}, line {number}: this is a manifest of the namespace {owner!r}, "
                     f"not {namespace!r}"
                 )
             if record.name.startswith(prefix):

@@ -245,7 +245,9 @@ def _has_room(field: Any, name: str) -> bool:
         return True
     path = PurePosixPath(field.generate_filename(None, name))
     directory, extensions = str(path)[: -len(path.name)], "".join(path.suffixes)
-    return bool(len(directory) + 1 + ADDED + len(extensions) <= field.max_length)
+    if len(directory) + 1 + ADDED + len(extensions) <= field.max_length:
+        return True
+    return bool(field.storage.is_name_available(str(path), max_length=field.max_length))
 
 
 def _naming(error: ValidationError, name: str) -> list[ValidationError]:

@@ -27,8 +27,8 @@ class ImageUploadField(UploadField, forms.ImageField):
             self._open(file)
         return file
 
-    # In the field of Django, Pillow tries all formats. To read 10 MiB of comments in an EPS file
-    # takes it seconds.
+    # In Django's field, Pillow tries every format, and takes seconds to read 10 MiB of comments in
+    # an EPS file.
     def _open(self, file: Any) -> None:
         from PIL import Image  # noqa: PLC0415
 

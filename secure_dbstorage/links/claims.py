@@ -130,7 +130,7 @@ def timely(grant: AnyGrant, now: float) -> AnyGrant:
 
 
 def _told(claims: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the claims that say something."""
+    """Return the claims that have a value."""
     return {name: value for name, value in claims.items() if value}
 
 

@@ -91,7 +91,7 @@ class Audience(NamedTuple):
 def matched(token: str) -> re.Match[str]:
     """Return the parts of a token.
 
-    :raises BadToken: for anything else.
+    :raises BadToken: for a text that isn't shaped like a token.
     """
     match = _SHAPE.fullmatch(token)
     if match is None:

@@ -176,7 +176,7 @@ def _ending(error: DatabaseUnavailable | DatabaseError, report: Report) -> Comma
             told = f"The database can't be used: {reason(error)}"
         raise usage_error(told) from error
     if isinstance(error, DatabaseUnavailable):
-        told = f"The database can't be used any more. {report.again}: {reason(error)}"
+        told = f"The database can no longer be used: {reason(error)}. {report.again}."
     ending = CommandError(told, returncode=FAILED)
     ending.__cause__ = error  # For those who pass --traceback.
     return ending

@@ -48,7 +48,7 @@ def chunk_size(raw: object) -> int:
 
 
 def max_size(raw: object) -> int | None:
-    """Return a number of bytes, or None. Zero might be meant as no limit."""
+    """Return a number of bytes, or None. Zero is refused: it might mean no limit."""
     if raw is None:
         return None
     if isinstance(raw, bool) or not isinstance(raw, int) or raw < 1:

@@ -38,7 +38,7 @@ class Fault(Enum):
     VERSION = (
         "version",
         412,
-        _("Only version 1.0.0 of tus is supported. A link for one name also takes a PUT."),
+        _("Only tus 1.0.0 is supported. A link for a single file also accepts PUT."),
     )
     PRECONDITION = "precondition", 412, _("The file already exists, or it has changed.")
     TOO_LARGE = "too-large", 413, _("The file is too large.")

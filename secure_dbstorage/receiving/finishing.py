@@ -39,8 +39,8 @@ from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.storage.announcements import announce_saved
 from secure_dbstorage.storage.uploads import cleaned_name, name_upload, received_file
 
-#: The largest upload that everyone may read for its digest. A turn, and another look at the
-#: upload, take six statements. With rows of 256 KiB, so many bytes are read by five.
+#: The largest upload that several requests may read at once for its digest, in bytes. A turn, and
+#: another look at the upload, take six statements; reading this many bytes takes five.
 _SOON_READ = 4 * 1024 * 1024
 
 

@@ -115,7 +115,7 @@ def record_refused(visit: Visit, word: str, status: int) -> None:
     A token whose "?" was quoted twice, for example, is part of the name to us. Once that is
     quoted as it should be, it opens the file.
 
-    :param word: why.
+    :param word: the reason, as the log and ``file_refused`` spell it.
     """
     visit.name = without_tokens(visit.name)
     record(visit, file_refused, word, status, name=visit.name, reason=word)

@@ -11,7 +11,7 @@ from secure_dbstorage.content_types import content_type_of
 from secure_dbstorage.names import MAX_LENGTH, canonical_name
 from secure_dbstorage.storage.base import BaseStorage
 
-#: How many characters a name gets that is taken: 7 random ones, and one before them.
+#: How many characters are added to a name that is taken: an underscore and 7 random ones.
 ADDED = 8
 
 #: How many names a save tries.

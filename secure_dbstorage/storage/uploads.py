@@ -109,7 +109,7 @@ def adopted_name(
     """
     if not isinstance(content, ReceivedFile) or not _has_received(storage, content.upload):
         return None
-    # Before it succeeds: if only the answer to a commit is lost, it is saved again.
+    # Before the attempt: if the commit succeeds and only its answer is lost, it is saved again.
     was_saved, content.was_saved = content.was_saved, True
     try:
         if storage.options.allow_overwrite:
@@ -117,8 +117,8 @@ def adopted_name(
         else:
             adopted = storage.inbox.adopt(name, content.upload, naming=naming), True
     except UploadGone:
-        # Code that saves it a second time means a copy, as of any other file. Clients don't decide
-        # that: one who sends one upload in many forms would get as many files.
+        # Code that saves the same object twice wants a copy, as with any other file. A client must
+        # not get one by sending one upload in many forms.
         if was_saved and _is_file(storage, content.upload):
             return None
         content.was_saved = was_saved

@@ -28,7 +28,7 @@ _logger = logging.getLogger("secure_dbstorage.storage")
 #: Text is UTF-8 on every server, whatever its locale.
 _ENCODING = "utf-8"
 
-_NEVER_CLOSED = "%a was opened for writing and never closed, so nothing is saved"
+_NEVER_CLOSED = "%a was opened for writing and never closed: what was written is lost"
 
 
 class SaveContent(Protocol):
@@ -198,7 +198,7 @@ class _SavedOnClose(BaseProxy):
             return
         raised = sys.exc_info()[1]
         if self._save is not None and raised not in (None, self._handled_before):
-            _logger.warning("The content written to %a is dropped: %r", self._name, raised)
+            _logger.warning("The content written to %a was dropped: %r", self._name, raised)
             self.discard()
         self._unclosed.detach()
         with self._spool:

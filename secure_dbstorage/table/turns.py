@@ -1,4 +1,4 @@
-"""Turns: one request at a time asks the hooks about an upload, on any number of servers.
+"""Turns: one request at a time, on all servers, asks the hooks about an upload or reads it.
 
 Hooks may take long, so nobody waits for a turn, and no transaction is open during one. A turn is a
 row that a unique constraint lets only one request insert. A server may die during its turn, so
@@ -41,7 +41,7 @@ def new(upload_key: int) -> Turn:
 
 
 def is_turn(key: int) -> bool:
-    """Tell whether this is the content key of a turn. All other keys have a bit less."""
+    """Tell whether this is the content key of a turn. All others have at least one bit fewer."""
     return key.bit_length() == _KEY_BITS
 
 

@@ -82,7 +82,7 @@ def referred(
 
 
 def _naming(column: str, wanted: Sequence[str]) -> Q:
-    """Return a condition that each row meets which has one of these names, however it is spelled.
+    """Return a condition that is true for each row with one of these names, however it is spelled.
 
     Others may meet it too.
     """

@@ -37,7 +37,9 @@ class TestOffloading:
         settings.STORAGES = self.OFFLOADING
         (message,) = offloading.check_internal_route()
         assert message.id == "secure_dbstorage.E009"
-        assert message.msg.endswith("comes first for the internal route, '<path:content>'.")
+        assert message.msg.endswith(
+            "'<path:content>', matches the URLs of the internal route first."
+        )
         assert "move the internal route above that pattern" in str(message.hint)
 
     def test_an_internal_route_that_nothing_needs_is_a_warning(self, settings: Settings) -> None:

@@ -98,7 +98,8 @@ class TestRoutes:
         assert message.id == "secure_dbstorage.E003"
         assert message.msg == f"The route of STORAGES['ours'] serves STORAGES['{served}']."
         assert str(message.hint).startswith(
-            f'Write its route as path("{namespace}/", include("secure_dbstorage.urls", '
+            f"Write the route of STORAGES['ours'] as "
+            f'path("{namespace}/", include("secure_dbstorage.urls", '
             f'namespace="{namespace}"), {{"storage": "ours"}}).'
         )
 
@@ -242,7 +243,7 @@ class TestOrder:
         (message,) = routes.check_routes()
         assert message.id == "secure_dbstorage.E003"
         assert message.msg == (
-            f"Another pattern comes first for the URLs of STORAGES['default']: {route!r}."
+            f"Another pattern, {route!r}, matches the URLs of STORAGES['default'] first."
         )
         assert message.hint == (
             "In your URLconf, move the route of STORAGES['default'] above that pattern, or give "
@@ -253,7 +254,7 @@ class TestOrder:
         settings.DEBUG = True
         settings.ROOT_URLCONF = *static("/files/", document_root="/nowhere"), FILES, PICTURES
         (message,) = routes.check_routes()
-        assert message.msg.endswith("the URLs of STORAGES['default']: '^files/(?P<path>.*)$'.")
+        assert message.msg.startswith("Another pattern, '^files/(?P<path>.*)$', matches ")
         assert str(message.hint).startswith("Remove static(settings.MEDIA_URL, ...) from your ")
 
     def test_the_route_of_another_storage_above_a_route_is_an_error(
@@ -262,7 +263,7 @@ class TestOrder:
         settings.ROOT_URLCONF = path("", include("secure_dbstorage.urls")), PICTURES
         (message,) = routes.check_routes()
         assert message.msg == (
-            "Another pattern comes first for the URLs of STORAGES['pictures']: '<file_name:name>'."
+            "Another pattern, '<file_name:name>', matches the URLs of STORAGES['pictures'] first."
         )
         assert "move the route of STORAGES['pictures'] above" in str(message.hint)
 

@@ -81,7 +81,7 @@ def test_a_manifest_of_another_storage_is_neither_read_nor_overwritten(
     tmp_path: Path, other: str
 ) -> None:
     write(tmp_path / "m", RECORDS)
-    told = f"m, line 1: of the storage with the namespace 'invoices', not {other!r}"
+    told = f"m, line 1: this is a manifest of the namespace 'invoices', not {other!r}"
     for use in (lambda path: list(read(path, other)), lambda path: ManifestWriter(path, other)):
         with pytest.raises(ValueError, match=told):
             use(tmp_path / "m")
@@ -96,7 +96,7 @@ def test_a_line_of_another_storage_is_refused_wherever_it_is(tmp_path: Path) -> 
     (tmp_path / "m").write_bytes(
         b"".join((tmp_path / name).read_bytes() for name in ("m", "other"))
     )
-    with pytest.raises(ValueError, match="m, line 2: of the storage with the namespace ''"):
+    with pytest.raises(ValueError, match="m, line 2: this is a manifest of the namespace ''"):
         count(tmp_path / "m", OWNER, "none of these")
 
 

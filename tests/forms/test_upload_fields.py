@@ -249,16 +249,16 @@ class TestHostileValues:
             received(url, ours())
         assert caught.value.code == "file_name"
 
-    @pytest.mark.parametrize("length", [185, 186, 187, 250])
+    @pytest.mark.parametrize("length", [185, 186, 187, 194, 195, 250])
     def test_a_name_that_can_not_be_shortened_for_the_models_field_is_an_error(
         self, length: int
     ) -> None:
         """All of it is one extension, which keeps its type."""
         name = "n" + ".x" * ((length - 5) // 2) + "." + "x" * ((length - 5) % 2 + 3)
         assert len(name) == length
-        for _ in range(2):  # The second one finds the name taken.
+        for longest in (194, 186):  # The second one finds the name taken.
             form = BookForm({"text-upload": sent(name=name)})
-            assert form.is_valid() == (length <= 186)
+            assert form.is_valid() == (length <= longest)
             if form.is_valid():
                 assert form.save().text.read() == CONTENT
             else:

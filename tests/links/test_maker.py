@@ -618,8 +618,8 @@ def test_urls_takes_names_and_not_one_name() -> None:
 @pytest.mark.parametrize(
     ("given", "kind"),
     [
-        (ContentFile(b"", name="a.txt"), "ContentFile: pass its name, file.name"),
-        (Letter(scan="a.txt").scan, "FieldFile: pass its name, file.name"),
+        (ContentFile(b"", name="a.txt"), "ContentFile: pass file.name"),
+        (Letter(scan="a.txt").scan, "FieldFile: pass file.name"),
         *((b"abc", "bytes"), (7, "int")),
     ],
 )
@@ -636,5 +636,5 @@ def test_urls_takes_names_and_not_one_name() -> None:
     ],
 )
 def test_a_name_is_text_or_a_path(take: Callable[..., Any], given: object, kind: str) -> None:
-    with pytest.raises(TypeError, match=f"^A name is text or a path, not a {kind}$"):
+    with pytest.raises(TypeError, match=f"^A name must be a str or a path, not a {kind}$"):
         take(DatabaseStorage(), given)

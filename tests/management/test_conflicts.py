@@ -445,7 +445,7 @@ def _check_it_ends_and_continues(
     case: Case, place: Place, code: int, told: Any, text: str
 ) -> None:
     line = text.splitlines()[-1]
-    assert line.startswith("The database can't be used any more.")
+    assert line.startswith("The database can no longer be used: ")
     assert "Run the command again" in line
     assert (code, told["failures"], told["interrupted"]) == (1, [], True)
     done = told["counts"][case.word]
@@ -573,10 +573,9 @@ def test_a_server_that_is_gone_ends_all_threads_of_a_copy(place: Place) -> None:
     with going(place) as go:
         at_the_first_save(go)
         code, told, text = run(copy, place)
-    again = (
-        "The database can't be used any more. Run the command again later, or with fewer --jobs"
-    )
-    assert text.splitlines()[-1].startswith(again)
+    last = text.splitlines()[-1]
+    assert last.startswith("The database can no longer be used: ")
+    assert last.endswith(". Run the command again later, or with fewer --jobs, to continue.")
     assert (code, told["failures"], told["interrupted"]) == (1, [], True)
     assert told["counts"]["copied"] < len(files)
     code, told, _ = run(copy, place)

@@ -296,7 +296,7 @@ def test_a_manifest_of_another_storage_publishes_no_file(database: str, tmp_path
     back.set_public("id.pdf", True)
     manifest = str(tmp_path / "files.jsonl")
     run("--from", "back", "--to", "out", "--manifest", manifest, "--jobs", "1")
-    told = "files.jsonl, line 1: of the storage with the namespace 'back', not ''"
+    told = "files.jsonl, line 1: this is a manifest of the namespace 'back', not ''"
     assert told in refusal("--from", "default", "--to", "folder", "--manifest", manifest)
     default.delete("id.pdf")
     arguments = ("--from", "out", "--to", "default", "--manifest", manifest, "--jobs", "1")

@@ -90,7 +90,7 @@ def test_a_database_that_is_down_is_no_traceback() -> None:
 
 def test_a_database_that_goes_away_ends_the_command_after_its_summary() -> None:
     out = io.StringIO()
-    again = "can't be used any more. Run the command again later to continue: connection refused"
+    again = "can no longer be used: connection refused. Run the command again later to continue."
     with pytest.raises(CommandError, match=again) as raised:
         call_command(Count(), "good", "down", "good", stdout=out)
     assert raised.value.returncode == 1

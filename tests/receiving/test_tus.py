@@ -64,7 +64,7 @@ def test_who_sends_something_else_is_told_what_to_send(
 ) -> None:
     form = Client().post(storage.upload_url("a.txt", max_size=SIZE), {"file": ContentFile(b"x")})
     assert form.status_code == 412
-    assert "A link for one name also takes a PUT." in form.json()["detail"]
+    assert "A link for a single file also accepts PUT." in form.json()["detail"]
     answer = uploader.create(storage.upload_url(prefix="in", max_size=SIZE), SIZE)
     assert answer.status_code == 400
     assert answer.json()["detail"].endswith("(Upload-Metadata: filename)")

@@ -548,7 +548,7 @@ def test_content_dropped_for_an_unrelated_exception_is_logged(
     except KeyError:
         handle.close()
     assert not storage.exists("a.txt")
-    assert "written to 'a.txt' is dropped: KeyError('unrelated')" in caplog.text
+    assert "written to 'a.txt' was dropped: KeyError('unrelated')" in caplog.text
 
 
 @pytest.mark.filterwarnings("ignore:Implicitly cleaning up", "ignore:unclosed file")
@@ -565,7 +565,7 @@ def test_a_file_that_is_never_closed_is_logged(
     (record,) = caplog.records
     assert record.name == "secure_dbstorage.storage"
     assert record.getMessage() == (
-        "'a.txt' was opened for writing and never closed, so nothing is saved"
+        "'a.txt' was opened for writing and never closed: what was written is lost"
     )
     assert storage.exists("a.txt") == (mode == "r+")
 

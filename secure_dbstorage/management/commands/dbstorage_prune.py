@@ -46,7 +46,7 @@ _LABELS = {
     "unreferenced": "unreferenced file",
     "stray": "stray rows",
     "used": "record of used link",
-    "turn": "abandoned turn at an upload",
+    "turn": "leftover lock on an upload",
 }
 
 #: The default of --older-than, which is told apart from a given value.
@@ -74,9 +74,9 @@ class Command(ReportingCommand):
         "(rich text, JSON, tables of thumbnail packages, other projects that use this storage) "
         "are not seen: try --dry-run first, and protect directories with --keep. If there is "
         "nothing at or below one of these, its name may be mistyped: no unreferenced file is "
-        "removed then. Nor is one if another schema of PostgreSQL has a table of a model with a "
-        "FileField, and no table of files: its rows may refer to the same files, as in a table "
-        "that tenants share, and are not seen from here."
+        "removed then. The same goes if another PostgreSQL schema has a table of a model "
+        "with a FileField but no table of files, as when tenants share one: its rows may refer to "
+        "the same files, and can't be seen from here."
     )
     examples = """
         manage.py dbstorage_prune

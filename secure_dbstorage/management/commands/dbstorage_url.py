@@ -26,7 +26,8 @@ from secure_dbstorage.storage import DatabaseStorage
 #: The options that are not called as the arguments that they give.
 _OPTIONS = {"uses": "--once"}
 
-#: What a look-up raises for a key that no user has, or can have; the last one without any users.
+#: What a look-up raises for a key that no user has, or can have; the last one in a project without
+#: users.
 _NO_USER = (
     ObjectDoesNotExist,
     ValueError,
@@ -141,7 +142,7 @@ def _given(arguments: Iterable[str]) -> str:
 
 
 def _check_base(base: str) -> None:
-    """Refuse an address of which something would be ignored.
+    """Refuse an address if a part of it would be ignored.
 
     :raises CommandError: for such an address.
     """

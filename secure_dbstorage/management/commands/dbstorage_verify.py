@@ -23,9 +23,10 @@ class Command(ReportingCommand):
         "Read every file of a storage and compare it with its size and SHA-256. This finds files "
         "whose rows are missing or were changed, rows past the end of a file, and media types "
         "that an older version chose differently. --repair fixes the last two; without it, "
-        "nothing is changed. It deletes rows only past the end of a file that is intact: "
-        "otherwise they may be what was lost. Lost bytes can only be restored from a backup; "
-        "until then, changed ones are served under the ETag of those that were saved. "
+        "nothing is changed. It deletes rows past the end of a file only if the rest of the "
+        "file is intact: otherwise they may hold the missing bytes. Lost bytes can only be "
+        "restored from a backup; until then, changed content is served with the ETag of the "
+        "original. "
         "dbstorage_prune finds rows that belong to no file. Deleted files that can be restored "
         "are read last."
     )
