@@ -57,11 +57,13 @@ def text_of(name: object) -> str:
 
     :raises TypeError: for anything but text and paths.
     """
-    text = os.fspath(name) if isinstance(name, str | os.PathLike) else None
-    if not isinstance(text, str):
-        advice = ": pass file.name" if isinstance(name, File) else ""
-        raise TypeError(f"A name must be a str or a path, not a {type(name).__name__}{advice}")
-    return text
+    if isinstance(name, str):
+        return name
+    text = os.fspath(name) if isinstance(name, os.PathLike) else None
+    if isinstance(text, str):
+        return text
+    advice = ": pass file.name" if isinstance(name, File) else ""
+    raise TypeError(f"A name must be a str or a path, not a {type(name).__name__}{advice}")
 
 
 def check_new_name(name: str) -> None:

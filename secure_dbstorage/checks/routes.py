@@ -33,14 +33,18 @@ def check_routes(**kwargs: Any) -> Iterator[CheckMessage]:
                     id="secure_dbstorage.E003",
                 )
             continue
-        # Links for uploads have the route's URL even with a `base_url`.
         if not is_own_route:
-            yield Error(
-                f"Another pattern, {taker.route!r}, matches the URLs of STORAGES[{alias!r}] "
-                "first.",
-                hint=order_hint(f"the route of STORAGES[{alias!r}]", taker),
-                id="secure_dbstorage.E003",
+            # A view of the project may be meant to stand before ours. With a `base_url`, only
+            # links for uploads have the route's URL.
+            fault = (
+                f"Another pattern, {taker.route!r}, matches the URLs of STORAGES[{alias!r}] first."
             )
+            hint = order_hint(f"the route of STORAGES[{alias!r}]", taker)
+            if options.base_url is None and (taker.is_ours or taker.is_folder):
+                yield Error(fault, hint=hint, id="secure_dbstorage.E003")
+            else:
+                hint += " If its view calls ours, silence this check."
+                yield checks.Warning(fault, hint=hint, id="secure_dbstorage.W027")
         elif taker.alias != alias and options.base_url is None:
             yield Error(
                 f"The route of STORAGES[{alias!r}] serves STORAGES[{taker.alias!r}].",

@@ -8,6 +8,7 @@ from django import forms
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
 from django.core.files.storage import Storage, storages
 from django.core.files.uploadedfile import UploadedFile
+from django.db.models import FileField  # noqa: TID251 -- for the type alone
 from django.forms.boundfield import BoundField
 from django.views.decorators.debug import sensitive_variables
 
@@ -21,7 +22,7 @@ from secure_dbstorage.links.upload_limits import media_ranges, size_limit
 from secure_dbstorage.names import shown_name
 from secure_dbstorage.receiving.faults import Fault
 from secure_dbstorage.storage import DatabaseStorage
-from secure_dbstorage.storage.alternatives import ADDED
+from secure_dbstorage.storage.alternatives import ADDED_CHARACTERS
 
 
 class UploadField(forms.FileField):
@@ -113,6 +114,14 @@ class UploadField(forms.FileField):
 
     def to_python(self, data: Any) -> Any:
         """Return the file, which the browser may have sent before."""
+        return super().to_python(self._taken(data))
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Tell whether there is a file."""
+        return super().has_changed(initial, data or None if self.multiple else data)
+
+    def _taken(self, data: Any) -> Any:
+        """Return the upload that a hidden value stands for, or what the form has brought."""
         try:
             if isinstance(data, SignedPath):
                 data = self._received(data)
@@ -123,12 +132,7 @@ class UploadField(forms.FileField):
             if error.code in self.error_messages:
                 error.message = self.error_messages[error.code]
             raise
-        # A field for pictures passes over that of Django, which lets Pillow try all formats.
-        return forms.FileField.to_python(self, data)
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        """Tell whether there is a file."""
-        return super().has_changed(initial, data or None if self.multiple else data)
+        return data
 
     def _clean_all(self, given: list[Any], initial: Any, kept: list[Kept]) -> list[Any]:
         if not given:
@@ -238,14 +242,15 @@ def _model_field(form: forms.BaseForm | type[forms.BaseForm], field_name: str) -
 def _has_room(field: Any, name: str) -> bool:
     """Tell whether a model field has room for a name, even if it is shortened or taken.
 
-    Only what stands in front of all extensions is shortened. What a callable ``upload_to`` puts
-    there is not known yet.
+    Only what stands in front of all extensions is shortened. What a callable ``upload_to``, or a
+    field that generates names, puts there is not known yet.
     """
-    if callable(field.upload_to) or field.max_length is None:
+    generates = type(field).generate_filename is not FileField.generate_filename
+    if generates or callable(field.upload_to) or field.max_length is None:
         return True
     path = PurePosixPath(field.generate_filename(None, name))
     directory, extensions = str(path)[: -len(path.name)], "".join(path.suffixes)
-    if len(directory) + 1 + ADDED + len(extensions) <= field.max_length:
+    if len(directory) + 1 + ADDED_CHARACTERS + len(extensions) <= field.max_length:
         return True
     return bool(field.storage.is_name_available(str(path), max_length=field.max_length))
 

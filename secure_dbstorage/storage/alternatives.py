@@ -12,7 +12,7 @@ from secure_dbstorage.names import MAX_LENGTH, canonical_name
 from secure_dbstorage.storage.base import BaseStorage
 
 #: How many characters are added to a name that is taken: an underscore and 7 random ones.
-ADDED = 8
+ADDED_CHARACTERS = 8
 
 #: How many names a save tries.
 _MAX_ATTEMPTS = 10
@@ -29,7 +29,12 @@ def other_names(storage: BaseStorage, name: str, max_length: int | None) -> Iter
         other = storage.get_alternative_name(root, extension)
         if other == filename and storage.options.allow_overwrite:
             # An upload to a directory replaces nothing, whatever the option says.
-            most = min(max_length or MAX_LENGTH, MAX_LENGTH) - len(name) + len(root) - ADDED
+            most = (
+                min(max_length or MAX_LENGTH, MAX_LENGTH)
+                - len(name)
+                + len(root)
+                - ADDED_CHARACTERS
+            )
             other = Storage.get_alternative_name(storage, root[: max(0, most)], extension)
         name = storage.get_available_name(posixpath.join(directory, other), max_length)
         yield canonical_name(name)

@@ -4,6 +4,7 @@ import pytest
 from django.conf.urls.i18n import i18n_patterns
 from django.conf.urls.static import static
 from django.contrib.auth.decorators import login_required
+from django.core import checks
 from django.http import HttpRequest, HttpResponse
 from django.test.utils import override_script_prefix
 from django.urls import URLPattern, URLResolver, include, path, re_path
@@ -235,25 +236,26 @@ class TestOrder:
         ],
     )
     @pytest.mark.parametrize("base_url", [None, "/files/", "https://cdn.example.com/"])
-    def test_a_pattern_above_a_route_is_an_error(
+    def test_a_pattern_above_a_route_is_a_warning(
         self, settings: Settings, above: URLPattern, route: str, base_url: str | None
     ) -> None:
         settings.STORAGES = storages(default={"base_url": base_url})
         settings.ROOT_URLCONF = above, FILES
         (message,) = routes.check_routes()
-        assert message.id == "secure_dbstorage.E003"
+        assert (message.id, message.level) == ("secure_dbstorage.W027", checks.WARNING)
         assert message.msg == (
             f"Another pattern, {route!r}, matches the URLs of STORAGES['default'] first."
         )
         assert message.hint == (
             "In your URLconf, move the route of STORAGES['default'] above that pattern, or give "
-            "it a path that the pattern doesn't match."
+            "it a path that the pattern doesn't match. If its view calls ours, silence this check."
         )
 
     def test_the_url_of_a_folder_is_told_to_go(self, settings: Settings) -> None:
         settings.DEBUG = True
         settings.ROOT_URLCONF = *static("/files/", document_root="/nowhere"), FILES, PICTURES
         (message,) = routes.check_routes()
+        assert (message.id, message.level) == ("secure_dbstorage.E003", checks.ERROR)
         assert message.msg.startswith("Another pattern, '^files/(?P<path>.*)$', matches ")
         assert str(message.hint).startswith("Remove static(settings.MEDIA_URL, ...) from your ")
 
@@ -265,6 +267,7 @@ class TestOrder:
         assert message.msg == (
             "Another pattern, '<file_name:name>', matches the URLs of STORAGES['pictures'] first."
         )
+        assert (message.id, message.level) == ("secure_dbstorage.E003", checks.ERROR)
         assert "move the route of STORAGES['pictures'] above" in str(message.hint)
 
     @pytest.mark.parametrize(

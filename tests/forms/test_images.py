@@ -4,11 +4,12 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from django import forms
 from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile
 from PIL import Image
 from pytest_django import Settings
 
-from secure_dbstorage.forms import ImageUploadField
+from secure_dbstorage.forms import ImageUploadField, UploadField
 from secure_dbstorage.models import StoredFile
 from tests.support.forms import codes, form_with, sent
 from tests.support.uploads import CONTENT
@@ -93,6 +94,31 @@ def test_what_is_no_picture_is_parsed_once_and_deleted() -> None:
     assert codes(form_with(field, url)) == ["invalid_image"]
     assert not StoredFile.rows.exists()
     assert codes(form_with(field, url)) == ["upload_gone"]
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), ImportError("a plugin"), OSError(24, "Too many open files")]
+)
+def test_a_server_in_need_deletes_no_upload(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    field, url = ImageUploadField(max_size=SIZE), sent(png(), "a.png")
+
+    def fail(*given: Any, **named: Any) -> Any:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Image, "open", fail)
+        assert codes(form_with(field, url)) == ["invalid_image"]
+    assert form_with(field, url).is_valid()
+
+
+def test_a_project_mixes_the_field_with_that_of_django() -> None:
+    class Picture(UploadField, forms.ImageField):
+        """It also looks into the file."""
+
+    assert form_with(Picture(max_size=SIZE), sent(png(), "a.png")).is_valid()
+    assert codes(form_with(Picture(max_size=SIZE), sent(b"x", "a.png"))) == ["invalid_image"]
 
 
 def test_a_large_picture_in_the_form_is_opened_on_disk() -> None:

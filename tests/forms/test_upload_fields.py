@@ -14,6 +14,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.handlers.exception import convert_exception_to_response
 from django.core.validators import FileExtensionValidator
 from django.db import transaction
+from django.db.models import FileField
 from django.forms.formsets import formset_factory
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
@@ -263,6 +264,19 @@ class TestHostileValues:
                 assert form.save().text.read() == CONTENT
             else:
                 assert codes(form, "text") == ["file_name"]
+
+    def test_a_models_field_that_makes_names_from_the_instance_is_not_asked(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Numbered(FileField):
+            def generate_filename(self, instance: Any, filename: Any) -> str:
+                return f"{instance.pk}-{filename}"
+
+        field: Any = Book._meta.get_field("text")
+        monkeypatch.setattr(field, "__class__", Numbered)
+        form = BookForm({"text-upload": sent(name="a.txt")})
+        assert form.is_valid(), form.errors
+        assert form.save().text.name == "None-a.txt"
 
     def test_two_hidden_values_are_one_file(self) -> None:
         form = form_with(UploadField(max_size=SIZE), sent(b"a"), sent(b"b"))
