@@ -191,6 +191,12 @@ def _noting(ask: Callable[..., Any], answers: "WeakSet[HttpResponseBase]") -> Ca
     return asked_async if iscoroutinefunction(ask) else asked
 
 
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Make sure that nothing is connected yet: Django would keep a connection to memory."""
+    assert connections["default"].connection is None, "a test without the database has used it"
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _quick_flushes() -> Iterator[None]:
     """Restore what Django keeps in an emptied database; sessions with other apps do it slowly."""

@@ -145,6 +145,8 @@ def migrate(*arguments: str) -> str:
     return said.getvalue()
 
 
+# A check may look into the default database, which has to be the one for tests by then.
+@pytest.mark.usefixtures("django_db_setup")
 class TestTables:
     """W026."""
 
