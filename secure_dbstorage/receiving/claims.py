@@ -11,9 +11,9 @@ from secure_dbstorage.files import ReceivedFile
 from secure_dbstorage.files.uploads import Upload
 from secure_dbstorage.links.grants import PlaceKind, UploadGrant, UploadPlace
 from secure_dbstorage.links.paths import PARAMETER
+from secure_dbstorage.receiving.faults import Rejected
 from secure_dbstorage.receiving.fields import UNNAMED, Metadata
 from secure_dbstorage.receiving.finishing import takes_turns, turn_at
-from secure_dbstorage.serving.refusals import Refused
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.storage.uploads import cleaned_name, received_file
 
@@ -99,7 +99,7 @@ def _digested(upload: Upload, storage: DatabaseStorage) -> Upload:
     try:
         with turn_at(upload, storage):  # Another request may have noted it after our first look.
             return storage.inbox.note_digest(_waiting(upload.content.key, storage))
-    except Refused as error:
+    except Rejected as error:
         raise UploadIncomplete("Another request is reading the upload") from error
 
 

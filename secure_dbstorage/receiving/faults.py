@@ -49,6 +49,8 @@ class Fault(Enum):
     NAME = "name", 422, _("This file name can’t be used. Rename the file.")
     #: The link is for other content.
     CONTENT = "content", 422, _("This is not the content that the link is for.")
+    #: RFC 4918 section 11.3, as tus servers use it. See Note [Turns at an upload].
+    LOCKED = "locked", 423, _("Another request is finishing this upload. Try again in a moment.")
     CHECKSUM = "checksum", CHECKSUM_MISMATCH, _("A piece was damaged on the way. Send it again.")
 
     status: int

@@ -34,7 +34,7 @@ from secure_dbstorage.receiving.faults import Fault, Rejected
 from secure_dbstorage.receiving.fields import Metadata
 from secure_dbstorage.serving.guards import ask_hooks
 from secure_dbstorage.serving.headers import protect
-from secure_dbstorage.serving.refusals import RETRY_WHEN_DOWN, Refused, unavailable
+from secure_dbstorage.serving.refusals import RETRY_WHEN_DOWN, Refused
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.storage.announcements import announce_saved
 from secure_dbstorage.storage.uploads import cleaned_name, name_upload, received_file
@@ -83,9 +83,9 @@ def finish(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
     An upload that can never become a file is deleted. One that may do so later stays.
 
     :raises Rejected: when it can never become a file: 403, 410, 412, 413, 415 or 422; 409 when
-        another request has written its last pieces.
+        another request has written its last pieces. 423, and it stays, while another one asks the
+        hooks about it, or reads it.
     :raises Instead: when a hook gives its own response; one of 500 or more means "later".
-    :raises Refused: 503 while another request asks the hooks about it, or reads it.
     :raises DatabaseUnavailable: when it may succeed later.
     :raises KeyServiceUnavailable: likewise.
     """
@@ -105,12 +105,14 @@ def finish(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
 # Every request about a complete upload tries to finish it, as the first one may have died. Hooks
 # may take long, and so does reading a large upload for its digest. A client that asks again and
 # again meanwhile would keep every thread busy. So one request at a time does either, on any
-# server, and the others are told to come again.
+# server, and the others are told to come again: with a 423. To any other answer to a HEAD that is
+# no success, be it a 503, tus-js-client and Uppy forget the upload and send all of it again. A PUT
+# never meets a turn: nobody else knows its upload.
 @contextmanager
 def _turn(arrival: Arrival, upload: Upload, wish: Wish) -> Iterator[Upload]:
     """Yield an upload as it is now, while no other request asks hooks about it or reads it.
 
-    :raises Refused: 503 while another one does.
+    :raises Rejected: 423 while another one does.
     :raises UploadGone: when another one has made it a file.
     """
     is_slow = arrival.storage.options.upload_hooks or takes_turns(upload, wish.sha256)
@@ -136,11 +138,11 @@ def takes_turns(upload: Upload, sha256: str | None = None) -> bool:
 def turn_at(upload: Upload, storage: DatabaseStorage) -> Iterator[None]:
     """Hold the turn at an upload.
 
-    :raises Refused: 503 while another request has it.
+    :raises Rejected: 423 while another request has it.
     """
     turn = storage.inbox.new_turn(upload)
     if not storage.catalog.repeat(partial(storage.inbox.take_turn, turn)):
-        raise unavailable()
+        raise Rejected(Fault.LOCKED, headers={"Retry-After": str(RETRY_WHEN_DOWN)})
     try:
         yield
     finally:

@@ -288,7 +288,8 @@ def _an_upload_that_is_gone_begins_again(visitor: Visitor) -> None:
 def _it_heeds_a_full_server_and_a_narrow_proxy(visitor: Visitor, directory: Path) -> None:
     (large := directory / "heeded.bin").write_bytes(data := random.Random(4).randbytes(5 * MIB))
     visitor.sent = []
-    refusals = iter([(413, {}), (429, {"Retry-After": "1"}), (503, {"Retry-After": "1"})])
+    statuses = (423, 429, 503)
+    refusals = iter([(413, {}), *[(status, {"Retry-After": "1"}) for status in statuses]])
 
     def refuse_some(route: "Route") -> None:
         offset = route.request.headers.get("upload-offset", "0")
@@ -305,7 +306,7 @@ def _it_heeds_a_full_server_and_a_narrow_proxy(visitor: Visitor, directory: Path
     wait_for(page, "heeded.bin", "Uploaded")
     # Two MiB were too many for the proxy, so there is never more than one from then on.
     rest = [(number * MIB, MIB) for number in (1, 2, 3, 4)]
-    assert visitor.sent == [(0, MIB), (MIB, 2 * MIB), *[(MIB, MIB)] * 2, *rest]
+    assert visitor.sent == [(0, MIB), (MIB, 2 * MIB), *[(MIB, MIB)] * 3, *rest]
     save(page)
     assert digests()[-1] == sha256(data)
     page.close()

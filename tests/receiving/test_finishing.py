@@ -256,7 +256,7 @@ class TestTurns:
             assert uploader.patch(part, 0, CONTENT).status_code == 204
             assert uploader.offset(part) == SIZE
         assert asked == ["PATCH"]
-        assert answers == [(503, "10", None)] * 2
+        assert answers == [(423, "10", None)] * 2
         assert names == ["a.txt"]
         assert content_of("a.txt") == CONTENT
         assert StoredFile.rows.using(database).count() == -(-SIZE // 4096)
@@ -294,7 +294,7 @@ class TestTurns:
         found = storage.inbox.find(upload.content)
         assert found is not None
         assert storage.inbox.take_turn(storage.inbox.new_turn(found))
-        assert answers_about(part) == [(503, "10", None)] * 2
+        assert answers_about(part) == [(423, "10", None)] * 2
         assert hook.shown == []
         StoredFile.rows.using(database).use_marks().update(expires=timezone.now())
         assert uploader.offset(part) == SIZE
@@ -340,7 +340,7 @@ class TestTurns:
         part = complete_upload(storage, {}, LARGE)
         assert uploader.offset(part) == len(LARGE)
         assert read == [True]
-        assert answers == [(503, "10", None)] * 2
+        assert answers == [(423, "10", None)] * 2
         assert content_of("a.txt") == LARGE
         assert not StoredFile.rows.using(database).use_marks().exists()
 
@@ -385,7 +385,7 @@ def test_requests_that_come_while_a_slow_hook_is_asked_keep_no_thread_busy(
 
     told = list[int]()
     with received() as names:
-        assert together(6, send_and_tell) == [204, *[503] * 5]
+        assert together(6, send_and_tell) == [204, *[423] * 5]
     assert asked == ["PATCH"]
     assert names == ["a.txt"]
     assert Uploader().offset(part) == SIZE

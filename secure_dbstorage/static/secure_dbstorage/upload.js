@@ -7,6 +7,7 @@ if (!customElements.get("dbstorage-upload")) {
   const AT_ONCE = 3; // uploads; a browser has few connections, and the page needs some
   const MEMORY = "dbstorage-upload:";
   const GONE = [403, 404, 410];
+  const BUSY = [408, 423, 429]; // as any 5xx: it may pass
 
   class Later extends Error { // try again, after the seconds that the server asks for, if any
     constructor(seconds) { super(); this.seconds = seconds; }
@@ -157,7 +158,7 @@ if (!customElements.get("dbstorage-upload")) {
       try {
         answer = await fetch(url, { method, body, headers, signal, cache: "no-store" });
       } catch { throw new Later(); }
-      if (answer.status === 429 || answer.status === 408 || answer.status >= 500) {
+      if (BUSY.includes(answer.status) || answer.status >= 500) {
         throw new Later(Number(answer.headers.get("Retry-After")));
       }
       return answer;
