@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from django.utils.encoding import filepath_to_uri
 
 from secure_dbstorage.files.uploads import Upload
-from secure_dbstorage.links.grants import PlaceKind, UploadPlace
+from secure_dbstorage.links.grants import PlaceKind
 from secure_dbstorage.links.upload_limits import takes
 from secure_dbstorage.names import MAX_LENGTH, canonical_name
 from secure_dbstorage.receiving.answers import TUS_VERSION, answer, progress
@@ -30,6 +30,7 @@ from secure_dbstorage.receiving.fields import (
 )
 from secure_dbstorage.receiving.finishing import Finished, Wish, finish
 from secure_dbstorage.receiving.records import record
+from secure_dbstorage.storage.alternatives import could_replace
 from secure_dbstorage.storage.uploads import cleaned_name
 
 #: The media type of a piece.
@@ -213,21 +214,30 @@ def _answer(
 ) -> HttpResponseBase:
     """Return an answer about an upload, which becomes a file first if all of it is there."""
     word, finished = outcome.word, _finished(arrival, upload, outcome.sha256)
-    name = upload.name if finished is None else finished.name
+    name, is_ours = upload.name, False
     if finished is not None:
         headers.pop("Upload-Expires", None)
-        word = "received" if finished.is_ours else word
-    if name is not None and _is_at(name, arrival.grant.place):
+        name, is_ours = finished.name, finished.is_ours
+        word = "received" if is_ours else word
+    if name is not None and (is_ours or _could_get(name, arrival)):
         headers["Content-Location"] = arrival.storage.base_url + filepath_to_uri(name)
     record(arrival, word, outcome.status, outcome.moved, finished=finished)
     return answer(outcome.status, headers)
 
 
-def _is_at(name: str, place: UploadPlace) -> bool:
-    """Tell whether a link could give a file this name. No client is told where else it went."""
-    if place.kind is PlaceKind.FOLDER:
-        return name.startswith(f"{place.path}/" if place.path else "")
-    return place.kind is PlaceKind.FILE and name == place.path
+def _could_get(name: str, arrival: Arrival) -> bool:
+    """Tell whether an upload could get this name. No client is told where else its file is.
+
+    Its URL never expires once it is a file, which others may have renamed since.
+    """
+    place = arrival.grant.place
+    if place.kind is not PlaceKind.FOLDER:
+        return place.kind is PlaceKind.FILE and name == place.path
+    filename = Metadata.parse(arrival.grant.metadata).filename
+    try:
+        return could_replace(name, cleaned_name(arrival.storage, filename, place.path))
+    except SuspiciousFileOperation:  # Names are cleaned differently by now.
+        return False
 
 
 def _finished(arrival: Arrival, upload: Upload, sha256: str | None) -> Finished | None:
