@@ -129,8 +129,9 @@ class ReceivedFile(BaseUploadedFile):
         super().__init__(opener(upload.content), name, content_type, upload.content.size)
         self._opener = opener
         self.upload = upload
-        #: Whether a storage may have taken it over.
-        self.was_saved = False
+        #: When attempts to save it have made it a file, unless they failed or were rolled back.
+        #: They tell the file from what somebody else makes of the upload.
+        self.save_times: set[datetime] = set()
 
     def open(self, mode: str | None = None, *args: Any, **kwargs: Any) -> Self:
         """Rewind the file, or reopen it if it was closed."""

@@ -109,21 +109,20 @@ def adopted_name(
     """
     if not isinstance(content, ReceivedFile) or not _has_received(storage, content.upload):
         return None
-    # Before the attempt: if the commit succeeds and only its answer is lost, it is saved again.
-    was_saved, content.was_saved = content.was_saved, True
     try:
         if storage.options.allow_overwrite:
-            adopted = name, storage.inbox.adopt_over(name, content.upload)
-        else:
-            adopted = storage.inbox.adopt(name, content.upload, naming=naming), True
+            timed = Naming(note_time=content.save_times.add)
+            return name, storage.inbox.adopt_over(name, content.upload, naming=timed)
+        timed = replace(naming, note_time=partial(_note, content, naming))
+        return storage.inbox.adopt(name, content.upload, naming=timed), True
     except UploadGone:
-        # Code that saves the same object twice wants a copy, as with any other file. A client must
-        # not get one by sending one upload in many forms.
-        if was_saved and _is_file(storage, content.upload):
-            return None
-        content.was_saved = was_saved
-        raise
-    return adopted
+        # Code that saves the same object twice wants a copy, as with any other file, even if only
+        # the answer to the first commit was lost. A client must not get one by sending one upload
+        # in many forms.
+        head = storage.catalog.find_content(content.upload.content.key)
+        if head is None or head.stat.modified not in content.save_times:
+            raise
+        return None
 
 
 def _of_type(name: str, *, types: Sequence[str], more: Mapping[str, str]) -> str:
@@ -136,9 +135,10 @@ def _of_type(name: str, *, types: Sequence[str], more: Mapping[str, str]) -> str
     return name
 
 
-def _is_file(storage: BaseStorage, upload: Upload) -> bool:
-    found = storage.inbox.find(upload.content.key)
-    return found is not None and found.name is not None
+def _note(content: ReceivedFile, naming: Naming, time: datetime) -> None:
+    """Note when a file is saved, for the content and for the caller."""
+    content.save_times.add(time)
+    naming.note({"modified": time})
 
 
 def _has_received(storage: BaseStorage, upload: Upload) -> bool:

@@ -212,6 +212,33 @@ class TestAdoption:
         assert storage.listdir("") == ([], ["a.txt"])
         assert content_of(storage, storage.save("b.txt", one)) == CONTENT
 
+    @pytest.mark.parametrize("overwrites", [False, True])
+    @pytest.mark.parametrize("failure", ["rollback", "too large", "below a file"])
+    def test_a_save_that_failed_entitles_to_no_copy(
+        self, receiver: Receiver, database: str, failure: str, *, overwrites: bool
+    ) -> None:
+        """Or two files would come from one upload."""
+        storage = receiver(allow_overwrite=overwrites)
+        storage.save("file", b"")
+        url = sent(storage)
+        one, two = claim(url, storage), claim(url, storage)
+        if failure == "rollback":
+            with transaction.atomic(using=database):
+                storage.save("a.txt", one)
+                transaction.set_rollback(True, using=database)
+        elif failure == "too large":
+            with pytest.raises(FileTooLarge):
+                receiver(max_size=SIZE - 1).save("a.txt", one)
+            storage = receiver(max_size=None)
+        else:
+            with pytest.raises(FileExistsError):
+                storage.save("file/a.txt", one)
+        storage.save("b.txt", two)
+        for _ in range(2):
+            with pytest.raises(UploadGone):
+                storage.save("c.txt", one)
+        assert storage.listdir("") == ([], ["b.txt", "file"])
+
     def test_an_upload_that_was_deleted_meanwhile_is_gone(
         self, storage: DatabaseStorage, database: str
     ) -> None:
