@@ -91,7 +91,7 @@ class Inbox:
 
     def new_turn(self, upload: Upload) -> turns.Turn:
         """Return a turn at an upload that is not taken yet."""
-        return turns.new(upload.content.key)
+        return turns.new(upload.content.key, upload.content.size)
 
     def take_turn(self, turn: turns.Turn) -> bool:
         """Take a turn, and return False while it is another request's."""

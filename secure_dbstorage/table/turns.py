@@ -1,8 +1,8 @@
 """Turns: one request at a time, on all servers, asks the hooks about an upload or reads it.
 
-Hooks may take long, so nobody waits for a turn, and no transaction is open during one. A turn is a
-row that a unique constraint lets only one request insert. A server may die during its turn, so
-each turn expires.
+Hooks may take long, and so does reading a large upload, so nobody waits for a turn, and no
+transaction is open during one. A turn is a row that a unique constraint lets only one request
+insert. A server may die during its turn, so each turn expires.
 """
 
 import secrets
@@ -13,9 +13,13 @@ from django.db.models import Q
 
 from secure_dbstorage.models import USE_MARK_POSITION, StoredFile
 
-#: How long a turn lasts at most: after that, another request may have the next one. Longer than
-#: most hooks take, and as long as an upload waits if a server dies.
+#: How long a turn at a small upload lasts at most: after that, another request may have the next
+#: one. Longer than most hooks take, and as long as an upload waits if a server dies.
 LENGTH = timedelta(seconds=60)
+
+#: A second is added for each of so many bytes, as they have to be read meanwhile. Slow scanners
+#: and databases read as many.
+_BYTES_PER_SECOND = 20_000_000
 
 #: The bits of a content key.
 _KEY_BITS = 63
@@ -29,15 +33,19 @@ class Turn:
     key: int
     #: Tells it from the turns of other requests.
     mark: bytes
+    #: How long it lasts at most.
+    length: timedelta
 
 
-def new(upload_key: int) -> Turn:
+def new(upload_key: int, size: int) -> Turn:
     """Return a turn at an upload that is not taken yet.
 
     :param upload_key: the content key of the upload.
+    :param size: of the upload, in bytes.
     """
     # The row is no part of the upload, so its key is another one: the complement.
-    return Turn(upload_key ^ (2**_KEY_BITS - 1), secrets.token_bytes(16))
+    length = LENGTH + timedelta(seconds=size / _BYTES_PER_SECOND)
+    return Turn(upload_key ^ (2**_KEY_BITS - 1), secrets.token_bytes(16), length)
 
 
 def is_turn(key: int) -> bool:
@@ -51,7 +59,7 @@ def take(turn: Turn, *, using: str) -> bool:
     :param using: alias of the database.
     """
     now = datetime.now(UTC)
-    values = {"data": turn.mark, "expires": now + LENGTH}
+    values = {"data": turn.mark, "expires": now + turn.length}
     stored = StoredFile.rows.using(using)
     turns = stored.of(turn.key).use_marks()
     # One that is over, or ours, if only the answer was lost.

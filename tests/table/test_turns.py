@@ -20,7 +20,7 @@ def let_time_pass(using: str, length: timedelta = turns.LENGTH) -> None:
 
 
 def test_one_request_has_the_turn_until_it_ends(database: str) -> None:
-    ours, theirs = turns.new(KEY), turns.new(KEY)
+    ours, theirs = turns.new(KEY, 1), turns.new(KEY, 1)
     assert turns.take(ours, using=database)
     assert not turns.take(theirs, using=database)
     turns.end(theirs, using=database)  # Not theirs to end.
@@ -31,34 +31,46 @@ def test_one_request_has_the_turn_until_it_ends(database: str) -> None:
 
 
 def test_each_upload_has_turns_of_its_own(database: str) -> None:
-    assert all(turns.take(turns.new(key), using=database) for key in (0, 1, 2**63 - 1))
+    assert all(turns.take(turns.new(key, 1), using=database) for key in (0, 1, 2**63 - 1))
 
 
 def test_its_row_is_no_part_of_the_upload(database: str) -> None:
-    assert turns.take(turns.new(KEY), using=database)
+    assert turns.take(turns.new(KEY, 1), using=database)
     assert not StoredFile.rows.using(database).of(KEY).exists()
     assert not StoredFile.rows.using(database).strays().exists()
 
 
 def test_who_took_it_and_did_not_get_the_answer_has_it(database: str) -> None:
-    turn = turns.new(KEY)
+    turn = turns.new(KEY, 1)
     assert turns.take(turn, using=database)
     assert turns.take(turn, using=database)
 
 
 def test_the_turn_of_a_server_that_died_is_over_in_a_minute(database: str) -> None:
-    died, next_one = turns.new(KEY), turns.new(KEY)
+    died, next_one = turns.new(KEY, 1), turns.new(KEY, 1)
     assert turns.take(died, using=database)
     let_time_pass(database, turns.LENGTH - timedelta(seconds=20))
     assert not turns.take(next_one, using=database)
     let_time_pass(database, timedelta(seconds=20))
     assert turns.take(next_one, using=database)
     turns.end(died, using=database)  # It was only slow.
-    assert not turns.take(turns.new(KEY), using=database)
+    assert not turns.take(turns.new(KEY, 1), using=database)
+
+
+@pytest.mark.parametrize(("gib", "minutes"), [(0, 1), (1, 2), (10, 10)])
+def test_the_turn_at_a_large_upload_lasts_until_it_is_read(
+    database: str, gib: int, minutes: int
+) -> None:
+    one, other = turns.new(KEY, gib * 2**30), turns.new(KEY, gib * 2**30)
+    assert turns.take(one, using=database)
+    let_time_pass(database, timedelta(minutes=minutes, seconds=-20))
+    assert not turns.take(other, using=database)
+    let_time_pass(database, timedelta(minutes=1))
+    assert turns.take(other, using=database)
 
 
 def test_what_is_left_of_one_is_pruned(database: str) -> None:
-    assert turns.take(turns.new(KEY), using=database)
+    assert turns.take(turns.new(KEY, 1), using=database)
     assert not [*prune_rows(database, dry_run=False)]
     StoredFile.rows.using(database).update(expires=datetime.now(UTC))
     assert len([*prune_rows(database, dry_run=False)]) == 1
@@ -69,7 +81,7 @@ def test_what_is_left_of_one_is_pruned(database: str) -> None:
 @pytest.mark.parametrize("is_left", [False, True])
 def test_of_eight_at_once_one_takes_it(database: str, *, is_left: bool) -> None:
     if is_left:
-        assert turns.take(turns.new(KEY), using=database)
+        assert turns.take(turns.new(KEY, 1), using=database)
         let_time_pass(database)
 
     def take(turn: turns.Turn) -> bool:
@@ -79,5 +91,5 @@ def test_of_eight_at_once_one_takes_it(database: str, *, is_left: bool) -> None:
             connections[database].close()
 
     with ThreadPoolExecutor(8) as pool:
-        taken = [*pool.map(take, [turns.new(KEY) for _ in range(8)])]
+        taken = [*pool.map(take, [turns.new(KEY, 1) for _ in range(8)])]
     assert sorted(taken) == [False] * 7 + [True]
