@@ -1,6 +1,8 @@
 """Claims: the file behind what a form or an API was sent in place of a file."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
 
@@ -96,11 +98,29 @@ def _digested(upload: Upload, storage: DatabaseStorage) -> Upload:
     """Return an upload with its digest. See Note [Turns at an upload]."""
     if not takes_turns(upload):
         return storage.inbox.note_digest(upload)
+    with _alone_at(upload, storage):  # Another request may have noted it after our first look.
+        return storage.inbox.note_digest(_waiting(upload.content.key, storage))
+
+
+@contextmanager
+def _alone_at(upload: Upload, storage: DatabaseStorage) -> Iterator[None]:
+    """Keep other requests from reading an upload.
+
+    :raises UploadIncomplete: while another one does, or has read it in an open transaction.
+    """
+    error = UploadIncomplete("Another request is reading the upload")
+    if storage.catalog.is_in_atomic_block:
+        # As with ATOMIC_REQUESTS. Others would wait for the end of this transaction to take the
+        # next turn. So they meet a lock, if the database can skip what is locked.
+        if not storage.inbox.lock(upload):
+            raise error
+        yield
+        return
     try:
-        with turn_at(upload, storage):  # Another request may have noted it after our first look.
-            return storage.inbox.note_digest(_waiting(upload.content.key, storage))
-    except Rejected as error:
-        raise UploadIncomplete("Another request is reading the upload") from error
+        with turn_at(upload, storage):
+            yield
+    except Rejected as rejected:
+        raise error from rejected
 
 
 def _parts(url: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 
 from secure_dbstorage.exceptions import FileChanged, FileTooLarge, UploadGone, os_error
 from secure_dbstorage.files.uploads import Upload
@@ -88,6 +88,16 @@ class Inbox:
     def delete(self, upload: Upload) -> bool:
         """Delete an upload, unless it is a file, and tell whether it was deleted."""
         return uploads.delete(upload.content.key, using=self._catalog.writer)
+
+    def lock(self, upload: Upload) -> bool:
+        """Lock an upload for the caller's transaction, and return False if another one has it.
+
+        Without waiting, where the database can. SQLite locks nothing.
+        """
+        using = self._catalog.writer
+        can_skip = connections[using].features.has_select_for_update_skip_locked
+        found = self.unfinished().of(upload.content.key)
+        return bool(found.select_for_update(skip_locked=can_skip).values_list("pk", flat=True))
 
     def new_turn(self, upload: Upload) -> turns.Turn:
         """Return a turn at an upload that is not taken yet."""

@@ -29,10 +29,22 @@ from tests.testapp.models import Book
 
 SIZE = len(CONTENT)
 
+#: More than everyone may read for its digest.
+LARGE = CONTENT * (5 * 2**20 // SIZE)
+
 
 def sent(storage: DatabaseStorage, data: bytes = CONTENT, name: str = "a.txt") -> str:
     """Return the URL of an upload that waits for a form."""
     return Uploader().sent(storage.upload_url(max_size=SIZE), data, name)
+
+
+def sent_in_two(storage: DatabaseStorage) -> str:
+    """Return the URL of a large upload whose digest is not known yet, but wanted by its link."""
+    url = storage.upload_url(max_size=len(LARGE), sha256=hashlib.sha256(LARGE).hexdigest())
+    part = Uploader().begun(url, len(LARGE))
+    Uploader().patch(part, 0, LARGE[:-1])
+    Uploader().patch(part, len(LARGE) - 1, LARGE[-1:])
+    return part
 
 
 def content_of(storage: Any, name: str) -> bytes:
@@ -104,15 +116,12 @@ class TestFile:
         with pytest.raises(BadToken):
             claim(Uploader().sent(url, CONTENT[:-1] + b"x"), storage)
 
+    @pytest.mark.django_db(transaction=True)
     def test_one_request_at_a_time_reads_a_large_one_for_its_digest(
-        self, receiver: Receiver, uploader: Uploader, monkeypatch: pytest.MonkeyPatch
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        large, digest = CONTENT * (5 * 2**20 // SIZE), adopting._digest
-        storage, sha256 = receiver(chunk_size=256 * 1024), hashlib.sha256(large).hexdigest()
-        url = storage.upload_url(max_size=len(large), sha256=sha256)
-        part, read = uploader.begun(url, len(large)), list[bool]()
-        uploader.patch(part, 0, large[:-1])
-        uploader.patch(part, len(large) - 1, large[-1:])
+        storage, read, digest = receiver(chunk_size=256 * 1024), list[bool](), adopting._digest
+        part = sent_in_two(storage)
 
         def slow(*arguments: Any) -> str:
             read.append(True)
@@ -121,8 +130,8 @@ class TestFile:
             return digest(*arguments)
 
         monkeypatch.setattr(adopting, "_digest", slow)
-        assert claim(part, storage).size == len(large)
-        assert claim(part, storage).size == len(large)
+        assert claim(part, storage).size == len(LARGE)
+        assert claim(part, storage).size == len(LARGE)
         assert read == [True]
         assert not StoredFile.rows.use_marks().exists()
 
@@ -334,6 +343,35 @@ class TestInTestCase(TestCase):
 
     def test_nothing_is_left_of_the_other_test(self) -> None:
         assert not StoredFile.rows.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("database", ["postgres", "mariadb"], indirect=True)
+def test_nobody_waits_for_a_transaction_in_which_a_large_one_is_read(
+    database: str, receiver: Receiver
+) -> None:
+    """As with ATOMIC_REQUESTS, whose transaction ends with the request. SQLite has no locks."""
+    storage, met = receiver(chunk_size=256 * 1024), list[object]()
+    part = sent_in_two(storage)
+
+    def claim_too() -> None:
+        try:
+            with transaction.atomic(using=database):
+                claim(part, storage)
+        except UploadIncomplete as error:
+            met.append(error)
+        finally:
+            connections.close_all()
+
+    other = threading.Thread(target=claim_too)
+    with transaction.atomic(using=database):
+        assert claim(part, storage).size == len(LARGE)
+        other.start()
+        other.join(5)
+        is_done = not other.is_alive()
+    other.join(60)
+    assert (is_done, len(met)) == (True, 1)
+    assert claim(part, storage).size == len(LARGE)
 
 
 @pytest.mark.django_db(transaction=True)
