@@ -132,6 +132,26 @@ def ancestors(name: str) -> list[str]:
     return ["/".join(segments[: depth + 1]) for depth in range(len(segments))]
 
 
+def spellings(name: str) -> set[str]:
+    """Return the spellings of a canonical name that are likely, itself among them.
+
+    Its separators may all be odd, or one may be doubled, and it may be written with backslashes as
+    a whole or from some place on.
+    """
+    segments = name.split("/")
+    joined = {separator.join(segments) for separator in ("/", "//", "/./")}
+    mixed = set[str]()
+    for at in range(1, len(segments)):
+        above = "/".join(segments[:at])
+        joined.add("/".join((f"{above}/", *segments[at:])))
+        mixed.add("\\".join((above, *segments[at:])))
+    whole = {path + end for path in joined for end in ("", "/", "/.")}
+    whole |= {f"./{path}" for path in whole}
+    return whole.union(
+        (path.replace("/", "\\") for path in whole), mixed, (f"./{path}" for path in mixed)
+    )
+
+
 def directory_range(directory: str) -> tuple[str, str]:
     """Return the bounds of all names below a canonical directory: ``low <= name < high``.
 

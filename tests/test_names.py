@@ -15,6 +15,7 @@ from secure_dbstorage.names import (
     is_canonical,
     normal_name,
     shown_name,
+    spellings,
 )
 
 #: Names as people and attackers write them: mostly separators and dots.
@@ -188,6 +189,20 @@ def test_whatever_is_harmless_is_canonical(name: str) -> None:
 def test_the_directories_above_a_name_come_the_nearest_last() -> None:
     assert ancestors("a/b/c.txt") == ["a", "a/b"]
     assert ancestors("c.txt") == []
+
+
+@pytest.mark.parametrize("name", ["a", "a/b", "a/b/c/d/e/f/g/h/i"])
+def test_each_likely_spelling_is_one_of_the_name(name: str) -> None:
+    assert {canonical_name(spelling) for spelling in spellings(name)} == {name}
+    assert name in spellings(name)
+    assert len(spellings(name)) < 200
+
+
+@pytest.mark.parametrize(
+    "spelling", ["a//b/c", "a/b//c", "./a/./b/./c/.", "a/b\\c", "./a\\b\\c", ".\\a\\b\\\\c\\"]
+)
+def test_likely_spellings(spelling: str) -> None:
+    assert spelling in spellings("a/b/c")
 
 
 @given(canonical_names, canonical_names)

@@ -16,12 +16,15 @@ from django.db.models import FileField, ImageField, Model, Q, QuerySet
 
 from secure_dbstorage.exceptions import ReferencesHidden
 from secure_dbstorage.models import StoredFile
-from secure_dbstorage.names import canonical_name
+from secure_dbstorage.names import canonical_name, spellings
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.upkeep import revisions, schemas
 
 #: How many names one query asks for.
 _NAMES_PER_QUERY = 1000
+
+#: Spelled out, a name with more slashes than this would take too long a list.
+_DEEPEST = 8
 
 #: The attributes by which a model of earlier versions names the model that it follows: those of
 #: django-simple-history and django-pghistory.
@@ -60,9 +63,9 @@ class ReferredNames:
 def referred(
     storage: DatabaseStorage, names: Collection[str], *, using: str | None = None
 ) -> set[str]:
-    """Return the names among these that a row holds right now, in any version and any spelling.
+    """Return the names among these that a row holds right now, in any version of it.
 
-    :param names: canonical ones.
+    :param names: canonical ones. Rows may spell them in other ways; see Note [One name, or many].
     :param using: search this database and the one that the routers choose for a model; None for
         every database that has the model's table.
     """
@@ -75,28 +78,27 @@ def referred(
             values = rows.filter(_naming(column, part)).values_list(column, flat=True)
             found.update(map(_canonical, filter(None, values)))
     databases = partial(_databases_of, changed=using)
-    kept = revisions.names_in(_fields_by_model(storage), databases, list(map(_last, wanted)))
+    kept = revisions.names_in(_fields_by_model(storage), databases, wanted)
     found.update(map(_canonical, kept))
     # A database may take "A.pdf" for "a.pdf".
     return found.intersection(wanted)
 
 
+# Note [One name, or many]
+# With each deleted instance, all referring columns are asked for the name of its file. That must
+# use an index where there is one, so the likely spellings of the name are asked for exactly.
+# Pruning asks for a thousand names at once, and looks at each row for those in other spellings.
 def _naming(column: str, wanted: Sequence[str]) -> Q:
-    """Return a condition that is true for each row with one of these names, however it is spelled.
+    """Return a condition that is true for each row with one of these names.
 
     Others may meet it too.
     """
+    if len(wanted) == 1 and wanted[0].count("/") <= _DEEPEST:
+        return Q(**{f"{column}__in": sorted(spellings(wanted[0]))})
     odd = Q(**{f"{column}__endswith": "/"}) | Q(**{f"{column}__endswith": "/."})
     for part in ("\\", "//", "./"):
         odd |= Q(**{f"{column}__contains": part})
-    if len(wanted) == 1:  # A table that came from Windows may have many odd ones.
-        odd &= Q(**{f"{column}__contains": _last(wanted[0])})
     return Q(**{f"{column}__in": wanted}) | odd
-
-
-def _last(name: str) -> str:
-    """Return the part of a name that each spelling of it has."""
-    return name.rpartition("/")[2]
 
 
 def file_fields(model: type[Model]) -> Iterator[FileField]:

@@ -22,7 +22,8 @@ def names_in(
 
     :param fields: names of fields, by label of the model in lower case.
     :param databases_of: returns the databases that have a model's table.
-    :param wanted: parts of the names to look for; others may be yielded too. Empty for all.
+    :param wanted: the canonical names to look for, in any spelling; others may be yielded too.
+        Empty for all.
     """
     if not fields:
         return
@@ -52,11 +53,19 @@ def _of_models(fields: Mapping[str, Collection[str]]) -> Q:
 
 
 def _holding(names: Collection[str]) -> Q:
+    """Return a condition that is true for what holds all parts of one of these names."""
     found = Q()
     for name in names:
-        # Written with or without escapes for what is not ASCII.
-        for ascii_only in (True, False):
-            found |= Q(serialized_data__contains=json.dumps(name, ensure_ascii=ascii_only)[1:-1])
+        parts = Q()
+        for part in reversed(name.split("/")):  # The last one is the rarest.
+            # Written with or without escapes for what is not ASCII.
+            texts = {
+                json.dumps(part, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)
+            }
+            parts &= Q.create(
+                [("serialized_data__contains", text) for text in sorted(texts)], connector=Q.OR
+            )
+        found |= parts
     return found
 
 

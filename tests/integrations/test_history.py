@@ -11,6 +11,7 @@ from django.utils import timezone
 from reversion.models import Version
 
 from secure_dbstorage.storage import DatabaseStorage
+from secure_dbstorage.upkeep import revisions
 from secure_dbstorage.upkeep.pruning import prune_unreferenced
 from secure_dbstorage.upkeep.references import ReferredNames, referred
 from tests.integrations.models import ByLaw, Contract, Statute
@@ -118,6 +119,24 @@ def test_a_name_in_a_revision_is_compared_exactly(storage: DatabaseStorage) -> N
         Statute.objects.create(file=file(b"", "tax.pdf"))
     names = ["statutes/tax.pdf", "statutes/TAX.pdf", "statutes/t_x.pdf", "tax.pdf"]
     assert referred(storage, names) == {"statutes/tax.pdf"}
+
+
+@pytest.mark.parametrize("spelling", ["statutes\\täx.pdf", "./statutes//täx.pdf"])
+def test_a_name_in_a_revision_counts_in_any_spelling(
+    storage: DatabaseStorage, spelling: str
+) -> None:
+    with reversion.create_revision():
+        Statute.objects.create(file=spelling)
+    assert referred(storage, ["statutes/täx.pdf"]) == {"statutes/täx.pdf"}
+
+
+def test_no_revision_is_read_for_the_namesake_of_its_file(
+    storage: DatabaseStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with reversion.create_revision():
+        Statute.objects.create(file="2025/scan.pdf")
+    monkeypatch.setattr(revisions, "_names", None)
+    assert referred(storage, ["2026/scan.pdf"]) == set()
 
 
 def test_a_version_that_can_not_be_read_harms_nothing(storage: DatabaseStorage) -> None:

@@ -10,6 +10,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.db import connections
 from django.db.models import Model
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from secure_dbstorage.exceptions import ReferencesHidden
@@ -54,7 +55,8 @@ def test_a_name_is_compared_exactly(books: str, other: str) -> None:
     "spelling",
     [
         *("scans/a.png", "scans//a.png", "./scans/a.png", "scans/./a.png", "scans/a.png/"),
-        *("scans/a.png/.", "scans\\a.png", ".\\scans\\.\\a.png\\"),
+        *("scans/a.png/.", "scans\\a.png", ".\\scans\\.\\a.png\\", "./scans\\a.png"),
+        *("./scans//a.png", "scans\\\\a.png", ".\\scans\\\\a.png"),
     ],
 )
 @pytest.mark.parametrize("is_deleted", [False, True])
@@ -82,6 +84,29 @@ def test_any_spelling_counts_on_every_database(books: str, spelling: str) -> Non
     held = set() if ".." in spelling else {spelling.strip("./")}
     assert referred(storage, wanted, using=books) == held
     assert set.union(*(referred(storage, [name], using=books) for name in wanted)) == held
+
+
+def test_a_single_name_is_looked_up_in_an_index_of_the_column() -> None:
+    storage, connection = storages["default"], connections["default"]
+    assert isinstance(storage, DatabaseStorage)
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE INDEX book_texts ON testapp_book (text)")
+        try:
+            with CaptureQueriesContext(connection) as ran:
+                referred(storage, ["books/2026/a.pdf"], using="default")
+            (query,) = [query["sql"] for query in ran if 'FROM "testapp_book"' in query["sql"]]
+            cursor.execute(f"EXPLAIN QUERY PLAN {query}")
+            plan = str(cursor.fetchall())
+        finally:
+            cursor.execute("DROP INDEX book_texts")
+    assert "SEARCH testapp_book USING COVERING INDEX book_texts (text=?)" in plan
+
+
+def test_a_deep_name_counts_in_any_spelling_too() -> None:
+    storage, name = storages["default"], "/".join("abcdefghijklm")
+    assert isinstance(storage, DatabaseStorage)
+    Book._base_manager.create(text=f"./{name}/".replace("/", "\\"))
+    assert referred(storage, [name], using="default") == {name}
 
 
 class LegacyRouter:
