@@ -200,10 +200,11 @@ class Copier:
             return Outcome.PRESENT
         if found is not None and not self._may_replace(record, found):
             raise CopyFailed(_difference(record, found))
-        self.target.check_place(record)
-        if self.dry_run and self.target.has_directories:
-            self._promised.take(record.name)
-        if not self.dry_run:
+        if self.dry_run:
+            self.target.check_place(record)
+            if self.target.has_directories:
+                self._promised.take(record.name)
+        else:
             with closing(self._pieces(record)) as pieces:
                 self.target.write(record, pieces, replace=found is not None)
         return Outcome.COPIED if found is None else Outcome.REPLACED

@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from pathlib import Path
@@ -77,6 +77,14 @@ class FolderEnd(StorageEnd):
             path = self._path(above)
             if path.exists() and not path.is_dir():
                 raise below_file(above)
+
+    def write(self, record: FileRecord, pieces: Iterable[bytes], *, replace: bool) -> None:
+        """Save a file, and say which other one is in its way."""
+        try:
+            super().write(record, pieces, replace=replace)
+        except (FileExistsError, NotADirectoryError):
+            self.check_place(record)
+            raise
 
     def check_is_file(self, name: str) -> None:
         """Raise CopyFailed for a directory, and for anything that would never end, like a pipe."""

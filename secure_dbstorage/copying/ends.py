@@ -56,7 +56,7 @@ class Target(Protocol):
         """Raise CopyFailed for a name that could not be kept unchanged."""
 
     def check_place(self, record: FileRecord) -> None:
-        """Raise CopyFailed for a file that :meth:`write` would refuse, whatever it holds."""
+        """Raise CopyFailed, as :meth:`write` does, for a file that can have no place."""
 
     def find(self, name: str) -> FileRecord | None:
         """Return the file of this name, with its size; None if the name is free.

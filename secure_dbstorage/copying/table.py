@@ -1,7 +1,7 @@
 """A DatabaseStorage as one end of a copy."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import chain
 
 from django.db import connections, transaction
@@ -82,13 +82,14 @@ class TableEnd:
 
     def check_place(self, record: FileRecord) -> None:
         """Raise CopyFailed for a file that is too large, or lies below another one."""
+        self._check_size(record)
+        with _saying_what_is_above(record.name):
+            self._catalog.room_for(record.name)
+
+    def _check_size(self, record: FileRecord) -> None:
         limit = self._storage.options.max_size
         if limit is not None and (record.size or 0) > limit:
             raise CopyFailed(f"the file is larger than {limit} bytes, the target's max_size")
-        try:
-            self._catalog.room_for(record.name)
-        except FileExistsError as error:
-            raise below_file(str(error.filename)) from error
 
     def find(self, name: str) -> FileRecord | None:
         """Return the file of this name; None if the name is free."""
@@ -108,6 +109,7 @@ class TableEnd:
 
     def write(self, record: FileRecord, pieces: Iterable[bytes], *, replace: bool) -> None:
         """Save and check a file in one transaction, so that nobody sees a bad copy."""
+        self._check_size(record)
         name, catalog, saves = record.name, self._catalog, self._storage.saves
         pieces = iter(pieces)
         # A bucket may deliver a whole file with the first piece. Fetch that before the
@@ -118,7 +120,7 @@ class TableEnd:
         seal = saves.new_seal()
         if seal is not None:
             seal.reopened().unlock()
-        with transaction.atomic(using=catalog.writer):
+        with transaction.atomic(using=catalog.writer), _saying_what_is_above(name):
             created = True
             if replace:
                 created = saves.replace(name, pieces, kept=record, seal=seal)
@@ -150,6 +152,17 @@ class TableEnd:
     def is_broken_copy(self, record: FileRecord, pieces: Iterable[bytes]) -> bool:
         """Return False: a transaction never leaves half a file."""
         return False
+
+
+@contextmanager
+def _saying_what_is_above(name: str) -> Iterator[None]:
+    """Raise CopyFailed if a file is refused because another one is above it."""
+    try:
+        yield
+    except FileExistsError as error:
+        if error.filename in (None, name):  # Another writer has taken the name itself.
+            raise
+        raise below_file(str(error.filename)) from error
 
 
 def _record_of(head: StoredHead) -> FileRecord:
