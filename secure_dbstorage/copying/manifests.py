@@ -26,6 +26,10 @@ _TIMES = ("created", "modified", "expires")
 _MAX_BAD_LINES = 10
 
 
+class _OtherNamespace(ValueError):
+    """Raised for a line of another storage."""
+
+
 class ManifestWriter:
     """Writes a manifest, and puts it in place only when it is complete.
 
@@ -87,16 +91,24 @@ def count(path: Path, namespace: str, directory: str = "") -> int:
     :raises OSError: when the manifest can't be read.
     :raises ValueError: when this is the manifest of another storage, or none at all.
     """
-    number, bad_lines = 0, list[FileRecord]()
-    for record in read(path, namespace, directory):
-        number += 1
-        if record.problem:
-            bad_lines.append(record)
-        if len(bad_lines) == _MAX_BAD_LINES:
-            raise ValueError(
-                f"{bad_lines[0].name}: {bad_lines[0].problem}. There are at least "
-                f"{_MAX_BAD_LINES} such lines, so nothing was copied"
-            )
+    number = bad_lines = 0
+    first = ""
+    try:
+        for record in read(path, namespace, directory):
+            number += 1
+            if record.problem:
+                bad_lines += 1
+                first = first or f"{record.name}: {record.problem}"
+            if bad_lines == _MAX_BAD_LINES:
+                raise ValueError(
+                    f"{first}. There are at least {_MAX_BAD_LINES} such lines, so nothing was "
+                    "copied"
+                )
+    except _OtherNamespace as error:
+        raise ValueError(
+            f"{error}. To restore its files under another namespace, copy them into a storage "
+            "with their own first, and from that one into the other"
+        ) from error
     return number
 
 
@@ -121,7 +133,7 @@ def read(path: Path, namespace: str, directory: str = "") -> Iterator[FileRecord
                 yield FileRecord(name=f"{path.name}, line {number}", problem=problem)
                 continue
             if owner != namespace:
-                raise ValueError(
+                raise _OtherNamespace(
                     f"{path.name}, line {number}: this is a manifest of the namespace {owner!r}, "
                     f"not {namespace!r}"
                 )

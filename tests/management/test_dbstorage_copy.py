@@ -301,8 +301,12 @@ def test_a_manifest_of_another_storage_publishes_no_file(database: str, tmp_path
     default.delete("id.pdf")
     arguments = ("--from", "out", "--to", "default", "--manifest", manifest, "--jobs", "1")
     assert told in refusal(*arguments, "--restore-flags")
-    assert told in refusal(*arguments)
+    assert f"{told}. To restore its files under another namespace, copy" in refusal(*arguments)
     assert not default.exists("id.pdf")
+    back.delete("id.pdf")
+    run("--from", "out", "--to", "back", "--manifest", manifest, "--restore-flags", "--jobs", "1")
+    run("--from", "back", "--to", "default", "--jobs", "1")
+    assert default.stat("id.pdf").is_public
 
 
 def test_a_file_that_is_no_manifest_is_refused_as_a_whole(database: str, tmp_path: Path) -> None:
