@@ -132,6 +132,8 @@ class ReferencesHidden(SecureDBStorageError):
             f"{has.format(names)} a table {table!r} that can't be read from here, and its rows "
             "may refer to files of this storage"
         )
+        #: The schemas that have the table.
+        self.schemas = tuple(schemas)
 
 
 class CopyFailed(SecureDBStorageError):

@@ -100,12 +100,13 @@ def prune_unfinished(storage: DatabaseStorage, *, dry_run: bool) -> Iterator[Pru
         yield from pruning.remove(item, remove, partial(_size_of, key, using))
 
 
-def prune_unreferenced(
+def prune_unreferenced(  # noqa: PLR0913 -- all that protects a file, or does not
     storage: DatabaseStorage,
     *,
     older_than: timedelta,
     prefix: str = "",
     keep: tuple[str, ...] = (),
+    ignored_schemas: tuple[str, ...] = (),
     dry_run: bool,
 ) -> Iterator[Pruned]:
     """Delete files that no FileField of any model refers to, and yield each.
@@ -116,12 +117,13 @@ def prune_unreferenced(
         row that will refer to it.
     :param prefix: the canonical directory to search; "" for all.
     :param keep: canonical directories whose files stay.
+    :param ignored_schemas: schemas of PostgreSQL, out of reach, whose rows refer to no file.
     :raises ReferencesHidden: when rows that can't be seen may refer to some; nothing is deleted.
     """
     old = storage.catalog.files().below(prefix).filter(modified__lt=datetime.now(UTC) - older_than)
     for directory in keep:
         old = old.exclude(pk__in=storage.catalog.files().at_or_below(directory).values("pk"))
-    names = ReferredNames(storage)
+    names = ReferredNames(storage, ignored_schemas=ignored_schemas)
     candidates: list[StoredFile] = []
     for row in old.by_name():
         if _name(row) not in names:

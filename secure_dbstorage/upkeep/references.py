@@ -38,12 +38,13 @@ class ReferredNames:
     errs on the safe side.
     """
 
-    def __init__(self, storage: DatabaseStorage) -> None:
+    def __init__(self, storage: DatabaseStorage, *, ignored_schemas: Collection[str] = ()) -> None:
         """Read all names, a few thousand at a time.
 
+        :param ignored_schemas: schemas that can't be reached and have no references, by name.
         :raises ReferencesHidden: when there may be more, in tables that can't be reached.
         """
-        _check_all_reached(storage)
+        _check_all_reached(storage, ignored_schemas)
         self._hashes: set[int] = set()
         for column, rows in columns_of(storage):
             names = rows.exclude(**{column: ""}).values_list(column, flat=True)
@@ -132,9 +133,10 @@ def _referring_models(storage: DatabaseStorage) -> Iterator[tuple[type[Model], l
 # Each tenant may have a schema of PostgreSQL with the tables of its models, and all of them one
 # table of files. Whoever runs as one tenant, or as none, sees no row of the others, and would take
 # their files for unreferenced. A schema with a table of files of its own doesn't share ours.
-def _check_all_reached(storage: DatabaseStorage) -> None:
+def _check_all_reached(storage: DatabaseStorage, ignored: Collection[str]) -> None:
     """Make sure that no schema out of reach has rows that refer to files of a storage.
 
+    :param ignored: names of schemas that are known to have none.
     :raises ReferencesHidden: when one may have.
     """
     writer = storage.catalog.writer
@@ -152,8 +154,8 @@ def _check_all_reached(storage: DatabaseStorage) -> None:
         may_share = {
             table.schema for table in tables if not table.is_beside_files or table.schema in ours
         }
-        if hidden := sorted(schema.name for schema in may_share - reached):
-            raise ReferencesHidden(name, hidden)
+        if hidden := {schema.name for schema in may_share - reached}.difference(ignored):
+            raise ReferencesHidden(name, sorted(hidden))
 
 
 def _file_columns(model: type[Model], storage: DatabaseStorage) -> list[str]:

@@ -545,7 +545,7 @@ class TestPrune:
         told = run("prune", "--dry-run", "--json").told
         assert [item["storage"] for item in told["pruned"]] == ["default"]
 
-    @pytest.mark.django_db(databases=["default", "postgres"])
+    @pytest.mark.django_db(databases=["default", "postgres", "mariadb"])
     def test_with_rows_of_other_tenants_out_of_reach_no_file_is_unreferenced(
         self, run: Run, settings: Settings
     ) -> None:
@@ -561,10 +561,15 @@ class TestPrune:
         ran = run("prune", "--unreferenced")
         assert ran.code == 1
         assert ran.err.startswith(
-            "--unreferenced: The schema 'acme' has a table 'testapp_book' that is out of reach "
-            "here, and may share the table of files, so unreferenced files were left alone\n"
+            "--unreferenced: The schema 'acme' has a table 'testapp_book' that can't be read from "
+            "here, and its rows may refer to files of this storage, so unreferenced files were "
+            "left alone. If only copies are there, such as a backup, add --ignore-schema acme\n"
         )
         assert [file.name for file in storage.catalog.files()] == ["a.txt"]
+        assert run("prune", "--unreferenced", "--ignore-schema", "other").code == 1
+        assert [file.name for file in storage.catalog.files()] == ["a.txt"]
+        assert run("prune", "--unreferenced", "--ignore-schema", "acme").code == 0
+        assert not storage.catalog.files().exists()
 
     def test_unreferenced_files_are_those_of_one_storage(
         self, run: Run, storage: DatabaseStorage
@@ -633,9 +638,15 @@ class TestPrune:
         assert (ran.code, "dir: there are no files below" in ran.out) == (0, True)
 
     @pytest.mark.parametrize(
-        "option", [["--keep", "dir"], ["--prefix", "dir"], ["--older-than", "30d"]]
+        "option",
+        [
+            ["--keep", "dir"],
+            ["--prefix", "dir"],
+            ["--older-than", "30d"],
+            ["--ignore-schema", "a"],
+        ],
     )
-    def test_an_option_that_would_protect_nothing_is_refused(
+    def test_an_option_of_unreferenced_files_is_refused_without_them(
         self, run: Run, storage: DatabaseStorage, option: list[str]
     ) -> None:
         storage.set_expires("a.txt", PAST)

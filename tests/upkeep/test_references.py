@@ -217,6 +217,16 @@ class TestSharedByTenants:
         with pytest.raises(ReferencesHidden, match="The schema 'public' has a table"):
             ReferredNames(storage)
 
+    def test_a_schema_can_be_ignored_by_its_name(self, storage: DatabaseStorage) -> None:
+        set_path("a, public")
+        Book._base_manager.using("postgres").create(text="a.pdf")
+        for ignored in ((), ("a",), ("B", "")):
+            with pytest.raises(ReferencesHidden, match="The schema 'b' has") as caught:
+                ReferredNames(storage, ignored_schemas=ignored)
+            assert caught.value.schemas == ("b",)
+        # What is in reach counts all the same.
+        assert "a.pdf" in ReferredNames(storage, ignored_schemas=("a", "b"))
+
     def test_a_versions_table_out_of_reach_counts_too(
         self, storage: DatabaseStorage, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -1,5 +1,6 @@
 """``dbstorage_prune``: remove files and rows that are no longer needed."""
 
+import shlex
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import chain
@@ -76,7 +77,8 @@ class Command(ReportingCommand):
         "nothing at or below one of these, its name may be mistyped: no unreferenced file is "
         "removed then. The same goes if another PostgreSQL schema has a table of a model "
         "with a FileField but no table of files, as when tenants share one: its rows may refer to "
-        "the same files, and can't be seen from here."
+        "the same files, and can't be seen from here. Name a schema that only holds a copy, such "
+        "as a backup, with --ignore-schema."
     )
     examples = """
         manage.py dbstorage_prune
@@ -113,6 +115,14 @@ class Command(ReportingCommand):
             metavar="DIRECTORY",
             help="with --unreferenced, keep files below this directory; may be repeated",
         )
+        parser.add_argument(
+            "--ignore-schema",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="with --unreferenced, delete files even if rows in this PostgreSQL schema, which "
+            "can't be seen from here, refer to them, as those of a backup do; may be repeated",
+        )
 
     def run(self, report: Report, options: dict[str, Any]) -> None:
         """Prune the storages, and report what was removed."""
@@ -135,9 +145,10 @@ def _everything(report: Report, options: dict[str, Any]) -> Iterator[_Found]:
     dry_run, prefix = options["dry_run"], canonical_prefix(options)
     older_than: timedelta | None = options["older_than"]
     is_narrowed = prefix or options["keep"] or older_than is not None
-    if is_narrowed and not options["unreferenced"]:
+    if (is_narrowed or options["ignore_schema"]) and not options["unreferenced"]:
         raise usage_error(
-            "--prefix, --keep and --older-than need --unreferenced: other runs take everything."
+            "--prefix, --keep, --older-than and --ignore-schema need --unreferenced: other runs "
+            "take everything."
         )
     keep = [directory.rstrip("/") for directory in options["keep"]]
     if not all(map(is_canonical, keep)):
@@ -161,6 +172,7 @@ def _everything(report: Report, options: dict[str, Any]) -> Iterator[_Found]:
         older_than=_OLDER_THAN if older_than is None else older_than,
         prefix=prefix,
         keep=tuple(keep),
+        ignored_schemas=tuple(options["ignore_schema"]),
         dry_run=dry_run,
     )
     kept = _unless_in_doubt(report, storage, prefix, keep, unreferenced)
@@ -249,4 +261,9 @@ def _unless_in_doubt(
     try:
         yield from unreferenced
     except ReferencesHidden as error:
-        report.fail("--unreferenced", f"{error}, so unreferenced files were left alone")
+        ignoring = " ".join(f"--ignore-schema {shlex.quote(name)}" for name in error.schemas)
+        report.fail(
+            "--unreferenced",
+            f"{error}, so unreferenced files were left alone. If only copies are there, such as a "
+            f"backup, add {ignoring}",
+        )
