@@ -12,7 +12,8 @@ from threading import Event, Lock
 from django.db import connections
 
 from secure_dbstorage import names
-from secure_dbstorage.copying.ends import IS_DIRECTORY, Source, Target, below_file, digest_of
+from secure_dbstorage.copying.ends import Source, Target, digest_of
+from secure_dbstorage.copying.promises import PromisedNames
 from secure_dbstorage.exceptions import CopyFailed, DatabaseUnavailable
 from secure_dbstorage.files.records import FileRecord
 from secure_dbstorage.options import STATEMENT_BYTES
@@ -45,30 +46,6 @@ class Transfer:
     problem: str = ""
 
 
-class _Promised:
-    """The names that a dry run has promised, none of which lies below another one.
-
-    Only a hash of each is kept, as there may be millions.
-    """
-
-    def __init__(self) -> None:
-        self._files: set[int] = set()
-        self._directories: set[int] = set()
-        self._lock = Lock()
-
-    def take(self, name: str) -> None:
-        """Promise a name, or raise CopyFailed as the copy itself would."""
-        above = names.ancestors(name)
-        with self._lock:
-            if hash(name) in self._directories:
-                raise CopyFailed(IS_DIRECTORY)
-            for directory in above:
-                if hash(directory) in self._files:
-                    raise below_file(directory)
-            self._files.add(hash(name))
-            self._directories.update(map(hash, above))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copier:
     """Copies files and skips those that the target already has, byte for byte.
@@ -87,7 +64,7 @@ class Copier:
     #: Checked between two pieces.
     _stopping: Event = field(default_factory=Event)
     #: What a dry run would have copied by now.
-    _promised: _Promised = field(default_factory=_Promised)
+    _promised: PromisedNames = field(default_factory=PromisedNames)
 
     def copy_all(
         self, records: Iterable[FileRecord], *, jobs: int = 1

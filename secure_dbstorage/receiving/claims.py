@@ -15,7 +15,7 @@ from secure_dbstorage.links.grants import PlaceKind, UploadGrant, UploadPlace
 from secure_dbstorage.links.paths import PARAMETER
 from secure_dbstorage.receiving.faults import Rejected
 from secure_dbstorage.receiving.fields import UNNAMED, Metadata
-from secure_dbstorage.receiving.finishing import takes_turns, turn_at
+from secure_dbstorage.receiving.turns import takes_turns, turn_at
 from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.storage.uploads import cleaned_name, received_file
 

@@ -32,16 +32,12 @@ from secure_dbstorage.links.grants import PlaceKind, UploadGrant
 from secure_dbstorage.receiving.arrivals import Arrival
 from secure_dbstorage.receiving.faults import Fault, Rejected
 from secure_dbstorage.receiving.fields import Metadata
+from secure_dbstorage.receiving.turns import takes_turns, turn_at
 from secure_dbstorage.serving.guards import ask_hooks
 from secure_dbstorage.serving.headers import protect
 from secure_dbstorage.serving.refusals import RETRY_WHEN_DOWN, Refused
-from secure_dbstorage.storage import DatabaseStorage
 from secure_dbstorage.storage.announcements import announce_saved
 from secure_dbstorage.storage.uploads import cleaned_name, name_upload, received_file
-
-#: The largest upload that several requests may read at once for its digest, in bytes. A turn, and
-#: another look at the upload, take six statements; reading this many bytes takes five.
-_SOON_READ = 4 * 1024 * 1024
 
 
 class Instead(Exception):
@@ -101,16 +97,11 @@ def finish(arrival: Arrival, upload: Upload, wish: Wish) -> Finished:
         return _finished_by_another(arrival, upload)
 
 
-# Note [Turns at an upload]
-# Every request about a complete upload tries to finish it, as the first one may have died. Hooks
-# may take long, and so does reading a large upload for its digest. A client that asks again and
-# again meanwhile would keep every thread busy. So one request at a time does either, on any
-# server, and the others are told to come again: with a 423. To any other answer to a HEAD that is
-# no success, be it a 503, tus-js-client and Uppy forget the upload and send all of it again. A PUT
-# never meets a turn: nobody else knows its upload.
 @contextmanager
 def _turn(arrival: Arrival, upload: Upload, wish: Wish) -> Iterator[Upload]:
     """Yield an upload as it is now, while no other request asks hooks about it or reads it.
+
+    See Note [Turns at an upload].
 
     :raises Rejected: 423 while another one does.
     :raises UploadGone: when another one has made it a file.
@@ -124,30 +115,6 @@ def _turn(arrival: Arrival, upload: Upload, wish: Wish) -> Iterator[Upload]:
         if upload.name is not None:  # Another request made it one after our first look.
             raise UploadGone(errno.ENOENT, "The upload is a file by now")
         yield upload
-
-
-def takes_turns(upload: Upload, sha256: str | None = None) -> bool:
-    """Tell whether reading a complete upload for its digest takes longer than taking a turn.
-
-    :param sha256: if it is known.
-    """
-    return upload.tag is None and sha256 is None and upload.content.size > _SOON_READ
-
-
-@contextmanager
-def turn_at(upload: Upload, storage: DatabaseStorage) -> Iterator[None]:
-    """Hold the turn at an upload.
-
-    :raises Rejected: 423 while another request has it.
-    """
-    turn = storage.inbox.new_turn(upload)
-    if not storage.catalog.repeat(partial(storage.inbox.take_turn, turn)):
-        raise Rejected(Fault.LOCKED, headers={"Retry-After": str(RETRY_WHEN_DOWN)})
-    try:
-        yield
-    finally:
-        with suppress(DatabaseUnavailable):  # It ends without us.
-            storage.catalog.repeat(partial(storage.inbox.end_turn, turn))
 
 
 def _check_content(arrival: Arrival, upload: Upload) -> None:
