@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
 from django.core.files.storage import Storage, storages
 from django.core.files.uploadedfile import UploadedFile
-from django.db.models import FileField  # noqa: TID251 -- for the type alone
+from django.db.models import FileField  # noqa: TID251 -- it asks no database
 from django.forms.boundfield import BoundField
 from django.views.decorators.debug import sensitive_variables
 
